@@ -1,0 +1,91 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// What can be wrong with what somebody asks for. Errors of this package and of the use cases wrap one of these, so that
+// whoever faces the outside world can tell them apart with errors.Is.
+var (
+	ErrInvalidUser     = errors.New("invalid user")
+	ErrUnknownProtocol = errors.New("unknown protocol")
+	ErrInvalidProtocol = errors.New("invalid protocol name")
+	ErrUnknownStatus   = errors.New("unknown status")
+	ErrInvalidMessage  = errors.New("invalid message")
+	ErrReadOnly        = errors.New("read-only protocol")
+	ErrForbidden       = errors.New("not allowed")
+	ErrUnauthenticated = errors.New("not authenticated")
+)
+
+// Field names the part of an Update or a query entry that a Problem is about.
+type Field uint8
+
+// The parts of an Update that can be wrong.
+const (
+	FieldUser Field = iota
+	FieldProtocol
+	FieldStatus
+	FieldMessage
+)
+
+// Problem says what is wrong with one entry of a request.
+type Problem struct {
+	Index int   // which entry, counted from 0
+	Field Field // which part of it
+	Err   error // why, naming the value at fault; wraps one of this package's errors
+}
+
+// Problems is the error of a request of which nothing was carried out because at least one entry is wrong. It names every
+// offending entry, in the order of the request.
+type Problems []Problem
+
+// Error lists the problems, at most the first ten.
+func (p Problems) Error() string {
+	const most = 10
+	var b strings.Builder
+	for i, problem := range p {
+		if i == most {
+			fmt.Fprintf(&b, "; and %d more", len(p)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "entry %d: %v", problem.Index, problem.Err)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is find the reasons.
+func (p Problems) Unwrap() []error {
+	errs := make([]error, len(p))
+	for i := range p {
+		errs[i] = p[i].Err
+	}
+	return errs
+}
+
+// OrNil returns p as an error, or nil when there is no problem: an empty Problems in an error interface would not be nil.
+func (p Problems) OrNil() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// quote renders outside text for an error message: printable, and short even if the text is not.
+func quote(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return strconv.Quote(s)
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
+}

@@ -1,0 +1,158 @@
+package domain
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxMessage is the longest message, in bytes.
+const MaxMessage = 4096
+
+// Revision numbers changes: it grows with every change of any presence, and never goes back. Zero is before the first.
+type Revision uint64
+
+// Presence is a user's status on one protocol. It is a value and comparable. Read its Status and Message only after At,
+// which takes a passed expiry into account.
+type Presence struct {
+	Protocol Protocol
+	Message  string    // free text; empty if there is none
+	Since    Timestamp // when the status or the message last changed
+	Updated  Timestamp // when it was last confirmed, by a change or a repetition
+	Expires  Timestamp // the last moment at which it holds; zero: for ever
+	Revision Revision  // of its last change; given by the store
+	Status   Status
+	Stale    bool // the link to the source is lost, so nobody can say whether it still holds
+	Gone     bool // the protocol no longer knows the user: only watchers see this, as the last word on it
+}
+
+// ExpiryPolicy says how long a presence holds without being repeated. The zero value means for ever.
+type ExpiryPolicy struct {
+	After time.Duration
+}
+
+// Expires returns the last moment at which a presence that was updated at the given moment still holds.
+func (e ExpiryPolicy) Expires(updated Timestamp) Timestamp {
+	if e.After <= 0 {
+		return 0
+	}
+	return updated.Add(e.After)
+}
+
+// CheckMessage refuses a message that is too long or not valid UTF-8, with an ErrInvalidMessage.
+func CheckMessage(message string) error {
+	if len(message) > MaxMessage {
+		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrInvalidMessage, len(message), MaxMessage)
+	}
+	if !utf8.ValidString(message) {
+		return fmt.Errorf("%w: it is not valid UTF-8", ErrInvalidMessage)
+	}
+	return nil
+}
+
+// Expired reports whether p's time is up: more than the configured time has passed since its last update.
+func (p Presence) Expired(now Timestamp) bool { return !p.Expires.IsZero() && now > p.Expires }
+
+// At returns p as it is at the given moment: itself, or unavailable with an empty message once it has expired.
+func (p Presence) At(now Timestamp) Presence {
+	if !p.Expired(now) {
+		return p
+	}
+	if p.Status != Unavailable || p.Message != "" {
+		p.Since = p.Expires
+	}
+	p.Status, p.Message, p.Expires = Unavailable, "", 0
+	return p
+}
+
+// Observe returns what becomes of p when status and message are reported at the given moment. A repetition renews Updated
+// and Expires and keeps Since.
+func (p Presence) Observe(status Status, message string, policy ExpiryPolicy, now Timestamp) Presence {
+	next := p.At(now)
+	if next.Status != status || next.Message != message || next.Since.IsZero() {
+		next.Status, next.Message, next.Since = status, message, now
+	}
+	next.Updated, next.Expires = now, policy.Expires(now)
+	next.Stale, next.Gone = false, false
+	return next
+}
+
+// MarkStale returns p for the time after its source's link was lost: kept, flagged, and unavailable when more than keep has
+// passed. What is stale already keeps its first deadline.
+func (p Presence) MarkStale(keep time.Duration, now Timestamp) Presence {
+	next := p.At(now)
+	if next.Stale {
+		return next
+	}
+	next.Stale = true
+	if next.Status != Unavailable {
+		next.Expires = now.Add(keep)
+	}
+	return next
+}
+
+// Remove returns the tombstone of p: the protocol no longer knows the user.
+func (p Presence) Remove(now Timestamp) Presence {
+	return Presence{Protocol: p.Protocol, Since: now, Updated: now, Gone: true, Revision: p.Revision}
+}
+
+// Differs reports whether q is a change from p, something that a reader would want to be told, and not just a renewal.
+func (p Presence) Differs(q Presence) bool {
+	return p.Status != q.Status || p.Message != q.Message || p.Stale != q.Stale || p.Gone != q.Gone || p.Protocol != q.Protocol
+}
+
+// Change is the news that a user's presence on one protocol is now another.
+type Change struct {
+	User     UserID
+	Presence Presence
+}
+
+// Presences holds a user's presences, at most one a protocol, ordered by the protocol's name. It is shared and must not be
+// changed in place: use With.
+type Presences []Presence
+
+// On returns the presence on one protocol, and whether there is one.
+func (ps Presences) On(protocol Protocol) (Presence, bool) {
+	for i := range ps {
+		if ps[i].Protocol == protocol {
+			return ps[i], true
+		}
+	}
+	return Presence{Protocol: protocol}, false
+}
+
+// At returns ps as they are at the given moment. As long as nothing has expired that is ps itself, so nothing is allocated.
+func (ps Presences) At(now Timestamp) Presences {
+	for i := range ps {
+		if ps[i].Expired(now) {
+			return ps.expire(now)
+		}
+	}
+	return ps
+}
+
+func (ps Presences) expire(now Timestamp) Presences {
+	next := make(Presences, len(ps))
+	for i := range ps {
+		next[i] = ps[i].At(now)
+	}
+	return next
+}
+
+// With returns a copy of ps in which p takes the place of the presence on the same protocol; one that is Gone takes it away.
+func (ps Presences) With(p Presence) Presences {
+	next := make(Presences, 0, len(ps)+1)
+	placed := p.Gone
+	for i := range ps {
+		if !placed && ps[i].Protocol >= p.Protocol {
+			next, placed = append(next, p), true
+		}
+		if ps[i].Protocol != p.Protocol {
+			next = append(next, ps[i])
+		}
+	}
+	if !placed {
+		next = append(next, p)
+	}
+	return next
+}

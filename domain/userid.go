@@ -1,0 +1,106 @@
+package domain
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxUserID is the longest user id, in bytes: a mail address' 64 for the account (RFC 5321, 4.5.3.1.1), an @, and a host
+// name's 255.
+const MaxUserID = 320
+
+// UserID names a person as account@domain, the same in every protocol, in lower case: two ids that differ only in case are
+// one user. Make it with ParseUserID; the zero value names nobody.
+type UserID string
+
+// ParseUserID checks s and folds its case. It allocates only if there is an upper-case letter in s; otherwise the result
+// shares memory with s. Any fault is an ErrInvalidUser that names s.
+func ParseUserID(s string) (UserID, error) {
+	if isPlainUserID(s) {
+		return UserID(s), nil
+	}
+	if reason := userIDFault(s); reason != "" {
+		return "", fmt.Errorf("%w %s: %s", ErrInvalidUser, quote(s), reason)
+	}
+	folded := strings.ToLower(s)
+	if reason := userIDFault(folded); reason != "" { // folding can lengthen a text
+		return "", fmt.Errorf("%w %s: %s", ErrInvalidUser, quote(s), reason)
+	}
+	return UserID(folded), nil
+}
+
+// NewUserID is ParseUserID(account + "@" + host), without letting an @ in the account pass for the separator.
+func NewUserID(account, host string) (UserID, error) {
+	return ParseUserID(account + "@" + host)
+}
+
+// Split returns the two sides of the @. Both are empty for the zero value.
+func (u UserID) Split() (account, host string) {
+	account, host, _ = strings.Cut(string(u), "@")
+	return account, host
+}
+
+// plainUserIDByte marks the bytes of which most ids consist: lower-case ASCII, digits, and the usual punctuation.
+var plainUserIDByte = func() (plain [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789-_+.") {
+		plain[c] = true
+	}
+	return plain
+}()
+
+// isPlainUserID is the quick way for the usual id. What it does not accept is not wrong, only to be looked at closely.
+func isPlainUserID(s string) bool {
+	if len(s) < 3 || len(s) > MaxUserID {
+		return false
+	}
+	at, last := -1, byte('.')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '@' {
+			if at >= 0 || i == 0 {
+				return false
+			}
+			at = i
+		} else if !plainUserIDByte[c] {
+			return false
+		}
+		if at >= 0 && c == '.' && (last == '.' || last == '@') {
+			return false
+		}
+		last = c
+	}
+	return at > 0 && last != '@' && last != '.'
+}
+
+// userIDFault returns what is wrong with s, or nothing.
+func userIDFault(s string) string {
+	switch {
+	case s == "":
+		return "it is empty"
+	case len(s) > MaxUserID:
+		return fmt.Sprintf("it is longer than %d bytes", MaxUserID)
+	case !utf8.ValidString(s):
+		return "it is not valid UTF-8"
+	}
+	for _, r := range s {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`"/<>\`, r) {
+			return fmt.Sprintf("it contains %q", r)
+		}
+	}
+	account, host, found := strings.Cut(s, "@")
+	switch {
+	case !found:
+		return "it has no @: an id is account@domain"
+	case account == "":
+		return "the account before the @ is empty"
+	case host == "":
+		return "the domain after the @ is empty"
+	case strings.Contains(host, "@"):
+		return "it has more than one @"
+	case strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, ".."):
+		return "its domain has an empty label"
+	}
+	return ""
+}

@@ -1,0 +1,22 @@
+// Package ports holds the interfaces between the use cases and everything around them, in the words of the domain.
+//
+// Driving ports are what the outside calls, and package app implements them:
+//
+//   - Presence: ask and update. The HTTP adapter and whatever comes beside it call it.
+//   - Observer: what a source tells the use cases while it is connected.
+//
+// Driven ports are what the use cases need, and adapters implement them:
+//
+//   - Store: keeps the presences.
+//   - Source: collects presences of one protocol in the background.
+//   - Clock: tells the time.
+//   - Tokens: makes tokens and tells whom they speak for.
+//
+// The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.
+package ports
+
+//go:generate go tool mockgen -source=presence.go -destination=mocks/presence.go -package=mocks
+//go:generate go tool mockgen -source=store.go -destination=mocks/store.go -package=mocks
+//go:generate go tool mockgen -source=source.go -destination=mocks/source.go -package=mocks
+//go:generate go tool mockgen -source=clock.go -destination=mocks/clock.go -package=mocks
+//go:generate go tool mockgen -source=tokens.go -destination=mocks/tokens.go -package=mocks

@@ -1,0 +1,66 @@
+package ports
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zarafa/presence/domain"
+)
+
+var (
+	// ErrConflict says that a presence is no longer what a Write expected. Nothing was written; read again and retry.
+	ErrConflict = errors.New("the presence has changed meanwhile")
+
+	// ErrUnavailable says that the store can take no writes now; the same call may succeed later. Reads still work.
+	ErrUnavailable = errors.New("the store cannot take writes now")
+
+	// ErrWatchClosed is the end of a watch that was closed.
+	ErrWatchClosed = errors.New("watch closed")
+)
+
+// Write replaces one user's presence on one protocol, provided that nobody else has done so meanwhile (compare-and-set).
+type Write struct {
+	User domain.UserID
+	Old  domain.Presence // as it was read; its zero value with only Protocol set if there was none
+	New  domain.Presence // Gone removes it; its Revision is the store's to give
+}
+
+// Store keeps the presences of all users. It may be used concurrently.
+//
+// It keeps what it is given: it knows no expiry, and hands out an expired presence as it was written. Revisions are its own:
+// each write that is a change (domain.Presence.Differs, or the first of its kind) gets a revision greater than any before it,
+// and one that merely renews keeps the revision it had.
+type Store interface {
+	// Presences returns what is stored of a user: nil if nothing is. It never blocks, not even on a write in progress, and
+	// does not allocate. The result is shared and must not be changed. A store reads its own writes: what Apply has
+	// acknowledged is seen by every later call.
+	Presences(user domain.UserID) domain.Presences
+
+	// Each calls visit for every user of whom something is stored, until visit returns false. What is written meanwhile
+	// may be seen or not. visit may call the store.
+	Each(visit func(user domain.UserID, presences domain.Presences) bool)
+
+	// Apply carries out all writes, or none of them, and returns when they are kept as safely as the store can. Two writes
+	// to the same presence follow each other: the second one's Old is the first one's New, its Revision apart.
+	//
+	// It returns ErrConflict if any Old is not what is stored, ErrUnavailable if the store cannot write now, or the
+	// context's error.
+	Apply(ctx context.Context, writes []Write) error
+
+	// Watch returns every presence whose revision is greater than since, and from then on every change. Removed ones that
+	// a watcher may have seen are among them, as Gone. It does not block.
+	Watch(since domain.Revision) Watch
+}
+
+// Watch follows the changes of a store. It carries state, not history: of several changes to one presence between two calls
+// of Next only the last is told, so a slow reader costs the store no more than a fast one.
+type Watch interface {
+	// Next blocks until something has changed and returns it in order of revision; it never returns an empty slice without an
+	// error. Each revision returned is greater than all that were returned before, so the last one can resume the watch.
+	// It returns the context's error, ErrWatchClosed after Close, or what made the store lose the watch. Not to be
+	// called concurrently with itself.
+	Next(ctx context.Context) ([]domain.Change, error)
+
+	// Close ends the watch and a Next in progress. It may be called at any time, and more than once.
+	Close()
+}
