@@ -89,3 +89,13 @@ func quote(s string) string {
 	}
 	return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
 }
+
+// UnknownProtocol is the ErrUnknownProtocol for a name that no enabled protocol has.
+func UnknownProtocol(name string) error {
+	return fmt.Errorf("%w %s", ErrUnknownProtocol, quote(name))
+}
+
+// ReadOnly is the ErrReadOnly for an update of a user's presence on a protocol that clients cannot set.
+func ReadOnly(protocol Protocol, user UserID) error {
+	return fmt.Errorf("%w: %s tells the presence of %s itself, it cannot be set", ErrReadOnly, protocol, user)
+}

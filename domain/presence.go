@@ -1,7 +1,9 @@
 package domain
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -141,18 +143,19 @@ func (ps Presences) expire(now Timestamp) Presences {
 
 // With returns a copy of ps in which p takes the place of the presence on the same protocol; one that is Gone takes it away.
 func (ps Presences) With(p Presence) Presences {
-	next := make(Presences, 0, len(ps)+1)
-	placed := p.Gone
-	for i := range ps {
-		if !placed && ps[i].Protocol >= p.Protocol {
-			next, placed = append(next, p), true
-		}
-		if ps[i].Protocol != p.Protocol {
-			next = append(next, ps[i])
-		}
+	at, found := slices.BinarySearchFunc(ps, p.Protocol, func(known Presence, protocol Protocol) int {
+		return cmp.Compare(known.Protocol, protocol)
+	})
+	after := at
+	if found {
+		after++
 	}
-	if !placed {
-		next = append(next, p)
+	if p.Gone {
+		return slices.Concat(ps[:at], ps[after:])
 	}
+	next := make(Presences, at+1+len(ps)-after) // exactly what is needed: millions are kept
+	copy(next, ps[:at])
+	next[at] = p
+	copy(next[at+1:], ps[after:])
 	return next
 }

@@ -16,7 +16,7 @@ type Presence interface {
 	Query(ids []string, into []domain.Presences) ([]domain.Presences, error)
 
 	// Update carries out all updates on behalf of a principal, or none. It blocks until the store has acknowledged them.
-	// Two updates of the same presence take effect in order. The store keeps the strings, so they must not change later.
+	// Two updates of the same presence take effect in order. It keeps no reference to the updates' strings.
 	//
 	// An update of a protocol that is read-only is accepted as no change if it repeats what is true now.
 	//

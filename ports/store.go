@@ -40,8 +40,10 @@ type Store interface {
 	// may be seen or not. visit may call the store.
 	Each(visit func(user domain.UserID, presences domain.Presences) bool)
 
-	// Apply carries out all writes, or none of them, and returns when they are kept as safely as the store can. Two writes
-	// to the same presence follow each other: the second one's Old is the first one's New, its Revision apart.
+	// Apply carries out all writes, at most one for each presence, or none of them, and returns when they are kept as
+	// safely as the store can.
+	//
+	// The store copies the ids it has to keep, but keeps the messages and protocol names as they are.
 	//
 	// It returns ErrConflict if any Old is not what is stored, ErrUnavailable if the store cannot write now, or the
 	// context's error.

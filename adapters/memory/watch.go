@@ -1,0 +1,127 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// watch implements ports.Watch: what was there when it began comes from a scan of the store in the first Next, all that
+// came later from pending, so that nothing falls between and nothing is told twice.
+type watch struct {
+	store *Store
+	since domain.Revision // where the reader left off
+	began domain.Revision // the store's revision when the watch began
+
+	scanned bool            // only Next reads and writes it
+	removed []domain.Change // tombstones from between since and began; only the first Next reads it
+
+	pending map[key]domain.Change // guarded by store.mu
+	wake    chan struct{}         // holds one token while pending may not be empty
+
+	closed chan struct{}
+	close  sync.Once
+}
+
+// Watch implements ports.Store.
+func (s *Store) Watch(since domain.Revision) ports.Watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := &watch{store: s, since: since, began: s.revision, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	for k, tombstone := range s.gone {
+		if tombstone.Revision > since {
+			w.removed = append(w.removed, domain.Change{User: k.user, Presence: tombstone})
+		}
+	}
+	s.watches[w] = struct{}{}
+	return w
+}
+
+// add is called with the store's lock held.
+func (w *watch) add(k key, change domain.Change) {
+	if w.pending == nil {
+		w.pending = make(map[key]domain.Change)
+	}
+	w.pending[k] = change
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next implements ports.Watch.
+func (w *watch) Next(ctx context.Context) ([]domain.Change, error) {
+	for {
+		if err := w.ended(ctx); err != nil {
+			return nil, err
+		}
+		if changes := w.take(); len(changes) > 0 {
+			slices.SortFunc(changes, func(a, b domain.Change) int { return cmp.Compare(a.Presence.Revision, b.Presence.Revision) })
+			return changes, nil
+		}
+		select {
+		case <-w.wake:
+		case <-w.closed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (w *watch) ended(ctx context.Context) error {
+	select {
+	case <-w.closed:
+		return ports.ErrWatchClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+func (w *watch) take() []domain.Change {
+	if !w.scanned {
+		w.scanned = true
+		if changes := w.scan(); len(changes) > 0 {
+			return changes
+		}
+	}
+	w.store.mu.Lock()
+	pending := w.pending
+	w.pending = nil
+	w.store.mu.Unlock()
+	changes := make([]domain.Change, 0, len(pending))
+	for _, change := range pending {
+		changes = append(changes, change)
+	}
+	return changes
+}
+
+// scan finds what changed after since and has not changed again after began: that is pending.
+func (w *watch) scan() []domain.Change {
+	changes := w.removed
+	w.removed = nil
+	if w.since >= w.began {
+		return changes
+	}
+	w.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+		for _, p := range presences {
+			if p.Revision > w.since && p.Revision <= w.began {
+				changes = append(changes, domain.Change{User: user, Presence: p})
+			}
+		}
+		return true
+	})
+	return changes
+}
+
+// Close implements ports.Watch.
+func (w *watch) Close() {
+	w.close.Do(func() {
+		w.store.mu.Lock()
+		delete(w.store.watches, w)
+		w.store.mu.Unlock()
+		close(w.closed)
+	})
+}

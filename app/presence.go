@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Presence = (*Presence)(nil)
+
+// Presence implements ports.Presence over a store.
+type Presence struct {
+	store     ports.Store
+	clock     ports.Clock
+	protocols map[string]rule
+}
+
+// rule says what clients may do with a protocol.
+type rule struct {
+	updatable domain.Updatable // its Protocol is set for read-only ones too
+	readOnly  bool
+}
+
+// NewPresence makes the use case for the protocols that clients may update and those they may only read. A protocol that is
+// named twice is an error.
+func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Updatable, readOnly []domain.Protocol) (*Presence, error) {
+	p := &Presence{store: store, clock: clock, protocols: make(map[string]rule)}
+	add := func(r rule) error {
+		name := string(r.updatable.Protocol)
+		if _, err := domain.ParseProtocol(name); err != nil {
+			return err
+		}
+		if _, taken := p.protocols[name]; taken {
+			return fmt.Errorf("protocol %s is there twice", name)
+		}
+		p.protocols[name] = r
+		return nil
+	}
+	for _, updatable := range updatables {
+		if err := add(rule{updatable: updatable}); err != nil {
+			return nil, err
+		}
+	}
+	for _, protocol := range readOnly {
+		if err := add(rule{updatable: domain.Updatable{Protocol: protocol}, readOnly: true}); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Query implements ports.Presence.
+func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presences, error) {
+	now := p.clock.Now()
+	answers := into
+	for _, id := range ids {
+		user, err := domain.ParseUserID(id)
+		if err != nil {
+			return into, invalidIDs(ids)
+		}
+		answers = append(answers, p.store.Presences(user).At(now))
+	}
+	return answers, nil
+}
+
+// invalidIDs names every malformed id. It is apart from Query because it is seldom needed.
+func invalidIDs(ids []string) error {
+	var problems domain.Problems
+	for i, id := range ids {
+		if _, err := domain.ParseUserID(id); err != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
+		}
+	}
+	return problems
+}
+
+// Update implements ports.Presence.
+func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
+	for {
+		writes, err := p.plan(by, updates)
+		if err != nil || len(writes) == 0 {
+			return err
+		}
+		err = p.store.Apply(ctx, writes)
+		if !errors.Is(err, ports.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// plan checks all updates and turns them into writes against what is stored now, one for each presence.
+func (p *Presence) plan(by domain.Principal, updates []domain.Update) ([]ports.Write, error) {
+	now := p.clock.Now()
+	writes := make([]ports.Write, 0, len(updates))
+	planned := plannedWrites{}
+	var problems domain.Problems
+	for i := range updates {
+		checked, faults := p.check(by, i, &updates[i])
+		if len(faults) > 0 {
+			problems = append(problems, faults...)
+			continue
+		}
+		protocol := checked.rule.updatable.Protocol
+		if checked.rule.readOnly {
+			current, _ := p.store.Presences(checked.user).On(protocol)
+			if fault := repeats(current.At(now), checked); fault != nil {
+				problems = append(problems, domain.Problem{Index: i, Field: domain.FieldProtocol, Err: fault})
+			}
+			continue
+		}
+		at, again := planned.find(writes, checked.user, protocol)
+		if !again {
+			old, _ := p.store.Presences(checked.user).On(protocol)
+			writes = append(writes, ports.Write{User: checked.user, Old: old, New: old})
+			planned.note(writes)
+		}
+		w := &writes[at]
+		w.New = w.New.Observe(checked.status, checked.message, checked.rule.updatable.Expiry, now)
+		if w.New.Message != w.Old.Message {
+			w.New.Message = strings.Clone(w.New.Message) // the caller's string does not outlive the call
+		}
+	}
+	return writes, problems.OrNil()
+}
+
+// checkedUpdate is an Update in which every value makes sense by itself.
+type checkedUpdate struct {
+	user    domain.UserID
+	rule    rule
+	status  domain.Status
+	message string
+}
+
+func (p *Presence) check(by domain.Principal, index int, update *domain.Update) (checkedUpdate, domain.Problems) {
+	var problems domain.Problems
+	fault := func(field domain.Field, err error) {
+		if err != nil {
+			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
+		}
+	}
+	checked := checkedUpdate{message: update.Message}
+	var err error
+	checked.user, err = domain.ParseUserID(update.User)
+	fault(domain.FieldUser, err)
+	checked.status, err = domain.ParseStatus(update.Status)
+	fault(domain.FieldStatus, err)
+	fault(domain.FieldMessage, domain.CheckMessage(update.Message))
+	known := false
+	checked.rule, known = p.protocols[update.Protocol]
+	if !known {
+		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol))
+	}
+	if known && !checked.rule.readOnly && checked.user != "" {
+		fault(domain.FieldUser, by.MayUpdate(checked.user))
+	}
+	return checked, problems
+}
+
+// repeats returns nil if an update of a read-only protocol says what is true anyway: a client sent back what it got.
+func repeats(now domain.Presence, update checkedUpdate) error {
+	if now.Status == update.status && now.Message == update.message {
+		return nil
+	}
+	return domain.ReadOnly(now.Protocol, update.user)
+}
+
+// plannedWrites finds the write that an earlier update of the same request has made necessary. For the usual few it looks
+// through them; it keeps an index only of many.
+type plannedWrites struct {
+	index map[presenceKey]int
+}
+
+// presenceKey names one presence.
+type presenceKey struct {
+	user     domain.UserID
+	protocol domain.Protocol
+}
+
+const fewWrites = 16
+
+// find returns the place of the write for a presence: where it is, or where it is to be appended.
+func (p *plannedWrites) find(writes []ports.Write, user domain.UserID, protocol domain.Protocol) (at int, found bool) {
+	if p.index != nil {
+		at, found = p.index[presenceKey{user, protocol}]
+	} else {
+		at = slices.IndexFunc(writes, func(w ports.Write) bool { return w.User == user && w.New.Protocol == protocol })
+		found = at >= 0
+	}
+	if !found {
+		at = len(writes)
+	}
+	return at, found
+}
+
+// note takes the last of the writes into the index, if there is to be one.
+func (p *plannedWrites) note(writes []ports.Write) {
+	first := len(writes) - 1
+	if p.index == nil {
+		if len(writes) <= fewWrites {
+			return
+		}
+		p.index, first = make(map[presenceKey]int, 2*len(writes)), 0
+	}
+	for i := first; i < len(writes); i++ {
+		p.index[presenceKey{writes[i].User, writes[i].New.Protocol}] = i
+	}
+}
