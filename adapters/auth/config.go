@@ -1,0 +1,182 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// MinSecret is the shortest secret that is accepted, in characters, unless Config.AllowWeakSecret is set.
+const MinSecret = 16
+
+// MaxSecretFile is the largest secret file that is read, in bytes.
+const MaxSecretFile = 4096
+
+// The values of Config.Update.
+const (
+	UpdateSelf = "self" // a token's user may update that user alone
+	UpdateAny  = "any"  // any valid token may update anybody, as in the original daemon
+)
+
+// howTo is how an administrator gets a good secret. Every refusal of a bad one ends with it.
+const howTo = "make one with: openssl rand -base64 32"
+
+// Config is the section auth of the configuration.
+type Config struct {
+	Secret          string        `koanf:"secret" secret:"true" help:"shared secret that signs tokens, at least 16 characters (openssl rand -base64 32)"`
+	SecretFile      string        `koanf:"secret_file" help:"file that holds the secret, instead of auth.secret"`
+	OldSecrets      []string      `koanf:"old_secrets" secret:"true" help:"former secrets whose tokens are still accepted, while a new one is rolled out"`
+	AllowWeakSecret bool          `koanf:"allow_weak_secret" help:"accept a short or well-known secret"`
+	TokenExpire     time.Duration `koanf:"token_expire" help:"how long a token is valid"`
+	ClockSkew       time.Duration `koanf:"clock_skew" help:"how far in the future a token may be dated"`
+	Update          string        `koanf:"update" help:"whom a token's user may update: self, or any (everybody)"`
+	Services        []string      `koanf:"services" help:"users that may update everybody although auth.update is self"`
+}
+
+// DefaultConfig returns the defaults. A secret has none: it must be set.
+func DefaultConfig() Config {
+	return Config{TokenExpire: 5 * time.Minute, ClockSkew: 30 * time.Second, Update: UpdateSelf}
+}
+
+// Validate returns every fault that would keep New from succeeding, each naming its key and none containing a secret. It reads the
+// secret file.
+func (c Config) Validate() error {
+	_, secrets := c.secrets()
+	_, services := c.services()
+	return errors.Join(secrets, c.validateTimes(), c.validateUpdate(), services)
+}
+
+func (c Config) validateTimes() error {
+	var faults []error
+	if c.TokenExpire <= 0 {
+		faults = append(faults, fmt.Errorf("auth.token_expire: must be more than zero, e.g. 5m; it is %v", c.TokenExpire))
+	}
+	if c.ClockSkew < 0 {
+		faults = append(faults, fmt.Errorf("auth.clock_skew: must not be negative; it is %v", c.ClockSkew))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) validateUpdate() error {
+	if c.Update != UpdateSelf && c.Update != UpdateAny {
+		return fmt.Errorf("auth.update: must be %s or %s; it is %q", UpdateSelf, UpdateAny, c.Update)
+	}
+	return nil
+}
+
+// Warnings returns what an administrator should know about a configuration that is accepted. None contains a secret.
+func (c Config) Warnings() []string {
+	var warnings []string
+	if c.SecretFile != "" {
+		if info, err := os.Stat(c.SecretFile); err == nil && info.Mode().Perm()&0o004 != 0 {
+			warnings = append(warnings, fmt.Sprintf("auth.secret_file: every user of this machine can read %s; run: chmod 600 %s", c.SecretFile, c.SecretFile))
+		}
+	}
+	strict := c
+	strict.AllowWeakSecret = false
+	if c.AllowWeakSecret {
+		if _, err := strict.secrets(); err != nil {
+			warnings = append(warnings, "auth.allow_weak_secret: anybody who guesses the secret can speak for every user; "+howTo)
+		}
+	}
+	if c.Update == UpdateAny {
+		warnings = append(warnings, "auth.update: any lets every user change every other user's presence")
+	}
+	return warnings
+}
+
+// services returns the users of Config.Services.
+func (c Config) services() (map[domain.UserID]bool, error) {
+	users := make(map[domain.UserID]bool, len(c.Services))
+	var faults []error
+	for _, service := range c.Services {
+		user, err := domain.ParseUserID(service)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("auth.services: %w", err))
+			continue
+		}
+		users[user] = true
+	}
+	return users, errors.Join(faults...)
+}
+
+// secrets returns all secrets, the current one first.
+func (c Config) secrets() ([]string, error) {
+	current, key, err := c.current()
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	if err := c.check(current); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", key, err))
+	}
+	for i, old := range c.OldSecrets {
+		if err := c.check(old); err != nil {
+			faults = append(faults, fmt.Errorf("auth.old_secrets: entry %d: %w", i+1, err))
+		}
+	}
+	return append([]string{current}, c.OldSecrets...), errors.Join(faults...)
+}
+
+// current returns the current secret and what to call the place where it was found.
+func (c Config) current() (secret, key string, err error) {
+	switch {
+	case c.Secret != "" && c.SecretFile != "":
+		return "", "", errors.New("auth.secret_file: auth.secret is set too; remove one of them")
+	case c.SecretFile != "":
+		secret, err := readSecret(c.SecretFile)
+		return secret, "auth.secret_file: " + c.SecretFile, err
+	case c.Secret != "":
+		return c.Secret, "auth.secret", nil
+	}
+	return "", "", errors.New("auth.secret: a secret is needed, here or in the file that auth.secret_file names; " + howTo)
+}
+
+func readSecret(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("auth.secret_file: %w", err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, MaxSecretFile+1))
+	if err != nil {
+		return "", fmt.Errorf("auth.secret_file: %w", err)
+	}
+	if len(content) > MaxSecretFile {
+		return "", fmt.Errorf("auth.secret_file: %s is larger than %d bytes, so it is not a secret", name, MaxSecretFile)
+	}
+	return string(bytes.TrimRight(content, "\r\n")), nil
+}
+
+// published are secrets that stand in examples, of this daemon or others, or are the first that anybody would try. They are compared
+// in lower case.
+var published = []string{
+	"0123456789abcdef", "1234567890123456", "admin", "changeme", "change me", "changemechangeme", "change-me-please", "default",
+	"example", "geheim", "geheimgeheim", "insert secret here", "kopano", "kopano-presence", "my-secret", "mysecret", "none", "password",
+	"passwordpassword", "presence", "secret", "secretsecret", "secretsecretsecret", "server_secret_key", "supersecret", "test",
+	"topsecret", "verysecret", "your-secret-here", "your secret here", "zarafa", "zarafa-presence",
+}
+
+// check refuses a secret that can be guessed.
+func (c Config) check(secret string) error {
+	n := utf8.RuneCountInString(secret)
+	switch {
+	case n == 0:
+		return errors.New("the secret is empty; " + howTo)
+	case c.AllowWeakSecret:
+		return nil
+	case slices.Contains(published, strings.ToLower(strings.TrimSpace(secret))):
+		return errors.New("the secret is a published example, so everybody knows it; " + howTo)
+	case n < MinSecret:
+		return fmt.Errorf("the secret has %d characters, at least %d are needed; %s (an old site can set auth.allow_weak_secret: true)", n, MinSecret, howTo)
+	}
+	return nil
+}

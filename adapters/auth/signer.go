@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"sync"
+)
+
+// macSize is the length of a token's mac: the base64 form, with padding, of the 32 bytes of an HMAC-SHA256.
+const macSize = (sha256.Size + 2) / 3 * 4
+
+// signer computes macs with every secret. It is not to be used concurrently; signers hands them out.
+type signer struct {
+	hashes []hash.Hash // keyed, one for each secret, the current one first
+	sum    [sha256.Size]byte
+	text   []byte
+	given  [macSize]byte // the mac of the token that is being verified
+	mac    [macSize]byte
+}
+
+// sign returns the mac that the i-th secret makes. It is overwritten by the next call.
+func (s *signer) sign(i int, signed string) []byte {
+	h := s.hashes[i]
+	h.Reset()
+	s.text = append(s.text[:0], signed...) // h cannot take a string, and what it is handed must live on the heap
+	h.Write(s.text)
+	base64.StdEncoding.Encode(s.mac[:], h.Sum(s.sum[:0]))
+	for i, c := range s.mac {
+		s.mac[i] = upper[c]
+	}
+	return s.mac[:]
+}
+
+// upper maps a byte to upper case without a branch that would depend on the secret mac.
+var upper = func() (table [256]byte) {
+	for i := range table {
+		table[i] = byte(i)
+		if i >= 'a' && i <= 'z' {
+			table[i] = byte(i - 'a' + 'A')
+		}
+	}
+	return table
+}()
+
+// signers keeps signers for reuse: keying a hash costs more than using it.
+type signers struct{ pool sync.Pool }
+
+func newSigners(secrets []string) *signers {
+	return &signers{pool: sync.Pool{New: func() any {
+		s := &signer{text: make([]byte, 0, MaxToken)}
+		for _, secret := range secrets {
+			s.hashes = append(s.hashes, hmac.New(sha256.New, []byte(secret)))
+		}
+		return s
+	}}}
+}
+
+func (s *signers) get() *signer { return s.pool.Get().(*signer) }
+
+func (s *signers) put(signer *signer) { s.pool.Put(signer) }

@@ -1,0 +1,160 @@
+// Package auth makes and verifies the tokens by which a client proves for whom it speaks: whoever knows the shared secret, usually
+// the groupware server that a user has logged in to, makes them for its users.
+//
+// A token is
+//
+//	<unix seconds>:<user id>:<mac>
+//
+// where mac is the base64 form (RFC 4648, section 4) of HMAC-SHA256 (RFC 2104) over "<unix seconds>:<user id>", in upper case. Folding
+// the case costs about 35 of the mac's 256 bits, and is kept because existing clients make their tokens so.
+//
+// Package http calls it through ports.Tokens, and so does the command that prints a token.
+package auth
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Tokens = (*Tokens)(nil)
+
+// MaxToken is the longest token that can be valid, in bytes.
+const MaxToken = maxSeconds + 1 + domain.MaxUserID + 1 + macSize
+
+// maxSeconds is the number of digits of the seconds: enough until the year 2262, when a domain.Timestamp ends.
+const maxSeconds = 10
+
+// lastSecond is the last one that a domain.Timestamp can hold.
+const lastSecond = int64(1<<63-1) / int64(time.Second)
+
+// Tokens makes and verifies tokens. It may be used concurrently.
+type Tokens struct {
+	clock    ports.Clock
+	expire   time.Duration
+	skew     time.Duration
+	any      bool
+	services map[domain.UserID]bool
+	signers  *signers
+}
+
+// New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak. It reads the secret
+// file once.
+func New(cfg Config, clock ports.Clock) (*Tokens, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	secrets, err := cfg.secrets()
+	if err != nil {
+		return nil, err
+	}
+	services, err := cfg.services()
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{
+		clock:    clock,
+		expire:   cfg.TokenExpire,
+		skew:     cfg.ClockSkew,
+		any:      cfg.Update == UpdateAny,
+		services: services,
+		signers:  newSigners(secrets),
+	}, nil
+}
+
+// Issue makes a token for a user with the current secret. It is dated with the second that has begun, so up to one second
+// of its time is over already.
+func (t *Tokens) Issue(user domain.UserID) string {
+	token := make([]byte, 0, maxSeconds+1+len(user)+1+macSize)
+	token = strconv.AppendInt(token, int64(t.clock.Now())/int64(time.Second), 10)
+	token = append(token, ':')
+	token = append(token, user...)
+	s := t.signers.get()
+	defer t.signers.put(s)
+	mac := s.sign(0, string(token))
+	token = append(token, ':')
+	return string(append(token, mac...))
+}
+
+// Verify tells whom a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
+// token spells it. It takes the same time whichever secret made the token, and allocates only for an error or a user
+// name with upper-case letters.
+func (t *Tokens) Verify(token string) (domain.Principal, error) {
+	stamp, name, signed, mac, ok := split(token)
+	if !ok {
+		return domain.Principal{}, fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)
+	}
+	if !t.genuine(signed, mac) {
+		return domain.Principal{}, fmt.Errorf("%w: the token is forged, or made with another secret", domain.ErrUnauthenticated)
+	}
+	user, err := domain.ParseUserID(name)
+	if err != nil {
+		return domain.Principal{}, fmt.Errorf("%w: the token is for an %w", domain.ErrUnauthenticated, err)
+	}
+	if err := t.checkAge(stamp); err != nil {
+		return domain.Principal{}, err
+	}
+	return domain.Principal{User: user, Any: t.any || t.services[user]}, nil
+}
+
+func (t *Tokens) checkAge(stamp domain.Timestamp) error {
+	now := t.clock.Now()
+	if age := time.Duration(now - stamp); age > t.expire {
+		return fmt.Errorf("%w: the token has expired: it is %v old, at most %v is allowed", domain.ErrUnauthenticated,
+			age.Round(time.Second), t.expire)
+	}
+	if ahead := time.Duration(stamp - now); ahead > t.skew {
+		return fmt.Errorf("%w: the token is dated %v in the future, at most %v is allowed: compare the clocks", domain.ErrUnauthenticated,
+			ahead.Round(time.Second), t.skew)
+	}
+	return nil
+}
+
+// genuine reports whether any secret makes this mac. It always tries all of them.
+func (t *Tokens) genuine(signed, mac string) bool {
+	s := t.signers.get()
+	defer t.signers.put(s)
+	copy(s.given[:], mac)
+	match := 0
+	for i := range s.hashes {
+		match |= subtle.ConstantTimeCompare(s.sign(i, signed), s.given[:])
+	}
+	return match == 1
+}
+
+// split takes a token apart. A user id may contain a colon; neither the seconds nor the mac can.
+func split(token string) (stamp domain.Timestamp, name, signed, mac string, ok bool) {
+	if len(token) > MaxToken {
+		return 0, "", "", "", false
+	}
+	first, last := strings.IndexByte(token, ':'), strings.LastIndexByte(token, ':')
+	if first == last { // or there is none
+		return 0, "", "", "", false
+	}
+	seconds, ok := parseSeconds(token[:first])
+	signed, mac = token[:last], token[last+1:]
+	if !ok || len(mac) != macSize {
+		return 0, "", "", "", false
+	}
+	return domain.Timestamp(seconds) * domain.Timestamp(time.Second), token[first+1 : last], signed, mac, true
+}
+
+// parseSeconds reads digits and nothing else: no sign, no space, which strconv would take or leave depending on the function.
+func parseSeconds(s string) (int64, bool) {
+	if s == "" || len(s) > maxSeconds {
+		return 0, false
+	}
+	var n int64
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, n <= lastSecond
+}

@@ -1,0 +1,297 @@
+package auth_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/domain"
+)
+
+// The example that clients of the original daemon were written after.
+const (
+	exampleToken  = "1415697944:markd@zarafa.com:SLDJMBNNFNN5/RIXFJPXVKCKNV6SBHYGLFLE5G/TVLY="
+	exampleSecret = "GEHEIM"
+	exampleTime   = 1415697944
+)
+
+const secret = "correct horse battery staple"
+
+// fixed is a clock that stands still.
+type fixed domain.Timestamp
+
+func (f fixed) Now() domain.Timestamp { return domain.Timestamp(f) }
+
+func at(seconds int64) fixed { return fixed(seconds * int64(time.Second)) }
+
+func config(change ...func(*auth.Config)) auth.Config {
+	cfg := auth.DefaultConfig()
+	cfg.Secret = secret
+	for _, c := range change {
+		c(&cfg)
+	}
+	return cfg
+}
+
+func newTokens(t interface {
+	Helper()
+	Fatal(...any)
+}, cfg auth.Config, clock fixed) *auth.Tokens {
+	t.Helper()
+	tokens, err := auth.New(cfg, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+// sign makes a token independently of the code under test.
+func sign(secret string, seconds int64, user string) string {
+	signed := fmt.Sprintf("%d:%s", seconds, user)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + ":" + strings.ToUpper(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+func weak(cfg *auth.Config) { cfg.Secret, cfg.AllowWeakSecret = exampleSecret, true }
+
+func TestPublishedExample(t *testing.T) {
+	tokens := newTokens(t, config(weak), at(exampleTime))
+	if got := tokens.Issue("markd@zarafa.com"); got != exampleToken {
+		t.Errorf("Issue = %s, want %s", got, exampleToken)
+	}
+	got, err := tokens.Verify(exampleToken)
+	if want := (domain.Principal{User: "markd@zarafa.com"}); err != nil || got != want {
+		t.Errorf("Verify = %v, %v, want %v", got, err, want)
+	}
+}
+
+func TestTimeOfValidity(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after time.Duration // how long after the token's date it is verified
+		valid bool
+	}{
+		{"at once", 0, true},
+		{"at the last moment", 5 * time.Minute, true},
+		{"a moment too late", 5*time.Minute + 1, false},
+		{"a day too late", 24 * time.Hour, false},
+		{"at the edge of the skew", -30 * time.Second, true},
+		{"just beyond the skew", -30*time.Second - 1, false},
+		{"a day too early", -24 * time.Hour, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			now := at(exampleTime) + fixed(test.after)
+			_, err := newTokens(t, config(), now).Verify(sign(secret, exampleTime, "markd@zarafa.com"))
+			if (err == nil) != test.valid {
+				t.Errorf("Verify: %v, want valid: %t", err, test.valid)
+			}
+			if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
+				t.Errorf("Verify: %v is not ErrUnauthenticated", err)
+			}
+		})
+	}
+}
+
+func TestRefusedTokens(t *testing.T) {
+	tokens := newTokens(t, config(), at(exampleTime))
+	good := sign(secret, exampleTime, "markd@zarafa.com")
+	for name, token := range map[string]string{
+		"empty":                       "",
+		"one part":                    "1415697944",
+		"two parts":                   "1415697944:markd@zarafa.com",
+		"colons only":                 "::",
+		"no mac":                      "1415697944:markd@zarafa.com:",
+		"no seconds":                  good[strings.Index(good, ":"):],
+		"negative seconds":            "-" + good,
+		"a sign":                      "+" + good,
+		"a space before":              " " + good,
+		"a space after":               good + " ",
+		"a newline after":             good + "\n",
+		"mac not in upper case":       strings.ToLower(good[len(good)-44:]),
+		"mac cut short":               good[:len(good)-1],
+		"mac of another secret":       sign("another secret, long enough", exampleTime, "markd@zarafa.com"),
+		"another user":                strings.Replace(good, "markd", "alice", 1),
+		"another time":                strings.Replace(good, "1415697944", "1415697945", 1),
+		"another spelling of the id":  strings.Replace(good, "markd", "Markd", 1),
+		"a leading zero":              "0" + good,
+		"a NUL":                       strings.Replace(good, "markd", "mar\x00kd", 1),
+		"the far future":              sign(secret, 9999999999, "markd@zarafa.com"),
+		"seconds beyond 64 bits":      strings.Replace(good, "1415697944", "99999999999999999999999", 1),
+		"signed, but no user id":      sign(secret, exampleTime, ""),
+		"signed, but a bad user id":   sign(secret, exampleTime, "mark d@zarafa.com"),
+		"signed, but a user too long": sign(secret, exampleTime, strings.Repeat("a", 321)+"@zarafa.com"),
+		"huge":                        strings.Repeat("1:", 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := tokens.Verify(token)
+			if !errors.Is(err, domain.ErrUnauthenticated) || got != (domain.Principal{}) {
+				t.Fatalf("Verify = %v, %v, want ErrUnauthenticated", got, err)
+			}
+			if token != "" && strings.Contains(err.Error(), token) || strings.Contains(err.Error(), secret) {
+				t.Errorf("the error tells too much: %v", err)
+			}
+		})
+	}
+}
+
+func TestOldSecretsVerifyAndTheCurrentOneSigns(t *testing.T) {
+	const old, older = "the secret before this one", "the secret before that one"
+	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{old, older} }), at(exampleTime))
+	for _, s := range []string{secret, old, older} {
+		if _, err := tokens.Verify(sign(s, exampleTime, "markd@zarafa.com")); err != nil {
+			t.Errorf("a token made with %q: %v", s, err)
+		}
+	}
+	if got, want := tokens.Issue("markd@zarafa.com"), sign(secret, exampleTime, "markd@zarafa.com"); got != want {
+		t.Errorf("Issue = %s, want %s", got, want)
+	}
+}
+
+func TestWhoMayUpdateWhom(t *testing.T) {
+	services := func(c *auth.Config) { c.Services = []string{"Meetings@zarafa.com"} }
+	anybody := func(c *auth.Config) { c.Update = auth.UpdateAny }
+	for _, test := range []struct {
+		name   string
+		cfg    auth.Config
+		user   string
+		others bool
+	}{
+		{"a user", config(services), "markd@zarafa.com", false},
+		{"a service", config(services), "meetings@zarafa.com", true},
+		{"a service in another case", config(services), "MEETINGS@Zarafa.com", true},
+		{"a user where any may", config(anybody), "markd@zarafa.com", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			who, err := newTokens(t, test.cfg, at(exampleTime)).Verify(sign(secret, exampleTime, test.user))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if own := domain.UserID(strings.ToLower(test.user)); who.User != own || who.MayUpdate(own) != nil {
+				t.Errorf("%v may not update itself", who)
+			}
+			if err := who.MayUpdate("alice@zarafa.com"); (err == nil) != test.others {
+				t.Errorf("updating another: %v, want allowed: %t", err, test.others)
+			}
+		})
+	}
+}
+
+func TestVerifyAndIssueConcurrently(t *testing.T) {
+	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{"the secret before this one"} }), at(exampleTime))
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			user := domain.UserID(fmt.Sprintf("user%d@zarafa.com", i))
+			for range 500 {
+				if who, err := tokens.Verify(tokens.Issue(user)); err != nil || who.User != user {
+					t.Errorf("Verify = %v, %v, want %s", who, err, user)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestVerifyDoesNotAllocate(t *testing.T) {
+	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{"the secret before this one"} }), at(exampleTime))
+	token := tokens.Issue("markd@zarafa.com")
+	if n := testing.AllocsPerRun(1000, func() { _, _ = tokens.Verify(token) }); n >= 1 {
+		t.Errorf("Verify allocates %v times", n)
+	}
+}
+
+// userIDs draws ids that domain.ParseUserID accepts unchanged, colons included.
+func userIDs() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-zäß0-9._:+-]{1,20}@[a-z0-9]{1,10}(\.[a-z]{1,5}){0,2}`)
+}
+
+func TestWhatIsIssuedIsVerifiedWhileItLasts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		user := domain.UserID(userIDs().Draw(t, "user"))
+		issued := rapid.Int64Range(0, 4e9).Draw(t, "issued")
+		cfg := config(func(c *auth.Config) {
+			c.TokenExpire = time.Duration(rapid.Int64Range(1, 1e6).Draw(t, "expire")) * time.Second
+			c.ClockSkew = time.Duration(rapid.Int64Range(0, 1e6).Draw(t, "skew")) * time.Second
+		})
+		age := time.Duration(rapid.Int64Range(-2e6, 2e6).Draw(t, "age")) * time.Second
+		token := newTokens(t, cfg, at(issued)).Issue(user)
+		if want := sign(secret, issued, string(user)); token != want {
+			t.Fatalf("Issue = %s, want %s", token, want)
+		}
+		who, err := newTokens(t, cfg, at(issued)+fixed(age)).Verify(token)
+		if valid := age <= cfg.TokenExpire && -age <= cfg.ClockSkew; valid != (err == nil) {
+			t.Fatalf("Verify at an age of %v: %v, want valid: %t", age, err, valid)
+		}
+		if err == nil && who.User != user {
+			t.Fatalf("Verify = %v, want %s", who, user)
+		}
+	})
+}
+
+func TestAChangedByteIsRefused(t *testing.T) {
+	tokens := newTokens(t, config(), at(exampleTime))
+	rapid.Check(t, func(t *rapid.T) {
+		token := []byte(sign(secret, exampleTime, userIDs().Draw(t, "user")))
+		i := rapid.IntRange(0, len(token)-1).Draw(t, "index")
+		b := rapid.Byte().Filter(func(b byte) bool { return b != token[i] }).Draw(t, "byte")
+		token[i] = b
+		if who, err := tokens.Verify(string(token)); err == nil {
+			t.Fatalf("Verify(%q) = %v", token, who)
+		}
+	})
+}
+
+func FuzzVerify(f *testing.F) {
+	tokens := newTokens(f, config(weak), at(exampleTime))
+	f.Add(exampleToken)
+	f.Add("::")
+	f.Add("1415697944:a:b@c:" + strings.Repeat("A", 44))
+	f.Fuzz(func(t *testing.T, token string) {
+		who, err := tokens.Verify(token)
+		if err != nil {
+			if !errors.Is(err, domain.ErrUnauthenticated) || who != (domain.Principal{}) {
+				t.Fatalf("Verify(%q) = %v, %v", token, who, err)
+			}
+			return
+		}
+		stamp, rest, _ := strings.Cut(token, ":")
+		var seconds int64
+		if _, err := fmt.Sscan(stamp, &seconds); err != nil {
+			t.Fatalf("Verify(%q) accepted seconds that are none", token)
+		}
+		user := rest[:strings.LastIndex(rest, ":")]
+		if token != sign(exampleSecret, seconds, user) || !strings.EqualFold(user, string(who.User)) {
+			t.Fatalf("Verify(%q) = %v, but it is not a token", token, who)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for _, olds := range []int{0, 2} {
+		b.Run(fmt.Sprintf("old_secrets=%d", olds), func(b *testing.B) {
+			cfg := config()
+			for i := range olds {
+				cfg.OldSecrets = append(cfg.OldSecrets, fmt.Sprintf("the secret before this one, %d", i))
+			}
+			tokens := newTokens(b, cfg, at(exampleTime))
+			token := tokens.Issue("markd@zarafa.com")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := tokens.Verify(token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
