@@ -175,12 +175,6 @@ type plannedWrites struct {
 	index map[presenceKey]int
 }
 
-// presenceKey names one presence.
-type presenceKey struct {
-	user     domain.UserID
-	protocol domain.Protocol
-}
-
 const fewWrites = 16
 
 // find returns the place of the write for a presence: where it is, or where it is to be appended.

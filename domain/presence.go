@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -52,6 +53,23 @@ func CheckMessage(message string) error {
 	return nil
 }
 
+// ClipMessage makes a message that CheckMessage accepts of one that cannot be refused, because a server sent it: invalid UTF-8
+// is replaced, and what is too long is cut at a character's end.
+func ClipMessage(message string) string {
+	if CheckMessage(message) == nil {
+		return message
+	}
+	message = strings.ToValidUTF8(message, string(utf8.RuneError))
+	if len(message) <= MaxMessage {
+		return message
+	}
+	cut := MaxMessage
+	for !utf8.RuneStart(message[cut]) {
+		cut--
+	}
+	return message[:cut]
+}
+
 // Expired reports whether p's time is up: more than the configured time has passed since its last update.
 func (p Presence) Expired(now Timestamp) bool { return !p.Expires.IsZero() && now > p.Expires }
 
@@ -98,9 +116,11 @@ func (p Presence) Remove(now Timestamp) Presence {
 	return Presence{Protocol: p.Protocol, Since: now, Updated: now, Gone: true, Revision: p.Revision}
 }
 
-// Differs reports whether q is a change from p, something that a reader would want to be told, and not just a renewal.
+// Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
+// expiry is none; that there is one now, or none any more, is.
 func (p Presence) Differs(q Presence) bool {
-	return p.Status != q.Status || p.Message != q.Message || p.Stale != q.Stale || p.Gone != q.Gone || p.Protocol != q.Protocol
+	return p.Status != q.Status || p.Message != q.Message || p.Stale != q.Stale || p.Gone != q.Gone ||
+		p.Expires.IsZero() != q.Expires.IsZero()
 }
 
 // Change is the news that a user's presence on one protocol is now another.

@@ -1,0 +1,236 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Observer = (*recorder)(nil)
+
+// retryAfter is how long the recorder waits when the store cannot take writes.
+const retryAfter = time.Second
+
+// recorder writes what a source observes during one Run into the store. Its ports.Observer methods only note which users are to
+// be written; the goroutine in record writes them, so a source never waits for the store, and under load many reports of one user
+// become one write.
+type recorder struct {
+	protocol domain.Protocol
+	store    ports.Store
+	clock    ports.Clock
+	log      *slog.Logger
+	wake     chan struct{} // holds one token while there may be something to write
+
+	mu          sync.Mutex
+	connectedAt domain.Timestamp
+	devices     map[domain.UserID]domain.Devices // every user this Run has told of, also those without a device
+	forgotten   map[domain.UserID]struct{}       // users whom the protocol does not know any more
+	dirty       map[domain.UserID]struct{}       // users to be written
+	synced      bool
+	sweep       bool // everybody in the store is to be compared with devices
+}
+
+func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, log *slog.Logger) *recorder {
+	return &recorder{
+		protocol:  protocol,
+		store:     store,
+		clock:     clock,
+		log:       log,
+		wake:      make(chan struct{}, 1),
+		devices:   make(map[domain.UserID]domain.Devices),
+		forgotten: make(map[domain.UserID]struct{}),
+		dirty:     make(map[domain.UserID]struct{}),
+	}
+}
+
+// Connected implements ports.Observer.
+func (r *recorder) Connected() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.connectedAt.IsZero() {
+		r.connectedAt = r.clock.Now()
+		r.log.Info("source connected")
+	}
+}
+
+// Known implements ports.Observer.
+func (r *recorder) Known(user domain.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.devices[user]; known {
+		return
+	}
+	r.devices[user] = nil
+	delete(r.forgotten, user)
+	if r.synced {
+		r.mark(user)
+	}
+}
+
+// Report implements ports.Observer.
+func (r *recorder) Report(report domain.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	devices := r.devices[report.User]
+	if report.Device == "" && report.Status == domain.Unavailable {
+		devices = nil
+	} else {
+		devices = devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
+	}
+	r.devices[report.User] = devices
+	delete(r.forgotten, report.User)
+	r.mark(report.User)
+}
+
+// Forget implements ports.Observer.
+func (r *recorder) Forget(user domain.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.devices, user)
+	r.forgotten[user] = struct{}{}
+	r.mark(user)
+}
+
+// Synced implements ports.Observer.
+func (r *recorder) Synced() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.synced, r.sweep = true, true
+	r.log.Info("source in sync", "users", len(r.devices))
+	r.signal()
+}
+
+// mark notes that a user is to be written. The lock is held.
+func (r *recorder) mark(user domain.UserID) {
+	r.dirty[user] = struct{}{}
+	r.signal()
+}
+
+func (r *recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// record writes until ctx ends.
+func (r *recorder) record(ctx context.Context) {
+	for {
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			return
+		}
+		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("cannot record presences, will try again", "err", err, "retry_in", retryAfter)
+			pause(ctx, retryAfter)
+			r.signal()
+		}
+	}
+}
+
+// flush writes everything noted so far. After an error the users are noted again.
+func (r *recorder) flush(ctx context.Context) error {
+	if r.takeSweep() {
+		r.markAbsent()
+	}
+	users := r.takeDirty()
+	if len(users) == 0 {
+		return nil
+	}
+	now := r.clock.Now()
+	err := rewrite(ctx, r.store, users, func(key presenceKey, old domain.Presence) domain.Presence { return r.observe(key.user, old, now) })
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, key := range users {
+			r.dirty[key.user] = struct{}{}
+		}
+	}
+	return err
+}
+
+// observe returns what becomes of a user's stored presence. What says the same as before is not written again: unlike a client's
+// update, a report needs no renewal.
+func (r *recorder) observe(user domain.UserID, old domain.Presence, now domain.Timestamp) domain.Presence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, gone := r.forgotten[user]; gone {
+		if old.Revision == 0 {
+			return old
+		}
+		return old.Remove(now)
+	}
+	status, message := r.devices[user].Merge()
+	next := old.Observe(status, message, domain.ExpiryPolicy{}, now)
+	if old.Revision != 0 && !old.Differs(next) {
+		return old
+	}
+	return next
+}
+
+func (r *recorder) takeSweep() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sweep := r.sweep
+	r.sweep = false
+	return sweep
+}
+
+// markAbsent notes everyone whom the store or the source knows and who has no device: they are unavailable.
+func (r *recorder) markAbsent() {
+	var stored []domain.UserID
+	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+		if p, known := presences.On(r.protocol); known && (p.Status != domain.Unavailable || p.Stale) {
+			stored = append(stored, user)
+		}
+		return true
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, user := range stored {
+		if len(r.devices[user]) == 0 {
+			r.dirty[user] = struct{}{}
+		}
+	}
+	for user, devices := range r.devices {
+		if len(devices) == 0 {
+			r.dirty[user] = struct{}{}
+		}
+	}
+}
+
+func (r *recorder) takeDirty() []presenceKey {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	users := make([]presenceKey, 0, len(r.dirty))
+	for user := range r.dirty {
+		users = append(users, presenceKey{user, r.protocol})
+	}
+	clear(r.dirty)
+	return users
+}
+
+// connectedFor returns how long ago the server accepted the connection: zero if it never did.
+func (r *recorder) connectedFor() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.connectedAt.IsZero() {
+		return 0
+	}
+	return time.Duration(r.clock.Now() - r.connectedAt)
+}
+
+// pause waits for d, or for ctx to end.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

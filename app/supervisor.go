@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// How long the supervisor waits before it runs a source again.
+const (
+	firstRetry    = time.Second      // after the first failure; doubled after each further one
+	lastRetry     = 30 * time.Second // at most; also how long a connection must have held to count as a success
+	rejectedRetry = 5 * time.Minute  // after the server refused us: it needs a person, and hurrying may lock the account
+)
+
+// Supervisor runs all sources, each for itself: it records what they observe, marks their presences as stale when the link is
+// lost, and runs them again, for ever.
+type Supervisor struct {
+	sources []ports.Source
+	store   ports.Store
+	clock   ports.Clock
+	log     *slog.Logger
+}
+
+// NewSupervisor makes a supervisor. Two sources of one protocol are an error.
+func NewSupervisor(sources []ports.Source, store ports.Store, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
+	seen := make(map[domain.Protocol]bool)
+	for _, source := range sources {
+		if seen[source.Protocol()] {
+			return nil, fmt.Errorf("protocol %s has two sources", source.Protocol())
+		}
+		seen[source.Protocol()] = true
+	}
+	return &Supervisor{sources: sources, store: store, clock: clock, log: log}, nil
+}
+
+// Run runs the sources until ctx ends, and returns when all of them have. To be called once.
+func (s *Supervisor) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, source := range s.sources {
+		running.Go(func() { s.supervise(ctx, source) })
+	}
+	running.Wait()
+}
+
+// supervise runs one source again and again.
+func (s *Supervisor) supervise(ctx context.Context, source ports.Source) {
+	log := s.log.With("protocol", source.Protocol())
+	s.markStale(ctx, source, log) // what an earlier process left
+	for failures := 0; ; {
+		held, err := s.runOnce(ctx, source, log)
+		if ctx.Err() != nil {
+			return
+		}
+		if held >= lastRetry {
+			failures = 0
+		}
+		delay := retryDelay(failures, err)
+		failures++
+		switch {
+		case errors.Is(err, ports.ErrRejected):
+			log.Error("source rejected: check its configuration", "err", err, "retry_in", delay)
+		case held > 0:
+			log.Warn("source lost", "err", err, "held", held.Round(time.Second), "retry_in", delay)
+		default:
+			log.Warn("source cannot connect", "err", err, "retry_in", delay)
+		}
+		pause(ctx, delay)
+	}
+}
+
+// retryDelay doubles with every failure, up to a limit. Half of it is random, so that many daemons do not come back at once.
+func retryDelay(failures int, err error) time.Duration {
+	delay := rejectedRetry
+	if !errors.Is(err, ports.ErrRejected) {
+		delay = min(firstRetry<<min(failures, 10), lastRetry)
+	}
+	return (delay/2 + rand.N(delay/2+1)).Round(time.Millisecond)
+}
+
+// runOnce is one Run of a source, and what has to follow it. It returns how long the connection held.
+func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, log *slog.Logger) (time.Duration, error) {
+	recorder := newRecorder(source.Protocol(), s.store, s.clock, log)
+	recording, stop := context.WithCancel(ctx)
+	var recorded sync.WaitGroup
+	recorded.Go(func() { recorder.record(recording) })
+	err := source.Run(ctx, recorder)
+	held := recorder.connectedFor()
+	stop()
+	recorded.Wait()
+
+	// Even when the daemon is ending: what was seen last must not get lost.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := recorder.flush(closing); err != nil {
+		log.Error("cannot record the last presences", "err", err)
+	}
+	s.markStale(closing, source, log)
+	return held, err
+}
+
+// markStale flags all presences of a source that is not connected.
+func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
+	now := s.clock.Now()
+	protocol := source.Protocol()
+	var keys []presenceKey
+	s.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+		if p, known := presences.On(protocol); known && !p.Stale {
+			keys = append(keys, presenceKey{user, protocol})
+		}
+		return true
+	})
+	err := rewrite(ctx, s.store, keys, func(_ presenceKey, p domain.Presence) domain.Presence {
+		if p.Revision == 0 {
+			return p // gone meanwhile
+		}
+		return p.MarkStale(source.StaleAfter(), now)
+	})
+	if err != nil {
+		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)
+	}
+}
