@@ -1,0 +1,22 @@
+package spreed
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config is the section spreed of the configuration.
+type Config struct {
+	AutoUnavailable time.Duration `koanf:"auto_unavailable" help:"how long after a user's last update the user becomes unavailable"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config { return Config{AutoUnavailable: 2 * time.Minute} }
+
+// Validate refuses a time in which no client could report.
+func (c Config) Validate() error {
+	if c.AutoUnavailable <= 0 {
+		return fmt.Errorf("spreed.auto_unavailable: must be more than zero, e.g. 2m; it is %v", c.AutoUnavailable)
+	}
+	return nil
+}
