@@ -150,12 +150,12 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 	checked.status, err = domain.ParseStatus(update.Status)
 	fault(domain.FieldStatus, err)
 	fault(domain.FieldMessage, domain.CheckMessage(update.Message))
-	known := false
-	checked.rule, known = p.protocols[update.Protocol]
+	rule, known := p.protocols[update.Protocol]
+	checked.rule = rule
 	if !known {
 		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol))
 	}
-	if known && !checked.rule.readOnly && checked.user != "" {
+	if known && !rule.readOnly && checked.user != "" {
 		fault(domain.FieldUser, by.MayUpdate(checked.user))
 	}
 	return checked, problems

@@ -1,0 +1,38 @@
+// Package portstest holds the contract suites of the driven ports. An adapter proves itself with one call from its own tests:
+//
+//	func TestContract(t *testing.T) { portstest.Store(t, func(t *testing.T) ports.Store { return memory.New() }) }
+//
+// Each case carries the sentence of the contract that it checks, so a failure reads as the promise that was broken. The suites
+// are called by the tests of adapters; nothing in the daemon imports them.
+package portstest
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// patience is how long a suite waits for what must happen, before it calls it a failure. Nothing waits that long in passing.
+const patience = 10 * time.Second
+
+// contract is one sentence and the test of it.
+type contract[T any] struct {
+	sentence string
+	check    func(t *testing.T, subject T)
+}
+
+// run checks each sentence on a subject of its own.
+func run[T any](t *testing.T, contracts []contract[T], subject func(t *testing.T) T) {
+	t.Helper()
+	for _, c := range contracts {
+		t.Run(c.sentence, func(t *testing.T) { c.check(t, subject(t)) })
+	}
+}
+
+// within returns a context that fails what hangs.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
