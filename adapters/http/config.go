@@ -1,0 +1,69 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Config is the section http of the configuration.
+type Config struct {
+	Listen         string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface"`
+	MaxConnections int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
+	HeaderTimeout  time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
+	ReadTimeout    time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
+	WriteTimeout   time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
+	IdleTimeout    time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		Listen:         "127.0.0.1:1234",
+		MaxConnections: 10_000,
+		HeaderTimeout:  5 * time.Second,
+		ReadTimeout:    20 * time.Second,
+		WriteTimeout:   20 * time.Second,
+		IdleTimeout:    time.Minute,
+	}
+}
+
+// Validate returns every fault, each naming its key.
+func (c Config) Validate() error {
+	var faults []error
+	if err := validateAddress(c.Listen); err != nil {
+		faults = append(faults, fmt.Errorf("http.listen: %w", err))
+	}
+	if c.MaxConnections < 1 {
+		faults = append(faults, fmt.Errorf("http.max_connections: must be at least 1; it is %d", c.MaxConnections))
+	}
+	for _, timeout := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"header_timeout", c.HeaderTimeout},
+		{"read_timeout", c.ReadTimeout},
+		{"write_timeout", c.WriteTimeout},
+		{"idle_timeout", c.IdleTimeout},
+	} {
+		if timeout.value <= 0 {
+			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func validateAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, e.g. 127.0.0.1:1234", address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("the port in %q must be a number from 0 to 65535", address)
+	} else if n == 0 {
+		return nil // any free one
+	}
+	return nil
+}

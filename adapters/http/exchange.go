@@ -1,0 +1,144 @@
+package http
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/userstatus"
+	"github.com/zarafa/presence/domain"
+)
+
+// exchange is the memory that one request needs, kept for the next.
+type exchange struct {
+	request userstatus.Request
+	found   []domain.Presences
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange() *exchange { return exchanges.Get().(*exchange) }
+
+// release lets go of what the exchange refers to, so that it can be freed.
+func (x *exchange) release() {
+	x.request.Reset()
+	clear(x.found)
+	x.found = x.found[:0]
+	exchanges.Put(x)
+}
+
+// query answers GET.
+func (s *Server) query(ctx *fasthttp.RequestCtx) error {
+	x := newExchange()
+	if err := x.request.ReadQuery(ctx.Request.Body()); err != nil {
+		return s.refused(ctx, x, err)
+	}
+	if _, err := s.tokens.Verify(x.request.Token); err != nil {
+		return s.refused(ctx, x, err)
+	}
+	return s.answer(ctx, x)
+}
+
+// update carries out PUT.
+func (s *Server) update(ctx *fasthttp.RequestCtx) error {
+	x := newExchange()
+	if err := s.apply(ctx, x); err != nil {
+		return s.refused(ctx, x, err)
+	}
+	setHeader(ctx)
+	s.finish(ctx, x)
+	return nil
+}
+
+// updateAndQuery carries out POST.
+func (s *Server) updateAndQuery(ctx *fasthttp.RequestCtx) error {
+	x := newExchange()
+	if err := s.apply(ctx, x); err != nil {
+		return s.refused(ctx, x, err)
+	}
+	return s.answer(ctx, x)
+}
+
+// apply carries out the updates of a request, or none of them.
+func (s *Server) apply(ctx *fasthttp.RequestCtx, x *exchange) error {
+	if err := x.request.ReadUpdate(ctx.Request.Body()); err != nil {
+		return err
+	}
+	by, err := s.tokens.Verify(x.request.Token)
+	if err != nil {
+		return err
+	}
+	addBadBareUsers(&x.request)
+	return s.presence.Update(s.ctx, by, x.request.Updates)
+}
+
+// addBadBareUsers adds an update for each entry that sets no protocol and has a bad user id. The use case, which would not get to see
+// such an entry, then refuses it together with all other faults of the request, and nothing is done. What it says about the update's
+// empty protocol and status is left out by problemOfEntries.
+func addBadBareUsers(request *userstatus.Request) {
+	for _, entry := range request.Bare() {
+		user := request.Users[entry]
+		if _, err := domain.ParseUserID(user); err != nil {
+			request.AddUpdate(entry, domain.Update{User: user})
+		}
+	}
+}
+
+// maxWhole is the largest answer that is made in memory at once, in bytes. A connection keeps as much until it is closed.
+const maxWhole = 256 << 10
+
+// answer answers with what is known about the request's users now.
+func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) error {
+	found, err := s.presence.Query(x.request.Users, x.found[:0])
+	x.found = found
+	if err != nil {
+		return s.refused(ctx, x, err)
+	}
+	setHeader(ctx)
+	ctx.Response.Header.SetContentTypeBytes(typeJSON)
+	answer := userstatus.Answer{Users: x.request.Users, Found: x.found}
+	size := answer.Estimate()
+	if size > maxWhole {
+		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x, ctx: ctx}, int(answer.Size()))
+		return nil
+	}
+	buffer := ctx.Response.SwapBody(nil)
+	ctx.Response.SwapBody(answer.Append(slices.Grow(buffer[:0], size)))
+	s.finish(ctx, x)
+	return nil
+}
+
+// refused turns an error about the request into one that the response can be made of.
+func (s *Server) refused(ctx *fasthttp.RequestCtx, x *exchange, err error) error {
+	p := problemOf(err, &x.request)
+	if p.Status == fasthttp.StatusUnauthorized || p.Status == fasthttp.StatusForbidden {
+		s.refusals.note(p.Status, err.Error(), ctx.RemoteAddr())
+	}
+	s.finish(ctx, x)
+	return p
+}
+
+// finish lets go of a request's memory. fasthttp would keep the largest body of a connection until that is closed.
+func (*Server) finish(ctx *fasthttp.RequestCtx, x *exchange) {
+	x.release()
+	ctx.Request.ReleaseBody(maxWhole)
+}
+
+// stream is an answer that fasthttp fetches while it sends it. It finishes the exchange then, because the answer refers to
+// the request.
+type stream struct {
+	userstatus.Answer
+	exchange *exchange
+	ctx      *fasthttp.RequestCtx
+}
+
+// Read is not called: fasthttp prefers WriteTo. It is here because only a reader can be a body.
+func (*stream) Read([]byte) (int, error) { return 0, errNoRead }
+
+// Close is called by fasthttp when the answer was sent, or could not be.
+func (b *stream) Close() error {
+	b.exchange.release()
+	b.ctx.Request.ReleaseBody(maxWhole)
+	return nil
+}

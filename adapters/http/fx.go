@@ -1,0 +1,13 @@
+package http
+
+import (
+	"go.uber.org/fx"
+)
+
+// Module provides a *Server that is started and stopped with the application. It needs a Config, ports.Presence, ports.Tokens and
+// a *slog.Logger.
+var Module = fx.Module("http", fx.Provide(New), fx.Invoke(run))
+
+func run(lifecycle fx.Lifecycle, server *Server) {
+	lifecycle.Append(fx.StartStopHook(server.Start, server.Stop))
+}

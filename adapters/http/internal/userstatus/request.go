@@ -1,0 +1,438 @@
+// Package userstatus reads and writes the documents of the original HTTP API: the request, which is the same for all methods,
+//
+//	{"AuthenticationToken": "...", "Type": "UserStatus",
+//	 "UserStatus": [{"user_id": "markd@zarafa.com", "spreed": {"status": "available", "message": "feeling chatty.."}}]}
+//
+// and the answer, which has the same shape without the token. Package http, whose every request comes through here, is its only caller.
+//
+// It is a reader for exactly this document, because nothing general is both strict and quick enough: it refuses what is not
+// JSON (RFC 8259), text that is not UTF-8, half surrogate pairs, a repeated name where it would matter which one counts, and
+// deep nesting; and it allocates nothing for a query.
+package userstatus
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/zarafa/presence/domain"
+)
+
+const (
+	// MaxUsers is how many entries a request may have.
+	MaxUsers = 10_000
+
+	// MaxProtocols is how many protocols one entry may have. It is far more than there are, and bounds the search for repetitions.
+	MaxProtocols = 64
+)
+
+// The names in the documents.
+const (
+	keyToken  = "AuthenticationToken"
+	keyType   = "Type"
+	keyUsers  = "UserStatus"
+	keyUser   = "user_id"
+	keyStatus = "status"
+	keyText   = "message"
+	typeUsers = "UserStatus"
+)
+
+// Fault says what is wrong with the form of a request. It is an error.
+type Fault struct {
+	Pointer string // to the faulty place: a JSON pointer as a URI fragment (RFC 6901, section 6); empty if the text is not JSON
+	Detail  string
+	TooMany bool // there are more than MaxUsers entries
+}
+
+// Error returns the detail and where it is.
+func (f *Fault) Error() string {
+	if f.Pointer == "" {
+		return f.Detail
+	}
+	return f.Pointer + " " + f.Detail
+}
+
+// Request is a request that was read. It may be used again for the next one, to save memory, but not concurrently.
+type Request struct {
+	Token   string          // empty if there is none
+	Users   []string        // the user ids, one for each entry, as they were written
+	Updates []domain.Update // what ReadUpdate found, entry by entry
+
+	entries []int32 // for each update, which entry it stands in
+
+	scan      scanner
+	copy      bool     // for an update: what outlives the text is copied
+	protocols [][]byte // the names of the current entry's protocols
+}
+
+// ReadQuery reads the text of a query. The protocols in its entries are checked for their form and forgotten. Token and Users are
+// parts of the text, which is changed by reading it. A fault is a *Fault.
+func (r *Request) ReadQuery(text []byte) error { return r.read(text, false) }
+
+// ReadUpdate reads the text of an update, and changes the text. Token and Users are parts of it; Updates is not. A fault is a *Fault.
+func (r *Request) ReadUpdate(text []byte) error { return r.read(text, true) }
+
+// Entry returns which entry, from 0, the i-th update stands in.
+func (r *Request) Entry(i int) int { return int(r.entries[i]) }
+
+// AddUpdate appends an update as if it stood in the given entry.
+func (r *Request) AddUpdate(entry int, update domain.Update) {
+	r.Updates = append(r.Updates, update)
+	r.entries = append(r.entries, int32(entry))
+}
+
+// Bare returns the entries that set no protocol.
+func (r *Request) Bare() []int {
+	var bare []int
+	next := 0
+	for entry := range r.Users {
+		if next < len(r.entries) && r.Entry(next) == entry {
+			for next < len(r.entries) && r.Entry(next) == entry {
+				next++
+			}
+			continue
+		}
+		bare = append(bare, entry)
+	}
+	return bare
+}
+
+// Reset lets go of everything that was read.
+func (r *Request) Reset() {
+	clear(r.Users)
+	clear(r.Updates)
+	*r = Request{Users: r.Users[:0], Updates: r.Updates[:0], entries: r.entries[:0], protocols: r.protocols[:0]}
+}
+
+func (r *Request) read(text []byte, update bool) error {
+	r.Reset()
+	r.scan = scanner{text: text}
+	r.copy = update
+	r.document()
+	if r.scan.fault != nil {
+		return r.scan.fault
+	}
+	return nil
+}
+
+// fail records a fault of the document's form.
+func (r *Request) fail(pointer, format string, args ...any) {
+	if r.scan.fault == nil {
+		r.scan.fault = &Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (r *Request) document() {
+	s := &r.scan
+	if at := invalidUTF8(s.text); at >= 0 {
+		s.pos = at
+		s.fail("the text is not UTF-8")
+		return
+	}
+	switch c := s.peek(); {
+	case s.pos == len(s.text):
+		r.fail("", "the request has no body; expected a JSON object")
+		return
+	case c != '{':
+		if s.skip() {
+			r.fail("#", "must be an object")
+		}
+		return
+	}
+	s.enter()
+	r.members()
+	if s.fault == nil && (s.peek() != 0 || s.pos < len(s.text)) {
+		s.fail("something follows the object")
+	}
+}
+
+// invalidUTF8 returns where text stops being UTF-8, or -1.
+func invalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+}
+
+// The members of the document that are read, as bits.
+const (
+	seenToken = 1 << iota
+	seenType
+	seenUsers
+)
+
+func (r *Request) members() {
+	var seen uint8
+	for first := true; ; first = false {
+		name, ok := r.scan.member(first)
+		if !ok {
+			break
+		}
+		var bit uint8
+		switch string(name) {
+		case keyToken:
+			bit = seenToken
+			r.Token, ok = r.text("#/" + keyToken)
+		case keyType:
+			bit = seenType
+			ok = r.kind()
+		case keyUsers:
+			bit = seenUsers
+			ok = seen&bit == 0 && r.users()
+		default:
+			ok = r.scan.skip()
+		}
+		if seen&bit != 0 {
+			r.fail("#/"+string(name), "is there twice")
+		}
+		if !ok {
+			return
+		}
+		seen |= bit
+	}
+	switch {
+	case seen&seenType == 0:
+		r.fail("#/"+keyType, "is missing; expected %q", typeUsers)
+	case seen&seenUsers == 0:
+		r.fail("#/"+keyUsers, "is missing; expected an array")
+	}
+}
+
+// kind reads the type of the document: there is only one.
+func (r *Request) kind() bool {
+	kind, ok := r.text("#/" + keyType)
+	if ok && kind != typeUsers {
+		r.fail("#/"+keyType, "must be %q", typeUsers)
+		return false
+	}
+	return ok
+}
+
+// text reads a string that is needed only as long as the text is.
+func (r *Request) text(pointer string) (string, bool) {
+	if r.scan.peek() != '"' {
+		return "", r.wrong(pointer, "a string")
+	}
+	value, ok := r.scan.str()
+	return unsafe.String(unsafe.SliceData(value), len(value)), ok
+}
+
+// wrong records that the next value is not of the type that was expected, unless it is not even JSON.
+func (r *Request) wrong(pointer, expected string) bool {
+	if r.scan.skip() {
+		r.fail(pointer, "must be %s", expected)
+	}
+	return false
+}
+
+func (r *Request) users() bool {
+	s := &r.scan
+	if s.peek() != '[' {
+		return r.wrong("#/"+keyUsers, "an array")
+	}
+	s.enter()
+	for first := true; s.element(first); first = false {
+		if len(r.Users) == MaxUsers {
+			s.fault = &Fault{Pointer: "#/" + keyUsers, Detail: fmt.Sprintf("has more than %d entries", MaxUsers), TooMany: true}
+			return false
+		}
+		if !r.entry() {
+			return false
+		}
+	}
+	s.depth--
+	return s.fault == nil
+}
+
+// entry reads what is said of one user.
+func (r *Request) entry() bool {
+	s := &r.scan
+	at := len(r.Users)
+	if s.peek() != '{' {
+		return r.wrong(Pointer(at), "an object")
+	}
+	s.enter()
+	r.Users = append(r.Users, "")
+	found, begin := false, len(r.Updates)
+	r.protocols = r.protocols[:0]
+	for first := true; ; first = false {
+		name, ok := s.member(first)
+		if !ok {
+			break
+		}
+		if string(name) == keyUser {
+			if found {
+				r.fail(Pointer(at, keyUser), "is there twice")
+				return false
+			}
+			found = true
+			if s.peek() != '"' {
+				return r.wrong(Pointer(at, keyUser), "a string")
+			}
+			value, ok := s.str()
+			if !ok {
+				return false
+			}
+			r.Users[at] = unsafe.String(unsafe.SliceData(value), len(value))
+			continue
+		}
+		if !r.newProtocol(at, name) || !r.protocol(at, name) {
+			return false
+		}
+	}
+	if s.fault == nil && !found {
+		r.fail(Pointer(at, keyUser), "is missing")
+	}
+	r.name(begin, at)
+	s.depth--
+	return s.fault == nil
+}
+
+// newProtocol notes a protocol's name, which must not be one of those that the entry has already.
+func (r *Request) newProtocol(entry int, name []byte) bool {
+	if len(r.protocols) == MaxProtocols {
+		r.fail(Pointer(entry), "has more than %d protocols", MaxProtocols)
+		return false
+	}
+	for _, other := range r.protocols {
+		if bytes.Equal(other, name) {
+			r.fail(Pointer(entry, string(name)), "is there twice")
+			return false
+		}
+	}
+	r.protocols = append(r.protocols, name)
+	return true
+}
+
+// name gives the updates from begin on the user of their entry, who may stand behind them.
+func (r *Request) name(begin, entry int) {
+	if begin == len(r.Updates) {
+		return
+	}
+	user := strings.Clone(r.Users[entry])
+	for i := begin; i < len(r.Updates); i++ {
+		r.Updates[i].User = user
+	}
+}
+
+// protocol reads what an entry says about one protocol.
+func (r *Request) protocol(entry int, name []byte) bool {
+	s := &r.scan
+	if s.peek() != '{' {
+		if s.skip() {
+			r.fail(Pointer(entry, string(name)), "must be an object")
+		}
+		return false
+	}
+	s.enter()
+	var status, message string
+	var hasStatus, hasMessage bool
+	for first := true; ; first = false {
+		key, ok := s.member(first)
+		if !ok {
+			break
+		}
+		switch string(key) {
+		case keyStatus:
+			ok = r.field(entry, name, keyStatus, &status, &hasStatus)
+		case keyText:
+			ok = r.field(entry, name, keyText, &message, &hasMessage)
+		default:
+			ok = s.skip()
+		}
+		if !ok {
+			return false
+		}
+	}
+	if s.fault == nil && !hasStatus {
+		r.fail(Pointer(entry, string(name), keyStatus), "is missing")
+	}
+	s.depth--
+	if s.fault != nil {
+		return false
+	}
+	if r.copy {
+		r.AddUpdate(entry, domain.Update{Protocol: r.keepProtocol(name), Status: keepStatus(status), Message: strings.Clone(message)})
+	}
+	return true
+}
+
+// field reads one string of a protocol's object.
+func (r *Request) field(entry int, protocol []byte, key string, to *string, seen *bool) bool {
+	s := &r.scan
+	if *seen {
+		r.fail(Pointer(entry, string(protocol), key), "is there twice")
+		return false
+	}
+	*seen = true
+	if s.peek() != '"' {
+		if s.skip() {
+			r.fail(Pointer(entry, string(protocol), key), "must be a string")
+		}
+		return false
+	}
+	value, ok := s.str()
+	*to = unsafe.String(unsafe.SliceData(value), len(value))
+	return ok
+}
+
+// keepProtocol copies a protocol's name, once for a run of updates that have the same.
+func (r *Request) keepProtocol(name []byte) string {
+	if n := len(r.Updates); n > 0 && r.Updates[n-1].Protocol == string(name) {
+		return r.Updates[n-1].Protocol
+	}
+	return string(name)
+}
+
+// keepStatus copies a status, unless it is one of the four.
+func keepStatus(name string) string {
+	if status, err := domain.ParseStatus(name); err == nil {
+		return status.String()
+	}
+	return strings.Clone(name)
+}
+
+// Pointer returns a JSON pointer, as a URI fragment, to an entry or to what the given path leads to within it.
+func Pointer(entry int, path ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#/%s/%d", keyUsers, entry)
+	for _, name := range path {
+		b.WriteByte('/')
+		for i := range len(name) {
+			switch c := name[i]; {
+			case c == '~':
+				b.WriteString("~0")
+			case c == '/':
+				b.WriteString("~1")
+			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._!$&'()*+,;=:@?", c) >= 0:
+				b.WriteByte(c)
+			default:
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		}
+	}
+	return b.String()
+}
+
+// PointerTo returns the pointer to the part of an entry that a problem is about.
+func PointerTo(entry int, field domain.Field, protocol string) string {
+	switch field {
+	case domain.FieldProtocol:
+		return Pointer(entry, protocol)
+	case domain.FieldStatus:
+		return Pointer(entry, protocol, keyStatus)
+	case domain.FieldMessage:
+		return Pointer(entry, protocol, keyText)
+	case domain.FieldUser:
+	}
+	return Pointer(entry, keyUser)
+}

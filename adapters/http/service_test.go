@@ -1,0 +1,250 @@
+package http_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	nethttp "net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// fasthttp starts it once and for ever, to keep the Date header.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
+
+const secret = "correct horse battery staple"
+
+// The users of most tests. The service may update everybody.
+const (
+	mark    = "markd@zarafa.com"
+	alice   = "alice@example.test"
+	service = "meetings@example.test"
+)
+
+// testing is what the tests and benchmarks need of *testing.T and *testing.B.
+type tester interface {
+	Helper()
+	Cleanup(func())
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+}
+
+// running is a server over the real use case, store and tokens.
+type running struct {
+	*http.Server
+	tokens   ports.Tokens
+	presence *app.Presence
+	store    *memory.Store
+	log      *logged
+}
+
+// logged keeps what was logged.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func localConfig() http.Config {
+	cfg := http.DefaultConfig()
+	cfg.Listen = "127.0.0.1:0"
+	return cfg
+}
+
+// xmpp is read-only for clients, spreed and irc are not.
+func newPresence(t tester, store ports.Store) *app.Presence {
+	t.Helper()
+	presence, err := app.NewPresence(store, clock.New(),
+		[]domain.Updatable{{Protocol: "spreed", Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: "board"}},
+		[]domain.Protocol{"xmpp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return presence
+}
+
+func newTokens(t tester) *auth.Tokens {
+	t.Helper()
+	cfg := auth.DefaultConfig()
+	cfg.Secret, cfg.Services = secret, []string{service}
+	tokens, err := auth.New(cfg, clock.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func start(t tester, change ...func(*http.Config)) *running {
+	t.Helper()
+	cfg := localConfig()
+	for _, c := range change {
+		c(&cfg)
+	}
+	store := memory.New()
+	r := &running{tokens: newTokens(t), presence: newPresence(t, store), store: store, log: new(logged)}
+	r.Server = startServer(t, cfg, r.presence, r.tokens, r.log)
+	return r
+}
+
+// startServer starts a server over any use case, and stops it after the test.
+func startServer(t tester, cfg http.Config, presence ports.Presence, tokens ports.Tokens, log io.Writer) *http.Server {
+	t.Helper()
+	server := http.New(cfg, presence, tokens, slog.New(slog.NewTextHandler(log, nil)))
+	if err := server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	})
+	return server
+}
+
+// knows makes the store know a presence that no client could set.
+func (r *running) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
+	t.Helper()
+	old, _ := r.store.Presences(user).On(protocol)
+	write := ports.Write{User: user, Old: old, New: old.Observe(status, message, domain.ExpiryPolicy{}, clock.New().Now())}
+	if err := r.store.Apply(context.Background(), []ports.Write{write}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// state renders everything that is stored.
+func (r *running) state() string {
+	var b strings.Builder
+	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+		fmt.Fprintf(&b, "%s %+v\n", user, presences)
+		return true
+	})
+	return b.String()
+}
+
+// body renders a request's document with a valid token for the user.
+func (r *running) body(user domain.UserID, entries string) string {
+	return fmt.Sprintf(`{"AuthenticationToken":%q,"Type":"UserStatus","UserStatus":[%s]}`, r.tokens.Issue(user), entries)
+}
+
+// client does not keep connections, so that each test ends with none.
+var client = &nethttp.Client{Transport: &nethttp.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+
+type answer struct {
+	status int
+	header nethttp.Header
+	body   string
+}
+
+func (r *running) do(t tester, method, body string) answer { return do(t, r.Server, method, "/", body) }
+
+func do(t tester, server *http.Server, method, path, body string) answer {
+	t.Helper()
+	request, err := nethttp.NewRequest(method, "http://"+server.Addr().String()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: string(text)}
+}
+
+// raw sends bytes as they are, ends the sending side, and reads the first answer. A connection that is closed without one has status 0.
+func raw(t tester, server *http.Server, request string) answer {
+	t.Helper()
+	c := dial(t, server)
+	defer c.Close()
+	go func() { // the server may answer before it has read everything
+		_, _ = io.WriteString(c, request)
+		_ = c.CloseWrite()
+	}()
+	return readAnswer(t, bufio.NewReader(c))
+}
+
+func dial(t tester, server *http.Server) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", server.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	return c.(*net.TCPConn)
+}
+
+func readAnswer(t tester, from *bufio.Reader) answer {
+	t.Helper()
+	if _, err := from.Peek(1); err != nil {
+		return answer{}
+	}
+	response, err := nethttp.ReadResponse(from, nil)
+	if err != nil {
+		t.Fatalf("reading the answer: %v", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("reading the answer's body: %v", err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: string(text)}
+}
+
+// problem is how a client reads a refusal.
+type problem struct {
+	Type, Title, Detail string
+	Status              int
+	Errors              []struct{ Pointer, Detail string }
+}
+
+// problem checks that an answer is a well-formed refusal.
+func (a answer) problem(t tester) problem {
+	t.Helper()
+	var p problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Fatalf("status %d with a body that is not a problem: %v\n%s", a.status, err, a.body)
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type of a %d is %q", a.status, got)
+	}
+	if p.Status != a.status || p.Title == "" || p.Detail == "" {
+		t.Errorf("incomplete problem with status %d: %s", a.status, a.body)
+	}
+	return p
+}
