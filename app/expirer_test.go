@@ -1,0 +1,167 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/mocks"
+)
+
+// expiring runs test in fake time with an expirer at work on a store in memory.
+func expiring(t *testing.T, test func(t *testing.T, presence *app.Presence, store *memory.Store)) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := app.NewExpirer(store, clock.New(), quiet).Run(ctx); err != nil {
+				t.Errorf("Run = %v, want nil when the context ends", err)
+			}
+		})
+		synctest.Wait()
+		test(t, newPresence(t, store, clock.New()), store)
+		cancel()
+		running.Wait()
+	})
+}
+
+func beat(t *testing.T, presence *app.Presence, user domain.UserID, status string) {
+	t.Helper()
+	err := presence.Update(t.Context(), asService, []domain.Update{{User: string(user), Protocol: "spreed", Status: status, Message: "hello"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExpiryIsAnnouncedWithinASecond(t *testing.T) {
+	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+		beat(t, presence, mark, "busy")
+		set, _ := store.Presences(mark).On(web)
+		watch := store.Watch(set.Revision)
+		defer watch.Close()
+		changes, err := watch.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := time.Since(set.Expires.Time())
+		p := changes[0].Presence
+		if len(changes) != 1 || p.Status != domain.Unavailable || p.Message != "" || p.Since != set.Expires || p.Expires != 0 {
+			t.Errorf("announced %+v", changes)
+		}
+		if late <= 0 || late > time.Second {
+			t.Errorf("announced %v after the deadline, want within a second and not before", late)
+		}
+	})
+}
+
+func TestHeartbeatsKeepAPresence(t *testing.T) {
+	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+		for range 20 {
+			beat(t, presence, mark, "available")
+			time.Sleep(spreed.Expiry.After - time.Millisecond)
+		}
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Available || p.Revision != 1 {
+			t.Errorf("after 20 heartbeats: %+v", p)
+		}
+		time.Sleep(2 * time.Second)
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable || p.Revision != 2 {
+			t.Errorf("after the last one has expired: %+v, want one change", p)
+		}
+	})
+}
+
+func TestEachExpiryIsOneChange(t *testing.T) {
+	const users = 2000
+	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+		for round := range 3 {
+			for i := range users {
+				beat(t, presence, domain.UserID(fmt.Sprintf("user%d@example.test", i)), []string{"busy", "away", "available"}[round])
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(spreed.Expiry.After)
+		beat(t, presence, mark, "busy")
+		p, _ := store.Presences(mark).On(web)
+		if want := domain.Revision(3*users + users + 1); p.Revision != want {
+			t.Errorf("revision %d after 3 changes and one expiry each of %d users, and one more: want %d", p.Revision, users, want)
+		}
+	})
+}
+
+func TestExpirerTakesOverWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		presence := newPresence(t, store, clock.New())
+		beat(t, presence, mark, "busy")
+		time.Sleep(time.Hour)
+		beat(t, presence, anna, "busy")
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
+		time.Sleep(time.Second)
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
+			t.Errorf("what expired before the start is %+v", p)
+		}
+		if p, _ := store.Presences(anna).On(web); p.Status != domain.Busy {
+			t.Errorf("what holds is %+v", p)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+// failingStore is a store whose next writes fail, as an engine's do while it is away.
+type failingStore struct {
+	*memory.Store
+	failures int
+}
+
+func (s *failingStore) Apply(ctx context.Context, writes []ports.Write) error {
+	if s.failures > 0 {
+		s.failures--
+		return ports.ErrUnavailable
+	}
+	return s.Store.Apply(ctx, writes)
+}
+
+func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failingStore{Store: memory.New()}
+		beat(t, newPresence(t, store, clock.New()), mark, "busy")
+		store.failures = 5
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
+		time.Sleep(spreed.Expiry.After + 5*time.Second)
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
+			t.Errorf("after the outage: %+v", p)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+func TestExpirerReportsABrokenWatch(t *testing.T) {
+	control := gomock.NewController(t)
+	store, watch, now := mocks.NewMockStore(control), mocks.NewMockWatch(control), mocks.NewMockClock(control)
+	broken := errors.New("broken")
+	now.EXPECT().Now().Return(start).AnyTimes()
+	store.EXPECT().Watch(domain.Revision(0)).Return(watch)
+	watch.EXPECT().Next(gomock.Any()).Return(nil, broken)
+	watch.EXPECT().Close()
+	if err := app.NewExpirer(store, now, quiet).Run(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("Run = %v, want what broke the watch", err)
+	}
+}

@@ -1,0 +1,335 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/mocks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	mark  domain.UserID    = "markd@zarafa.com"
+	anna  domain.UserID    = "anna@example.test"
+	web   domain.Protocol  = "spreed"
+	chat  domain.Protocol  = "xmpp"
+	start domain.Timestamp = 1_700_000_000_000_000_000
+)
+
+var (
+	asMark    = domain.Principal{User: mark}
+	asService = domain.Principal{User: "service@zarafa.com", Any: true}
+	spreed    = domain.Updatable{Protocol: web, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}
+	quiet     = slog.New(slog.DiscardHandler)
+)
+
+// fixedClock is a clock that a test sets.
+type fixedClock struct{ now domain.Timestamp }
+
+func (c *fixedClock) Now() domain.Timestamp { return c.now }
+
+// fixture is the use case over a real store in memory.
+type fixture struct {
+	*app.Presence
+	store *memory.Store
+	clock *fixedClock
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{store: memory.New(), clock: &fixedClock{start}}
+	f.Presence = newPresence(t, f.store, f.clock)
+	return f
+}
+
+func newPresence(t *testing.T, store ports.Store, clock ports.Clock) *app.Presence {
+	t.Helper()
+	presence, err := app.NewPresence(store, clock, []domain.Updatable{spreed}, []domain.Protocol{chat})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return presence
+}
+
+// observe puts what a source has seen into the store.
+func (f *fixture) observe(t *testing.T, user domain.UserID, status domain.Status, message string) {
+	t.Helper()
+	old, _ := f.store.Presences(user).On(chat)
+	next := old.Observe(status, message, domain.ExpiryPolicy{}, f.clock.now)
+	if err := f.store.Apply(t.Context(), []ports.Write{{User: user, Old: old, New: next}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says renders what Query answers for one id.
+func (f *fixture) says(t *testing.T, id string) string {
+	t.Helper()
+	answers, err := f.Query([]string{id}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return render(answers[0])
+}
+
+func render(ps domain.Presences) string {
+	var parts []string
+	for _, p := range ps {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s=%s %s", p.Protocol, p.Status, p.Message)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestUpdateThenQuery(t *testing.T) {
+	f := newFixture(t)
+	f.observe(t, mark, domain.Away, "lunch")
+	err := f.Update(t.Context(), asMark, []domain.Update{{User: "MarkD@Zarafa.com", Protocol: "spreed", Status: "available", Message: "feeling chatty.."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := f.Query([]string{"markd@zarafa.com", "nobody@zarafa.com", "MARKD@zarafa.com"}, nil)
+	if err != nil || len(answers) != 3 {
+		t.Fatalf("Query = %v, %v", answers, err)
+	}
+	const want = "spreed=available feeling chatty.., xmpp=away lunch"
+	for i, expected := range []string{want, "", want} {
+		if got := render(answers[i]); got != expected {
+			t.Errorf("answer %d is %q, want %q", i, got, expected)
+		}
+	}
+}
+
+func TestQueryAppends(t *testing.T) {
+	f := newFixture(t)
+	into := make([]domain.Presences, 0, 8)
+	first, err := f.Query([]string{"a@example.test"}, into)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := f.Query([]string{"b@example.test"}, first)
+	if err != nil || len(both) != 2 || &both[0] != &into[:1][0] {
+		t.Errorf("Query = %v, %v; want two entries in the slice that was given", both, err)
+	}
+}
+
+func TestQueryNamesEveryInvalidID(t *testing.T) {
+	f := newFixture(t)
+	into := []domain.Presences{nil}
+	answers, err := f.Query([]string{"no-at", "fine@example.test", "a@b@c"}, into)
+	var problems domain.Problems
+	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Index != 0 || problems[1].Index != 2 || problems[1].Field != domain.FieldUser {
+		t.Errorf("err = %v, want problems with entries 0 and 2", err)
+	}
+	if len(answers) != len(into) {
+		t.Errorf("%d answers, want what was given", len(answers))
+	}
+}
+
+func TestQueryDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	f.observe(t, mark, domain.Busy, "")
+	ids, into := []string{"markd@zarafa.com", "nobody@zarafa.com"}, make([]domain.Presences, 0, 2)
+	if got := testing.AllocsPerRun(100, func() { _, _ = f.Query(ids, into) }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+}
+
+func TestExpiryIsExactOnRead(t *testing.T) {
+	f := newFixture(t)
+	update := []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy", Message: "presenting"}}
+	if err := f.Update(t.Context(), asMark, update); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.now = start.Add(2 * time.Minute)
+	if got := f.says(t, string(mark)); got != "spreed=busy presenting" {
+		t.Errorf("exactly after the time: %q", got)
+	}
+	f.clock.now++
+	if got := f.says(t, string(mark)); got != "spreed=unavailable" {
+		t.Errorf("a moment later: %q", got)
+	}
+	if err := f.Update(t.Context(), asMark, update); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.says(t, string(mark)); got != "spreed=busy presenting" {
+		t.Errorf("after coming back: %q", got)
+	}
+}
+
+func TestHeartbeatIsNoChange(t *testing.T) {
+	f := newFixture(t)
+	update := []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy", Message: "presenting"}}
+	for range 3 {
+		if err := f.Update(t.Context(), asMark, update); err != nil {
+			t.Fatal(err)
+		}
+		f.clock.now = f.clock.now.Add(time.Minute)
+	}
+	p, _ := f.store.Presences(mark).On(web)
+	if p.Since != start || p.Updated != start.Add(2*time.Minute) || p.Expires != start.Add(4*time.Minute) || p.Revision != 1 {
+		t.Errorf("after three heartbeats: %+v", p)
+	}
+}
+
+func TestUpdateKeepsNoReferenceToTheCallersStrings(t *testing.T) {
+	f := newFixture(t)
+	user, message := []byte(mark), []byte("hello")
+	update := domain.Update{User: unsafeString(user), Protocol: "spreed", Status: "busy", Message: unsafeString(message)}
+	if err := f.Update(t.Context(), asMark, []domain.Update{update}); err != nil {
+		t.Fatal(err)
+	}
+	copy(user, "xxxxxxxxxxxxx")
+	copy(message, "xxxxx")
+	if got := f.says(t, string(mark)); got != "spreed=busy hello" {
+		t.Errorf("after the caller reused its buffers: %q", got)
+	}
+}
+
+func TestUpdatesOfOnePresenceTakeEffectInOrder(t *testing.T) {
+	f := newFixture(t)
+	var updates []domain.Update
+	for round := range 3 {
+		for i := range 20 { // enough for the index of planned writes to be made
+			updates = append(updates, domain.Update{User: fmt.Sprintf("user%d@example.test", i), Protocol: "spreed", Status: "busy", Message: fmt.Sprint(round)})
+		}
+	}
+	if err := f.Update(t.Context(), asService, updates); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if got := f.says(t, fmt.Sprintf("user%d@example.test", i)); got != "spreed=busy 2" {
+			t.Errorf("user %d: %q, want the last update", i, got)
+		}
+	}
+}
+
+func TestUpdateRefusesAllIfAnyIsWrong(t *testing.T) {
+	tests := []struct {
+		name   string
+		update domain.Update
+		field  domain.Field
+		want   error
+	}{
+		{"user", domain.Update{User: "markd", Protocol: "spreed", Status: "busy"}, domain.FieldUser, domain.ErrInvalidUser},
+		{"no user", domain.Update{Protocol: "spreed", Status: "busy"}, domain.FieldUser, domain.ErrInvalidUser},
+		{"somebody else", domain.Update{User: string(anna), Protocol: "spreed", Status: "busy"}, domain.FieldUser, domain.ErrForbidden},
+		{"protocol", domain.Update{User: string(mark), Protocol: "fax", Status: "busy"}, domain.FieldProtocol, domain.ErrUnknownProtocol},
+		{"status", domain.Update{User: string(mark), Protocol: "spreed", Status: "dnd"}, domain.FieldStatus, domain.ErrUnknownStatus},
+		{"message", domain.Update{User: string(mark), Protocol: "spreed", Status: "busy", Message: strings.Repeat("x", 4097)}, domain.FieldMessage, domain.ErrInvalidMessage},
+		{"read-only", domain.Update{User: string(mark), Protocol: "xmpp", Status: "busy"}, domain.FieldProtocol, domain.ErrReadOnly},
+	}
+	good := domain.Update{User: string(mark), Protocol: "spreed", Status: "available"}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.observe(t, mark, domain.Away, "")
+			err := f.Update(t.Context(), asMark, []domain.Update{good, test.update, good})
+			var problems domain.Problems
+			if !errors.As(err, &problems) || len(problems) != 1 || problems[0].Index != 1 || problems[0].Field != test.field || !errors.Is(err, test.want) {
+				t.Errorf("err = %#v, want a problem with field %d of entry 1: %v", err, test.field, test.want)
+			}
+			if got := f.says(t, string(mark)); got != "xmpp=away" {
+				t.Errorf("a refused request changed something: %q", got)
+			}
+		})
+	}
+	t.Run("every fault is named", func(t *testing.T) {
+		f := newFixture(t)
+		var updates []domain.Update
+		for _, test := range tests {
+			updates = append(updates, test.update)
+		}
+		var problems domain.Problems
+		if err := f.Update(t.Context(), asMark, updates); !errors.As(err, &problems) || len(problems) != len(tests) {
+			t.Errorf("%d problems, want %d", len(problems), len(tests))
+		}
+	})
+}
+
+func TestRepeatingAReadOnlyPresenceIsNoChange(t *testing.T) {
+	f := newFixture(t)
+	f.observe(t, anna, domain.Busy, "on the phone")
+	before, _ := f.store.Presences(anna).On(chat)
+	f.clock.now++
+	// Even for somebody else: a client sends back the list that it got.
+	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(anna), Protocol: "xmpp", Status: "busy", Message: "on the phone"}}); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if after, _ := f.store.Presences(anna).On(chat); after != before {
+		t.Errorf("it became %+v", after)
+	}
+	for _, update := range []domain.Update{
+		{User: string(anna), Protocol: "xmpp", Status: "busy", Message: "in a meeting"},
+		{User: string(anna), Protocol: "xmpp", Status: "away", Message: "on the phone"},
+	} {
+		if err := f.Update(t.Context(), asService, []domain.Update{update}); !errors.Is(err, domain.ErrReadOnly) {
+			t.Errorf("%+v: %v, want ErrReadOnly", update, err)
+		}
+	}
+}
+
+func TestUpdateTriesAgainAfterAConflict(t *testing.T) {
+	control := gomock.NewController(t)
+	store, clock := mocks.NewMockStore(control), mocks.NewMockClock(control)
+	clock.EXPECT().Now().Return(start).AnyTimes()
+	meanwhile := domain.Presence{Protocol: web, Status: domain.Busy, Since: 5, Updated: 5, Revision: 9}
+	gomock.InOrder(
+		store.EXPECT().Presences(mark).Return(nil),
+		store.EXPECT().Apply(gomock.Any(), gomock.Any()).Return(ports.ErrConflict),
+		store.EXPECT().Presences(mark).Return(domain.Presences{meanwhile}),
+		store.EXPECT().Apply(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, writes []ports.Write) error {
+			if len(writes) != 1 || writes[0].Old != meanwhile || writes[0].New.Since != 5 || writes[0].New.Updated != start {
+				t.Errorf("the second try writes %+v", writes)
+			}
+			return nil
+		}),
+	)
+	err := newPresence(t, store, clock).Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUpdatePassesOnWhatTheStoreSays(t *testing.T) {
+	control := gomock.NewController(t)
+	store, clock := mocks.NewMockStore(control), mocks.NewMockClock(control)
+	clock.EXPECT().Now().Return(start).AnyTimes()
+	store.EXPECT().Presences(mark).Return(nil)
+	store.EXPECT().Apply(gomock.Any(), gomock.Any()).Return(fmt.Errorf("bucket: %w", ports.ErrUnavailable))
+	err := newPresence(t, store, clock).Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
+	if !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("err = %v, want ErrUnavailable", err)
+	}
+}
+
+func TestUpdateOfNothingAsksNobody(t *testing.T) {
+	control := gomock.NewController(t)
+	clock := mocks.NewMockClock(control)
+	clock.EXPECT().Now().Return(start).AnyTimes()
+	if err := newPresence(t, mocks.NewMockStore(control), clock).Update(t.Context(), asMark, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProtocolsAreDistinctAndNamed(t *testing.T) {
+	for name, protocols := range map[string][]domain.Protocol{"twice": {web}, "malformed": {"No Name"}} {
+		if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.Updatable{spreed}, protocols); err == nil {
+			t.Errorf("a protocol that is %s is accepted", name)
+		}
+	}
+	if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.Updatable{spreed, spreed}, nil); err == nil {
+		t.Error("an updatable protocol that is there twice is accepted")
+	}
+}

@@ -1,0 +1,281 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/mocks"
+)
+
+const staleAfter = time.Minute
+
+// stage is a supervisor in fake time whose one source does what the test says: each Run hands its observer to the test, and
+// returns what the test sends.
+type stage struct {
+	store *failingStore
+	runs  chan ports.Observer
+	lose  chan error
+	log   bytes.Buffer
+}
+
+func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{store: &failingStore{Store: memory.New()}, runs: make(chan ports.Observer), lose: make(chan error)}
+		source := mocks.NewMockSource(gomock.NewController(t))
+		source.EXPECT().Protocol().Return(chat).AnyTimes()
+		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { supervisor.Run(ctx) })
+		test(t, s)
+		cancel()
+		running.Wait()
+	})
+}
+
+func (s *stage) run(ctx context.Context, observer ports.Observer) error {
+	select {
+	case s.runs <- observer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-s.lose:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// shows compares what the store has on the source's protocol, as readers see it now.
+func (s *stage) shows(t *testing.T, want map[domain.UserID]string) {
+	t.Helper()
+	synctest.Wait()
+	got := map[domain.UserID]string{}
+	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
+		p, _ := ps.At(clock.New().Now()).On(chat)
+		got[user] = strings.TrimSpace(p.Status.String() + " " + p.Message)
+		if p.Stale {
+			got[user] += " (stale)"
+		}
+		return true
+	})
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the store shows %v, want %v", got, want)
+	}
+}
+
+type users = map[domain.UserID]string
+
+const (
+	bea  domain.UserID = "bea@example.test"
+	carl domain.UserID = "carl@example.test"
+)
+
+func online(user domain.UserID, device string, status domain.Status, message string) domain.Report {
+	return domain.Report{User: user, Device: device, Status: status, Message: message}
+}
+
+func TestDevicesOfASourceAreMerged(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Available, "here"))
+		s.shows(t, users{anna: "available here"})
+		seen.Report(online(anna, "phone", domain.Busy, "calling"))
+		s.shows(t, users{anna: "busy calling"})
+		seen.Report(online(anna, "laptop", domain.Unavailable, ""))
+		s.shows(t, users{anna: "busy calling"})
+		seen.Report(online(anna, "phone", domain.Away, ""))
+		s.shows(t, users{anna: "away"})
+		seen.Report(online(anna, "laptop", domain.Away, "lunch"))
+		seen.Report(online(anna, "", domain.Unavailable, "bye"))
+		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
+func TestKnownUsersAreUnavailableOnceInSync(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Known(anna)
+		seen.Known(bea)
+		s.shows(t, users{})
+		seen.Report(online(bea, "x", domain.Busy, ""))
+		seen.Known(bea)
+		seen.Synced()
+		s.shows(t, users{anna: "unavailable", bea: "busy"})
+		seen.Known(carl)
+		s.shows(t, users{anna: "unavailable", bea: "busy", carl: "unavailable"})
+	})
+}
+
+func TestForgottenUsersAreUnknown(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "x", domain.Busy, ""))
+		s.shows(t, users{anna: "busy"})
+		seen.Forget(anna)
+		seen.Forget(bea) // never heard of
+		s.shows(t, users{})
+		seen.Synced()
+		s.shows(t, users{})
+		seen.Report(online(anna, "x", domain.Away, ""))
+		s.shows(t, users{anna: "away"})
+	})
+}
+
+func TestOverlongMessagesAreClipped(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Report(online(anna, "x", domain.Busy, strings.Repeat("x", 10*domain.MaxMessage)))
+		synctest.Wait()
+		if p, _ := s.store.Presences(anna).On(chat); len(p.Message) != domain.MaxMessage {
+			t.Errorf("a message of %d bytes is stored", len(p.Message))
+		}
+	})
+}
+
+func TestLostLink(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		seen.Report(online(bea, "laptop", domain.Available, ""))
+		seen.Report(online(carl, "", domain.Unavailable, ""))
+		seen.Synced()
+		s.shows(t, users{anna: "busy call", bea: "available", carl: "unavailable"})
+		s.lose <- errors.New("connection reset")
+		s.shows(t, users{anna: "busy call (stale)", bea: "available (stale)", carl: "unavailable (stale)"})
+
+		// Back again: anna is reported, bea has left meanwhile.
+		seen = <-s.runs
+		seen.Connected()
+		s.shows(t, users{anna: "busy call (stale)", bea: "available (stale)", carl: "unavailable (stale)"})
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		s.shows(t, users{anna: "busy call", bea: "available (stale)", carl: "unavailable (stale)"})
+		seen.Synced()
+		s.shows(t, users{anna: "busy call", bea: "unavailable", carl: "unavailable"})
+
+		// And lost for longer than stale_after, the failed attempts included.
+		s.lose <- errors.New("connection reset")
+		lost := time.Now()
+		for time.Since(lost) < staleAfter-lastRetry {
+			<-s.runs
+			s.lose <- errors.New("connection refused")
+		}
+		s.shows(t, users{anna: "busy call (stale)", bea: "unavailable (stale)", carl: "unavailable (stale)"})
+		time.Sleep(time.Until(lost.Add(staleAfter + time.Nanosecond)))
+		s.shows(t, users{anna: "unavailable (stale)", bea: "unavailable (stale)", carl: "unavailable (stale)"})
+	})
+}
+
+const lastRetry = 30 * time.Second
+
+func TestRetriesBackOff(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		<-s.runs
+		limit := time.Second
+		for i := range 20 {
+			lost := time.Now()
+			s.lose <- errors.New("connection refused")
+			seen := <-s.runs
+			if waited := time.Since(lost); waited < limit/2 || waited > limit {
+				t.Errorf("retry %d after %v, want between %v and %v", i, waited, limit/2, limit)
+			}
+			limit = min(2*limit, lastRetry)
+			seen.Connected() // a connection that does not hold is no success
+		}
+		time.Sleep(lastRetry)
+		lost := time.Now()
+		s.lose <- errors.New("connection reset")
+		<-s.runs
+		if waited := time.Since(lost); waited > time.Second {
+			t.Errorf("after a connection that held, retry after %v, want at most a second", waited)
+		}
+	})
+}
+
+func TestRejectionIsSaidAndRetriedSlowly(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		<-s.runs
+		lost := time.Now()
+		s.lose <- fmt.Errorf("%w: wrong password", ports.ErrRejected)
+		<-s.runs
+		if waited := time.Since(lost); waited < 2*time.Minute || waited > 5*time.Minute {
+			t.Errorf("retry after %v, want minutes", waited)
+		}
+		if log := s.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "wrong password") || !strings.Contains(log, "retry_in=") {
+			t.Errorf("the log says %q", log)
+		}
+	})
+}
+
+func TestSourceIsNotHeldUpByTheStore(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		synctest.Wait()
+		s.store.failures = 3
+		seen.Report(online(anna, "x", domain.Available, ""))
+		synctest.Wait()
+		seen.Report(online(anna, "x", domain.Busy, ""))
+		seen.Synced()
+		s.shows(t, users{})
+		time.Sleep(4 * time.Second)
+		s.shows(t, users{anna: "busy"})
+	})
+}
+
+func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
+	store := memory.New()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		source := mocks.NewMockSource(gomock.NewController(t))
+		source.EXPECT().Protocol().Return(chat).AnyTimes()
+		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, seen ports.Observer) error {
+			cancel()
+			synctest.Wait()
+			seen.Report(online(anna, "x", domain.Busy, ""))
+			return ctx.Err()
+		})
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, clock.New(), quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		supervisor.Run(ctx)
+	})
+	if p, _ := store.Presences(anna).On(chat); p.Status != domain.Busy || !p.Stale {
+		t.Errorf("after the end: %+v, want busy and stale", p)
+	}
+}
+
+func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
+	source := mocks.NewMockSource(gomock.NewController(t))
+	source.EXPECT().Protocol().Return(chat).AnyTimes()
+	if _, err := app.NewSupervisor([]ports.Source{source, source}, memory.New(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
+		t.Errorf("err = %v, want one that names xmpp", err)
+	}
+}

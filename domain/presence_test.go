@@ -1,0 +1,211 @@
+package domain_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/domain"
+)
+
+const start domain.Timestamp = 1_000_000
+
+func TestExpiryIsStrict(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: 2 * time.Minute}
+	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Busy, "presenting", policy, start)
+	deadline := start.Add(2 * time.Minute)
+	if got := p.At(deadline); got != p {
+		t.Errorf("exactly after the configured time it is %+v, want it unchanged: it holds until more has passed", got)
+	}
+	want := p
+	want.Status, want.Message, want.Since, want.Expires = domain.Unavailable, "", deadline, 0
+	if got := p.At(deadline + 1); got != want {
+		t.Errorf("a moment later it is %+v, want %+v", got, want)
+	}
+}
+
+func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: time.Minute}
+	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Available, "here", policy, start)
+	later := start.Add(30 * time.Second)
+	renewed := p.Observe(domain.Available, "here", policy, later)
+	if p.Differs(renewed) || renewed.Since != start || renewed.Updated != later || renewed.Expires != later.Add(time.Minute) {
+		t.Errorf("a repetition makes %+v of %+v", renewed, p)
+	}
+	changed := p.Observe(domain.Available, "still here", policy, later)
+	if !p.Differs(changed) || changed.Since != later {
+		t.Errorf("another message makes %+v of %+v", changed, p)
+	}
+}
+
+func TestRepetitionAfterExpiryIsAChange(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: time.Minute}
+	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Available, "here", policy, start)
+	later := start.Add(time.Hour)
+	if back := p.Observe(domain.Available, "here", policy, later); back.Since != later || back.Status != domain.Available {
+		t.Errorf("coming back after an hour makes %+v", back)
+	}
+}
+
+func TestStale(t *testing.T) {
+	p := domain.Presence{Protocol: "xmpp"}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	stale := p.MarkStale(time.Minute, start+10)
+	if !stale.Stale || stale.Status != domain.Busy || stale.Message != "phone" || !p.Differs(stale) {
+		t.Errorf("right after the link was lost: %+v", stale)
+	}
+	if again := stale.MarkStale(time.Minute, start+20); again != stale {
+		t.Errorf("marking twice moves the deadline: %+v", again)
+	}
+	if gone := stale.At(stale.Expires + 1); gone.Status != domain.Unavailable || !gone.Stale {
+		t.Errorf("after the grace: %+v, want unavailable and still stale", gone)
+	}
+	back := stale.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start+30)
+	if back.Stale || back.Expires != 0 || back.Since != start || !stale.Differs(back) {
+		t.Errorf("confirmed by the source: %+v", back)
+	}
+	offline := domain.Presence{Protocol: "xmpp"}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(time.Minute, start)
+	if !offline.Stale || offline.Expires != 0 {
+		t.Errorf("who is unavailable need not expire: %+v", offline)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	p := domain.Presence{Protocol: "xmpp", Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	want := domain.Presence{Protocol: "xmpp", Revision: 7, Since: start + 1, Updated: start + 1, Gone: true}
+	if got := p.Remove(start + 1); got != want || !p.Differs(got) {
+		t.Errorf("Remove = %+v, want %+v", got, want)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	longest := strings.Repeat("x", domain.MaxMessage)
+	for _, message := range []string{"", "feeling chatty..", "☕\n\x00", longest} {
+		if err := domain.CheckMessage(message); err != nil {
+			t.Errorf("%.20q: %v", message, err)
+		}
+		if got := domain.ClipMessage(message); got != message {
+			t.Errorf("%.20q is clipped", message)
+		}
+	}
+	for _, message := range []string{longest + "x", "\xff", "a\xc3", strings.Repeat("☕", domain.MaxMessage/3+1), longest + "\xff"} {
+		if err := domain.CheckMessage(message); !errors.Is(err, domain.ErrInvalidMessage) {
+			t.Errorf("%.20q: %v, want ErrInvalidMessage", message, err)
+		}
+		clipped := domain.ClipMessage(message)
+		if err := domain.CheckMessage(clipped); err != nil || clipped == "" || !utf8.ValidString(clipped) {
+			t.Errorf("%.20q is clipped to %.20q: %v", message, clipped, err)
+		}
+	}
+}
+
+func TestParseProtocol(t *testing.T) {
+	for _, name := range []string{"xmpp", "spreed", "irc", "x", "ms-teams2"} {
+		if got, err := domain.ParseProtocol(name); string(got) != name || err != nil {
+			t.Errorf("ParseProtocol(%q) = %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"", "XMPP", "2x", "-x", "a b", "user_id", "é", strings.Repeat("x", 33)} {
+		if _, err := domain.ParseProtocol(name); !errors.Is(err, domain.ErrInvalidProtocol) {
+			t.Errorf("ParseProtocol(%q) = %v, want ErrInvalidProtocol", name, err)
+		}
+	}
+}
+
+func TestTimestamps(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
+	if got := domain.TimestampOf(now).Time(); !got.Equal(now) || got.Location() != time.UTC {
+		t.Errorf("%v comes back as %v", now, got)
+	}
+	if !domain.Timestamp(0).IsZero() || !domain.Timestamp(0).Time().IsZero() || domain.Timestamp(1).IsZero() {
+		t.Error("only the zero timestamp is none")
+	}
+}
+
+var anyPresence = rapid.Custom(func(t *rapid.T) domain.Presence {
+	p := domain.Presence{Protocol: rapid.SampledFrom([]domain.Protocol{"a", "b", "c", "d"}).Draw(t, "protocol")}
+	policy := domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 50).Draw(t, "expiry"))}
+	return p.Observe(anyStatus.Draw(t, "status"), anyMessage.Draw(t, "message"), policy, anyMoment.Draw(t, "at"))
+})
+
+// TestExpiryProperties: time only ever takes a presence from what it is to unavailable, once, and looking does not change what
+// a later look finds.
+func TestExpiryProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := anyPresence.Draw(t, "presence")
+		early := max(p.Updated, anyMoment.Draw(t, "early"))
+		late := early + anyMoment.Draw(t, "later")
+		if p.At(early).At(late) != p.At(late) {
+			t.Fatalf("looking at %d changes what is seen at %d: %+v, %+v", early, late, p.At(early).At(late), p.At(late))
+		}
+		seen := p.At(late)
+		if seen != p && (seen.Status != domain.Unavailable || seen.Message != "" || late <= p.Expires) {
+			t.Fatalf("%+v becomes %+v at %d", p, seen, late)
+		}
+		if seen.Expired(late) {
+			t.Fatalf("%+v is still to expire at %d", seen, late)
+		}
+		next := p.Observe(p.Status, p.Message, domain.ExpiryPolicy{After: 10}, late)
+		if next.Status != p.Status || next.Message != p.Message || next.Updated != late || next.Expires != late+10 || next.Since > late {
+			t.Fatalf("%+v is confirmed at %d as %+v", p, late, next)
+		}
+	})
+}
+
+// TestPresencesProperties holds Presences against a map: one presence a protocol, in order, and the old value untouched.
+func TestPresencesProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ps domain.Presences
+		model := map[domain.Protocol]domain.Presence{}
+		for range rapid.IntRange(0, 12).Draw(t, "steps") {
+			p := anyPresence.Draw(t, "presence")
+			if rapid.Bool().Draw(t, "remove") {
+				p = p.Remove(5)
+				delete(model, p.Protocol)
+			} else {
+				model[p.Protocol] = p
+			}
+			before := slices.Clone(ps)
+			next := ps.With(p)
+			if !slices.Equal(before, ps) {
+				t.Fatalf("With changed what it was called on: %v", ps)
+			}
+			ps = next
+			if len(ps) != len(model) || cap(ps) > len(ps)+1 {
+				t.Fatalf("%d presences (room for %d), want %d", len(ps), cap(ps), len(model))
+			}
+			for protocol, want := range model {
+				if got, known := ps.On(protocol); got != want || !known {
+					t.Fatalf("on %s: %+v, %v; want %+v", protocol, got, known, want)
+				}
+			}
+			if !slices.IsSortedFunc(ps, func(a, b domain.Presence) int { return strings.Compare(string(a.Protocol), string(b.Protocol)) }) {
+				t.Fatalf("not in order: %v", ps)
+			}
+		}
+		now := anyMoment.Draw(t, "now")
+		seen := ps.At(now)
+		for i := range ps {
+			if seen[i] != ps[i].At(now) {
+				t.Fatalf("Presences.At differs from Presence.At: %+v", seen[i])
+			}
+		}
+		if got, known := ps.On("none"); known || got != (domain.Presence{Protocol: "none"}) {
+			t.Fatalf("on an unknown protocol: %+v, %v", got, known)
+		}
+	})
+}
+
+func TestPresencesAtDoesNotAllocateUnlessSomethingExpired(t *testing.T) {
+	ps := domain.Presences{{Protocol: "a", Status: domain.Busy, Expires: start}, {Protocol: "b", Status: domain.Away}}
+	if got := testing.AllocsPerRun(100, func() { ps.At(start) }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+	if got := ps.At(start + 1); got[0].Status != domain.Unavailable || ps[0].Status != domain.Busy {
+		t.Errorf("expired: %+v of %+v", got, ps)
+	}
+}

@@ -1,0 +1,115 @@
+package domain_test
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/domain"
+)
+
+func TestUnify(t *testing.T) {
+	tests := []struct {
+		name string
+		ps   domain.Presences
+		want domain.Unified
+	}{
+		{"nobody knows the user", nil, domain.Unified{}},
+		{"one protocol", domain.Presences{{Protocol: "xmpp", Status: domain.Away, Message: "lunch", Since: 3, Stale: true}},
+			domain.Unified{Status: domain.Away, Message: "lunch", By: "xmpp", Since: 3, Stale: true}},
+		{"busy wins over available", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Message: "meeting", Since: 1}, {Protocol: "xmpp", Status: domain.Available, Since: 2}},
+			domain.Unified{Status: domain.Busy, Message: "meeting", By: "spreed", Since: 1}},
+		{"available wins over away", domain.Presences{{Protocol: "spreed", Status: domain.Away, Since: 2}, {Protocol: "xmpp", Status: domain.Available, Since: 1}},
+			domain.Unified{Status: domain.Available, By: "xmpp", Since: 1}},
+		{"away wins over unavailable", domain.Presences{{Protocol: "spreed", Status: domain.Unavailable, Since: 9}, {Protocol: "xmpp", Status: domain.Away, Since: 1}},
+			domain.Unified{Status: domain.Away, By: "xmpp", Since: 1}},
+		{"among equals the latest", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Since: 1}, {Protocol: "xmpp", Status: domain.Busy, Message: "phone", Since: 2}},
+			domain.Unified{Status: domain.Busy, Message: "phone", By: "xmpp", Since: 2}},
+		{"then the first by name", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Since: 1}, {Protocol: "xmpp", Status: domain.Busy, Since: 1}},
+			domain.Unified{Status: domain.Busy, By: "spreed", Since: 1}},
+	}
+	for _, test := range tests {
+		if got := domain.Unify(test.ps); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestUnifyProperties: the answer is one of the presences, none is stronger, and another user's protocols do not matter.
+func TestUnifyProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ps domain.Presences
+		for range rapid.IntRange(1, 6).Draw(t, "protocols") {
+			ps = ps.With(anyPresence.Draw(t, "presence"))
+		}
+		got := domain.Unify(ps)
+		by, known := ps.On(got.By)
+		if !known || by.Status != got.Status || by.Message != got.Message || by.Since != got.Since {
+			t.Fatalf("%+v is not what %s says: %+v", got, got.By, by)
+		}
+		for _, p := range ps {
+			if p.Status > got.Status {
+				t.Fatalf("%s says %v, the answer is %v", p.Protocol, p.Status, got.Status)
+			}
+		}
+	})
+}
+
+// TestDevicesProperties holds Devices against a plain history of what each device said last.
+func TestDevicesProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var devices domain.Devices
+		var history []domain.Device // what each device said last, the newest at the end
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			device := domain.Device{
+				Name:    rapid.SampledFrom([]string{"phone", "laptop", "desk", "tablet"}).Draw(t, "name"),
+				Status:  anyStatus.Draw(t, "status"),
+				Message: anyMessage.Draw(t, "message"),
+			}
+			devices = devices.Set(device)
+			history = said(history, device)
+			wantStatus, wantMessage := strongest(history)
+			if status, message := devices.Merge(); status != wantStatus || message != wantMessage {
+				t.Fatalf("after %v: %v %q, want %v %q", history, status, message, wantStatus, wantMessage)
+			}
+		}
+	})
+}
+
+func said(history []domain.Device, device domain.Device) []domain.Device {
+	var next []domain.Device
+	for _, old := range history {
+		if old == device {
+			return history // a repetition changes nothing
+		}
+		if old.Name != device.Name {
+			next = append(next, old)
+		}
+	}
+	return append(next, device)
+}
+
+func strongest(history []domain.Device) (domain.Status, string) {
+	for _, status := range []domain.Status{domain.Busy, domain.Available, domain.Away} {
+		for i := len(history) - 1; i >= 0; i-- {
+			if history[i].Status == status {
+				return status, history[i].Message
+			}
+		}
+	}
+	return domain.Unavailable, ""
+}
+
+func TestDevicesAreBounded(t *testing.T) {
+	var devices domain.Devices
+	for i := range 10 * domain.MaxDevices {
+		devices = devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)})
+	}
+	if len(devices) != domain.MaxDevices {
+		t.Errorf("%d devices, at most %d are kept", len(devices), domain.MaxDevices)
+	}
+	if _, message := devices.Merge(); message != fmt.Sprint(10*domain.MaxDevices-1) {
+		t.Errorf("the newest device's message is %q", message)
+	}
+}

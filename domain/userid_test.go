@@ -1,0 +1,119 @@
+package domain_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/domain"
+)
+
+func TestParseUserID(t *testing.T) {
+	valid := map[string]domain.UserID{
+		"markd@zarafa.com":                   "markd@zarafa.com",
+		"MarkD@Zarafa.COM":                   "markd@zarafa.com",
+		"a@b":                                "a@b",
+		"first.last+tag@mail.example.test":   "first.last+tag@mail.example.test",
+		"o'brien@example.test":               "o'brien@example.test",
+		"Jürgen@Exämple.test":                "jürgen@exämple.test",
+		"ΣΊΣΥΦΟΣ@example.test":               "σίσυφοσ@example.test",
+		"user@[2001:db8::1]":                 "user@[2001:db8::1]",
+		strings.Repeat("a", 318) + "@b":      domain.UserID(strings.Repeat("a", 318) + "@b"),
+		".dots..anywhere.@in.the.account.ok": ".dots..anywhere.@in.the.account.ok",
+	}
+	for text, want := range valid {
+		if got, err := domain.ParseUserID(text); got != want || err != nil {
+			t.Errorf("ParseUserID(%q) = %q, %v; want %q", text, got, err, want)
+		}
+	}
+	invalid := []string{
+		"", "@", "markd", "@zarafa.com", "markd@", "a@b@c", "a@@b", "a b@c", "a\t@c", "a@c\n", "a\x00@c", "a\u200b@c", "a\u00a0b@c", "a\ufeff@c",
+		"a@c/resource", "<a@c>", `"a"@c`, `a\b@c`, "a@.c", "a@c.", "a@b..c", "a@\xff", "\xc3@c", strings.Repeat("a", 319) + "@b",
+	}
+	for _, text := range invalid {
+		got, err := domain.ParseUserID(text)
+		if !errors.Is(err, domain.ErrInvalidUser) || got != "" {
+			t.Errorf("ParseUserID(%q) = %q, %v; want ErrInvalidUser", text, got, err)
+		}
+	}
+}
+
+func TestInvalidUserIsNamedReadably(t *testing.T) {
+	_, err := domain.ParseUserID("no\nat")
+	if err == nil || !strings.Contains(err.Error(), `"no\nat"`) {
+		t.Errorf("%v does not quote the id", err)
+	}
+	_, err = domain.ParseUserID(strings.Repeat("é", 5000))
+	if err == nil || len(err.Error()) > 300 || !utf8.ValidString(err.Error()) {
+		t.Errorf("a long id makes an unreadable error of %d bytes", len(err.Error()))
+	}
+}
+
+func TestNewUserIDKeepsSidesApart(t *testing.T) {
+	if got, err := domain.NewUserID("Mark", "example.test"); got != "mark@example.test" || err != nil {
+		t.Errorf("NewUserID = %q, %v", got, err)
+	}
+	for _, account := range []string{"", "a@b"} {
+		if got, err := domain.NewUserID(account, "example.test"); err == nil {
+			t.Errorf("NewUserID(%q) = %q, want an error", account, got)
+		}
+	}
+}
+
+func TestSplitUserID(t *testing.T) {
+	account, host := domain.UserID("markd@zarafa.com").Split()
+	if account != "markd" || host != "zarafa.com" {
+		t.Errorf("Split = %q, %q", account, host)
+	}
+	if account, host = domain.UserID("").Split(); account != "" || host != "" {
+		t.Errorf("Split of nobody = %q, %q", account, host)
+	}
+}
+
+func TestParseUserIDDoesNotAllocateForTheUsualID(t *testing.T) {
+	if got := testing.AllocsPerRun(100, func() { _, _ = domain.ParseUserID("first.last-1@mail.example.test") }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+}
+
+// TestUserIDProperties: what is accepted is canonical, within bounds, and the same in whatever case it is written.
+func TestUserIDProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`[a-zA-Z0-9._'-]{1,10}@[a-zA-Z0-9-]{1,8}(\.[a-z]{1,5}){0,3}`),
+			rapid.String(),
+			rapid.StringMatching(`[a-z@./\\" .<>]{0,12}`),
+		).Draw(t, "text")
+		checkUserID(t, text)
+	})
+}
+
+func FuzzUserID(f *testing.F) {
+	for _, seed := range []string{"markd@zarafa.com", "MarkD@Zarafa.COM", "a@b@c", "İ@example.test", "a@b..c", "\xff@x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) { checkUserID(t, text) })
+}
+
+func checkUserID(t interface{ Fatalf(string, ...any) }, text string) {
+	user, err := domain.ParseUserID(text)
+	if err != nil {
+		if !errors.Is(err, domain.ErrInvalidUser) {
+			t.Fatalf("ParseUserID(%q) = %v", text, err)
+		}
+		return
+	}
+	if len(user) > domain.MaxUserID || !utf8.ValidString(string(user)) || strings.Count(string(user), "@") != 1 {
+		t.Fatalf("ParseUserID(%q) accepts %q", text, user)
+	}
+	if again, err := domain.ParseUserID(string(user)); again != user || err != nil {
+		t.Fatalf("%q is not canonical: ParseUserID makes %q of it, %v", user, again, err)
+	}
+	account, host := user.Split()
+	if joined, err := domain.NewUserID(account, host); joined != user || err != nil {
+		t.Fatalf("%q does not survive Split: %q, %v", user, joined, err)
+	}
+}
