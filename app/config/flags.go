@@ -31,9 +31,13 @@ type flagValue struct {
 	text string
 }
 
+// String returns the text that Set was given, or the default.
 func (f *flagValue) String() string { return f.text }
-func (f *flagValue) Type() string   { return f.leaf.kind.String() }
 
+// Type names the type in the help text.
+func (f *flagValue) Type() string { return f.leaf.kind.String() }
+
+// Set refuses what cannot be read as the key's type.
 func (f *flagValue) Set(text string) error {
 	_, err := f.leaf.parse(text)
 	f.text = text

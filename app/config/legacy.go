@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
 	"slices"
@@ -185,15 +186,9 @@ func (r *legacyReader) entry(entry legacyEntry) {
 }
 
 func legacyHint(key string) string {
-	names := []string{"server_bind", "server_port"}
-	for name := range translations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if near := nearest(key, names); near != "" {
-		return "; did you mean " + near + "?"
-	}
-	return ""
+	names := slices.Sorted(maps.Keys(translations))
+	names = append(names, "server_bind", "server_port")
+	return DidYouMean(key, names)
 }
 
 func (s *schema) isSecret(key string) bool { return s.byName[key] != nil && s.byName[key].secret }

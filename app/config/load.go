@@ -104,7 +104,7 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 
 // split takes a joined error apart.
 func split(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost: what a joined error wraps is its own affair
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		if err == nil {
 			return nil

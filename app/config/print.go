@@ -54,7 +54,7 @@ func (l *leaf) node() *yaml.Node {
 	case kindInt:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(l.value.Int(), 10)}
 	case kindDuration:
-		return text(shortDuration(time.Duration(l.value.Int())))
+		return text(Duration(time.Duration(l.value.Int())))
 	}
 	return text(l.mask(l.value.String()))
 }

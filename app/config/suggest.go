@@ -57,3 +57,11 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// DidYouMean returns "; did you mean x?" for the candidate that word is likely a misspelling of, or nothing.
+func DidYouMean(word string, candidates []string) string {
+	if near := nearest(word, candidates); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}

@@ -159,7 +159,7 @@ func (l *leaf) set(value any) {
 func render(v reflect.Value) string {
 	switch k, _ := kindOf(v.Type()); k {
 	case kindDuration:
-		return shortDuration(time.Duration(v.Int()))
+		return Duration(time.Duration(v.Int()))
 	case kindList:
 		return strings.Join(stringsOf(v), ",")
 	case kindMap:
@@ -190,8 +190,8 @@ func pairsOf(m reflect.Value) map[string]string {
 	return pairs
 }
 
-// shortDuration writes 5m instead of 5m0s.
-func shortDuration(d time.Duration) string {
+// Duration writes a duration as the configuration does: 5m instead of 5m0s.
+func Duration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

@@ -1,0 +1,107 @@
+package wiring
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+)
+
+// Log is the section log of the configuration.
+type Log struct {
+	Level  string `koanf:"level" help:"least important messages to log: debug, info, warn or error"`
+	Format string `koanf:"format" help:"text or json"`
+	File   string `koanf:"file" help:"file to append to, opened again on SIGHUP; empty means standard error"`
+}
+
+// DefaultLog returns the defaults.
+func DefaultLog() Log { return Log{Level: "info", Format: "text"} }
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// Validate refuses a level or a format that there is not.
+func (l Log) Validate() error {
+	if _, ok := levels[l.Level]; !ok {
+		return fmt.Errorf("log.level: must be debug, info, warn or error; it is %q", l.Level)
+	}
+	if l.Format != "text" && l.Format != "json" {
+		return fmt.Errorf("log.format: must be text or json; it is %q", l.Format)
+	}
+	return nil
+}
+
+// Logging is an open log.
+type Logging struct {
+	Logger *slog.Logger
+	file   *logFile // nil: standard error
+}
+
+// OpenLog opens the log that a valid configuration asks for. Without a file in it, messages go to stderr.
+func OpenLog(cfg Log, stderr io.Writer) (*Logging, error) {
+	logging, out := &Logging{}, stderr
+	if cfg.File != "" {
+		logging.file = &logFile{name: cfg.File}
+		if err := logging.file.reopen(); err != nil {
+			return nil, fmt.Errorf("log.file: %w", err)
+		}
+		out = logging.file
+	}
+	options := &slog.HandlerOptions{Level: levels[cfg.Level]}
+	if cfg.Format == "json" {
+		logging.Logger = slog.New(slog.NewJSONHandler(out, options))
+	} else {
+		logging.Logger = slog.New(slog.NewTextHandler(out, options))
+	}
+	return logging, nil
+}
+
+// Reopen opens the file again, so that one which has been moved away is left alone. If that fails the old one stays in use.
+func (l *Logging) Reopen() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.reopen()
+}
+
+// Close closes the file. Nothing may be logged any more.
+func (l *Logging) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.close()
+}
+
+// logFile is a file that can be exchanged while it is written.
+type logFile struct {
+	name string
+	mu   sync.Mutex
+	file *os.File
+}
+
+// Write appends to the file that is current now.
+func (f *logFile) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.file.Write(p)
+}
+
+func (f *logFile) reopen() error {
+	file, err := os.OpenFile(f.name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // a group of operators may read the log
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file != nil {
+		_ = f.file.Close() // the new one is in use already
+	}
+	f.file = file
+	return nil
+}
+
+func (f *logFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.file.Close()
+}

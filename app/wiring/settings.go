@@ -1,0 +1,99 @@
+package wiring
+
+import (
+	"io"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/app/config"
+	"github.com/zarafa/presence/ports"
+)
+
+// Settings is the daemon's whole configuration.
+type Settings struct {
+	General General
+	HTTP    http.Config
+	Auth    auth.Config
+	Store   Store
+	Log     Log
+
+	protocols []enabledProtocol // all that are known, whether on or not
+	loaded    *config.Loaded
+}
+
+func defaultSettings() *Settings {
+	s := &Settings{
+		General: General{Protocols: []string{"spreed"}},
+		HTTP:    http.DefaultConfig(),
+		Auth:    auth.DefaultConfig(),
+		Store:   DefaultStore(),
+		Log:     DefaultLog(),
+	}
+	for _, p := range protocols {
+		s.protocols = append(s.protocols, p.make())
+	}
+	return s
+}
+
+// sections lists the parts of the configuration in the order in which they are shown.
+func (s *Settings) sections() []config.Section {
+	sections := []config.Section{
+		{Name: "http", Config: &s.HTTP},
+		{Name: "auth", Config: &s.Auth},
+		{Name: "store", Config: &s.Store},
+		{Name: "", Config: &s.General},
+	}
+	for _, p := range s.protocols {
+		sections = append(sections, config.Section{Name: p.name, Config: p.config})
+	}
+	return append(sections, config.Section{Name: "log", Config: &s.Log})
+}
+
+// Load reads the configuration. The error is a config.Faults: a line for each thing that is wrong. What the values mean is not
+// checked yet: call Validate.
+func Load(in config.Input) (*Settings, error) {
+	s := defaultSettings()
+	loaded, err := config.Load(in, s.sections()...)
+	if err != nil {
+		return nil, err
+	}
+	s.loaded = loaded
+	return s, nil
+}
+
+// AddFlags defines a flag for every key that is not secret.
+func AddFlags(flags *pflag.FlagSet) error {
+	return config.AddFlags(flags, defaultSettings().sections()...)
+}
+
+// Keys describes every key.
+func Keys() ([]config.Key, error) { return config.Keys(defaultSettings().sections()...) }
+
+// Validate checks the values of every section that is in use. The error is a config.Faults.
+func (s *Settings) Validate() error {
+	return s.loaded.Validate(func(section string) bool {
+		return !slices.Contains(protocolNames(), section) || s.enabled(section)
+	})
+}
+
+// ValidateOnly checks the values of some sections.
+func (s *Settings) ValidateOnly(sections ...string) error {
+	return s.loaded.Validate(func(section string) bool { return slices.Contains(sections, section) })
+}
+
+func (s *Settings) enabled(protocol string) bool {
+	return slices.Contains(s.General.Protocols, protocol)
+}
+
+// Warnings says what the administrator should know about the way the configuration is written.
+func (s *Settings) Warnings() []string { return s.loaded.Warnings }
+
+// WriteYAML writes the effective configuration with its secrets masked.
+func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }
+
+// Tokens makes tokens as the daemon with this configuration does.
+func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zarafa/presence/app/wiring"
+)
+
+const (
+	// startTime is how long a start may take. Nothing in it waits for another machine.
+	startTime = 10 * time.Second
+
+	// stopTime is how long the end may take.
+	stopTime = 1800 * time.Millisecond
+)
+
+const serveLong = `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
+once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
+
+With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
+only by you, and commands to try are printed.`
+
+func (c *cli) serve() *cobra.Command {
+	var quickstart string
+	command := &cobra.Command{
+		Use:     "serve [--config FILE] [flags]",
+		Short:   "Run the daemon",
+		Long:    serveLong,
+		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return c.runServe(command, quickstart)
+		},
+	}
+	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret in this `DIR`")
+	return addKeys(command, true)
+}
+
+func (c *cli) runServe(command *cobra.Command, quickstart string) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	settings, err := c.serveSettings(command, quickstart)
+	if err != nil {
+		return err
+	}
+	logging, err := wiring.OpenLog(settings.Log, command.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = logging.Close() }() // nothing is left to be said, and nowhere to say it
+	log := logging.Logger
+	for _, warning := range settings.Warnings() {
+		log.Warn(warning)
+	}
+	log.Info("starting", "version", versionText())
+	daemon, err := wiring.New(settings, log)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	if err := daemon.Start(ctx); err != nil {
+		return err
+	}
+	c.notify("READY=1", log)
+	if quickstart != "" {
+		err = printQuickstart(command, settings, daemon.Addr())
+	}
+	if err == nil {
+		err = wait(daemon, logging, signals)
+	}
+	c.notify("STOPPING=1", log)
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
+	ctx, cancel = context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	if stopped := daemon.Stop(ctx); err == nil {
+		err = stopped
+	}
+	return err
+}
+
+// serveSettings reads and checks the configuration.
+func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.Settings, error) {
+	file := ""
+	switch {
+	case quickstart == "":
+		file = c.configFile()
+	case c.file != "":
+		return nil, usageError("--quickstart and --config exclude each other")
+	default:
+		if err := useQuickstartSecret(command.Flags(), quickstart); err != nil {
+			return nil, err
+		}
+	}
+	settings, err := c.settings(command, file)
+	if err != nil {
+		return nil, err
+	}
+	return settings, coded(exitUsage, settings.Validate())
+}
+
+// wait returns when the daemon is to be stopped: without an error because somebody wants it, else because it has failed.
+func wait(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan os.Signal) error {
+	for {
+		select {
+		case err := <-daemon.Failed():
+			return err
+		case received := <-signals:
+			if received != syscall.SIGHUP {
+				logging.Logger.Info("stopping", "signal", fmt.Sprint(received))
+				return nil
+			}
+			if err := logging.Reopen(); err != nil {
+				logging.Logger.Error("log.file cannot be opened again; the old one stays in use", "error", err)
+			}
+		}
+	}
+}
