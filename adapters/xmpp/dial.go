@@ -1,0 +1,118 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The ports of a server that has no SRV records (RFC 6120, 14.7; XEP-0368).
+const (
+	startTLSPort  = "5222"
+	directTLSPort = "5223"
+)
+
+// dialWithin bounds the attempt to connect to one address; maxTargets how many are tried.
+const (
+	dialWithin = 8 * time.Second
+	maxTargets = 8
+)
+
+// newResolver returns a resolver whose lookups end when their context does. Go's own wait for an answer until a time-out of
+// several seconds, and a lookup through the C library cannot be ended at all.
+func newResolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dialCancellable(ctx, network, address)
+	}}
+}
+
+// dialCancellable connects, and makes reads and writes on the connection fail once ctx has ended.
+func dialCancellable(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return conn, nil
+}
+
+// dial connects to the first of the server's addresses that answers.
+func (s *Source) dial(ctx context.Context) (net.Conn, error) {
+	targets, err := s.targets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	for _, target := range targets {
+		attempt, cancel := context.WithTimeout(ctx, dialWithin)
+		conn, err := (&net.Dialer{Resolver: s.resolver}).DialContext(attempt, "tcp", target)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		faults = append(faults, fmt.Errorf("connecting to the XMPP server %s: %w", target, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, joined(faults)
+}
+
+// targets returns where to connect, as host:port, in the order to try: xmpp.host, else the SRV records in order of priority
+// and weight (RFC 2782), else the domain itself on the standard port (RFC 6120, 3.2).
+func (s *Source) targets(ctx context.Context) ([]string, error) {
+	service, port := "xmpp-client", startTLSPort
+	if s.config.TLS == DirectTLS {
+		service, port = "xmpps-client", directTLSPort
+	}
+	if s.config.Host != "" {
+		host, port, err := splitHostPort(s.config.Host, port)
+		if err != nil {
+			return nil, err
+		}
+		return []string{net.JoinHostPort(host, port)}, nil
+	}
+	_, records, err := s.resolver.LookupSRV(ctx, service, "tcp", s.own.asciiOf)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if len(records) == 1 && records[0].Target == "." {
+		return nil, fmt.Errorf("the DNS of %s says that it offers no _%s._tcp service: set xmpp.host or xmpp.tls", s.own.host, service)
+	}
+	if len(records) == 0 {
+		s.log.Debug("no SRV record is used, but the domain itself", "domain", s.own.host, "reason", err)
+		return []string{net.JoinHostPort(s.own.asciiOf, port)}, nil
+	}
+	if len(records) > maxTargets {
+		records = records[:maxTargets]
+	}
+	targets := make([]string, len(records))
+	for i, record := range records {
+		targets[i] = net.JoinHostPort(strings.TrimSuffix(record.Target, "."), strconv.Itoa(int(record.Port)))
+	}
+	return targets, nil
+}
+
+// joined is errors.Join on one line.
+func joined(faults []error) error {
+	if len(faults) == 1 {
+		return faults[0]
+	}
+	texts := make([]string, len(faults))
+	for i, fault := range faults {
+		texts[i] = fault.Error()
+	}
+	return &lineError{text: strings.Join(texts, "; "), cause: errors.Join(faults...)}
+}
+
+type lineError struct {
+	text  string
+	cause error
+}
+
+func (e *lineError) Error() string { return e.text }
+func (e *lineError) Unwrap() error { return e.cause }

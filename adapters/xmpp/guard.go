@@ -1,0 +1,163 @@
+package xmpp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// How many bytes of plain text may arrive.
+const (
+	maxLogin  = 64 << 10 // altogether until logged in
+	maxRoster = 16 << 20 // from one stanza to the next while the roster is awaited: a contact takes about 120
+	maxStanza = 1 << 20  // from one stanza to the next afterwards
+)
+
+// maxIterations bounds what a server makes us compute to prove that we know the password (SCRAM, RFC 5802): nothing can stop go-xmpp
+// while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
+const maxIterations = 500_000
+
+// keptTail is how much of the latest plain text is kept to name the reason why the server ended the stream.
+const keptTail = 1024
+
+// guard sees what the library has decrypted before the library parses it, as the library's "debug writer", and panics with a
+// refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
+// writer returns an error, and nothing can reach it then. See contain, which turns the panic into an error.
+//
+// All of it happens in the goroutine that called the library. Only what the library sends is seen from other goroutines, and
+// that is ignored; it contains the password.
+type guard struct {
+	limit    int    // of unread
+	unread   int    // bytes since the library returned the last stanza
+	loggedIn bool   // the library opens no stream any more
+	login    []byte // all plain text until logged in
+	scanned  int    // how much of login needs no second look
+	tail     []byte // the latest plain text
+}
+
+func newGuard() *guard { return &guard{limit: maxLogin} }
+
+// refusal is what the guard panics with.
+type refusal struct{ err error }
+
+var (
+	received   = []byte("RECV ") // the library marks what comes in
+	redirect   = []byte("see-other-host")
+	redirected = errors.New("it redirects to another host, which is not supported: set xmpp.host")
+
+	// challengeTag finds the opening tag of a challenge in any namespace, the text after it, and how the next tag begins.
+	challengeTag = regexp.MustCompile(`<(?:[^<>/:\s]+:)?challenge\b[^<>]*>([^<]*)<([^<])`)
+)
+
+// Write implements io.Writer for the library. It never returns an error.
+func (g *guard) Write(marked []byte) (int, error) {
+	text, ok := bytes.CutPrefix(marked, received)
+	if !ok {
+		return len(marked), nil
+	}
+	g.unread += len(text)
+	if g.unread > g.limit {
+		panic(refusal{fmt.Errorf("it sent more than %d bytes without completing a stanza", g.limit)})
+	}
+	g.keepTail(text)
+	if !g.loggedIn {
+		g.login = append(g.login, text...)
+		if err := g.checkLogin(); err != nil {
+			panic(refusal{err})
+		}
+	}
+	return len(marked), nil
+}
+
+// returned notes that the library has returned a stanza.
+func (g *guard) returned() { g.unread = 0 }
+
+// enter switches from the login to the time after it.
+func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread = true, nil, maxRoster, 0 }
+
+func (g *guard) keepTail(text []byte) {
+	if len(text) >= keptTail {
+		g.tail = append(g.tail[:0], text[len(text)-keptTail:]...)
+		return
+	}
+	if drop := len(g.tail) + len(text) - keptTail; drop > 0 {
+		g.tail = append(g.tail[:0], g.tail[drop:]...)
+	}
+	g.tail = append(g.tail, text...)
+}
+
+// checkLogin looks at what has arrived during the login. While an encrypted stream is being opened, the library answers
+// <see-other-host/> by an unencrypted connection of its own, past the relay. And it computes whatever number of
+// iterations a challenge names.
+func (g *guard) checkLogin() error {
+	text := g.login[g.scanned:]
+	if bytes.Contains(text, redirect) {
+		return redirected
+	}
+	for _, tag := range challengeTag.FindAllSubmatch(text, -1) {
+		if err := checkChallenge(tag[1], tag[2]); err != nil {
+			return err
+		}
+	}
+	// A tag and its text end with the next tag, so what begins before the last but one is done.
+	if last := bytes.LastIndexByte(text, '<'); last > 0 {
+		g.scanned += max(0, bytes.LastIndexByte(text[:last], '<'))
+	}
+	return nil
+}
+
+// checkChallenge refuses a SCRAM challenge that is not plain base64 in one piece or asks for too much work. The closing tag's
+// first character must be next.
+func checkChallenge(text, next []byte) error {
+	decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
+	if err != nil || next[0] != '/' {
+		return errors.New("its login challenge is not base64")
+	}
+	for field := range strings.SplitSeq(string(decoded), ",") {
+		count, found := strings.CutPrefix(field, "i=")
+		if !found {
+			continue
+		}
+		if n, err := strconv.Atoi(count); err != nil || n > maxIterations {
+			return fmt.Errorf("its login asks for %.20q rounds of hashing, at most %d are done", count, maxIterations)
+		}
+	}
+	return nil
+}
+
+// streamCondition is the element that names why a server ended a stream or refused a login (RFC 6120, 4.9.3 and 6.5).
+var streamCondition = regexp.MustCompile(`<([a-z-]{1,40})[^<>]*?/?>`)
+
+// condition returns the name of the latest error element: the first child of a stream error or of a SASL failure.
+func (g *guard) condition() string {
+	for _, opening := range []string{"<stream:error", "<failure"} {
+		if at := bytes.LastIndex(g.tail, []byte(opening)); at >= 0 {
+			if match := streamCondition.FindSubmatch(g.tail[at+len(opening):]); match != nil {
+				return string(match[1])
+			}
+		}
+	}
+	return ""
+}
+
+// offers reports whether the server offers a way to log in.
+func (g *guard) offers(mechanism string) bool {
+	return bytes.Contains(g.login, []byte(">"+mechanism+"<"))
+}
+
+// contain turns a panic into an error: the guard's refusal, or a fault in the library's parsing, which must not end the daemon.
+// To be deferred.
+func contain(err *error) {
+	switch cause := recover().(type) {
+	case nil:
+	case refusal:
+		*err = fmt.Errorf("the server was cut off: %w", cause.err)
+	default:
+		*err = fmt.Errorf("go-xmpp panicked on what the server sent: %v\n%s", cause, debug.Stack())
+	}
+}

@@ -1,0 +1,162 @@
+package xmpp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// maxPart is the longest account, host or resource, in bytes (RFC 7622, 3.2 to 3.4).
+const maxPart = 1023
+
+// account is the JID of the account that watches, taken apart.
+type account struct {
+	bare     string // account@host, in lower case
+	host     string
+	resource string // asked for; the server chooses one if it is empty
+	asciiOf  string // host as DNS and certificates write it
+}
+
+// parseAccount reads a JID from the configuration: account@host, or account@host/resource.
+func parseAccount(s string) (account, error) {
+	bare, resource := splitJID(s)
+	bare = strings.ToLower(bare)
+	name, host, found := strings.Cut(bare, "@")
+	switch {
+	case !found || name == "":
+		return account{}, fmt.Errorf("%q is not account@domain", s)
+	case !legalParts(bare, resource) || strings.ContainsAny(name, "\"&'/:<>@ "):
+		return account{}, fmt.Errorf("%q is not a valid JID", s)
+	case strings.ContainsAny(name, ",="):
+		return account{}, fmt.Errorf("%q: go-xmpp cannot log in to an account with a comma or an equals sign", s)
+	}
+	if err := checkHost(host); err != nil {
+		return account{}, err
+	}
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return account{}, fmt.Errorf("%q is not a host name: %w", host, err)
+	}
+	return account{bare: bare, host: host, resource: resource, asciiOf: ascii}, nil
+}
+
+// checkHost refuses what cannot be the host of a JID or the domain of a user.
+func checkHost(host string) error {
+	if host == "" {
+		return errors.New("a host name is empty")
+	}
+	if _, err := domain.NewUserID("a", host); err != nil || strings.ContainsAny(host, ":,;*") {
+		return fmt.Errorf("%q is not a host name", host)
+	}
+	return nil
+}
+
+// splitJID splits a JID at the first slash: neither account nor host can contain one (RFC 7622, 3.1).
+func splitJID(s string) (bare, resource string) {
+	bare, resource, _ = strings.Cut(s, "/")
+	return bare, resource
+}
+
+// hostOf returns the host of a bare JID, or nothing if there is no account before it: a server or a component, not a user.
+func hostOf(bare string) string {
+	if at := strings.IndexByte(bare, '@'); at > 0 {
+		return bare[at+1:]
+	}
+	return ""
+}
+
+// legalParts reports whether the parts of a JID keep to the length limits and are text.
+func legalParts(bare, resource string) bool {
+	if len(bare) > 2*maxPart+1 || len(resource) > maxPart || !utf8.ValidString(bare) || !utf8.ValidString(resource) {
+		return false
+	}
+	for _, r := range resource {
+		if unicode.IsControl(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// directory turns JIDs into users, by the configuration.
+type directory struct {
+	hosts map[string]string // domain_map, in lower case
+	only  string            // with strip_domain: the domain of every user
+}
+
+func newDirectory(c Config, own account) directory {
+	d := directory{hosts: make(map[string]string, len(c.DomainMap))}
+	for host, to := range c.DomainMap {
+		d.hosts[strings.ToLower(host)] = strings.ToLower(to)
+	}
+	if c.StripDomain {
+		d.only = strings.TrimPrefix(own.host, "chat.")
+		if mapped, ok := d.hosts[own.host]; ok {
+			d.only = mapped
+		}
+	}
+	return d
+}
+
+// user returns whom a bare JID stands for, and whether that can be a user at all. The JID must be in lower case; the
+// result may share memory with it.
+//
+// The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
+// user id, as d\27artagnan does; what stays escaped is no valid id, so such a JID is nobody.
+//
+// With strip_domain the host does not count: an account that is itself account@domain when unescaped is that user, and any
+// other belongs to the jid's own domain, which is what domain_map says of it, else the jid's host without a leading "chat.".
+func (d directory) user(bare string) (domain.UserID, bool) {
+	name, host, found := strings.Cut(bare, "@")
+	if !found || name == "" {
+		return "", false
+	}
+	escaped := strings.IndexByte(name, '\\') >= 0
+	if escaped {
+		name = unescape(name)
+	}
+	if d.only != "" {
+		if user, err := domain.ParseUserID(name); err == nil {
+			return user, true
+		}
+		host = d.only
+	} else if to, ok := d.hosts[host]; ok {
+		host = to
+	} else if !escaped {
+		user, err := domain.ParseUserID(bare)
+		return user, err == nil
+	}
+	user, err := domain.NewUserID(name, host)
+	return user, err == nil
+}
+
+// escapes are the characters that an account cannot hold as they are, by their code (XEP-0106, 4.2).
+var escapes = map[string]string{
+	"20": " ", "22": `"`, "26": "&", "27": "'", "2f": "/", "3a": ":", "3c": "<", "3e": ">", "40": "@", "5c": `\`,
+}
+
+// unescape undoes XEP-0106 in an account in lower case. A backslash that begins no escape stays.
+func unescape(name string) string {
+	var b strings.Builder
+	for {
+		at := strings.IndexByte(name, '\\')
+		if at < 0 || at+3 > len(name) {
+			b.WriteString(name)
+			return b.String()
+		}
+		b.WriteString(name[:at])
+		if char, ok := escapes[name[at+1:at+3]]; ok {
+			b.WriteString(char)
+			name = name[at+3:]
+		} else {
+			b.WriteByte('\\')
+			name = name[at+1:]
+		}
+	}
+}

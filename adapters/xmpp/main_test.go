@@ -1,0 +1,64 @@
+package xmpp
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/internal/xmpptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newSource makes a source that watches a test server. The log must never contain the password.
+func newSource(t *testing.T, server *xmpptest.Server, change func(*Config)) *Source {
+	t.Helper()
+	source, _ := newLoggedSource(t, server, change)
+	return source
+}
+
+func newLoggedSource(t *testing.T, server *xmpptest.Server, change func(*Config)) (*Source, *logged) {
+	t.Helper()
+	c := DefaultConfig()
+	c.JID = server.JID(xmpptest.Observer)
+	c.Password = server.Password(xmpptest.Observer)
+	c.Host = server.Addr
+	c.CAFile = server.CAFile
+	c.SweepAfter = 100 * time.Millisecond
+	if change != nil {
+		change(&c)
+	}
+	log := &logged{}
+	t.Cleanup(func() {
+		if c.Password != "" && strings.Contains(log.String(), c.Password) {
+			t.Errorf("the password is in the log:\n%s", log)
+		}
+	})
+	source, err := New(c, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source, log
+}
+
+// logged keeps what is logged.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

@@ -1,0 +1,168 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/ports"
+)
+
+// recording is an observer that keeps what it is told, as the use cases would.
+type recording struct {
+	mu        sync.Mutex
+	connected int
+	synced    int
+	reports   int
+	devices   map[domain.UserID]domain.Devices // every user that is known
+	forgotten []domain.UserID
+	last      domain.Report
+}
+
+var _ ports.Observer = (*recording)(nil)
+
+func newRecording() *recording { return &recording{devices: make(map[domain.UserID]domain.Devices)} }
+
+func (r *recording) Connected() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.connected++
+}
+
+func (r *recording) Known(user domain.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.devices[user] = slices.Clone(r.devices[user])
+}
+
+func (r *recording) Report(report domain.Report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reports++
+	r.last = report
+	if report.Device == "" && report.Status == domain.Unavailable {
+		r.devices[report.User] = nil
+		return
+	}
+	r.devices[report.User] = r.devices[report.User].Set(domain.Device{Name: report.Device, Status: report.Status, Message: report.Message})
+}
+
+func (r *recording) Forget(user domain.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.devices, user)
+	r.forgotten = append(r.forgotten, user)
+}
+
+func (r *recording) Synced() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.synced++
+}
+
+// show returns a user's state in words: "unknown", or status and message.
+func (r *recording) show(user string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	devices, known := r.devices[domain.UserID(user)]
+	if !known {
+		return "unknown"
+	}
+	status, message := devices.Merge()
+	return strings.TrimSpace(status.String() + " " + message)
+}
+
+// want waits until a user's state is as given.
+func (r *recording) want(t *testing.T, user, want string) {
+	t.Helper()
+	xmpptest.Eventually(t, func() error {
+		if got := r.show(user); got != want {
+			return fmt.Errorf("%s is %q, want %q", user, got, want)
+		}
+		return nil
+	})
+}
+
+// count waits until a number is at least one.
+func (r *recording) reached(t *testing.T, what string, value func() int) {
+	t.Helper()
+	xmpptest.Eventually(t, func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if value() < 1 {
+			return fmt.Errorf("not %s", what)
+		}
+		return nil
+	})
+}
+
+func (r *recording) wantConnected(t *testing.T) {
+	t.Helper()
+	r.reached(t, "connected", func() int { return r.connected })
+}
+
+func (r *recording) wantSynced(t *testing.T) {
+	t.Helper()
+	r.reached(t, "synced", func() int { return r.synced })
+}
+
+// users lists whom the observer knows.
+func (r *recording) users() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprint(slices.Sorted(maps.Keys(r.devices)))
+}
+
+// running is a Run in progress.
+type running struct {
+	*recording
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// begin runs a source until the test ends or calls stop.
+func begin(t *testing.T, source *Source) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{recording: newRecording(), cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- source.Run(ctx, r) }()
+	t.Cleanup(func() { r.stop(t) })
+	return r
+}
+
+// stop ends Run, which must take less than a second. It may be called again.
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	r.cancel()
+	select {
+	case err := <-r.done:
+		r.done <- err
+	case <-time.After(time.Second):
+		t.Error("Run does not return within a second")
+		<-r.done
+	}
+}
+
+// ends waits for Run to return by itself, and returns why.
+func (r *running) ends(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-r.done:
+		r.done <- err
+		if err == nil || errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v, want a reason", err)
+		}
+		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("Run does not return")
+		return nil
+	}
+}

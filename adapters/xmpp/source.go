@@ -1,0 +1,134 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Source = (*Source)(nil)
+
+// Protocol is the protocol's name.
+const Protocol domain.Protocol = "xmpp"
+
+// leaveWithin is how long Run waits for the server to close the stream after ctx has ended.
+const leaveWithin = 300 * time.Millisecond
+
+// limits are the times that tests shorten.
+type limits struct {
+	login       time.Duration // for the whole login
+	pingEvery   time.Duration // between two pings
+	pingTimeout time.Duration // with nothing at all from the server, before the link counts as lost
+	roster      time.Duration // for the answer to the roster request
+}
+
+var defaultLimits = limits{login: loginWithin, pingEvery: 15 * time.Second, pingTimeout: 10 * time.Second, roster: 60 * time.Second}
+
+// Source watches the users that one XMPP account can see. Make it with New.
+type Source struct {
+	config    Config
+	own       account
+	password  string
+	tls       *tls.Config
+	directory directory
+	trusted   map[string]bool // hosts whose users need not be contacts
+	allowed   map[string]bool // hosts whose users may subscribe
+	resolver  *net.Resolver
+	limits    limits
+	log       *slog.Logger
+
+	// What one Run leaves for the next.
+	mechanism string   // how to log in, if not the library's choice
+	last      contacts // the contacts of the last Run that saw a roster
+}
+
+// New makes a source of a configuration that it validates. It reads the files that the configuration names.
+func New(c Config, log *slog.Logger) (*Source, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	own, err := parseAccount(c.JID)
+	if err != nil {
+		return nil, fmt.Errorf("xmpp.jid: %w", err)
+	}
+	password, err := c.password()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := c.roots()
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		config:    c,
+		own:       own,
+		password:  password,
+		directory: newDirectory(c, own),
+		trusted:   map[string]bool{own.host: true},
+		allowed:   make(map[string]bool, len(c.AllowDomains)),
+		resolver:  newResolver(),
+		limits:    defaultLimits,
+		log:       log,
+		tls: &tls.Config{
+			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
+			RootCAs:            roots,
+			MinVersion:         tls.VersionTLS12,
+			InsecureSkipVerify: c.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
+		},
+	}
+	if c.TLS == DirectTLS {
+		s.tls.NextProtos = []string{"xmpp-client"} // XEP-0368
+	}
+	for host := range s.directory.hosts {
+		s.trusted[host] = true
+	}
+	for _, host := range c.AllowDomains {
+		s.allowed[lower(host)] = true
+	}
+	if c.InsecureSkipVerify {
+		log.Warn("xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password")
+	}
+	return s, nil
+}
+
+// roots returns the certificates to trust: nil for the system's.
+func (c Config) roots() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("xmpp.ca_file: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("xmpp.ca_file: %s: there is no PEM certificate in it", c.CAFile)
+	}
+	return roots, nil
+}
+
+// Protocol implements ports.Source.
+func (s *Source) Protocol() domain.Protocol { return Protocol }
+
+// StaleAfter implements ports.Source.
+func (s *Source) StaleAfter() time.Duration { return s.config.StaleAfter }
+
+// Run implements ports.Source.
+func (s *Source) Run(ctx context.Context, observer ports.Observer) error {
+	c, err := s.login(ctx)
+	if err == nil {
+		err = s.watch(ctx, c, observer)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}

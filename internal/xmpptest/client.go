@@ -1,0 +1,212 @@
+package xmpptest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Client is one device of a user. It knows just enough of XMPP to be seen, and shares no code with the product. It ends with
+// the test.
+type Client struct {
+	JID string // with the resource
+
+	conn     net.Conn
+	received chan Stanza
+	reading  sync.WaitGroup
+}
+
+// Stanza is something that a client has received.
+type Stanza struct {
+	XMLName xml.Name
+	From    string `xml:"from,attr"`
+	Type    string `xml:"type,attr"`
+	ID      string `xml:"id,attr"`
+	Inner   string `xml:",innerxml"`
+}
+
+// Login connects a device of a user and makes it available.
+func (s *Server) Login(t testing.TB, user, resource string) *Client {
+	t.Helper()
+	c, err := s.connect(user, resource)
+	if err != nil {
+		t.Fatalf("logging in as %s: %v\n%s", s.JID(user), err, s.Log())
+	}
+	t.Cleanup(c.Cut)
+	c.Show("", "")
+	return c
+}
+
+func (s *Server) connect(user, resource string) (*Client, error) {
+	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
+	if err := c.login(s, user, resource); err != nil {
+		_ = c.conn.Close()
+		return nil, err
+	}
+	_ = c.conn.SetDeadline(time.Time{})
+	return c, nil
+}
+
+func (c *Client) login(s *Server, user, resource string) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.Authority.PEM)
+	decoder, err := c.open(s.Domain)
+	if err != nil {
+		return err
+	}
+	if err := c.exchange(decoder, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "proceed"); err != nil {
+		return err
+	}
+	encrypted := tls.Client(c.conn, &tls.Config{ServerName: s.Domain, RootCAs: roots})
+	if err := encrypted.Handshake(); err != nil {
+		return err
+	}
+	c.conn = encrypted
+	if decoder, err = c.open(s.Domain); err != nil {
+		return err
+	}
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + s.Password(user)))
+	if err := c.exchange(decoder, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"+plain+"</auth>", "success"); err != nil {
+		return err
+	}
+	if decoder, err = c.open(s.Domain); err != nil {
+		return err
+	}
+	bind := fmt.Sprintf("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", Escape(resource))
+	if err := c.exchange(decoder, bind, "iq"); err != nil {
+		return err
+	}
+	c.reading.Go(func() { c.read(decoder) })
+	return nil
+}
+
+// open opens a stream and reads the server's features.
+func (c *Client) open(domain string) (*xml.Decoder, error) {
+	c.Send(fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", domain))
+	decoder := xml.NewDecoder(c.conn)
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "features" {
+			return decoder, decoder.Skip()
+		}
+	}
+}
+
+// exchange sends something and expects an element in return.
+func (c *Client) exchange(decoder *xml.Decoder, request, want string) error {
+	c.Send(request)
+	var got Stanza
+	if err := decoder.Decode(&got); err != nil {
+		return err
+	}
+	if got.XMLName.Local != want || got.Type == "error" {
+		return fmt.Errorf("<%s type=%q>%s</> instead of <%s/>", got.XMLName.Local, got.Type, got.Inner, want)
+	}
+	return nil
+}
+
+// read takes what arrives until the connection ends, answers pings and drops what nobody waits for.
+func (c *Client) read(decoder *xml.Decoder) {
+	for {
+		var stanza Stanza
+		if err := decoder.Decode(&stanza); err != nil {
+			close(c.received)
+			return
+		}
+		if stanza.XMLName.Local == "iq" && stanza.Type == "get" && strings.Contains(stanza.Inner, "urn:xmpp:ping") {
+			c.Send(fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", Escape(stanza.ID), Escape(stanza.From)))
+			continue
+		}
+		select {
+		case c.received <- stanza:
+		default:
+		}
+	}
+}
+
+// Send sends XML as it is. That the server may have gone is no error.
+func (c *Client) Send(text string) { _, _ = io.WriteString(c.conn, text) }
+
+// Show makes the device show something: an empty show is plainly available; else chat, away, xa or dnd.
+func (c *Client) Show(show, status string) {
+	stanza := "<presence>"
+	if show != "" {
+		stanza += "<show>" + Escape(show) + "</show>"
+	}
+	if status != "" {
+		stanza += "<status>" + Escape(status) + "</status>"
+	}
+	c.Send(stanza + "</presence>")
+}
+
+// Presence sends a presence stanza of a type, such as subscribe, to somebody.
+func (c *Client) Presence(to, kind string) {
+	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", Escape(to), Escape(kind)))
+}
+
+// Leave makes the device unavailable, with a last status, and closes the stream.
+func (c *Client) Leave(status string) {
+	c.Send("<presence type='unavailable'><status>" + Escape(status) + "</status></presence></stream:stream>")
+	c.Cut()
+}
+
+// Cut ends the connection without a word, as when a network cable is pulled. It may be called again.
+func (c *Client) Cut() {
+	raw := c.conn
+	if encrypted, ok := raw.(*tls.Conn); ok {
+		raw = encrypted.NetConn()
+	}
+	_ = raw.Close()
+	c.reading.Wait()
+}
+
+// Await returns the first stanza that arrives and that match accepts, or fails the test after a while.
+func (c *Client) Await(t testing.TB, what string, match func(Stanza) bool) Stanza {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case stanza, open := <-c.received:
+			if !open {
+				t.Fatalf("%s: the connection ended while waiting for %s", c.JID, what)
+			}
+			if match(stanza) {
+				return stanza
+			}
+		case <-timeout:
+			t.Fatalf("%s: no %s has arrived", c.JID, what)
+		}
+	}
+}
+
+// AwaitPresence waits for a presence stanza of a type from a bare JID.
+func (c *Client) AwaitPresence(t testing.TB, from, kind string) {
+	t.Helper()
+	c.Await(t, kind+" from "+from, func(s Stanza) bool {
+		bare, _, _ := strings.Cut(s.From, "/")
+		return s.XMLName.Local == "presence" && s.Type == kind && bare == from
+	})
+}
+
+// Escape makes text safe inside XML.
+func Escape(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text))
+	return b.String()
+}

@@ -1,0 +1,218 @@
+package xmpptest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Kind is a server program.
+type Kind int
+
+// The servers.
+const (
+	Prosody Kind = iota
+	Ejabberd
+)
+
+// Kinds lists all of them.
+func Kinds() []Kind { return []Kind{Prosody, Ejabberd} }
+
+// String returns the program's name.
+func (k Kind) String() string { return [...]string{Prosody: "prosody", Ejabberd: "ejabberd"}[k] }
+
+// Domain is the domain that every server serves.
+const Domain = "example.test"
+
+// Observer is the account that is to watch the others.
+const Observer = "observer"
+
+// Seeing says how the observer's account gets to see the other users.
+type Seeing int
+
+// The ways to see. A privilege is known by Prosody alone.
+const (
+	Group      Seeing = iota // all users and the observer are in each other's roster by a group that the server keeps
+	Privilege                // the server sends the observer everybody's presence (XEP-0356), without a roster
+	Subscribed               // only who has subscribed and is subscribed to
+)
+
+// Options say what server to start.
+type Options struct {
+	Users  []string // besides Observer; alice, bob, carol and dave if empty
+	Seeing Seeing
+	TLS12  bool // no TLS 1.3
+}
+
+// Server is a running server. Its methods are for the test's goroutine.
+type Server struct {
+	Kind      Kind
+	Domain    string
+	Addr      string     // host:port for STARTTLS
+	DirectTLS string     // host:port for TLS from the first byte
+	CAFile    string     // PEM file of the authority that issued its certificate
+	Authority *Authority // that authority
+
+	options Options
+	dir     string // scratch
+	program program
+	process *process
+}
+
+// program is what differs between the servers.
+type program interface {
+	// prepare writes the configuration.
+	prepare(t testing.TB, s *Server)
+	// start starts the program without waiting for it.
+	start(t testing.TB, s *Server) *process
+	// register creates an account.
+	register(t testing.TB, s *Server, user, password string)
+	// stop ends the program the proper way.
+	stop(t testing.TB, s *Server)
+}
+
+// Start starts a server that ends with the test. All accounts exist when it returns.
+func Start(t testing.TB, kind Kind, options Options) *Server {
+	t.Helper()
+	if len(options.Users) == 0 {
+		options.Users = []string{"alice", "bob", "carol", "dave"}
+	}
+	dir, err := os.MkdirTemp("", "xmpptest-*") // not t.TempDir, into which the server's system user could not look
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{
+		Kind:      kind,
+		Domain:    Domain,
+		Addr:      fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		DirectTLS: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		Authority: NewAuthority(t),
+		CAFile:    filepath.Join(dir, "ca.pem"),
+		options:   options,
+		dir:       dir,
+	}
+	switch kind {
+	case Prosody:
+		s.program = &prosody{}
+	case Ejabberd:
+		s.program = &ejabberd{}
+	}
+	s.write(t, "ca.pem", s.Authority.PEM)
+	s.program.prepare(t, s)
+	t.Cleanup(s.Kill)
+	s.Restart(t)
+	s.program.register(t, s, Observer, s.Password(Observer))
+	for _, user := range options.Users {
+		s.program.register(t, s, user, s.Password(user))
+	}
+	if seer, ok := s.program.(interface {
+		share(t testing.TB, s *Server)
+	}); ok && options.Seeing == Group {
+		seer.share(t, s)
+	}
+	return s
+}
+
+// Register creates one more account. On Prosody, an account that is not in Options.Users is not in the group.
+func (s *Server) Register(t testing.TB, user string) {
+	t.Helper()
+	s.program.register(t, s, user, s.Password(user))
+}
+
+// JID returns a user's bare JID.
+func (s *Server) JID(user string) string { return user + "@" + s.Domain }
+
+// Password returns a user's password.
+func (s *Server) Password(user string) string { return "secret of " + user }
+
+// Restart starts the server after Stop or Kill, on the same addresses and with the same accounts, and returns when it is ready.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.process = s.program.start(t, s)
+	err := poll(60*time.Second, func() error {
+		select {
+		case <-s.process.done:
+			t.Fatalf("%v has ended at once:\n%s", s.Kind, s.Log())
+		default:
+		}
+		return answers(s.Addr, s.Domain)
+	})
+	if err != nil {
+		t.Fatalf("%v is not ready: %v\n%s", s.Kind, err, s.Log())
+	}
+}
+
+// Stop ends the server as an administrator would: it says goodbye to everybody.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.program.stop(t, s)
+	select {
+	case <-s.process.done:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
+	}
+}
+
+// Kill ends the server at once. Its connections end without a word.
+func (s *Server) Kill() {
+	if s.process != nil {
+		s.process.kill()
+	}
+}
+
+// Freeze halts the server: its connections stay, but nothing answers.
+func (s *Server) Freeze() { s.process.signal(syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }
+
+// Log returns what the server has logged.
+func (s *Server) Log() string {
+	files, _ := filepath.Glob(filepath.Join(s.dir, "*", "*.log"))
+	top, _ := filepath.Glob(filepath.Join(s.dir, "*.log"))
+	var all []byte
+	var errs []error
+	for _, file := range slices.Concat(top, files) {
+		text, err := os.ReadFile(file)
+		all, errs = append(all, text...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err.Error()
+	}
+	return string(all)
+}
+
+func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *Server) write(t testing.TB, name string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.path(name), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// own gives everything in the scratch folder to the server's system account.
+func (s *Server) own(t testing.TB, account *syscall.Credential) {
+	t.Helper()
+	err := filepath.Walk(s.dir, func(path string, _ os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(account.Uid), int(account.Gid))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
