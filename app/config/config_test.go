@@ -188,6 +188,7 @@ func TestFaults(t *testing.T) {
 		{"unknown section", "htpp: {listen: x}\n", nil, nil, []string{"c.yaml:1: htpp: unknown key; did you mean http?"}},
 		{"key of another section", "http: {token-expire: 5m}\n", nil, nil, []string{"c.yaml:1: http.token-expire: unknown key; did you mean auth.token_expire?"}},
 		{"key in one word", "http.listen: x\n", nil, nil, []string{"c.yaml:1: http.listen: unknown key; write listen: indented under http:"}},
+		{"no key at all", "\"a\\nb\": 1\n\"" + strings.Repeat("k", 90) + "\": 1\n", nil, nil, []string{`c.yaml:1: "a\nb": unknown key`, "c.yaml:2: \"" + strings.Repeat("k", 60) + "\"...: unknown key"}},
 		{"nothing near", "spreed: {zzzzzzzz: 1}\n", nil, nil, []string{"c.yaml:1: spreed.zzzzzzzz: unknown key; known here: auto_unavailable"}},
 		{"twice", "http:\n  limit: 1\n  limit: 2\n", nil, nil, []string{"c.yaml:3: http.limit: set twice, first in line 2"}},
 		{"section twice", "http: {limit: 1}\nhttp: {limit: 2}\n", nil, nil, []string{"c.yaml:2: http: set twice, first in line 1"}},

@@ -15,12 +15,20 @@ type Fault struct {
 // Error names the place, the key and the reason.
 func (f Fault) Error() string {
 	parts := make([]string, 0, 3)
-	for _, part := range []string{f.Where, f.Key, f.Err.Error()} {
+	for _, part := range []string{f.Where, printable(f.Key), f.Err.Error()} {
 		if part != "" {
 			parts = append(parts, part)
 		}
 	}
 	return strings.Join(parts, ": ")
+}
+
+// printable quotes a key that somebody has not meant to be one.
+func printable(key string) string {
+	if quoted := quote(key); len(quoted) > len(key)+2 || quoted[1:len(quoted)-1] != key {
+		return quoted
+	}
+	return key
 }
 
 // Unwrap returns the reason.

@@ -22,11 +22,17 @@ func (s *schema) unknownKey(section, key string) string {
 	return "unknown key; known here: " + strings.Join(s.below(section), ", ")
 }
 
+// maxWord is longer than any key: what is longer still is no misspelling, and would take long to compare.
+const maxWord = 80
+
 // nearest returns the candidate that differs from word by a slip or two of the keyboard, or nothing.
 func nearest(word string, candidates []string) string {
-	best, found := len(word)/3+1, ""
+	if len(word) > maxWord {
+		return ""
+	}
+	best, found := len(word)/3+1, "" // more slips than that make another word
 	for _, candidate := range candidates {
-		if d := distance(plain(word), plain(candidate)); d < best || d == best && found == "" && d < len(candidate)/2+1 {
+		if d := distance(plain(word), plain(candidate)); d < best {
 			best, found = d, candidate
 		}
 	}
@@ -38,24 +44,29 @@ func plain(name string) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
 }
 
-// distance is the number of insertions, deletions and substitutions that turn a into b (Levenshtein).
+// distance is the number of slips that turn a into b: a letter too many, too few, wrong, or two exchanged (optimal string alignment).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			wrong := 1
+			if a[i-1] == b[j-1] {
+				wrong = 0
 			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+wrong)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }
 
 // DidYouMean returns "; did you mean x?" for the candidate that word is likely a misspelling of, or nothing.

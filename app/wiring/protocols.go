@@ -9,12 +9,14 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/adapters/spreed"
+	"github.com/zarafa/presence/adapters/xmpp"
 	"github.com/zarafa/presence/app/config"
 )
 
 // protocols is every protocol that this daemon knows: its name, which is its section's too, its defaults, and what provides it.
 var protocols = []protocol{
 	newProtocol("spreed", spreed.DefaultConfig, spreed.Module),
+	newProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),
 }
 
 type protocol struct {

@@ -30,7 +30,7 @@ func (c *cli) runCheck(command *cobra.Command) error {
 		return err
 	}
 	for _, warning := range settings.Warnings() {
-		fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
+		_, _ = fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
 	}
 	if err := settings.Validate(); err != nil {
 		return coded(exitUsage, err)

@@ -56,8 +56,8 @@ func flagError(command *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		var names []string
-		command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-		hint = config.DidYouMean(unknown.GetSpecifiedName(), names)
+		command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
+		hint = config.DidYouMean("--"+unknown.GetSpecifiedName(), names)
 	}
 	return usageError("%w%s%s", err, hint, seeHelp(command))
 }

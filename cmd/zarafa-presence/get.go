@@ -151,7 +151,7 @@ func writeTable(w io.Writer, people []person) error {
 	}
 	row(append(append([]string{"USER", "STATUS", "BY"}, upper(protocols)...), "MESSAGE")...)
 	for _, p := range people {
-		cells := []string{p.User, p.Status, p.By}
+		cells := append(make([]string, 0, 4+len(protocols)), p.User, p.Status, p.By)
 		for _, protocol := range protocols {
 			cells = append(cells, p.Protocols[protocol].Status)
 		}

@@ -28,7 +28,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		return exitOK
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(stderr, "zarafa-presence: "+line)
+		_, _ = fmt.Fprintln(stderr, "zarafa-presence: "+line)
 	}
 	return exitCode(err)
 }
@@ -56,7 +56,8 @@ func (c *cli) root() *cobra.Command {
 		Use:           "zarafa-presence",
 		Short:         "Who is available, over several protocols, in one answer",
 		Long:          long,
-		Args:          cobra.NoArgs,
+		Args:          usageArgs(unknownCommand),
+		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -68,6 +69,5 @@ func (c *cli) root() *cobra.Command {
 		command.DisableFlagsInUseLine = true
 		command.Args = usageArgs(command.Args)
 	}
-	root.Args = usageArgs(unknownCommand)
 	return root
 }

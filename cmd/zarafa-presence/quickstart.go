@@ -19,18 +19,19 @@ import (
 
 const quickstartUser = domain.UserID("markd@zarafa.com")
 
-const flagSecretFile = "auth.secret_file"
+// quickstartKey is the key that --quickstart sets.
+const quickstartKey = "auth.secret_file"
 
 // useQuickstartSecret sets the flag for the secret's file, unless it is given, to one in dir, and makes that if it is not there.
 func useQuickstartSecret(flags *pflag.FlagSet, dir string) error {
-	if flags.Changed(flagSecretFile) {
+	if flags.Changed(quickstartKey) {
 		return nil
 	}
 	file := filepath.Join(dir, "secret")
 	if err := makeSecret(file); err != nil {
 		return fmt.Errorf("making the secret: %w", err)
 	}
-	return flags.Set(flagSecretFile, file)
+	return flags.Set(quickstartKey, file)
 }
 
 // makeSecret writes a new secret to a file, unless there is one. It appears in one step with its mode, so that no other user and no other
@@ -79,6 +80,6 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), tokens.Issue(quickstartUser), quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], flagSecretFile, settings.Auth.SecretFile)
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.Auth.SecretFile)
 	return err
 }

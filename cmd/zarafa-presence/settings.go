@@ -17,8 +17,8 @@ const (
 	defaultFile = "/etc/zarafa-presence/zarafa-presence.yaml"
 
 	envConfig = "PRESENCE_CONFIG" // the configuration file
-	envToken  = "PRESENCE_TOKEN"  //nolint:gosec // the name of a variable, not a token
-	envURL    = "PRESENCE_URL"    // where the daemon is
+	envToken  = "PRESENCE_TOKEN"
+	envURL    = "PRESENCE_URL" // where the daemon is
 )
 
 // addKeys gives a command a flag for every configuration key. For one that needs few of them they are not listed.

@@ -9,14 +9,14 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-const tokenLong = `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
+const issueLong = `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
 from now on. It accepts every flag of serve.`
 
 func (c *cli) token() *cobra.Command {
 	command := &cobra.Command{
 		Use:     "token [--config FILE] USER",
 		Short:   "Print a token for a user",
-		Long:    tokenLong,
+		Long:    issueLong,
 		Example: "  zarafa-presence token markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {

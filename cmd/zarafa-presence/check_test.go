@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	tests := []struct {
+		name, file, content string
+		environ             []string
+		code                int
+		stdout, stderr      []string
+	}{
+		{"fine", "c.yaml", "auth: {secret: " + testSecret + ", old_secrets: [Zie8aiWieCh3ahGhooSh]}\nhttp: {listen: \":80\"}\n", nil, 0,
+			[]string{"listen: :80", "secret: '********'", "old_secrets: ['********']", "protocols: [spreed]", "auto_unavailable: 2m", "level: info"}, nil},
+		{"from everywhere", "c.yaml", "auth: {secret: " + testSecret + "}\n", []string{"PRESENCE_SPREED__AUTO_UNAVAILABLE=90s"}, 0, []string{"auto_unavailable: 1m30s"}, nil},
+		{"faults, a line each", "c.yaml", "http: {listn: x}\nfoo: 1\n", nil, 2, nil, []string{"c.yaml:1: http.listn: unknown key; did you mean http.listen?\n", "c.yaml:2: foo: unknown key"}},
+		{"impossible values", "c.yaml", "auth: {secret: " + testSecret + ", token_expire: 0s, update: nobody}\nspreed: {auto_unavailable: -1s}\nstore: {kind: redis}\n", nil, 2, nil,
+			[]string{"c.yaml:1: auth.token_expire: must be more than zero", `c.yaml:1: auth.update: must be self or any; it is "nobody"`, "c.yaml:2: spreed.auto_unavailable: must be more than zero", "c.yaml:3: store.kind: must be memory"}},
+		{"a protocol that is off may be unfinished", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tls: starttls}\n", nil, 0, []string{"tls: starttls"}, nil},
+		{"but not misspelt", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tsl: starttls}\n", nil, 2, nil, []string{"c.yaml:2: xmpp.tsl: unknown key; did you mean xmpp.tls?"}},
+		{"a protocol that is on", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\n", nil, 2, nil, []string{"xmpp.jid: ", "xmpp.password: "}},
+		{"an unreadable certificate", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\nxmpp: {jid: a@example.test, password: " + testSecret + ", ca_file: /nowhere/ca.pem}\n", nil, 2, nil, []string{"xmpp.ca_file", "/nowhere/ca.pem"}},
+		{"warnings", "p.cfg", "server_secret_key = " + testSecret + "\ndata_path = /x\n", nil, 0, []string{"update: any"},
+			[]string{"zarafa-presence: warning: ", "p.cfg:2: data_path: ignored", "auth.update: any lets every user change"}},
+		{"a weak secret of old", "p.cfg", "server_secret_key = GEHEIM\n", nil, 2, nil, []string{"p.cfg:1: server_secret_key: auth.secret: ", "PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret"}},
+		{"allowed", "p.cfg", "server_secret_key = GEHEIM\n", []string{"PRESENCE_AUTH__ALLOW_WEAK_SECRET=true"}, 0, []string{"allow_weak_secret: true"}, []string{"auth.allow_weak_secret: anybody who guesses the secret"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := command(test.environ, "check", "--config", write(t, test.file, test.content))
+			if got.code != test.code {
+				t.Errorf("exit code %d, want %d: %s", got.code, test.code, got.stderr)
+			}
+			for _, want := range test.stdout {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("stdout lacks %q:\n%s", want, got.stdout)
+				}
+			}
+			for _, want := range test.stderr {
+				if !strings.Contains(got.stderr, want) {
+					t.Errorf("stderr lacks %q:\n%s", want, got.stderr)
+				}
+			}
+			if (got.stdout == "") != (test.stdout == nil) || test.stderr == nil && got.stderr != "" {
+				t.Errorf("stdout %q, stderr %q", got.stdout, got.stderr)
+			}
+			for _, secret := range []string{testSecret, "Zie8aiWieCh3ahGhooSh", "GEHEIM"} {
+				if strings.Contains(got.stdout+got.stderr, secret) {
+					t.Errorf("the output shows a secret: %+v", got)
+				}
+			}
+		})
+	}
+}
