@@ -21,6 +21,8 @@ type conn struct {
 	busy   atomic.Bool // from a request's first byte to the end of its answer
 	served bool        // at least one request; only the serving goroutine uses it
 	linger bool        // the client may still be sending what nobody will read; only the serving goroutine uses it
+
+	exchange *exchange // whose answer is being sent; only the serving goroutine uses it
 }
 
 // Read notes the beginning of a request.
@@ -43,7 +45,16 @@ func (c *conn) note(state fasthttp.ConnState) {
 	case fasthttp.StateIdle:
 		c.served = true
 		c.busy.Store(false)
+		c.release()
 	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
+	}
+}
+
+// release lets go of the memory of an answer that was sent.
+func (c *conn) release() {
+	if c.exchange != nil {
+		c.exchange.release()
+		c.exchange = nil
 	}
 }
 

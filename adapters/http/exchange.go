@@ -1,7 +1,6 @@
 package http
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/valyala/fasthttp"
@@ -10,10 +9,11 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// exchange is the memory that one request needs, kept for the next.
+// exchange is the memory that one request and its answer need, kept for the next.
 type exchange struct {
 	request userstatus.Request
 	found   []domain.Presences
+	body    []byte
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -47,7 +47,7 @@ func (s *Server) update(ctx *fasthttp.RequestCtx) error {
 		return s.refused(ctx, x, err)
 	}
 	setHeader(ctx)
-	s.finish(ctx, x)
+	x.release()
 	return nil
 }
 
@@ -85,7 +85,8 @@ func addBadBareUsers(request *userstatus.Request) {
 	}
 }
 
-// maxWhole is the largest answer that is made in memory at once, in bytes. A connection keeps as much until it is closed.
+// maxWhole is the largest answer that is made in memory at once, in bytes. A larger one is made while it is sent: an answer may have
+// hundreds of megabytes, since a request can name one user with a long message very often.
 const maxWhole = 256 << 10
 
 // answer answers with what is known about the request's users now.
@@ -98,14 +99,14 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) error {
 	setHeader(ctx)
 	ctx.Response.Header.SetContentTypeBytes(typeJSON)
 	answer := userstatus.Answer{Users: x.request.Users, Found: x.found}
-	size := answer.Estimate()
-	if size > maxWhole {
-		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x, ctx: ctx}, int(answer.Size()))
+	var whole bool
+	x.body, whole = answer.Append(x.body[:0], maxWhole)
+	if !whole {
+		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x}, int(answer.Size()))
 		return nil
 	}
-	buffer := ctx.Response.SwapBody(nil)
-	ctx.Response.SwapBody(answer.Append(slices.Grow(buffer[:0], size)))
-	s.finish(ctx, x)
+	ctx.Response.SetBodyRaw(x.body)
+	ctx.Conn().(*conn).exchange = x // which releases it when the answer was sent
 	return nil
 }
 
@@ -115,14 +116,8 @@ func (s *Server) refused(ctx *fasthttp.RequestCtx, x *exchange, err error) error
 	if p.Status == fasthttp.StatusUnauthorized || p.Status == fasthttp.StatusForbidden {
 		s.refusals.note(p.Status, err.Error(), ctx.RemoteAddr())
 	}
-	s.finish(ctx, x)
-	return p
-}
-
-// finish lets go of a request's memory. fasthttp would keep the largest body of a connection until that is closed.
-func (*Server) finish(ctx *fasthttp.RequestCtx, x *exchange) {
 	x.release()
-	ctx.Request.ReleaseBody(maxWhole)
+	return p
 }
 
 // stream is an answer that fasthttp fetches while it sends it. It finishes the exchange then, because the answer refers to
@@ -130,7 +125,6 @@ func (*Server) finish(ctx *fasthttp.RequestCtx, x *exchange) {
 type stream struct {
 	userstatus.Answer
 	exchange *exchange
-	ctx      *fasthttp.RequestCtx
 }
 
 // Read is not called: fasthttp prefers WriteTo. It is here because only a reader can be a body.
@@ -139,6 +133,5 @@ func (*stream) Read([]byte) (int, error) { return 0, errNoRead }
 // Close is called by fasthttp when the answer was sent, or could not be.
 func (b *stream) Close() error {
 	b.exchange.release()
-	b.ctx.Request.ReleaseBody(maxWhole)
 	return nil
 }

@@ -25,6 +25,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.next(ctx)
+	ctx.Request.ReleaseBody(maxWhole) // or the connection would keep its largest body until it is closed
 }
 
 // recover keeps a fault in the handling of one request from ending the daemon.

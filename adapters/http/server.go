@@ -256,6 +256,7 @@ func (s *Server) serve(raw net.Conn) {
 			s.mu.Unlock()
 		}()
 		_ = s.http.ServeConn(c) // what can go wrong is the client's affair, which was told
+		c.release()
 	})
 }
 

@@ -2,8 +2,12 @@ package userstatus
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
+	"slices"
+	"sync/atomic"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/zarafa/presence/domain"
 )
@@ -11,7 +15,7 @@ import (
 const (
 	answerBegin = `{"Type":"` + typeUsers + `","` + keyUsers + `":[`
 	answerEnd   = `]}`
-	entryBegin  = `{"` + keyUser + `":`
+	entryBegin  = `,{"` + keyUser + `":"` // the first entry has no comma
 )
 
 // Answer is what was found out about users. It may be used concurrently.
@@ -20,58 +24,121 @@ type Answer struct {
 	Found []domain.Presences // what is known of each of them now
 }
 
-// Estimate returns about how many bytes the answer will have: never more than that, unless something in it must be escaped.
-func (a Answer) Estimate() int {
-	size := len(answerBegin) + len(answerEnd)
-	for i, user := range a.Users {
-		size += len(`{"user_id":"",}`) + len(user)
-		for j := range a.Found[i] {
-			p := &a.Found[i][j]
-			size += len(`,"":{"status":"unavailable","message":""}`) + len(p.Protocol) + len(p.Message)
-		}
-	}
-	return size
-}
-
-// Append appends the whole answer to dst.
-func (a Answer) Append(dst []byte) []byte {
+// Append appends the answer to dst, unless it would make dst longer than most: then it reports false, and what it has
+// appended is of no use but its memory.
+func (a Answer) Append(dst []byte, most int) ([]byte, bool) {
 	dst = append(dst, answerBegin...)
 	for i := range a.Users {
+		if len(dst) > most {
+			return dst, false
+		}
 		dst = a.appendEntry(dst, i)
 	}
-	return append(dst, answerEnd...)
+	return append(dst, answerEnd...), true
 }
 
 // appendEntry appends the i-th entry, and the comma before it.
 func (a Answer) appendEntry(dst []byte, i int) []byte {
+	next, ok := a.appendPlainEntry(dst, i)
+	if ok {
+		return next
+	}
 	if i > 0 {
 		dst = append(dst, ',')
 	}
-	dst = append(dst, entryBegin...)
-	dst = appendString(dst, a.Users[i])
+	dst = append(dst, entryBegin[1:]...)
+	dst = appendText(dst, a.Users[i])
+	dst = append(dst, '"')
 	for j := range a.Found[i] {
 		p := &a.Found[i][j]
-		dst = append(dst, `,"`...)
-		dst = append(dst, p.Protocol...)
-		dst = append(dst, statusText(p.Status)...)
-		dst = appendString(dst, p.Message)
-		dst = append(dst, '}')
+		m := middleOf(p.Protocol, p.Status)
+		dst = append(dst, m.text[:m.size]...)
+		dst = appendText(dst, p.Message)
+		dst = append(dst, `"}`...)
 	}
 	return append(dst, '}')
 }
 
-// statusText is the middle of an entry: from the end of the protocol's name to the beginning of the message.
-func statusText(status domain.Status) string {
-	switch status {
-	case domain.Available:
-		return `":{"status":"available","message":`
-	case domain.Busy:
-		return `":{"status":"busy","message":`
-	case domain.Away:
-		return `":{"status":"away","message":`
-	case domain.Unavailable:
+// appendPlainEntry is appendEntry for the usual entry, in which nothing has to be escaped: it makes room once and then copies blocks
+// of constant size. It reports false if the entry is not like that.
+func (a Answer) appendPlainEntry(dst []byte, i int) ([]byte, bool) {
+	user, found := a.Users[i], a.Found[i]
+	room := len(entryBegin) + 8 + len(user)
+	for j := range found {
+		room += maxMiddle + 8 + len(found[j].Message)
 	}
-	return `":{"status":"unavailable","message":`
+	dst = slices.Grow(dst, room)
+	out, at := dst[:cap(dst)], len(dst)
+	begin := entryBegin
+	if i == 0 {
+		begin = entryBegin[1:]
+	}
+	at += copy(out[at:], begin)
+	plain := copyPlain(out[at:], user)
+	at += len(user)
+	out[at] = '"'
+	at++
+	for j := range found {
+		p := &found[j]
+		m := middleOf(p.Protocol, p.Status)
+		*(*[maxMiddle]byte)(out[at:]) = m.text
+		at += m.size
+		plain = copyPlain(out[at:], p.Message) && plain
+		at += len(p.Message)
+		out[at], out[at+1] = '"', '}'
+		at += 2
+	}
+	out[at] = '}'
+	return out[:at+1], plain
+}
+
+// maxMiddle is the greatest length of a middle, rounded up for quick copying.
+const maxMiddle = 80
+
+// middle is what stands between the end of what is before a protocol and its message.
+type middle struct {
+	text [maxMiddle]byte
+	size int
+}
+
+// middles holds, for each protocol that was ever answered, the middle for each status. It is replaced, never changed.
+var middles atomic.Pointer[[]protocolMiddles]
+
+type protocolMiddles struct {
+	protocol domain.Protocol
+	of       [4]middle
+}
+
+// middleOf returns the middle for one protocol and status.
+func middleOf(protocol domain.Protocol, status domain.Status) *middle {
+	if known := middles.Load(); known != nil {
+		for i := range *known {
+			if m := &(*known)[i]; m.protocol == protocol {
+				return &m.of[status&3]
+			}
+		}
+	}
+	return &learnMiddles(protocol).of[status&3]
+}
+
+// learnMiddles adds a protocol. Names come from the configuration, so there are few.
+func learnMiddles(protocol domain.Protocol) *protocolMiddles {
+	m := protocolMiddles{protocol: protocol}
+	for _, status := range domain.Statuses() {
+		text := fmt.Sprintf(`,"%s":{"%s":"%s","%s":"`, protocol, keyStatus, status, keyText)
+		m.of[status].size = copy(m.of[status].text[:], text)
+	}
+	for {
+		known := middles.Load()
+		var next []protocolMiddles
+		if known != nil {
+			next = append(next, *known...)
+		}
+		next = append(next, m)
+		if middles.CompareAndSwap(known, &next) {
+			return &m
+		}
+	}
 }
 
 // piece is how much of a large answer is in memory at a time, give or take an entry.
@@ -104,35 +171,51 @@ func (a Answer) WriteTo(w io.Writer) (written int64, err error) {
 
 const digits = "0123456789abcdef"
 
-// appendString appends s as a JSON string. Like encoding/json it escapes U+2028 and U+2029, which JavaScript of old takes for
-// the end of a line, and replaces what is not UTF-8.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	if plain(dst[len(dst)-len(s):]) {
-		return append(dst, '"')
+// appendText appends s as the inside of a JSON string. Like encoding/json it escapes U+2028 and U+2029, which JavaScript of old
+// takes for the end of a line, and replaces what is not UTF-8.
+func appendText(dst []byte, s string) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, len(s))[:n+len(s)]
+	if copyPlain(dst[n:], s) {
+		return dst
 	}
-	return appendEscaped(dst[:len(dst)-len(s)], s)
+	return appendEscaped(dst[:n], s)
 }
 
-// plain reports whether text needs no escaping, and no closer look.
-func plain(text []byte) bool {
-	i := 0
-	for ; i+8 <= len(text); i += 8 {
-		x := binary.LittleEndian.Uint64(text[i:])
-		if (x|(x-ones*' ')|((x^ones*'"')-ones)|((x^ones*'\\')-ones))&highs != 0 {
-			return false
+// copyPlain copies s to dst, which is at least as long, and reports whether it is plain ASCII that needs no escaping. It does eight bytes at a
+// time, the last eight overlapping those before.
+func copyPlain(dst []byte, s string) bool {
+	if len(s) < 8 {
+		for i := range len(s) {
+			c := s[i]
+			if c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
+				return false
+			}
+			dst[i] = c
 		}
+		return true
 	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
-			return false
-		}
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
+	dst = dst[:len(src)]
+	var found uint64
+	for len(src) >= 16 {
+		x := binary.LittleEndian.Uint64(src)
+		binary.LittleEndian.PutUint64(dst, x)
+		found |= notPlain(x)
+		src, dst = src[8:], dst[8:]
 	}
-	return true
+	x, y := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[len(src)-8:])
+	binary.LittleEndian.PutUint64(dst, x)
+	binary.LittleEndian.PutUint64(dst[len(dst)-8:], y)
+	return (found|notPlain(x)|notPlain(y))&highs == 0
 }
 
-// appendEscaped appends s, whose opening quotation mark is in dst already.
+// notPlain has a high bit set if any byte in x is not ASCII, or would have to be escaped.
+func notPlain(x uint64) uint64 {
+	return x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
+}
+
+// appendEscaped is appendText for what may need escaping.
 func appendEscaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -152,5 +235,5 @@ func appendEscaped(dst []byte, s string) []byte {
 		}
 		i += size
 	}
-	return append(dst, '"')
+	return dst
 }

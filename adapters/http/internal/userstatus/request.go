@@ -245,12 +245,37 @@ func (r *Request) users() bool {
 			s.fault = &Fault{Pointer: "#/" + keyUsers, Detail: fmt.Sprintf("has more than %d entries", MaxUsers), TooMany: true}
 			return false
 		}
-		if !r.entry() {
+		if !r.bareEntry() && !r.entry() {
 			return false
 		}
 	}
 	s.depth--
 	return s.fault == nil
+}
+
+// bareEntry reads an entry that is nothing but a user id, written in the usual way: most entries of long queries are. Anything else it
+// leaves to entry.
+func (r *Request) bareEntry() bool {
+	const usual = `{"` + keyUser + `":`
+	s := &r.scan
+	at := s.pos + len(usual)
+	if at+1 >= len(s.text) || string(s.text[s.pos:at]) != usual {
+		return false
+	}
+	if s.text[at] == ' ' {
+		at++
+	}
+	if s.text[at] != '"' {
+		return false
+	}
+	at++
+	end := special(s.text, at)
+	if end+1 >= len(s.text) || s.text[end] != '"' || s.text[end+1] != '}' {
+		return false
+	}
+	r.Users = append(r.Users, unsafe.String(&s.text[at], end-at))
+	s.pos = end + 2
+	return true
 }
 
 // entry reads what is said of one user.

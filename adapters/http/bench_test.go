@@ -1,0 +1,164 @@
+package http_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/bench"
+)
+
+// connections is how many clients ask at the same time.
+const connections = 32
+
+// storedUsers is how many users the store has, of whom a request asks some.
+const storedUsers = 50_000
+
+func BenchmarkGetOneUser(b *testing.B) {
+	r := populated(b)
+	compare(b, 0.85, r, func(client int) string { return request("GET", r.body(mark, entry(client))) })
+}
+
+func BenchmarkGetThousandUsers(b *testing.B) {
+	r := populated(b)
+	entries := func(client int) string {
+		all := make([]string, 1000)
+		for i := range all {
+			all[i] = entry((client*7919 + i*104729) % storedUsers)
+		}
+		return strings.Join(all, ",")
+	}
+	compare(b, 0.5, r, func(client int) string { return request("GET", r.body(mark, entries(client))) })
+}
+
+func BenchmarkPutOneUser(b *testing.B) {
+	r := populated(b)
+	put := func(client int) string {
+		return request("PUT", r.body(domain.UserID(user(client)),
+			fmt.Sprintf(`{"user_id":%q,"spreed":{"status":"available","message":"feeling chatty.."}}`, user(client))))
+	}
+	compare(b, 0.75, r, put)
+}
+
+func user(i int) string { return fmt.Sprintf("user%06d@example.test", i) }
+
+func entry(i int) string { return fmt.Sprintf(`{"user_id":%q}`, user(i)) }
+
+// populated returns a server whose store knows many users on two protocols.
+func populated(b *testing.B) *running {
+	b.Helper()
+	r := start(b)
+	for i := range storedUsers {
+		r.knows(b, domain.UserID(user(i)), "spreed", domain.Available, "feeling chatty..")
+		r.knows(b, domain.UserID(user(i)), "xmpp", domain.Away, "")
+	}
+	return r
+}
+
+func request(method, body string) string {
+	return fmt.Sprintf("%s / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, len(body), body)
+}
+
+// compare measures requests to the service against the same requests to a bare Fiber handler, which reads the body and
+// returns a constant that makes the whole response as long as the service's.
+func compare(b *testing.B, floor float64, r *running, request func(client int) string) {
+	b.Helper()
+	first := raw(b, r.Server, request(0))
+	if first.status != 200 {
+		b.Fatalf("status %d: %s", first.status, first.body)
+	}
+	b.Logf("request %d, answer %d bytes", len(request(0)), len(first.body))
+	bare := http.NewBare(localConfig(), []byte(first.body))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() { _ = bare.Listener(listener) }()
+	b.Cleanup(func() { _ = bare.Shutdown() })
+	bench.Compare(b, floor, load(b, listener.Addr(), request), load(b, r.Addr(), request))
+}
+
+// load returns a load of requests over as many connections as there are clients. It keeps them.
+func load(b *testing.B, server net.Addr, request func(client int) string) bench.Load {
+	b.Helper()
+	var conns []net.Conn
+	var requests [][]byte
+	for i := range connections {
+		c, err := net.Dial("tcp", server.String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = c.Close() })
+		conns, requests = append(conns, c), append(requests, []byte(request(i)))
+	}
+	size := responseSize(b, conns[0], requests[0])
+	return func(stop func() bool) int {
+		var all sync.WaitGroup
+		counts := make([]int, connections)
+		for i, c := range conns {
+			all.Go(func() { counts[i] = exchange(b, c, requests[i], size, stop) })
+		}
+		all.Wait()
+		total := 0
+		for _, n := range counts {
+			total += n
+		}
+		return total
+	}
+}
+
+// exchange sends a request and reads its response, which must have the given size and be a success, until stop says so.
+func exchange(b *testing.B, c net.Conn, request []byte, size int, stop func() bool) (n int) {
+	response := make([]byte, size)
+	for ; !stop(); n++ {
+		if _, err := c.Write(request); err != nil {
+			b.Error(err)
+			return n
+		}
+		if _, err := io.ReadFull(c, response); err != nil {
+			b.Error(err)
+			return n
+		}
+		if !bytes.HasPrefix(response, []byte("HTTP/1.1 200 ")) {
+			b.Errorf("%s", response)
+			return n
+		}
+	}
+	return n
+}
+
+// responseSize sends a request once and finds out how long its response is.
+func responseSize(b *testing.B, c net.Conn, request []byte) int {
+	b.Helper()
+	if _, err := c.Write(request); err != nil {
+		b.Fatal(err)
+	}
+	var response []byte
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(buffer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		response = append(response, buffer[:n]...)
+		header, body, found := bytes.Cut(response, []byte("\r\n\r\n"))
+		if !found {
+			continue
+		}
+		var length int
+		for line := range strings.Lines(string(header)) {
+			if _, err := fmt.Sscanf(line, "Content-Length: %d", &length); err == nil {
+				break
+			}
+		}
+		if len(body) == length {
+			return len(response)
+		}
+	}
+}
