@@ -41,6 +41,7 @@ func (s *Server) Login(t testing.TB, user, resource string) *Client {
 		t.Fatalf("logging in as %s: %v\n%s", s.JID(user), err, s.Log())
 	}
 	t.Cleanup(c.Cut)
+	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // who does not ask is told of no subscription
 	c.Show("", "")
 	return c
 }

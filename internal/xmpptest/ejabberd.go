@@ -1,8 +1,12 @@
 package xmpptest
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -13,6 +17,7 @@ const ejabberdctlPath = "/usr/sbin/ejabberdctl"
 
 type ejabberd struct {
 	account *syscall.Credential
+	api     string // the address of its HTTP API: ejabberdctl takes most of a second for each command
 }
 
 func (e *ejabberd) prepare(t testing.TB, s *Server) {
@@ -22,11 +27,13 @@ func (e *ejabberd) prepare(t testing.TB, s *Server) {
 		t.Fatal("ejabberd gives no privilege to an account")
 	}
 	e.account = credential(t, "ejabberd")
+	e.api = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	certificate, key := s.Authority.Issue(t, s.Domain)
 	s.write(t, "conf/cert.pem", slices.Concat(certificate, key))
 	s.write(t, "conf/inetrc", []byte("{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1}, [\"localhost\",\"hostalias\"]}.\n"))
 	// A distribution port of its own makes the port mapper daemon of Erlang unnecessary, which would outlive the server.
-	s.write(t, "conf/ejabberdctl.cfg", fmt.Appendf(nil, "INET_DIST_INTERFACE=127.0.0.1\nERL_DIST_PORT=%d\n", freePort(t)))
+	s.write(t, "conf/ejabberdctl.cfg", fmt.Appendf(nil,
+		"INET_DIST_INTERFACE=127.0.0.1\nERL_DIST_PORT=%d\nMNESIA_OPTIONS='-mnesia dump_log_write_threshold 1'\n", freePort(t)))
 	s.write(t, "conf/ejabberd.yml", []byte(e.config(s)))
 	s.write(t, "logs/ejabberd.log", nil)
 	s.write(t, "spool/.keep", nil)
@@ -36,6 +43,7 @@ func (e *ejabberd) prepare(t testing.TB, s *Server) {
 func (e *ejabberd) config(s *Server) string {
 	_, port, _ := net.SplitHostPort(s.Addr)
 	_, direct, _ := net.SplitHostPort(s.DirectTLS)
+	_, api, _ := net.SplitHostPort(e.api)
 	options := ""
 	if s.options.TLS12 {
 		options = `, protocol_options: ["no_tlsv1_3"]`
@@ -47,8 +55,10 @@ auth_password_format: scram
 listen:
   - {port: %[3]s, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true%[5]s}
   - {port: %[4]s, ip: "127.0.0.1", module: ejabberd_c2s, tls: true%[5]s}
-modules: {mod_disco: {}, mod_ping: {}, mod_roster: {}, mod_shared_roster: {}, mod_admin_extra: {}, mod_offline: {}}
-`, s.Domain, s.dir, port, direct, options)
+  - {port: %[6]s, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {/api: mod_http_api}}
+api_permissions: {tests: {from: [mod_http_api], who: {ip: 127.0.0.1/8}, what: "*"}}
+modules: {mod_http_api: {}, mod_disco: {}, mod_ping: {}, mod_roster: {}, mod_shared_roster: {}, mod_admin_extra: {}, mod_offline: {}}
+`, s.Domain, s.dir, port, direct, options, api)
 }
 
 func (e *ejabberd) command(s *Server, args ...string) *exec.Cmd {
@@ -66,25 +76,40 @@ func (e *ejabberd) start(t testing.TB, s *Server) *process {
 	return launch(t, e.command(s, "foreground"), s.path("console.log"))
 }
 
+// call calls a command of the HTTP API.
+func (e *ejabberd) call(t testing.TB, command string, arguments map[string]string) {
+	t.Helper()
+	body, err := json.Marshal(arguments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // nothing of it may outlive the test
+	response, err := client.Post("http://"+e.api+"/api/"+command, "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatalf("ejabberd: %s: %v", command, err)
+	}
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("ejabberd: %s: %s: %s", command, response.Status, answer)
+	}
+}
+
 func (e *ejabberd) register(t testing.TB, s *Server, user, password string) {
 	t.Helper()
-	run(t, e.command(s, "register", user, s.Domain, password))
+	e.call(t, "register", map[string]string{"user": user, "host": s.Domain, "password": password})
 }
 
 // share makes the observer see everybody, and everybody only the observer.
 func (e *ejabberd) share(t testing.TB, s *Server) {
 	t.Helper()
-	for _, args := range [][]string{
-		{"srg_create", "staff", s.Domain, "Staff", "all", "observers"},
-		{"srg_user_add", "@all@", s.Domain, "staff", s.Domain},
-		{"srg_create", "observers", s.Domain, "Observers", "watch", "staff"},
-		{"srg_user_add", Observer, s.Domain, "observers", s.Domain},
-	} {
-		run(t, e.command(s, args...))
+	for _, group := range []struct{ name, member, displayed string }{{"staff", "@all@", "observers"}, {"observers", Observer, "staff"}} {
+		e.call(t, "srg_create", map[string]string{"group": group.name, "host": s.Domain, "label": group.name, "description": "", "display": group.displayed})
+		e.call(t, "srg_user_add", map[string]string{"user": group.member, "host": s.Domain, "group": group.name, "grouphost": s.Domain})
 	}
 }
 
-func (e *ejabberd) stop(t testing.TB, s *Server) {
+func (e *ejabberd) stop(t testing.TB, _ *Server) {
 	t.Helper()
-	run(t, e.command(s, "stop"))
+	e.call(t, "stop", map[string]string{})
 }

@@ -1,0 +1,104 @@
+package xmpp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/xmpptest"
+)
+
+func allowed(c *Config) { c.AllowDomains = []string{"Example.test"} }
+
+func TestSubscription(t *testing.T) {
+	each(t, xmpptest.Options{Seeing: xmpptest.Subscribed}, func(t *testing.T, server *xmpptest.Server) {
+		observer := server.JID(xmpptest.Observer)
+		source := newSource(t, server, allowed)
+		r := begin(t, source)
+		r.wantSynced(t)
+		alice := server.Login(t, "alice", "laptop")
+		alice.Show("dnd", "working")
+		alice.Presence(observer, "subscribe")
+		alice.AwaitPresence(t, observer, "subscribed")
+		alice.AwaitPresence(t, observer, "subscribe")
+		alice.Presence(observer, "subscribed")
+		r.want(t, "alice@example.test", "busy working")
+		alice.Show("away", "")
+		r.want(t, "alice@example.test", "away")
+		r.stop(t)
+
+		// The subscription outlives the connection.
+		second := begin(t, source)
+		second.wantSynced(t)
+		second.want(t, "alice@example.test", "away")
+
+		// She takes it back.
+		alice.Presence(observer, "unsubscribed")
+		second.want(t, "alice@example.test", "unknown")
+		alice.Show("", "unseen")
+		bob := server.Login(t, "bob", "laptop")
+		bob.Presence(observer, "subscribe")
+		bob.AwaitPresence(t, observer, "subscribe")
+		bob.Presence(observer, "subscribed")
+		second.want(t, "bob@example.test", "available")
+		second.want(t, "alice@example.test", "unknown")
+	})
+}
+
+// Who takes the subscription back while the observer is away is forgotten as well.
+func TestUnsubscribedDuringOutage(t *testing.T) {
+	each(t, xmpptest.Options{Seeing: xmpptest.Subscribed}, func(t *testing.T, server *xmpptest.Server) {
+		observer := server.JID(xmpptest.Observer)
+		source := newSource(t, server, allowed)
+		r := begin(t, source)
+		alice := server.Login(t, "alice", "laptop")
+		alice.Presence(observer, "subscribe")
+		alice.AwaitPresence(t, observer, "subscribe")
+		alice.Presence(observer, "subscribed")
+		r.want(t, "alice@example.test", "available")
+		r.stop(t)
+		alice.Presence(observer, "unsubscribed")
+		// The server has carried it out when it has answered what was sent after it.
+		alice.Send("<iq type='get' id='after'><query xmlns='jabber:iq:roster'/></iq>")
+		alice.Await(t, "roster", func(s xmpptest.Stanza) bool { return s.ID == "after" })
+		second := begin(t, source)
+		second.wantSynced(t)
+		xmpptest.Eventually(t, func() error {
+			second.mu.Lock()
+			defer second.mu.Unlock()
+			if !slices.Contains(second.forgotten, domain.UserID("alice@example.test")) {
+				return fmt.Errorf("alice is not forgotten")
+			}
+			return nil
+		})
+	})
+}
+
+func TestSubscriptionRefused(t *testing.T) {
+	each(t, xmpptest.Options{Seeing: xmpptest.Subscribed}, func(t *testing.T, server *xmpptest.Server) {
+		observer := server.JID(xmpptest.Observer)
+		source, log := newLoggedSource(t, server, func(c *Config) { c.AllowDomains = []string{"other.test"} })
+		r := begin(t, source)
+		r.wantSynced(t)
+		alice := server.Login(t, "alice", "laptop")
+		alice.Presence(observer, "subscribe")
+		xmpptest.Eventually(t, func() error {
+			if !strings.Contains(log.String(), "ignoring a subscription request") || !strings.Contains(log.String(), "jid=alice@example.test") {
+				return fmt.Errorf("not logged:\n%s", log)
+			}
+			return nil
+		})
+		// Had the observer answered, that would arrive before this.
+		bob := server.Login(t, "bob", "laptop")
+		bob.Presence(server.JID("alice"), "subscribe")
+		alice.Await(t, "request of bob", func(s xmpptest.Stanza) bool {
+			if s.XMLName.Local == "presence" && strings.HasPrefix(s.From, observer) && strings.Contains(s.Type, "subscribe") {
+				t.Errorf("the observer answered with %q", s.Type)
+			}
+			return s.Type == "subscribe" && strings.HasPrefix(s.From, "bob@")
+		})
+		r.want(t, "alice@example.test", "unknown")
+	})
+}
