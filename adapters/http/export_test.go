@@ -1,6 +1,12 @@
 package http
 
-import "github.com/gofiber/fiber/v2"
+import (
+	"io"
+	"log/slog"
+	"net"
+
+	"github.com/gofiber/fiber/v2"
+)
 
 // NewBare makes what the benchmarks compare the server with: Fiber with the same settings, and a handler that reads the body and
 // returns a constant.
@@ -17,4 +23,10 @@ func NewBare(cfg Config, constant []byte) *fiber.App {
 		app.Add(method, "/", handler)
 	}
 	return app
+}
+
+// NewRefusals returns a function that is refused over and over.
+func NewRefusals(log io.Writer) (note func()) {
+	r := newRefusals(slog.New(slog.NewTextHandler(log, nil)))
+	return func() { r.note(401, "forged", &net.TCPAddr{}) }
 }

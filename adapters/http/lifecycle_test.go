@@ -1,0 +1,221 @@
+package http_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang/mock/gomock"
+
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/domain"
+)
+
+func TestTakenPortFailsTheStart(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	cfg := localConfig()
+	cfg.Listen = other.Addr().String()
+	server := http.New(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	err = server.Start(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "http.listen: "+cfg.Listen+" is taken by another program") {
+		t.Errorf("Start: %v", err)
+	}
+	if server.Addr() != nil {
+		t.Errorf("Addr: %v", server.Addr())
+	}
+	if err := server.Stop(context.Background()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+func TestStartAndStopTwice(t *testing.T) {
+	server := http.New(localConfig(), nil, nil, slog.New(slog.DiscardHandler))
+	if err := server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(context.Background()); err == nil {
+		t.Error("a second Start succeeded")
+	}
+	address := server.Addr().String()
+	var stops sync.WaitGroup
+	for range 3 {
+		stops.Go(func() {
+			if err := server.Stop(context.Background()); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+		})
+	}
+	stops.Wait()
+	if _, err := net.Dial("tcp", address); err == nil {
+		t.Error("it still listens")
+	}
+	again, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("the port is not free: %v", err)
+	}
+	_ = again.Close()
+}
+
+// TestStopIsQuickWhateverClientsDo stops a server that has idle, silent, stuck and unread connections.
+func TestStopIsQuickWhateverClientsDo(t *testing.T) {
+	r := start(t)
+	r.knows(t, mark, "spreed", domain.Available, strings.Repeat("x", 4000))
+	connect := func(begin string) net.Conn {
+		c := dial(t, r.Server)
+		t.Cleanup(func() { _ = c.Close() })
+		_, _ = io.WriteString(c, begin)
+		return c
+	}
+	served := connect(put(r.body(mark, "")))
+	if got := readAnswer(t, bufio.NewReader(served)); got.status != 200 {
+		t.Fatal(got)
+	}
+	connect("")
+	connect("GET / HT")
+	connect("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+	body := r.body(mark, strings.TrimSuffix(strings.Repeat(`{"user_id":"markd@zarafa.com"},`, 10_000), ","))
+	connect(fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)) // and never reads 40 MB
+	began := time.Now()
+	if err := r.Stop(context.Background()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if took := time.Since(began); took > 1400*time.Millisecond {
+		t.Errorf("Stop took %v", took)
+	}
+}
+
+func TestStopWithIdleConnectionsDoesNotWait(t *testing.T) {
+	r := start(t)
+	for range 20 {
+		c := dial(t, r.Server)
+		defer c.Close()
+		_, _ = io.WriteString(c, put(r.body(mark, "")))
+		if got := readAnswer(t, bufio.NewReader(c)); got.status != 200 {
+			t.Fatal(got)
+		}
+	}
+	began := time.Now()
+	if err := r.Stop(context.Background()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if took := time.Since(began); took > 400*time.Millisecond {
+		t.Errorf("Stop took %v", took)
+	}
+}
+
+// TestStopLetsARequestEnd stops the server while a request is being carried out; the client gets its answer.
+func TestStopLetsARequestEnd(t *testing.T) {
+	server, presence, tokens, _ := mocked(t)
+	begun, end := make(chan struct{}), make(chan struct{})
+	tokens.EXPECT().Verify("t").Return(domain.Principal{User: mark}, nil)
+	presence.EXPECT().Update(gomock.Any(), gomock.Any(), gomock.Any()).Do(func(context.Context, domain.Principal, []domain.Update) {
+		close(begun)
+		<-end
+	})
+	c := dial(t, server)
+	defer c.Close()
+	_, _ = io.WriteString(c, put(putMark))
+	<-begun
+	stopped := make(chan error)
+	go func() { stopped <- server.Stop(context.Background()) }()
+	for { // until it has begun to stop
+		other, err := net.Dial("tcp", server.Addr().String())
+		if err != nil {
+			break
+		}
+		_ = other.Close()
+	}
+	close(end)
+	if got := readAnswer(t, bufio.NewReader(c)); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+}
+
+// TestStopCancelsAStuckRequest stops the server while the store hangs.
+func TestStopCancelsAStuckRequest(t *testing.T) {
+	server, presence, tokens, _ := mocked(t)
+	begun := make(chan struct{})
+	tokens.EXPECT().Verify("t").Return(domain.Principal{User: mark}, nil)
+	presence.EXPECT().Update(gomock.Any(), gomock.Any(), gomock.Any()).DoAndReturn(func(ctx context.Context, _ domain.Principal, _ []domain.Update) error {
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	c := dial(t, server)
+	defer c.Close()
+	_, _ = io.WriteString(c, put(putMark))
+	<-begun
+	began := time.Now()
+	if err := server.Stop(context.Background()); err != nil {
+		t.Errorf("Stop: %v", err)
+	}
+	if took := time.Since(began); took > 1400*time.Millisecond {
+		t.Errorf("Stop took %v", took)
+	}
+}
+
+func TestManyClientsAtOnce(t *testing.T) {
+	r := start(t)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			me := fmt.Sprintf("user%d@example.test", i)
+			c := dial(t, r.Server)
+			defer c.Close()
+			from := bufio.NewReader(c)
+			for j := range 50 {
+				body := r.body(domain.UserID(me), fmt.Sprintf(`{"user_id":%q,"spreed":{"status":"busy","message":"%d"}}`, me, j))
+				_, _ = io.WriteString(c, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+				want := fmt.Sprintf(`{"Type":"UserStatus","UserStatus":[{"user_id":%q,"spreed":{"status":"busy","message":"%d"}}]}`, me, j)
+				if got := readAnswer(t, from); got.body != want {
+					t.Errorf("%d %s, want %s", got.status, got.body, want)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestConfig(t *testing.T) {
+	if err := http.DefaultConfig().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	err := http.Config{Listen: "nonsense", MaxConnections: -1, ReadTimeout: -1}.Validate()
+	if err == nil {
+		t.Fatal("nonsense is valid")
+	}
+	for _, key := range []string{"listen", "max_connections", "header_timeout", "read_timeout", "write_timeout", "idle_timeout"} {
+		if !strings.Contains(err.Error(), "http."+key+": ") {
+			t.Errorf("http.%s is not named in: %v", key, err)
+		}
+	}
+	for _, address := range []string{"", "localhost", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80"} {
+		cfg := http.DefaultConfig()
+		cfg.Listen = address
+		if cfg.Validate() == nil {
+			t.Errorf("listen %q is valid", address)
+		}
+	}
+	for _, address := range []string{":1234", "[::1]:1234", "localhost:0", "0.0.0.0:65535"} {
+		cfg := http.DefaultConfig()
+		cfg.Listen = address
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("listen %q: %v", address, err)
+		}
+	}
+}
