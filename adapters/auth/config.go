@@ -141,11 +141,11 @@ func (c Config) current() (secret, key string, err error) {
 }
 
 func readSecret(name string) (string, error) {
-	file, err := os.Open(name)
+	file, err := os.Open(name) //nolint:gosec // the administrator says which
 	if err != nil {
 		return "", fmt.Errorf("auth.secret_file: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	content, err := io.ReadAll(io.LimitReader(file, MaxSecretFile+1))
 	if err != nil {
 		return "", fmt.Errorf("auth.secret_file: %w", err)

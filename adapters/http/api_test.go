@@ -104,7 +104,7 @@ func TestWhatIsStoredDoesNotChangeWithTheBuffers(t *testing.T) {
 		}
 		defer response.Body.Close()
 		text, _ := io.ReadAll(response.Body)
-		if response.StatusCode != 200 {
+		if response.StatusCode != nethttp.StatusOK {
 			t.Fatalf("%s: %d %s", method, response.StatusCode, text)
 		}
 		return string(text)
@@ -134,7 +134,7 @@ func TestChunkedBody(t *testing.T) {
 		}
 		text, _ := io.ReadAll(response.Body)
 		response.Body.Close()
-		if response.StatusCode != 200 || string(text) != `{"Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com"}]}` {
+		if response.StatusCode != nethttp.StatusOK || string(text) != `{"Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com"}]}` {
 			t.Errorf("%s: %d %s", method, response.StatusCode, text)
 		}
 	}
@@ -154,7 +154,7 @@ func TestExpectContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	if response.StatusCode != 200 {
+	if response.StatusCode != nethttp.StatusOK {
 		t.Errorf("status %d", response.StatusCode)
 	}
 }

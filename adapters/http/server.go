@@ -49,7 +49,7 @@ type Server struct {
 	http *fasthttp.Server
 	next fasthttp.RequestHandler // Fiber's router
 
-	ctx      context.Context // of all requests; ends when Stop's patience does
+	ctx      context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
 	cancel   context.CancelFunc
 	stopping atomic.Bool
 	running  sync.WaitGroup // accepting, and each connection
