@@ -32,6 +32,7 @@ const keptTail = 1024
 // All of it happens in the goroutine that called the library. Only what the library sends is seen from other goroutines, and
 // that is ignored; it contains the password.
 type guard struct {
+	relay    *relay
 	limit    int    // of unread
 	unread   int    // bytes since the library returned the last stanza
 	loggedIn bool   // the library opens no stream any more
@@ -40,15 +41,18 @@ type guard struct {
 	tail     []byte // the latest plain text
 }
 
-func newGuard() *guard { return &guard{limit: maxLogin} }
+func newGuard(relay *relay) *guard { return &guard{relay: relay, limit: maxLogin} }
 
 // refusal is what the guard panics with.
 type refusal struct{ err error }
 
 var (
-	received   = []byte("RECV ") // the library marks what comes in
-	redirect   = []byte("see-other-host")
-	redirected = errors.New("it redirects to another host, which is not supported: set xmpp.host")
+	received = []byte("RECV ") // the library marks what comes in
+	redirect = []byte("see-other-host")
+
+	errRedirected = errors.New("it redirects to another host, which is not supported: set xmpp.host")
+
+	errCut = errors.New("the connection was given up")
 
 	// challengeTag finds the opening tag of a challenge in any namespace, the text after it, and how the next tag begins.
 	challengeTag = regexp.MustCompile(`<(?:[^<>/:\s]+:)?challenge\b[^<>]*>([^<]*)<([^<])`)
@@ -59,6 +63,9 @@ func (g *guard) Write(marked []byte) (int, error) {
 	text, ok := bytes.CutPrefix(marked, received)
 	if !ok {
 		return len(marked), nil
+	}
+	if g.relay.isCut.Load() { // megabytes may wait in the socket yet
+		panic(refusal{errCut})
 	}
 	g.unread += len(text)
 	if g.unread > g.limit {
@@ -97,7 +104,7 @@ func (g *guard) keepTail(text []byte) {
 func (g *guard) checkLogin() error {
 	text := g.login[g.scanned:]
 	if bytes.Contains(text, redirect) {
-		return redirected
+		return errRedirected
 	}
 	for _, tag := range challengeTag.FindAllSubmatch(text, -1) {
 		if err := checkChallenge(tag[1], tag[2]); err != nil {

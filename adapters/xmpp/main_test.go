@@ -38,11 +38,15 @@ func newLoggedSource(t *testing.T, server *xmpptest.Server, change func(*Config)
 			t.Errorf("the password is in the log:\n%s", log)
 		}
 	})
-	source, err := New(c, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	source, err := New(c, newLogger(log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return source, log
+}
+
+func newLogger(log *logged) *slog.Logger {
+	return slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // logged keeps what is logged.

@@ -147,7 +147,7 @@ func (r *running) stop(t *testing.T) {
 		r.done <- err
 	case <-time.After(time.Second):
 		t.Error("Run does not return within a second")
-		<-r.done
+		r.done <- <-r.done
 	}
 }
 

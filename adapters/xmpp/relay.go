@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,9 +18,10 @@ type relay struct {
 	listener net.Listener
 	copying  sync.WaitGroup
 
+	isCut atomic.Bool // what is still buffered is of no interest any more
+
 	mu    sync.Mutex
 	conns []net.Conn // to be closed by cut
-	isCut bool
 	cause error
 }
 
@@ -45,10 +47,10 @@ func (r *relay) address() string { return r.listener.Addr().String() }
 func (r *relay) cut(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.isCut {
+	if r.isCut.Swap(true) {
 		return
 	}
-	r.isCut, r.cause = true, cause
+	r.cause = cause
 	_ = r.listener.Close()
 	for _, conn := range r.conns {
 		_ = conn.Close()
@@ -86,7 +88,7 @@ func (r *relay) accept(server net.Conn) {
 func (r *relay) adopt(conn net.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.isCut {
+	if r.isCut.Load() {
 		_ = conn.Close()
 		return false
 	}

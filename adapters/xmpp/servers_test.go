@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,23 +225,10 @@ func TestTLS12(t *testing.T) {
 }
 
 func TestProxyIsLeftAlone(t *testing.T) {
-	proxy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := proxy.(*net.TCPListener).SetDeadline(time.Now().Add(time.Millisecond)); err != nil {
-			t.Error(err)
-		}
-		if conn, err := proxy.Accept(); err == nil {
-			t.Error("the proxy was used")
-			_ = conn.Close()
-		}
-		_ = proxy.Close()
-	})
+	proxy := listenUnused(t)
 	server := xmpptest.Start(t, xmpptest.Prosody, xmpptest.Options{})
 	for _, except := range []string{"", "example.test"} {
-		t.Setenv("HTTP_PROXY", "http://"+proxy.Addr().String())
+		t.Setenv("HTTP_PROXY", "http://"+proxy)
 		t.Setenv("NO_PROXY", "")
 		t.Setenv("no_proxy", except)
 		r := begin(t, newSource(t, server, nil))

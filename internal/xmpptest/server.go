@@ -3,6 +3,7 @@ package xmpptest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,13 +161,27 @@ func (s *Server) Stop(t testing.TB) {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
 	}
+	s.awaitEnd()
 }
 
 // Kill ends the server at once. Its connections end without a word.
 func (s *Server) Kill() {
 	if s.process != nil {
 		s.process.kill()
+		s.awaitEnd()
 	}
+}
+
+// awaitEnd waits until nothing listens any more: the child of a process that has ended may live a moment longer.
+func (s *Server) awaitEnd() {
+	_ = poll(5*time.Second, func() error {
+		conn, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close()
+		return errors.New("it still listens")
+	})
 }
 
 // Freeze halts the server: its connections stay, but nothing answers.
