@@ -145,12 +145,20 @@ func (ps Presences) On(protocol Protocol) (Presence, bool) {
 
 // At returns ps as they are at the given moment. As long as nothing has expired that is ps itself, so nothing is allocated.
 func (ps Presences) At(now Timestamp) Presences {
-	for i := range ps {
-		if ps[i].Expired(now) {
-			return ps.expire(now)
-		}
+	if ps.Expired(now) {
+		return ps.expire(now)
 	}
 	return ps
+}
+
+// Expired reports whether any of ps has expired, so that At would change it.
+func (ps Presences) Expired(now Timestamp) bool {
+	for i := range ps {
+		if ps[i].Expired(now) {
+			return true
+		}
+	}
+	return false
 }
 
 func (ps Presences) expire(now Timestamp) Presences {
