@@ -18,6 +18,10 @@ const (
 	maxStanza = 1 << 20  // from one stanza to the next afterwards
 )
 
+// maxMarks bounds the tags and attributes that may arrive from one stanza to the next: each becomes some hundred bytes in the
+// parser, many times what it takes on the wire. The largest roster has fewer.
+const maxMarks = 1_500_000
+
 // maxIterations bounds what a server makes us compute to prove that we know the password (SCRAM, RFC 5802): nothing can stop go-xmpp
 // while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
 const maxIterations = 500_000
@@ -35,6 +39,7 @@ type guard struct {
 	relay    *relay
 	limit    int    // of unread
 	unread   int    // bytes since the library returned the last stanza
+	marks    int    // tags and attributes since then, at most
 	loggedIn bool   // the library opens no stream any more
 	login    []byte // all plain text until logged in
 	scanned  int    // how much of login needs no second look
@@ -71,6 +76,9 @@ func (g *guard) Write(marked []byte) (int, error) {
 	if g.unread > g.limit {
 		panic(refusal{fmt.Errorf("it sent more than %d bytes without completing a stanza", g.limit)})
 	}
+	if g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("=")); g.marks > maxMarks {
+		panic(refusal{fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", maxMarks)})
+	}
 	g.keepTail(text)
 	if !g.loggedIn {
 		g.login = append(g.login, text...)
@@ -82,10 +90,10 @@ func (g *guard) Write(marked []byte) (int, error) {
 }
 
 // returned notes that the library has returned a stanza.
-func (g *guard) returned() { g.unread = 0 }
+func (g *guard) returned() { g.unread, g.marks = 0, 0 }
 
 // enter switches from the login to the time after it.
-func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread = true, nil, maxRoster, 0 }
+func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread, g.marks = true, nil, maxRoster, 0, 0 }
 
 func (g *guard) keepTail(text []byte) {
 	if len(text) >= keptTail {

@@ -115,8 +115,16 @@ func TestHostileServer(t *testing.T) {
 		}), nil},
 		{"endless nesting", "without completing a stanza", afterLogin(func(s *stream) {
 			_, _ = io.WriteString(s, "<message>")
-			endless(s, "<a>")
+			endless(s, "<"+strings.Repeat("a", 500)+">")
 		}), nil},
+		{"endless tags", "tags and attributes", afterLogin(func(s *stream) {
+			_, _ = io.WriteString(s, "<message>")
+			endless(s, "<a/>")
+		}), func(s *Source) { s.limits.pingTimeout = time.Minute }},
+		{"endless attributes", "tags and attributes", afterLogin(func(s *stream) {
+			_, _ = io.WriteString(s, "<message ")
+			endless(s, "a='' ")
+		}), func(s *Source) { s.limits.pingTimeout = time.Minute }},
 		{"endless stanza after the roster", "1048576 bytes", afterLogin(func(s *stream) {
 			for range 4 {
 				e, _ := s.next()

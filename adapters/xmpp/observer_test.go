@@ -22,14 +22,20 @@ type recording struct {
 	connected int
 	synced    int
 	reports   int
-	devices   map[domain.UserID]domain.Devices // every user that is known
+	devices   map[domain.UserID]map[string]shown // every user that is known
 	forgotten []domain.UserID
-	last      domain.Report
 }
 
 var _ ports.Observer = (*recording)(nil)
 
-func newRecording() *recording { return &recording{devices: make(map[domain.UserID]domain.Devices)} }
+// shown is what a device shows, and since which report.
+type shown struct {
+	status  domain.Status
+	message string
+	at      int
+}
+
+func newRecording() *recording { return &recording{devices: make(map[domain.UserID]map[string]shown)} }
 
 func (r *recording) Connected() {
 	r.mu.Lock()
@@ -40,19 +46,27 @@ func (r *recording) Connected() {
 func (r *recording) Known(user domain.UserID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.devices[user] = slices.Clone(r.devices[user])
+	if r.devices[user] == nil {
+		r.devices[user] = make(map[string]shown)
+	}
 }
 
 func (r *recording) Report(report domain.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports++
-	r.last = report
-	if report.Device == "" && report.Status == domain.Unavailable {
-		r.devices[report.User] = nil
-		return
+	devices := r.devices[report.User]
+	switch {
+	case devices == nil, report.Device == "" && report.Status == domain.Unavailable:
+		devices = make(map[string]shown)
+	case report.Status == domain.Unavailable:
+		devices = maps.Clone(devices)
+		delete(devices, report.Device)
 	}
-	r.devices[report.User] = r.devices[report.User].Set(domain.Device{Name: report.Device, Status: report.Status, Message: report.Message})
+	if report.Status != domain.Unavailable {
+		devices[report.Device] = shown{status: report.Status, message: report.Message, at: r.reports}
+	}
+	r.devices[report.User] = devices
 }
 
 func (r *recording) Forget(user domain.UserID) {
@@ -76,8 +90,13 @@ func (r *recording) show(user string) string {
 	if !known {
 		return "unknown"
 	}
-	status, message := devices.Merge()
-	return strings.TrimSpace(status.String() + " " + message)
+	var best shown
+	for _, device := range devices {
+		if device.status > best.status || device.status == best.status && device.at > best.at {
+			best = device
+		}
+	}
+	return strings.TrimSpace(best.status.String() + " " + best.message)
 }
 
 // want waits until a user's state is as given.
