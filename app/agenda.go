@@ -16,9 +16,9 @@ type agenda struct {
 	next  int64                   // the first page that has not been taken out
 }
 
-// appointment says to look at a presence. It has lapsed once the presence has another revision.
+// appointment says to look at a user's presence that has this revision. It has lapsed once there is none.
 type appointment struct {
-	presenceKey
+	user     domain.UserID
 	revision domain.Revision
 }
 

@@ -75,7 +75,7 @@ func (e *Expirer) follow(ctx context.Context, watch ports.Watch) (<-chan []domai
 func (e *Expirer) note(pending *agenda, changes []domain.Change) {
 	for _, change := range changes {
 		if p := change.Presence; !p.Expires.IsZero() {
-			pending.add(p.Expires, appointment{presenceKey{change.User, p.Protocol}, p.Revision})
+			pending.add(p.Expires, appointment{change.User, p.Revision})
 		}
 	}
 }
@@ -84,30 +84,35 @@ func (e *Expirer) note(pending *agenda, changes []domain.Change) {
 func (e *Expirer) expire(ctx context.Context, pending *agenda) {
 	now := e.clock.Now()
 	pending.take(now, func(due []appointment) {
-		expired := due[:0]
+		var expired []presenceKey
+		again := due[:0]
 		for _, entry := range due {
-			p, _ := e.store.Presences(entry.user).On(entry.protocol)
+			p, found := e.find(entry)
 			switch {
-			case p.Revision != entry.revision: // it changed, and that change has its own appointment
+			case !found: // it changed, and that change has its own appointment
 			case p.Expired(now):
-				expired = append(expired, entry)
-			case !p.Expires.IsZero():
+				expired = append(expired, presenceKey{entry.user, p.Protocol})
+				again = append(again, entry)
+			default:
 				pending.add(p.Expires, entry)
 			}
 		}
-		if err := e.announce(ctx, expired, now); err != nil && ctx.Err() == nil {
+		err := rewrite(ctx, e.store, expired, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
+		if err != nil && ctx.Err() == nil {
 			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
-			for _, entry := range expired {
+			for _, entry := range again {
 				pending.add(now, entry)
 			}
 		}
 	})
 }
 
-func (e *Expirer) announce(ctx context.Context, expired []appointment, now domain.Timestamp) error {
-	keys := make([]presenceKey, len(expired))
-	for i, entry := range expired {
-		keys[i] = entry.presenceKey
+// find returns the presence that an appointment is for, if it is still the same.
+func (e *Expirer) find(entry appointment) (domain.Presence, bool) {
+	for _, p := range e.store.Presences(entry.user) {
+		if p.Revision == entry.revision {
+			return p, true
+		}
 	}
-	return rewrite(ctx, e.store, keys, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
+	return domain.Presence{}, false
 }

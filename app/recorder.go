@@ -64,7 +64,7 @@ func (r *recorder) Known(user domain.UserID) {
 	if _, known := r.devices[user]; known {
 		return
 	}
-	r.devices[user] = nil
+	r.devices[user] = domain.Devices{}
 	delete(r.forgotten, user)
 	if r.synced {
 		r.mark(user)
@@ -77,9 +77,9 @@ func (r *recorder) Report(report domain.Report) {
 	defer r.mu.Unlock()
 	devices := r.devices[report.User]
 	if report.Device == "" && report.Status == domain.Unavailable {
-		devices = nil
+		devices.Clear()
 	} else {
-		devices = devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
+		devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
 	}
 	r.devices[report.User] = devices
 	delete(r.forgotten, report.User)
@@ -133,11 +133,19 @@ func (r *recorder) record(ctx context.Context) {
 	}
 }
 
-// flush writes everything noted so far. After an error the users are noted again.
+// flush writes everything noted so far, and then sweeps if it is time to. After an error the users are noted again.
 func (r *recorder) flush(ctx context.Context) error {
-	if r.takeSweep() {
-		r.markAbsent()
+	if err := r.writeDirty(ctx); err != nil {
+		return err
 	}
+	if !r.takeSweep() {
+		return nil
+	}
+	r.markAbsent()
+	return r.writeDirty(ctx)
+}
+
+func (r *recorder) writeDirty(ctx context.Context) error {
 	users := r.takeDirty()
 	if len(users) == 0 {
 		return nil
@@ -165,7 +173,8 @@ func (r *recorder) observe(user domain.UserID, old domain.Presence, now domain.T
 		}
 		return old.Remove(now)
 	}
-	status, message := r.devices[user].Merge()
+	devices := r.devices[user]
+	status, message := devices.Merge()
 	next := old.Observe(status, message, domain.ExpiryPolicy{}, now)
 	if old.Revision != 0 && !old.Differs(next) {
 		return old
@@ -183,24 +192,31 @@ func (r *recorder) takeSweep() bool {
 
 // markAbsent notes everyone whom the store or the source knows and who has no device: they are unavailable.
 func (r *recorder) markAbsent() {
-	var stored []domain.UserID
 	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
-		if p, known := presences.On(r.protocol); known && (p.Status != domain.Unavailable || p.Stale) {
-			stored = append(stored, user)
-		}
+		p, known := presences.On(r.protocol)
+		r.compare(user, known && (p.Status != domain.Unavailable || p.Stale))
 		return true
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, user := range stored {
-		if len(r.devices[user]) == 0 {
+	for user, devices := range r.devices {
+		if devices.None() {
 			r.dirty[user] = struct{}{}
 		}
 	}
-	for user, devices := range r.devices {
-		if len(devices) == 0 {
-			r.dirty[user] = struct{}{}
-		}
+}
+
+// compare notes a user from the store if it has no device but is shown as if it had.
+func (r *recorder) compare(user domain.UserID, shown bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	devices, known := r.devices[user]
+	if known { // the store's copy of the id takes the place of ours, so that it is in memory once
+		delete(r.devices, user)
+		r.devices[user] = devices
+	}
+	if shown && devices.None() {
+		r.dirty[user] = struct{}{}
 	}
 }
 
@@ -211,7 +227,7 @@ func (r *recorder) takeDirty() []presenceKey {
 	for user := range r.dirty {
 		users = append(users, presenceKey{user, r.protocol})
 	}
-	clear(r.dirty)
+	r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
 	return users
 }
 

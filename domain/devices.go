@@ -1,7 +1,5 @@
 package domain
 
-import "slices"
-
 // MaxDevices is how many devices of one user count on one protocol. A further one takes the place of the one that has been
 // quiet for longest, so that no server can make a user grow without bound.
 const MaxDevices = 32
@@ -13,36 +11,51 @@ type Device struct {
 	Status  Status
 }
 
-// Devices holds a user's devices that are not unavailable, the one that changed last at the end. The zero value is ready to use.
-// It is changed by assigning a method's result, like append's.
-type Devices []Device
+// Devices holds a user's devices that are not unavailable. The zero value holds none and is ready to use; do not copy it. It is a
+// list because nearly everybody has one or two devices, and there may be a million users.
+type Devices struct {
+	newest *listedDevice
+}
 
-// Set records what a device says and returns the new list. A repetition changes nothing, not even the order; Unavailable
-// removes the device.
-func (d Devices) Set(device Device) Devices {
-	at := slices.IndexFunc(d, func(known Device) bool { return known.Name == device.Name })
-	if at >= 0 {
-		if d[at] == device {
-			return d
+type listedDevice struct {
+	Device
+	older *listedDevice
+}
+
+// None reports whether no device is there.
+func (d *Devices) None() bool { return d.newest == nil }
+
+// Clear removes all devices.
+func (d *Devices) Clear() { d.newest = nil }
+
+// Set records what a device says, and makes it the newest. A repetition changes nothing, not even the order; Unavailable removes
+// the device.
+func (d *Devices) Set(device Device) {
+	count := 0
+	for link := &d.newest; *link != nil; {
+		known := *link
+		if known.Device == device {
+			return
 		}
-		d = slices.Delete(d, at, at+1)
+		if known.Name == device.Name || count == MaxDevices-1 {
+			*link = known.older
+			continue
+		}
+		count++
+		link = &known.older
 	}
-	if device.Status == Unavailable {
-		return d
+	if device.Status != Unavailable {
+		d.newest = &listedDevice{Device: device, older: d.newest}
 	}
-	if len(d) >= MaxDevices {
-		d = slices.Delete(d, 0, len(d)-MaxDevices+1)
-	}
-	return append(d, device)
 }
 
 // Merge returns the one status of all devices, and the message of the newest device that has it: busy if any is busy, else
 // available if any is, else away, else unavailable.
-func (d Devices) Merge() (Status, string) {
+func (d *Devices) Merge() (Status, string) {
 	status, message := Unavailable, ""
-	for _, device := range d {
-		if device.Status >= status {
-			status, message = device.Status, device.Message
+	for known := d.newest; known != nil; known = known.older {
+		if known.Status > status {
+			status, message = known.Status, known.Message
 		}
 	}
 	return status, message

@@ -67,7 +67,7 @@ func TestDevicesProperties(t *testing.T) {
 				Status:  anyStatus.Draw(t, "status"),
 				Message: anyMessage.Draw(t, "message"),
 			}
-			devices = devices.Set(device)
+			devices.Set(device)
 			history = said(history, device)
 			wantStatus, wantMessage := strongest(history)
 			if status, message := devices.Merge(); status != wantStatus || message != wantMessage {
@@ -104,12 +104,22 @@ func strongest(history []domain.Device) (domain.Status, string) {
 func TestDevicesAreBounded(t *testing.T) {
 	var devices domain.Devices
 	for i := range 10 * domain.MaxDevices {
-		devices = devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)})
+		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)})
 	}
-	if len(devices) != domain.MaxDevices {
-		t.Errorf("%d devices, at most %d are kept", len(devices), domain.MaxDevices)
+	kept := 0
+	for i := 10*domain.MaxDevices - 1; !devices.None(); i-- {
+		if _, message := devices.Merge(); message != fmt.Sprint(i) {
+			t.Fatalf("the newest device's message is %q, want that of device %d", message, i)
+		}
+		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Unavailable})
+		kept++
 	}
-	if _, message := devices.Merge(); message != fmt.Sprint(10*domain.MaxDevices-1) {
-		t.Errorf("the newest device's message is %q", message)
+	if kept != domain.MaxDevices {
+		t.Errorf("%d devices are kept, want the newest %d", kept, domain.MaxDevices)
+	}
+	devices.Set(domain.Device{Name: "x", Status: domain.Busy})
+	devices.Clear()
+	if status, message := devices.Merge(); status != domain.Unavailable || message != "" || !devices.None() {
+		t.Errorf("cleared devices are %v %q", status, message)
 	}
 }

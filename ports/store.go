@@ -21,7 +21,7 @@ var (
 // Write replaces one user's presence on one protocol, provided that nobody else has done so meanwhile (compare-and-set).
 type Write struct {
 	User domain.UserID
-	Old  domain.Presence // as it was read; its zero value with only Protocol set if there was none
+	Old  domain.Presence // as it was read; if there was none, its zero value with only Protocol set
 	New  domain.Presence // Gone removes it; its Revision is the store's to give
 }
 
@@ -43,7 +43,8 @@ type Store interface {
 	// Apply carries out all writes, at most one for each presence, or none of them, and returns when they are kept as
 	// safely as the store can.
 	//
-	// The store copies the ids it has to keep, but keeps the messages and protocol names as they are.
+	// The store copies no strings. It keeps the messages, the protocol names, and the id of a Write whose Old was never
+	// there; other ids it may not keep, so they may be in memory that is used again.
 	//
 	// It returns ErrConflict if any Old is not what is stored, ErrUnavailable if the store cannot write now, or the
 	// context's error.

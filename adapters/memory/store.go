@@ -4,7 +4,6 @@ package memory
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/puzpuzpuz/xsync/v4"
@@ -124,7 +123,7 @@ func (t *transaction) stage(user domain.UserID) *record {
 	}
 	found, ok := t.store.users.Load(user)
 	if !ok {
-		found.user = domain.UserID(strings.Clone(string(user)))
+		found.user = user
 	}
 	t.users = append(t.users, found)
 	switch {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -95,15 +96,24 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("Each went on for %d visits, want 3", visits)
 		}
 	}},
-	{"ids are copied, so the caller may reuse their memory", func(t *testing.T, s ports.Store) {
+	{"the id of a write to what is there already is not kept, so the caller may reuse its memory", func(t *testing.T, s ports.Store) {
+		old := set(t, s, alice, web, domain.Busy, "")
+		w := watch(t, s, old.Revision)
 		buffer := []byte(alice)
-		err := s.Apply(within(t), []ports.Write{{User: domain.UserID(buffer), Old: domain.Presence{Protocol: web}, New: observed(web, domain.Busy, "")}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := domain.UserID(unsafe.String(unsafe.SliceData(buffer), len(buffer)))
+		put(t, s, ports.Write{User: id, Old: old, New: observed(web, domain.Away, "")})
 		copy(buffer, "xxxxxxxxxx")
-		if got := stored(s, alice, web); got.Status != domain.Busy {
-			t.Errorf("stored %+v, want busy", got)
+		if got := stored(s, alice, web); got.Status != domain.Away {
+			t.Errorf("stored %+v, want away", got)
+		}
+		s.Each(func(user domain.UserID, _ domain.Presences) bool {
+			if user != alice {
+				t.Errorf("Each visits %s, want %s", user, alice)
+			}
+			return true
+		})
+		if changes := next(t, w); changes[0].User != alice {
+			t.Errorf("the watch tells of %s, want %s", changes[0].User, alice)
 		}
 	}},
 	{"an Apply of nothing succeeds", func(t *testing.T, s ports.Store) { put(t, s) }},

@@ -1,0 +1,206 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/ports"
+)
+
+const million = 1_000_000
+
+// idBytes is what an id of crowd takes in memory, message what each presence carries.
+const idBytes, messageText = 32, "in a meeting"
+
+func crowd(i int) string { return fmt.Sprintf("user%07d@mail.example.test", i) }
+
+// crowdSource is a source on which a million users are online with one device each.
+type crowdSource struct{ told chan struct{} }
+
+func (s *crowdSource) Protocol() domain.Protocol { return chat }
+func (s *crowdSource) StaleAfter() time.Duration { return time.Minute }
+func (s *crowdSource) Run(ctx context.Context, seen ports.Observer) error {
+	seen.Connected()
+	for i := range million {
+		user, _ := domain.ParseUserID(crowd(i))
+		seen.Report(domain.Report{User: user, Device: fmt.Sprintf("res%08x", i), Status: domain.Busy, Message: fmt.Sprint(messageText)})
+	}
+	seen.Synced()
+	close(s.told)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// daemon is all of the use cases at work on a store in memory, the source included if there is one.
+type daemon struct {
+	presence *app.Presence
+	store    *memory.Store
+	expiry   domain.ExpiryPolicy
+}
+
+func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *daemon {
+	b.Helper()
+	d := &daemon{store: memory.New(), expiry: domain.ExpiryPolicy{After: expiry}}
+	var err error
+	updatable := domain.Updatable{Protocol: web, Expiry: d.expiry}
+	if d.presence, err = app.NewPresence(d.store, clock.New(), []domain.Updatable{updatable}, []domain.Protocol{chat}); err != nil {
+		b.Fatal(err)
+	}
+	supervisor, err := app.NewSupervisor(sources, d.store, clock.New(), quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = app.NewExpirer(d.store, clock.New(), quiet).Run(ctx) })
+	running.Go(func() { supervisor.Run(ctx) })
+	b.Cleanup(func() { cancel(); running.Wait() })
+	return d
+}
+
+func (d *daemon) beat(b *testing.B, user string) {
+	err := d.presence.Update(context.Background(), asService, []domain.Update{{User: user, Protocol: "spreed", Status: "available", Message: messageText}})
+	if err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkMemoryPerUser fills the whole daemon with a million users on two protocols and weighs the heap: store, the source's
+// devices and the expirer's agenda. The ids and the messages themselves are taken off, once for each presence.
+func BenchmarkMemoryPerUser(b *testing.B) {
+	before := heap()
+	source := &crowdSource{told: make(chan struct{})}
+	d := startDaemon(b, time.Hour, source)
+	for i := range million {
+		d.beat(b, crowd(i))
+	}
+	<-source.told
+	for d.count() < 2*million {
+		time.Sleep(10 * time.Millisecond)
+	}
+	once := heap()
+	for i := range million { // heartbeats replace what is stored: nothing may pile up
+		d.beat(b, crowd(i))
+	}
+	perUser := float64(heap()-before) / million
+	const text = idBytes + 2*16 // an id and two messages, in the allocator's sizes
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(perUser, "B/user")
+	b.ReportMetric(float64(once-before)/million-text, "B/user-first")
+	b.ReportMetric(perUser-text, "B/user-overhead")
+	if perUser-text > 400 {
+		b.Errorf("%.0f bytes per user on top of the id and the message, at most 400 are allowed", perUser-text)
+	}
+	runtime.KeepAlive(d)
+}
+
+func (d *daemon) count() (presences int) {
+	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool { presences += len(ps); return true })
+	return presences
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// BenchmarkExpiry lets a million users live on heartbeats, 200,000 a second, while as many expire as stop beating, and
+// compares the 99th percentile of reads with that of the same daemon at rest.
+func BenchmarkExpiry(b *testing.B) {
+	const rate, expiry, rounds = 200_000, 10 * time.Second, 5
+	d := startDaemon(b, expiry)
+	users := make([]string, million)
+	for i := range users {
+		users[i] = crowd(i)
+		d.beat(b, users[i])
+	}
+	time.Sleep(expiry + 2*time.Second) // everybody expires
+	if left := d.available(); left != 0 {
+		b.Fatalf("%d users have not been announced as expired", left)
+	}
+	var atRest, beating, ratios []float64
+	for range rounds {
+		rest := readLatency(d, users, 2*time.Second)
+		stop := make(chan struct{})
+		var achieved atomic.Int64
+		var beats sync.WaitGroup
+		beats.Go(func() { achieved.Store(d.beatAtRate(b, users, rate, stop)) })
+		time.Sleep(2 * time.Second) // so that appointments are due while it measures
+		busy := readLatency(d, users, 4*time.Second)
+		close(stop)
+		beats.Wait()
+		if got := achieved.Load(); got < rate*95/100 {
+			b.Errorf("%d heartbeats/s were taken, want %d", got, rate)
+		}
+		atRest, beating, ratios = append(atRest, rest), append(beating, busy), append(ratios, busy/rest)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(bench.Median(atRest), "p99-ns-rest")
+	b.ReportMetric(bench.Median(beating), "p99-ns-beating")
+	b.ReportMetric(bench.Median(ratios), "ratio")
+	if bench.Median(ratios) > 1.5 {
+		b.Errorf("the p99 of reads grows %.2f times under heartbeats, at most 1.5 is allowed", bench.Median(ratios))
+	}
+}
+
+func (d *daemon) available() (n int) {
+	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool {
+		if ps[0].Status != domain.Unavailable {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// beatAtRate sends heartbeats of all users in turn until stop, in small bursts, and returns how many a second it achieved.
+func (d *daemon) beatAtRate(b *testing.B, users []string, rate int, stop <-chan struct{}) int64 {
+	const burst = 100
+	start, sent := time.Now(), 0
+	for {
+		select {
+		case <-stop:
+			return int64(float64(sent) / time.Since(start).Seconds())
+		default:
+		}
+		due := int(time.Since(start).Seconds() * float64(rate))
+		if due < sent+burst {
+			time.Sleep(burst * time.Second / time.Duration(rate))
+			continue
+		}
+		for range burst {
+			d.beat(b, users[sent%len(users)])
+			sent++
+		}
+	}
+}
+
+// readLatency returns the 99th percentile of a query of one user, in nanoseconds.
+func readLatency(d *daemon, users []string, during time.Duration) float64 {
+	var latencies []float64
+	into := make([]domain.Presences, 0, 1)
+	for end := time.Now().Add(during); time.Now().Before(end); {
+		id := []string{users[rand.IntN(len(users))]}
+		start := time.Now()
+		_, _ = d.presence.Query(id, into)
+		latencies = append(latencies, float64(time.Since(start)))
+		time.Sleep(20 * time.Microsecond)
+	}
+	slices.Sort(latencies)
+	return latencies[len(latencies)*99/100]
+}
