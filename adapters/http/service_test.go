@@ -41,7 +41,7 @@ const (
 	service = "meetings@example.test"
 )
 
-// testing is what the tests and benchmarks need of *testing.T and *testing.B.
+// tester is what the tests and benchmarks need of *testing.T and *testing.B.
 type tester interface {
 	Helper()
 	Cleanup(func())

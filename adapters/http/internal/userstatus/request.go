@@ -7,7 +7,7 @@
 //
 // It is a reader for exactly this document, because nothing general is both strict and quick enough: it refuses what is not
 // JSON (RFC 8259), text that is not UTF-8, half surrogate pairs, a repeated name where it would matter which one counts, and
-// deep nesting; and it allocates nothing for a query.
+// deep nesting; and it allocates nothing.
 package userstatus
 
 import (
@@ -54,7 +54,8 @@ func (f *Fault) Error() string {
 	return f.Pointer + " " + f.Detail
 }
 
-// Request is a request that was read. It may be used again for the next one, to save memory, but not concurrently.
+// Request is a request that was read. Its strings are parts of the text, which reading changes: whatever outlives the text must be
+// copied. It may be used again for the next request, to save memory, but not concurrently.
 type Request struct {
 	Token   string          // empty if there is none
 	Users   []string        // the user ids, one for each entry, as they were written
@@ -63,15 +64,14 @@ type Request struct {
 	entries []int32 // for each update, which entry it stands in
 
 	scan      scanner
-	copy      bool     // for an update: what outlives the text is copied
+	update    bool     // the protocols are wanted
 	protocols [][]byte // the names of the current entry's protocols
 }
 
-// ReadQuery reads the text of a query. The protocols in its entries are checked for their form and forgotten. Token and Users are
-// parts of the text, which is changed by reading it. A fault is a *Fault.
+// ReadQuery reads the text of a query. The protocols in its entries are checked for their form and forgotten. A fault is a *Fault.
 func (r *Request) ReadQuery(text []byte) error { return r.read(text, false) }
 
-// ReadUpdate reads the text of an update, and changes the text. Token and Users are parts of it; Updates is not. A fault is a *Fault.
+// ReadUpdate reads the text of an update. A fault is a *Fault.
 func (r *Request) ReadUpdate(text []byte) error { return r.read(text, true) }
 
 // Entry returns which entry, from 0, the i-th update stands in.
@@ -109,7 +109,7 @@ func (r *Request) Reset() {
 func (r *Request) read(text []byte, update bool) error {
 	r.Reset()
 	r.scan = scanner{text: text}
-	r.copy = update
+	r.update = update
 	r.document()
 	if r.scan.fault != nil {
 		return r.scan.fault
@@ -317,7 +317,9 @@ func (r *Request) entry() bool {
 	if s.fault == nil && !found {
 		r.fail(Pointer(at, keyUser), "is missing")
 	}
-	r.name(begin, at)
+	for i := begin; i < len(r.Updates); i++ {
+		r.Updates[i].User = r.Users[at] // who may stand behind the protocols
+	}
 	s.depth--
 	return s.fault == nil
 }
@@ -336,17 +338,6 @@ func (r *Request) newProtocol(entry int, name []byte) bool {
 	}
 	r.protocols = append(r.protocols, name)
 	return true
-}
-
-// name gives the updates from begin on the user of their entry, who may stand behind them.
-func (r *Request) name(begin, entry int) {
-	if begin == len(r.Updates) {
-		return
-	}
-	user := strings.Clone(r.Users[entry])
-	for i := begin; i < len(r.Updates); i++ {
-		r.Updates[i].User = user
-	}
 }
 
 // protocol reads what an entry says about one protocol.
@@ -385,8 +376,8 @@ func (r *Request) protocol(entry int, name []byte) bool {
 	if s.fault != nil {
 		return false
 	}
-	if r.copy {
-		r.AddUpdate(entry, domain.Update{Protocol: r.keepProtocol(name), Status: keepStatus(status), Message: strings.Clone(message)})
+	if r.update {
+		r.AddUpdate(entry, domain.Update{Protocol: unsafe.String(unsafe.SliceData(name), len(name)), Status: status, Message: message})
 	}
 	return true
 }
@@ -408,22 +399,6 @@ func (r *Request) field(entry int, protocol []byte, key string, to *string, seen
 	value, ok := s.str()
 	*to = unsafe.String(unsafe.SliceData(value), len(value))
 	return ok
-}
-
-// keepProtocol copies a protocol's name, once for a run of updates that have the same.
-func (r *Request) keepProtocol(name []byte) string {
-	if n := len(r.Updates); n > 0 && r.Updates[n-1].Protocol == string(name) {
-		return r.Updates[n-1].Protocol
-	}
-	return string(name)
-}
-
-// keepStatus copies a status, unless it is one of the four.
-func keepStatus(name string) string {
-	if status, err := domain.ParseStatus(name); err == nil {
-		return status.String()
-	}
-	return strings.Clone(name)
 }
 
 // Pointer returns a JSON pointer, as a URI fragment, to an entry or to what the given path leads to within it.
