@@ -17,3 +17,41 @@ run: build ## build and start the daemon with a secret of its own, and print wha
 .PHONY: help
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Develop
+
+.PHONY: test
+test: bin/golangci-lint ## install the packages that the tests need, and run every test under the race detector
+	scripts/install-test-packages
+	go test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## check formatting, the import rules and everything else in .golangci.yml
+	bin/golangci-lint run ./...
+
+.PHONY: generate
+generate: ## make the mocks of the ports anew
+	go generate ./...
+
+.PHONY: bench
+bench: ## measure everything that docs/architecture.md quotes, against references in the same run
+	go test -run '^$$' -bench . -benchtime 1x -benchmem -timeout 30m $(BENCH)
+
+BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for FUZZTIME each (10s)
+	@set -e; git grep -o -E '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file target; do \
+		echo "$${target#func } in $$(dirname $$file)"; \
+		go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)"; \
+	done
+
+FUZZTIME ?= 10s
+
+# The linter is built from the sources that tools/go.sum pins, in a module of its own: what it needs is not what the daemon needs.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## remove what was built; run/ keeps the secret of make run
+	rm -rf bin

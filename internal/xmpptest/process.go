@@ -29,7 +29,7 @@ func credential(t testing.TB, name string) *syscall.Credential {
 	}
 	account, err := user.Lookup(name)
 	if err != nil {
-		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-servers)", err)
+		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-packages)", err)
 	}
 	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
 	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
@@ -43,7 +43,7 @@ func credential(t testing.TB, name string) *syscall.Credential {
 func require(t testing.TB, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-servers)", err)
+		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-packages)", err)
 	}
 }
 
