@@ -6,16 +6,12 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/portstest"
 )
 
-func TestNowIsTheMachinesTime(t *testing.T) {
-	before := domain.TimestampOf(time.Now())
-	now := clock.New().Now()
-	after := domain.TimestampOf(time.Now())
-	if now < before || now > after {
-		t.Errorf("Now() = %d, want between %d and %d", now, before, after)
-	}
+func TestContract(t *testing.T) {
+	portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() })
 }
 
 func TestNowFollowsFakeTime(t *testing.T) {
@@ -27,11 +23,4 @@ func TestNowFollowsFakeTime(t *testing.T) {
 			t.Errorf("after 90 minutes Now() = %d, want %d", got, want)
 		}
 	})
-}
-
-func TestNowDoesNotAllocate(t *testing.T) {
-	c := clock.New()
-	if n := testing.AllocsPerRun(100, func() { c.Now() }); n != 0 {
-		t.Errorf("Now() allocates %v times", n)
-	}
 }
