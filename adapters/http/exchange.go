@@ -102,7 +102,7 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) error {
 	var whole bool
 	x.body, whole = answer.Append(x.body[:0], maxWhole)
 	if !whole {
-		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x}, int(answer.Size()))
+		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x}, answer.Size())
 		return nil
 	}
 	ctx.Response.SetBodyRaw(x.body)

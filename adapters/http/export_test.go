@@ -30,3 +30,6 @@ func NewRefusals(log io.Writer) (note func()) {
 	r := newRefusals(slog.New(slog.NewTextHandler(log, nil)))
 	return func() { r.note(401, "forged", &net.TCPAddr{}) }
 }
+
+// Stopping reports whether Stop has begun.
+func (s *Server) Stopping() bool { return s.stopping.Load() }

@@ -144,10 +144,28 @@ func learnMiddles(protocol domain.Protocol) *protocolMiddles {
 // piece is how much of a large answer is in memory at a time, give or take an entry.
 const piece = 64 << 10
 
-// Size returns exactly how many bytes the answer has, by writing it to nowhere.
-func (a Answer) Size() int64 {
-	n, _ := a.WriteTo(io.Discard) // which takes everything
-	return n
+// Size returns exactly how many bytes the answer has.
+func (a Answer) Size() int {
+	size := len(answerBegin) + len(answerEnd)
+	var scratch []byte
+	add := func(text string) {
+		var n int
+		n, scratch = textSize(text, scratch)
+		size += n
+	}
+	for i, user := range a.Users {
+		size += len(entryBegin) + len(`"}`)
+		add(user)
+		for j := range a.Found[i] {
+			p := &a.Found[i][j]
+			size += middleOf(p.Protocol, p.Status).size + len(`"}`)
+			add(p.Message)
+		}
+	}
+	if len(a.Users) > 0 {
+		size-- // the first entry has no comma
+	}
+	return size
 }
 
 // WriteTo writes the answer piece by piece, for one that is too large to be held in memory.
@@ -213,6 +231,23 @@ func copyPlain(dst []byte, s string) bool {
 // notPlain has a high bit set if any byte in x is not ASCII, or would have to be escaped.
 func notPlain(x uint64) uint64 {
 	return x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
+}
+
+// textSize returns how many bytes appendText appends. It uses scratch to find out, and returns it for the next time.
+func textSize(s string, scratch []byte) (size int, _ []byte) {
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
+	var found uint64
+	for ; len(src) >= 8; src = src[8:] {
+		found |= notPlain(binary.LittleEndian.Uint64(src))
+	}
+	for _, c := range src {
+		found |= notPlain(uint64(c) * ones)
+	}
+	if found&highs == 0 {
+		return len(s), scratch
+	}
+	scratch = appendEscaped(scratch[:0], s)
+	return len(scratch), scratch
 }
 
 // appendEscaped is appendText for what may need escaping.

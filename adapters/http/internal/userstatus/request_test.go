@@ -376,7 +376,7 @@ func TestAnswerMeansWhatItWasMadeOf(t *testing.T) {
 			t.Fatalf("%s\nwant %v", text, want)
 		}
 		var b bytes.Buffer
-		if n, err := a.WriteTo(&b); err != nil || n != int64(len(text)) || a.Size() != n || !bytes.Equal(b.Bytes(), text) {
+		if n, err := a.WriteTo(&b); err != nil || n != int64(len(text)) || int64(a.Size()) != n || !bytes.Equal(b.Bytes(), text) {
 			t.Fatalf("WriteTo: %d, %v, %q\nAppend:  %q", n, err, b.Bytes(), text)
 		}
 	})
@@ -395,7 +395,7 @@ func TestAppendGivesUpOnALargeAnswer(t *testing.T) {
 	if _, whole := a.Append(nil, 1000); whole {
 		t.Error("an answer of more than 1000 bytes was appended")
 	}
-	if _, whole := a.Append(nil, int(a.Size())); !whole {
+	if _, whole := a.Append(nil, a.Size()); !whole {
 		t.Error("an answer of exactly the size was not appended")
 	}
 }
