@@ -150,7 +150,7 @@ func TestHostileServer(t *testing.T) {
 			}
 		}), nil},
 		{"junk after login", "XML syntax error", afterLogin(func(s *stream) {
-			_, _ = io.WriteString(s, "<presence from=></presense>")
+			_, _ = io.WriteString(s, "<presence from=></other>")
 			hang(s.reader)
 		}), nil},
 		{"unknown element", "unexpected XMPP message", afterLogin(func(s *stream) {

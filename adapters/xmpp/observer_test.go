@@ -110,27 +110,17 @@ func (r *recording) want(t *testing.T, user, want string) {
 	})
 }
 
-// count waits until a number is at least one.
-func (r *recording) reached(t *testing.T, what string, value func() int) {
+// wantSynced waits until the source has said that everyone was reported.
+func (r *recording) wantSynced(t *testing.T) {
 	t.Helper()
 	xmpptest.Eventually(t, func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if value() < 1 {
-			return fmt.Errorf("not %s", what)
+		if r.connected != 1 || r.synced != 1 {
+			return fmt.Errorf("connected %d times, synced %d times, want once each", r.connected, r.synced)
 		}
 		return nil
 	})
-}
-
-func (r *recording) wantConnected(t *testing.T) {
-	t.Helper()
-	r.reached(t, "connected", func() int { return r.connected })
-}
-
-func (r *recording) wantSynced(t *testing.T) {
-	t.Helper()
-	r.reached(t, "synced", func() int { return r.synced })
 }
 
 // users lists whom the observer knows.

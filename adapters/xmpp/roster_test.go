@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -107,9 +108,9 @@ func TestGuardRefusesHashing(t *testing.T) {
 func TestContain(t *testing.T) {
 	fault := func() (err error) {
 		defer contain(&err)
-		var nobody map[string]int
-		nobody["a"] = 1
-		return nil
+		var nothing []int
+		index := len(nothing)
+		return fmt.Errorf("%d", nothing[index])
 	}
 	if err := fault(); err == nil || !strings.Contains(err.Error(), "go-xmpp panicked") {
 		t.Errorf("got %v", err)

@@ -70,7 +70,7 @@ func (s *session) leave(lost <-chan error) {
 	timer := time.AfterFunc(leaveWithin, func() { s.relay.cut(errLeft) })
 	defer timer.Stop()
 	if s.sendEnd() == nil {
-		<-lost
+		<-lost //nolint:errcheck // the reason is that we go
 	}
 }
 

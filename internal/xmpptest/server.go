@@ -175,12 +175,11 @@ func (s *Server) Kill() {
 // awaitEnd waits until nothing listens any more: the child of a process that has ended may live a moment longer.
 func (s *Server) awaitEnd() {
 	_ = poll(5*time.Second, func() error {
-		conn, err := net.Dial("tcp", s.Addr)
-		if err != nil {
-			return nil
+		if conn, _ := net.Dial("tcp", s.Addr); conn != nil {
+			_ = conn.Close()
+			return errors.New("it still listens")
 		}
-		_ = conn.Close()
-		return errors.New("it still listens")
+		return nil
 	})
 }
 

@@ -1,0 +1,52 @@
+package xmpptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// StartDNS starts a real DNS server (dnsmasq) that knows the given SRV records, as service,target,port,priority,weight, and that
+// localhost.test and example.test are 127.0.0.1; anything else does not exist. It returns the server's address. It ends with the test.
+func StartDNS(t testing.TB, records ...string) string {
+	t.Helper()
+	const path = "/usr/sbin/dnsmasq"
+	require(t, path)
+	port := freePort(t)
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	args := []string{"--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root", "--bind-interfaces",
+		"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--local=/test/", "--address=/localhost.test/127.0.0.1", "--address=/example.test/127.0.0.1"}
+	for _, record := range records {
+		args = append(args, "--srv-host="+record)
+	}
+	command := exec.Command(path, args...)
+	command.SysProcAttr = &syscall.SysProcAttr{}
+	process := launch(t, command, t.TempDir()+"/dnsmasq.log")
+	t.Cleanup(process.kill)
+	resolver := Resolver(address)
+	if err := poll(10*time.Second, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		found, err := resolver.LookupHost(ctx, "localhost.test")
+		if err == nil && len(found) == 0 {
+			err = errors.New("no address")
+		}
+		return err
+	}); err != nil {
+		t.Fatalf("dnsmasq is not ready: %v", err)
+	}
+	return address
+}
+
+// Resolver asks the DNS server at an address.
+func Resolver(address string) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+}
