@@ -43,6 +43,15 @@ type decoded struct {
 	Priority string   `xml:"priority"`
 }
 
+// counting is the cheapest observer there is.
+type counting struct{ reports atomic.Int64 }
+
+func (*counting) Connected()             {}
+func (*counting) Known(domain.UserID)    {}
+func (c *counting) Report(domain.Report) { c.reports.Add(1) }
+func (*counting) Forget(domain.UserID)   {}
+func (*counting) Synced()                {}
+
 // counted is a source of which a benchmark counts the reports.
 type counted struct {
 	ports.Source
@@ -64,8 +73,9 @@ func (o countedObserver) Report(report domain.Report) {
 	o.Observer.Report(report)
 }
 
-// BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules) and the use cases into a store, from a
-// fake server in this process, which also has to encrypt them. The reference is encoding/xml alone on the same bytes in memory.
+// BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules), from a fake server in this
+// process, which also has to encrypt them: to an observer that only counts, and through the use cases into a store. The
+// reference is encoding/xml alone on the same bytes in memory, in one goroutine.
 func BenchmarkIngest(b *testing.B) {
 	const stanzas = 20_000
 	text := rendered(stanzas)
@@ -92,24 +102,37 @@ func BenchmarkIngest(b *testing.B) {
 			}
 		}
 	}
-	subject := func(stop func() bool) int {
-		source := &counted{Source: f.source(b, nil)}
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, memory.New(), clock.System{}, slog.New(slog.DiscardHandler))
-		if err != nil {
-			b.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			supervisor.Run(ctx)
-		}()
-		for !stop() {
-			time.Sleep(time.Millisecond)
-		}
-		cancel()
-		<-done // until then reports arrive
-		return int(source.reports.Load())
+	b.Run("observer", func(b *testing.B) {
+		bench.Compare(b, 0.7, reference, func(stop func() bool) int {
+			observer := &counting{}
+			runUntil(stop, func(ctx context.Context) { _ = f.source(b, nil).Run(ctx, observer) })
+			return int(observer.reports.Load())
+		})
+	})
+	b.Run("store", func(b *testing.B) {
+		bench.Compare(b, 0.7, reference, func(stop func() bool) int {
+			source := &counted{Source: f.source(b, nil)}
+			supervisor, err := app.NewSupervisor([]ports.Source{source}, memory.New(), clock.System{}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				b.Fatal(err)
+			}
+			runUntil(stop, supervisor.Run)
+			return int(source.reports.Load())
+		})
+	})
+}
+
+// runUntil runs something until it is time to stop, and returns when it has ended: until then reports arrive.
+func runUntil(stop func() bool, run func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	for !stop() {
+		time.Sleep(time.Millisecond)
 	}
-	bench.Compare(b, 0.7, reference, subject)
+	cancel()
+	<-done
 }
