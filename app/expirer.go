@@ -97,7 +97,7 @@ func (e *Expirer) expire(ctx context.Context, pending *agenda) {
 				pending.add(p.Expires, entry)
 			}
 		}
-		err := rewrite(ctx, e.store, expired, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
+		err := rewrite(ctx, e.store, expired, itself, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
 			for _, entry := range again {

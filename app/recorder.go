@@ -12,8 +12,14 @@ import (
 
 var _ ports.Observer = (*recorder)(nil)
 
-// retryAfter is how long the recorder waits when the store cannot take writes.
-const retryAfter = time.Second
+const (
+	// gather is how long the recorder lets reports come together before it writes them: too short to be noticed, and long
+	// enough for a thousand reports of a server that has just let us in to become one write.
+	gather = 10 * time.Millisecond
+
+	// retryAfter is how long the recorder waits when the store cannot take writes.
+	retryAfter = time.Second
+)
 
 // recorder writes what a source observes during one Run into the store. Its ports.Observer methods only note which users are to
 // be written; the goroutine in record writes them, so a source never waits for the store, and under load many reports of one user
@@ -82,7 +88,9 @@ func (r *recorder) Report(report domain.Report) {
 		devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
 	}
 	r.devices[report.User] = devices
-	delete(r.forgotten, report.User)
+	if len(r.forgotten) > 0 {
+		delete(r.forgotten, report.User)
+	}
 	r.mark(report.User)
 }
 
@@ -106,8 +114,10 @@ func (r *recorder) Synced() {
 
 // mark notes that a user is to be written. The lock is held.
 func (r *recorder) mark(user domain.UserID) {
+	if len(r.dirty) == 0 {
+		r.signal()
+	}
 	r.dirty[user] = struct{}{}
-	r.signal()
 }
 
 func (r *recorder) signal() {
@@ -125,6 +135,7 @@ func (r *recorder) record(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		pause(ctx, gather)
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error("cannot record presences, will try again", "err", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
@@ -146,37 +157,43 @@ func (r *recorder) flush(ctx context.Context) error {
 }
 
 func (r *recorder) writeDirty(ctx context.Context) error {
-	users := r.takeDirty()
-	if len(users) == 0 {
+	seen := r.takeDirty()
+	if len(seen) == 0 {
 		return nil
 	}
 	now := r.clock.Now()
-	err := rewrite(ctx, r.store, users, func(key presenceKey, old domain.Presence) domain.Presence { return r.observe(key.user, old, now) })
+	name := func(s sighting) presenceKey { return presenceKey{s.user, r.protocol} }
+	err := rewrite(ctx, r.store, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for _, key := range users {
-			r.dirty[key.user] = struct{}{}
+		for _, s := range seen {
+			r.dirty[s.user] = struct{}{}
 		}
 	}
 	return err
 }
 
-// observe returns what becomes of a user's stored presence. What says the same as before is not written again: unlike a client's
+// sighting is what is to be written of one user.
+type sighting struct {
+	user    domain.UserID
+	message string
+	status  domain.Status
+	gone    bool
+}
+
+// update returns what becomes of a user's stored presence. What says the same as before is not written again: unlike a client's
 // update, a report needs no renewal.
-func (r *recorder) observe(user domain.UserID, old domain.Presence, now domain.Timestamp) domain.Presence {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, gone := r.forgotten[user]; gone {
-		if old.Revision == 0 {
+func (s sighting) update(old domain.Presence, now domain.Timestamp) domain.Presence {
+	stored := old.Revision != 0
+	if s.gone {
+		if !stored {
 			return old
 		}
 		return old.Remove(now)
 	}
-	devices := r.devices[user]
-	status, message := devices.Merge()
-	next := old.Observe(status, message, domain.ExpiryPolicy{}, now)
-	if old.Revision != 0 && !old.Differs(next) {
+	next := old.Observe(s.status, s.message, domain.ExpiryPolicy{}, now)
+	if stored && !old.Differs(next) {
 		return old
 	}
 	return next
@@ -220,15 +237,23 @@ func (r *recorder) compare(user domain.UserID, shown bool) {
 	}
 }
 
-func (r *recorder) takeDirty() []presenceKey {
+// takeDirty returns what is to be written now.
+func (r *recorder) takeDirty() []sighting {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	users := make([]presenceKey, 0, len(r.dirty))
+	seen := make([]sighting, 0, len(r.dirty))
 	for user := range r.dirty {
-		users = append(users, presenceKey{user, r.protocol})
+		devices := r.devices[user]
+		status, message := devices.Merge()
+		_, gone := r.forgotten[user]
+		seen = append(seen, sighting{user: user, message: message, status: status, gone: gone})
 	}
-	r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
-	return users
+	if len(r.dirty) > batchSize {
+		r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
+	} else {
+		clear(r.dirty)
+	}
+	return seen
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.

@@ -19,17 +19,18 @@ type presenceKey struct {
 // batchSize is how many presences are written at once, so that no other writer waits long.
 const batchSize = 512
 
-// rewrite replaces each of the presences by what change makes of it. change is called with what is stored, once more if
-// somebody else wrote meanwhile, and must depend on nothing but its arguments; what it returns unchanged is not written. The keys
-// must be distinct. It stops at the first error: the store's, or the context's.
-func rewrite(ctx context.Context, store ports.Store, keys []presenceKey, change func(presenceKey, domain.Presence) domain.Presence) error {
-	writes := make([]ports.Write, 0, min(len(keys), batchSize))
-	for batch := range slices.Chunk(keys, batchSize) {
+// rewrite replaces the presence that each of the items names by what change makes of it. change is called with what is stored,
+// once more if somebody else wrote meanwhile, and must depend on nothing but its arguments; what it returns unchanged is not
+// written. No two items may name the same presence. It stops at the first error: the store's, or the context's.
+func rewrite[T any](ctx context.Context, store ports.Store, items []T, name func(T) presenceKey, change func(T, domain.Presence) domain.Presence) error {
+	writes := make([]ports.Write, 0, min(len(items), batchSize))
+	for batch := range slices.Chunk(items, batchSize) {
 		for {
 			writes = writes[:0]
-			for _, key := range batch {
+			for _, item := range batch {
+				key := name(item)
 				old, _ := store.Presences(key.user).On(key.protocol)
-				if next := change(key, old); next != old {
+				if next := change(item, old); next != old {
 					writes = append(writes, ports.Write{User: key.user, Old: old, New: next})
 				}
 			}
@@ -47,3 +48,6 @@ func rewrite(ctx context.Context, store ports.Store, keys []presenceKey, change 
 	}
 	return nil
 }
+
+// itself is the name of an item that is a key.
+func itself(key presenceKey) presenceKey { return key }

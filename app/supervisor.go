@@ -117,7 +117,7 @@ func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *sl
 		}
 		return true
 	})
-	err := rewrite(ctx, s.store, keys, func(_ presenceKey, p domain.Presence) domain.Presence {
+	err := rewrite(ctx, s.store, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}

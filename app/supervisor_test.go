@@ -70,6 +70,7 @@ func (s *stage) run(ctx context.Context, observer ports.Observer) error {
 // shows compares what the store has on the source's protocol, as readers see it now.
 func (s *stage) shows(t *testing.T, want map[domain.UserID]string) {
 	t.Helper()
+	time.Sleep(20 * time.Millisecond) // reports are gathered for a moment
 	synctest.Wait()
 	got := map[domain.UserID]string{}
 	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
@@ -150,7 +151,7 @@ func TestOverlongMessagesAreClipped(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
 		seen := <-s.runs
 		seen.Report(online(anna, "x", domain.Busy, strings.Repeat("x", 10*domain.MaxMessage)))
-		synctest.Wait()
+		time.Sleep(20 * time.Millisecond)
 		if p, _ := s.store.Presences(anna).On(chat); len(p.Message) != domain.MaxMessage {
 			t.Errorf("a message of %d bytes is stored", len(p.Message))
 		}
@@ -186,7 +187,7 @@ func TestLostLink(t *testing.T) {
 			s.lose <- errors.New("connection refused")
 		}
 		s.shows(t, users{anna: "busy call (stale)", bea: "unavailable (stale)", carl: "unavailable (stale)"})
-		time.Sleep(time.Until(lost.Add(staleAfter + time.Nanosecond)))
+		time.Sleep(time.Until(lost.Add(staleAfter + 20*time.Millisecond)))
 		s.shows(t, users{anna: "unavailable (stale)", bea: "unavailable (stale)", carl: "unavailable (stale)"})
 	})
 }

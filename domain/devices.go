@@ -31,22 +31,29 @@ func (d *Devices) Clear() { d.newest = nil }
 // Set records what a device says, and makes it the newest. A repetition changes nothing, not even the order; Unavailable removes
 // the device.
 func (d *Devices) Set(device Device) {
+	gone := device.Status == Unavailable
+	var free *listedDevice
 	count := 0
 	for link := &d.newest; *link != nil; {
 		known := *link
-		if known.Device == device {
+		switch {
+		case known.Device == device:
 			return
+		case known.Name == device.Name, count == MaxDevices-1 && !gone:
+			*link, free = known.older, known
+		default:
+			count++
+			link = &known.older
 		}
-		if known.Name == device.Name || count == MaxDevices-1 {
-			*link = known.older
-			continue
-		}
-		count++
-		link = &known.older
 	}
-	if device.Status != Unavailable {
-		d.newest = &listedDevice{Device: device, older: d.newest}
+	if gone {
+		return
 	}
+	if free == nil {
+		free = new(listedDevice)
+	}
+	*free = listedDevice{Device: device, older: d.newest}
+	d.newest = free
 }
 
 // Merge returns the one status of all devices, and the message of the newest device that has it: busy if any is busy, else

@@ -106,6 +106,7 @@ func TestDevicesAreBounded(t *testing.T) {
 	for i := range 10 * domain.MaxDevices {
 		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)})
 	}
+	devices.Set(domain.Device{Name: "unheard of", Status: domain.Unavailable}) // makes no room
 	kept := 0
 	for i := 10*domain.MaxDevices - 1; !devices.None(); i-- {
 		if _, message := devices.Merge(); message != fmt.Sprint(i) {

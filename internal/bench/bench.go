@@ -44,7 +44,7 @@ func Compare(b *testing.B, floor float64, reference, subject Load) {
 	b.ReportMetric(ratio, "ratio")
 	b.ReportMetric(floor, "floor")
 	if ratio < floor {
-		b.Errorf("ratio %.3f is below the floor of %.2f", ratio, floor)
+		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(subjects), Median(references))
 	}
 }
 
