@@ -57,25 +57,32 @@ func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Updat
 // block is how many users Query works on at a time.
 const block = 64
 
-// Query implements ports.Presence. It goes through the ids in blocks, and through each block in three short loops instead of one
-// long one: so the processor waits for the memory of several users at once, which is most of what a query costs when the users
-// were not asked for lately.
+// Query implements ports.Presence. It goes through the ids in blocks, and through each block in short loops instead of one long one:
+// so the processor waits for the memory of several users at once, which is most of what a query costs when the users were
+// not asked for lately.
 func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presences, error) {
 	now := p.clock.Now()
+	if len(ids) == 1 {
+		return p.queryOne(ids[0], into, now)
+	}
 	answers := slices.Grow(into, len(ids))
-	var users [block]domain.UserID
+	var slots [block]ports.Slot
 	for rest := ids; len(rest) > 0; {
 		n := min(len(rest), block)
 		for i, id := range rest[:n] {
-			user, err := domain.ParseUserID(id)
+			slot, err := p.slot(id)
 			if err != nil {
 				return into, invalidIDs(ids)
 			}
-			users[i] = user
+			slots[i] = slot
 		}
 		begin := len(answers)
-		for _, user := range users[:n] {
-			answers = append(answers, p.store.Presences(user))
+		for _, slot := range slots[:n] {
+			var presences domain.Presences
+			if slot != nil {
+				presences = slot.Presences()
+			}
+			answers = append(answers, presences)
 		}
 		for i, presences := range answers[begin:] {
 			if presences.Expired(now) {
@@ -85,6 +92,31 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 		rest = rest[n:]
 	}
 	return answers, nil
+}
+
+// queryOne is Query for one id.
+func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
+	slot, err := p.slot(id)
+	switch {
+	case err != nil:
+		return into, invalidIDs([]string{id})
+	case slot == nil:
+		return append(into, nil), nil
+	}
+	return append(into, slot.Presences().At(now)), nil
+}
+
+// slot returns the slot of the user whom an id names, nil if there is none. It looks for the id as it is first: the store knows no
+// other ids than those that ParseUserID has made, so one that it knows need not be parsed.
+func (p *Presence) slot(id string) (ports.Slot, error) {
+	if slot := p.store.Slot(domain.UserID(id)); slot != nil {
+		return slot, nil
+	}
+	user, err := domain.ParseUserID(id)
+	if err != nil || string(user) == id {
+		return nil, err
+	}
+	return p.store.Slot(user), nil
 }
 
 // invalidIDs names every malformed id. It is apart from Query because it is seldom needed.

@@ -36,6 +36,9 @@ type Store interface {
 	// acknowledged is seen by every later call.
 	Presences(user domain.UserID) domain.Presences
 
+	// Slot returns the place where a user's presences are kept, for a reader that will want them again: nil if nothing is
+	// stored of the user. It does not block, and does not allocate. It keeps no reference to user.
+	Slot(user domain.UserID) Slot
 	// Each calls visit for every user of whom something is stored, until visit returns false. What is written meanwhile
 	// may be seen or not. visit may call the store.
 	Each(visit func(user domain.UserID, presences domain.Presences) bool)
@@ -53,6 +56,16 @@ type Store interface {
 	// Watch returns every presence whose revision is greater than since, and from then on every change. Removed ones that
 	// a watcher may have seen are among them, as Gone. It does not block.
 	Watch(since domain.Revision) Watch
+}
+
+// Slot is where one user's presences are kept, from the first until the last of them is removed. It may be used concurrently.
+type Slot interface {
+	// Presences returns what Store.Presences would return for the user now, in less time, under the same conditions. What was
+	// written since an earlier call is in other memory than that call's result, if somebody still holds that: so as long as the
+	// result is the same slice, nothing was written.
+	//
+	// Once it has returned nil it does so for ever: if the user comes back, that is in another slot.
+	Presences() domain.Presences
 }
 
 // Watch follows the changes of a store. It carries state, not history: of several changes to one presence between two calls

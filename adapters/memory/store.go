@@ -16,19 +16,12 @@ var _ ports.Store = (*Store)(nil)
 
 // Store implements ports.Store. Reads take no lock; writers take turns.
 type Store struct {
-	users *xsync.Map[domain.UserID, record]
+	users *xsync.Map[domain.UserID, *cell]
 
 	mu       sync.Mutex // held while writing, and never while reading users
 	revision domain.Revision
 	gone     map[key]domain.Presence // the last word on each presence that was removed
 	watches  map[*watch]struct{}
-}
-
-// record is immutable once it is in the map. It repeats the map's own key so that a user's id is kept in memory once, however
-// often the record is replaced.
-type record struct {
-	user      domain.UserID
-	presences domain.Presences
 }
 
 type key struct {
@@ -39,7 +32,7 @@ type key struct {
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		users:   xsync.NewMap[domain.UserID, record](),
+		users:   xsync.NewMap[domain.UserID, *cell](),
 		gone:    make(map[key]domain.Presence),
 		watches: make(map[*watch]struct{}),
 	}
@@ -47,14 +40,25 @@ func New() *Store {
 
 // Presences implements ports.Store.
 func (s *Store) Presences(user domain.UserID) domain.Presences {
-	found, _ := s.users.Load(user)
-	return found.presences
+	if found, ok := s.users.Load(user); ok {
+		return found.Presences()
+	}
+	return nil
+}
+
+// Slot implements ports.Store.
+func (s *Store) Slot(user domain.UserID) ports.Slot {
+	if found, ok := s.users.Load(user); ok {
+		return found
+	}
+	return nil
 }
 
 // Each implements ports.Store.
 func (s *Store) Each(visit func(domain.UserID, domain.Presences) bool) {
-	s.users.Range(func(_ domain.UserID, found record) bool {
-		return visit(found.user, found.presences)
+	s.users.Range(func(_ domain.UserID, found *cell) bool {
+		presences := found.Presences()
+		return len(presences) == 0 || visit(found.user, presences)
 	})
 }
 
@@ -65,7 +69,7 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var small [4]record
+	var small [4]staged
 	batch := transaction{store: s, revision: s.revision, users: small[:0]}
 	for i := range writes {
 		if err := batch.add(&writes[i]); err != nil {
@@ -80,9 +84,18 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 type transaction struct {
 	store    *Store
 	revision domain.Revision
-	users    []record
+	users    []staged
 	index    map[domain.UserID]int // into users, once there are many
 	changes  []domain.Change
+}
+
+// staged is a user as a transaction has made it so far.
+type staged struct {
+	user      domain.UserID
+	cell      *cell            // nil if nothing is stored of the user
+	presences domain.Presences // shared with the cell, until block is set
+	block     *block           // the transaction's own, so it may be changed
+	written   bool
 }
 
 func (t *transaction) add(w *ports.Write) error {
@@ -101,15 +114,33 @@ func (t *transaction) add(w *ports.Write) error {
 		next.Revision = t.revision
 		t.changes = append(t.changes, domain.Change{User: at.user, Presence: next})
 	}
-	at.presences = at.presences.With(next)
+	at.set(next, known)
 	return nil
+}
+
+// set replaces the presence on one protocol, which is known if there is one already.
+func (u *staged) set(next domain.Presence, known bool) {
+	u.written = true
+	if !known || next.Gone {
+		u.presences, u.block = u.presences.With(next), nil
+		return
+	}
+	if u.block == nil {
+		u.block = newBlock(u.presences)
+		u.presences = u.block.presences()
+	}
+	for i := range u.presences {
+		if u.presences[i].Protocol == next.Protocol {
+			u.presences[i] = next
+		}
+	}
 }
 
 // manyUsers is from where on a search through the staged users is slower than an index.
 const manyUsers = 16
 
-// stage returns the user's record as this transaction has made it so far. The pointer is valid until the next call.
-func (t *transaction) stage(user domain.UserID) *record {
+// stage returns the user as this transaction has made it so far. The pointer is valid until the next call.
+func (t *transaction) stage(user domain.UserID) *staged {
 	if t.index != nil {
 		if i, ok := t.index[user]; ok {
 			return &t.users[i]
@@ -121,14 +152,14 @@ func (t *transaction) stage(user domain.UserID) *record {
 			}
 		}
 	}
-	found, ok := t.store.users.Load(user)
-	if !ok {
-		found.user = user
+	next := staged{user: user}
+	if found, ok := t.store.users.Load(user); ok {
+		next = staged{user: found.user, cell: found, presences: found.Presences()}
 	}
-	t.users = append(t.users, found)
+	t.users = append(t.users, next)
 	switch {
 	case t.index != nil:
-		t.index[found.user] = len(t.users) - 1
+		t.index[next.user] = len(t.users) - 1
 	case len(t.users) > manyUsers:
 		t.index = make(map[domain.UserID]int, 2*len(t.users))
 		for i := range t.users {
@@ -142,11 +173,8 @@ func (t *transaction) commit() {
 	s := t.store
 	s.revision = t.revision
 	for i := range t.users {
-		record := t.users[i]
-		if len(record.presences) == 0 {
-			s.users.Delete(record.user)
-		} else {
-			s.users.Store(record.user, record)
+		if t.users[i].written {
+			s.replace(&t.users[i])
 		}
 	}
 	for _, change := range t.changes {
@@ -160,4 +188,25 @@ func (t *transaction) commit() {
 			w.add(k, change)
 		}
 	}
+}
+
+// replace makes a staged user what readers see.
+func (s *Store) replace(u *staged) {
+	if len(u.presences) == 0 {
+		if u.cell != nil {
+			s.users.Delete(u.user)
+			u.cell.kept.Store(nil)
+		}
+		return
+	}
+	if u.block == nil {
+		u.block = newBlock(u.presences)
+	}
+	if u.cell != nil {
+		u.cell.kept.Store(u.block)
+		return
+	}
+	added := &cell{user: u.user}
+	added.kept.Store(u.block)
+	s.users.Store(u.user, added)
 }

@@ -76,6 +76,20 @@ func (mr *MockStoreMockRecorder) Presences(user interface{}) *gomock.Call {
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Presences", reflect.TypeOf((*MockStore)(nil).Presences), user)
 }
 
+// Slot mocks base method.
+func (m *MockStore) Slot(user domain.UserID) ports.Slot {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Slot", user)
+	ret0, _ := ret[0].(ports.Slot)
+	return ret0
+}
+
+// Slot indicates an expected call of Slot.
+func (mr *MockStoreMockRecorder) Slot(user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Slot", reflect.TypeOf((*MockStore)(nil).Slot), user)
+}
+
 // Watch mocks base method.
 func (m *MockStore) Watch(since domain.Revision) ports.Watch {
 	m.ctrl.T.Helper()
@@ -88,6 +102,43 @@ func (m *MockStore) Watch(since domain.Revision) ports.Watch {
 func (mr *MockStoreMockRecorder) Watch(since interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Watch", reflect.TypeOf((*MockStore)(nil).Watch), since)
+}
+
+// MockSlot is a mock of Slot interface.
+type MockSlot struct {
+	ctrl     *gomock.Controller
+	recorder *MockSlotMockRecorder
+}
+
+// MockSlotMockRecorder is the mock recorder for MockSlot.
+type MockSlotMockRecorder struct {
+	mock *MockSlot
+}
+
+// NewMockSlot creates a new mock instance.
+func NewMockSlot(ctrl *gomock.Controller) *MockSlot {
+	mock := &MockSlot{ctrl: ctrl}
+	mock.recorder = &MockSlotMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockSlot) EXPECT() *MockSlotMockRecorder {
+	return m.recorder
+}
+
+// Presences mocks base method.
+func (m *MockSlot) Presences() domain.Presences {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Presences")
+	ret0, _ := ret[0].(domain.Presences)
+	return ret0
+}
+
+// Presences indicates an expected call of Presences.
+func (mr *MockSlotMockRecorder) Presences() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Presences", reflect.TypeOf((*MockSlot)(nil).Presences))
 }
 
 // MockWatch is a mock of Watch interface.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -214,6 +215,92 @@ var storeContract = []contract[ports.Store]{
 		again := set(t, s, alice, web, domain.Available, "")
 		if again.Revision <= d.Revision {
 			t.Errorf("revision %d after %d", again.Revision, d.Revision)
+		}
+	}},
+	{"a user of whom nothing is stored has no slot", func(t *testing.T, s ports.Store) {
+		if got := s.Slot(alice); got != nil {
+			t.Errorf("Slot = %v, want nil", got)
+		}
+	}},
+	{"a slot shows what is written after it was got, in other memory only if something was written", func(t *testing.T, s ports.Store) {
+		set(t, s, alice, web, domain.Busy, "")
+		slot := s.Slot(alice)
+		for i, write := range []func(){
+			func() { set(t, s, alice, web, domain.Away, "lunch") },
+			func() { // a renewal
+				old := stored(s, alice, web)
+				next := old
+				next.Updated++
+				put(t, s, ports.Write{User: alice, Old: old, New: next})
+			},
+			func() { set(t, s, alice, desk, domain.Busy, "") },
+			func() { set(t, s, alice, desk, domain.Away, "") },
+			func() { p := stored(s, alice, web); put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)}) },
+		} {
+			before := slot.Presences()
+			kept := slices.Clone(before)
+			write()
+			after := slot.Presences()
+			if !slices.Equal(after, s.Presences(alice)) || slices.Equal(after, kept) {
+				t.Errorf("write %d: the slot shows %+v, the store %+v", i, after, s.Presences(alice))
+			}
+			if &after[0] == &before[0] || !slices.Equal(before, kept) {
+				t.Errorf("write %d: it changed what the slot had shown before", i)
+			}
+			if again := slot.Presences(); &again[0] != &after[0] || len(again) != len(after) {
+				t.Errorf("after write %d the slot shows other memory although nothing was written", i)
+			}
+		}
+	}},
+	{"the slot of a user who was removed shows nothing for ever, and one who comes back has a new slot", func(t *testing.T, s ports.Store) {
+		p := set(t, s, alice, web, domain.Busy, "")
+		slot := s.Slot(alice)
+		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
+		if got := slot.Presences(); got != nil || s.Slot(alice) != nil {
+			t.Errorf("after the removal the slot shows %+v, and there is a slot: %t", got, s.Slot(alice) != nil)
+		}
+		set(t, s, alice, web, domain.Away, "")
+		if got := slot.Presences(); got != nil {
+			t.Errorf("the old slot shows %+v, want nil", got)
+		}
+		again := s.Slot(alice)
+		if again == nil {
+			t.Fatal("no slot of a user who came back")
+		}
+		if got := again.Presences(); len(got) != 1 || got[0].Status != domain.Away {
+			t.Errorf("the new slot shows %+v", got)
+		}
+	}},
+	{"users with many protocols are kept like others", func(t *testing.T, s ports.Store) {
+		var slot ports.Slot
+		for i := range 12 {
+			set(t, s, alice, domain.Protocol(fmt.Sprintf("p%02d", i)), domain.Busy, fmt.Sprint(i))
+			if i == 0 {
+				slot = s.Slot(alice)
+			}
+			runtime.GC() // would find a pointer that it was not told of
+			for j, p := range slot.Presences() {
+				if p.Protocol != domain.Protocol(fmt.Sprintf("p%02d", j)) || p.Message != fmt.Sprint(j) {
+					t.Errorf("of %d protocols the one at %d is %+v", i+1, j, p)
+				}
+			}
+			if n := len(slot.Presences()); n != i+1 {
+				t.Errorf("%d protocols, want %d", n, i+1)
+			}
+		}
+	}},
+	{"reading allocates nothing", func(t *testing.T, s ports.Store) {
+		set(t, s, alice, web, domain.Busy, "")
+		slot := s.Slot(alice)
+		reads := map[string]func(){
+			"Presences":      func() { s.Presences(alice) },
+			"Slot":           func() { s.Slot(alice) },
+			"Slot.Presences": func() { slot.Presences() },
+		}
+		for name, read := range reads {
+			if n := testing.AllocsPerRun(100, read); n != 0 {
+				t.Errorf("%s allocates %v times", name, n)
+			}
 		}
 	}},
 	{"of concurrent writes against the same state exactly one succeeds", func(t *testing.T, s ports.Store) {

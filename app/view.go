@@ -1,0 +1,184 @@
+package app
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.View = (*view)(nil)
+
+// view implements ports.View. It remembers in which slot of the store each user is, and what was there: a slot that shows the
+// same slice has not been written since, so nothing of it need be read.
+type view struct {
+	presence *Presence
+	list     *list
+	seen     []seen             // for each user
+	found    []domain.Presences // for each user: what was seen, but as it was at the given moment
+	at       domain.Timestamp
+
+	// From when until when nothing that was seen expires, nor has not yet expired (a clock may be set back).
+	from, until domain.Timestamp
+}
+
+// list is what all views of the same users share.
+type list struct {
+	ids   []string
+	users []domain.UserID
+}
+
+// seen is what a user's slot showed. The slot is nil if nothing was stored of the user.
+type seen struct {
+	slot      ports.Slot
+	presences domain.Presences
+}
+
+// View implements ports.Presence.
+func (p *Presence) View(ids []string) (ports.View, error) {
+	users, err := newList(ids)
+	if err != nil {
+		return nil, err
+	}
+	empty := &view{
+		presence: p,
+		list:     users,
+		seen:     make([]seen, len(ids)),
+		found:    make([]domain.Presences, len(ids)),
+	}
+	first, _ := empty.renew(p.clock.Now())
+	return first, nil
+}
+
+// newList copies the ids, into one piece of memory.
+func newList(ids []string) (*list, error) {
+	var joined strings.Builder
+	for _, id := range ids {
+		joined.WriteString(id)
+	}
+	text := joined.String()
+	l := &list{ids: make([]string, len(ids)), users: make([]domain.UserID, len(ids))}
+	for i, id := range ids {
+		l.ids[i], text = text[:len(id)], text[len(id):]
+		user, err := domain.ParseUserID(l.ids[i])
+		if err != nil {
+			return nil, invalidIDs(ids)
+		}
+		l.users[i] = user
+	}
+	return l, nil
+}
+
+// IDs implements ports.View.
+func (v *view) IDs() []string { return v.list.ids }
+
+// Presences implements ports.View.
+func (v *view) Presences() []domain.Presences { return v.found }
+
+// Refresh implements ports.View.
+func (v *view) Refresh() (now ports.View, changed bool) {
+	// The time first, as in Query: what is written later counts as if it had been there.
+	at := v.presence.clock.Now()
+	if at >= v.from && at <= v.until && v.unwritten() {
+		return v, false
+	}
+	return v.renew(at)
+}
+
+// unwritten reports whether all slots show what they showed.
+func (v *view) unwritten() bool {
+	for i := range v.seen {
+		s := &v.seen[i]
+		if s.slot == nil {
+			if v.presence.store.Slot(v.list.users[i]) != nil {
+				return false
+			}
+			continue
+		}
+		if !same(s.slot.Presences(), s.presences) {
+			return false
+		}
+	}
+	return true
+}
+
+// renew makes the view that follows v. Of a user of whom nothing was written, and nothing has expired, it keeps what v has.
+func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
+	next := &view{
+		presence: v.presence,
+		list:     v.list,
+		seen:     slices.Clone(v.seen),
+		found:    slices.Clone(v.found),
+		at:       at,
+		from:     minTimestamp,
+		until:    maxTimestamp,
+	}
+	for i := range next.seen {
+		s, before := &next.seen[i], v.seen[i].presences
+		s.look(v.presence.store, v.list.users[i])
+		next.narrow(s.presences)
+		if same(s.presences, before) && !s.presences.Expired(at) && !before.Expired(v.at) {
+			continue
+		}
+		next.found[i] = s.presences.At(at)
+		changed = changed || !readsAs(v.found[i], next.found[i])
+	}
+	return next, changed
+}
+
+const (
+	minTimestamp = domain.Timestamp(-1 << 63)
+	maxTimestamp = domain.Timestamp(1<<63 - 1)
+)
+
+// narrow takes presences into account in from and until.
+func (v *view) narrow(presences domain.Presences) {
+	for i := range presences {
+		switch p := &presences[i]; {
+		case p.Expired(v.at):
+			v.from = max(v.from, p.Expires+1)
+		case !p.Expires.IsZero():
+			v.until = min(v.until, p.Expires)
+		}
+	}
+}
+
+// look reads the user's slot, and looks for another one if that shows nothing any more.
+func (s *seen) look(store ports.Store, user domain.UserID) {
+	if s.slot != nil {
+		if s.presences = s.slot.Presences(); s.presences != nil {
+			return
+		}
+	}
+	if s.slot = store.Slot(user); s.slot == nil {
+		s.presences = nil
+		return
+	}
+	if s.presences = s.slot.Presences(); s.presences == nil { // removed between the two
+		s.slot = nil
+	}
+}
+
+// same reports whether both are the same memory, and not only equal.
+func same(a, b domain.Presences) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// readsAs reports whether b differs from a in nothing but when it was confirmed and until when it holds.
+func readsAs(a, b domain.Presences) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		p, q := a[i], b[i]
+		if p.Expires.IsZero() != q.Expires.IsZero() {
+			return false
+		}
+		p.Updated, p.Expires = q.Updated, q.Expires
+		if p != q {
+			return false
+		}
+	}
+	return true
+}
