@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/valyala/fasthttp"
@@ -30,12 +31,25 @@ func (x *exchange) release() {
 
 // query answers GET.
 func (s *Server) query(ctx *fasthttp.RequestCtx) error {
+	body := ctx.Request.Body()
+	var repeated []byte
+	if text, ok := s.authorisedList(body); ok {
+		if known := s.lists.find(text); known != nil {
+			return s.answerKnown(ctx, known)
+		}
+		if s.lists.again(text) {
+			repeated = bytes.Clone(text) // reading changes it
+		}
+	}
 	x := newExchange()
-	if err := x.request.ReadQuery(ctx.Request.Body()); err != nil {
+	if err := x.request.ReadQuery(body); err != nil {
 		return s.refused(ctx, x, err)
 	}
 	if _, err := s.tokens.Verify(x.request.Token); err != nil {
 		return s.refused(ctx, x, err)
+	}
+	if repeated != nil && len(x.request.Users) >= minListUsers {
+		return s.answerRepeated(ctx, x, repeated)
 	}
 	return s.answer(ctx, x)
 }
@@ -96,18 +110,30 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) error {
 	if err != nil {
 		return s.refused(ctx, x, err)
 	}
-	setHeader(ctx)
-	ctx.Response.Header.SetContentTypeBytes(typeJSON)
 	answer := userstatus.Answer{Users: x.request.Users, Found: x.found}
 	var whole bool
 	x.body, whole = answer.Append(x.body[:0], maxWhole)
 	if !whole {
-		ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x}, answer.Size())
+		respondPiecemeal(ctx, answer, x)
 		return nil
 	}
-	ctx.Response.SetBodyRaw(x.body)
+	respondWhole(ctx, x.body)
 	ctx.Conn().(*conn).exchange = x // which releases it when the answer was sent
 	return nil
+}
+
+// respondWhole answers with a body, which is not copied: it must not change until the answer was sent.
+func respondWhole(ctx *fasthttp.RequestCtx, body []byte) {
+	setHeader(ctx)
+	ctx.Response.Header.SetContentTypeBytes(typeJSON)
+	ctx.Response.SetBodyRaw(body)
+}
+
+// respondPiecemeal answers with what is too large for one piece, and releases the exchange then, unless it is nil.
+func respondPiecemeal(ctx *fasthttp.RequestCtx, answer userstatus.Answer, x *exchange) {
+	setHeader(ctx)
+	ctx.Response.Header.SetContentTypeBytes(typeJSON)
+	ctx.Response.SetBodyStream(&stream{Answer: answer, exchange: x}, answer.Size())
 }
 
 // refused turns an error about the request into one that the response can be made of.
@@ -120,8 +146,8 @@ func (s *Server) refused(ctx *fasthttp.RequestCtx, x *exchange, err error) error
 	return p
 }
 
-// stream is an answer that fasthttp fetches while it sends it. It finishes the exchange then, because the answer refers to
-// the request.
+// stream is an answer that fasthttp fetches while it sends it. It finishes the exchange then, if there is one, because the answer
+// refers to the request.
 type stream struct {
 	userstatus.Answer
 	exchange *exchange
@@ -132,6 +158,8 @@ func (*stream) Read([]byte) (int, error) { return 0, errNoRead }
 
 // Close is called by fasthttp when the answer was sent, or could not be.
 func (b *stream) Close() error {
-	b.exchange.release()
+	if b.exchange != nil {
+		b.exchange.release()
+	}
 	return nil
 }

@@ -45,6 +45,7 @@ type Server struct {
 	tokens   ports.Tokens
 	log      *slog.Logger
 	refusals *refusals
+	lists    *lists
 
 	http *fasthttp.Server
 	next fasthttp.RequestHandler // Fiber's router
@@ -67,6 +68,7 @@ func New(cfg Config, presence ports.Presence, tokens ports.Tokens, log *slog.Log
 		tokens:   tokens,
 		log:      log,
 		refusals: newRefusals(log),
+		lists:    newLists(),
 		conns:    make(map[*conn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
