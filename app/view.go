@@ -10,8 +10,8 @@ import (
 
 var _ ports.View = (*view)(nil)
 
-// view implements ports.View. It remembers in which slot of the store each user is, and what was there: a slot that shows the
-// same slice has not been written since, so nothing of it need be read.
+// view implements ports.View. It remembers in which slot of the store each user is, and what was there: as long as the slot
+// holds that, nothing of it need be read.
 type view struct {
 	presence *Presence
 	list     *list
@@ -96,7 +96,7 @@ func (v *view) unwritten() bool {
 			}
 			continue
 		}
-		if !same(s.slot.Presences(), s.presences) {
+		if !s.slot.Holds(s.presences) {
 			return false
 		}
 	}
@@ -115,10 +115,10 @@ func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 		until:    maxTimestamp,
 	}
 	for i := range next.seen {
-		s, before := &next.seen[i], v.seen[i].presences
-		s.look(v.presence.store, v.list.users[i])
+		s := &next.seen[i]
+		holds := s.look(v.presence.store, v.list.users[i])
 		next.narrow(s.presences)
-		if same(s.presences, before) && !s.presences.Expired(at) && !before.Expired(v.at) {
+		if holds && !s.presences.Expired(at) && !s.presences.Expired(v.at) {
 			continue
 		}
 		next.found[i] = s.presences.At(at)
@@ -144,25 +144,25 @@ func (v *view) narrow(presences domain.Presences) {
 	}
 }
 
-// look reads the user's slot, and looks for another one if that shows nothing any more.
-func (s *seen) look(store ports.Store, user domain.UserID) {
+// look reads the user's slot, and looks for another one if that shows nothing any more. It reports whether what was seen holds.
+func (s *seen) look(store ports.Store, user domain.UserID) (holds bool) {
 	if s.slot != nil {
+		if s.slot.Holds(s.presences) {
+			return true
+		}
 		if s.presences = s.slot.Presences(); s.presences != nil {
-			return
+			return false
 		}
 	}
-	if s.slot = store.Slot(user); s.slot == nil {
-		s.presences = nil
-		return
+	none := s.slot == nil
+	s.presences = nil
+	if s.slot = store.Slot(user); s.slot != nil {
+		s.presences = s.slot.Presences()
 	}
-	if s.presences = s.slot.Presences(); s.presences == nil { // removed between the two
+	if s.presences == nil { // or it was removed between the two
 		s.slot = nil
 	}
-}
-
-// same reports whether both are the same memory, and not only equal.
-func same(a, b domain.Presences) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	return none && s.presences == nil
 }
 
 // readsAs reports whether b differs from a in nothing but when it was confirmed and until when it holds.

@@ -60,12 +60,13 @@ type Store interface {
 
 // Slot is where one user's presences are kept, from the first until the last of them is removed. It may be used concurrently.
 type Slot interface {
-	// Presences returns what Store.Presences would return for the user now, in less time, under the same conditions. What was
-	// written since an earlier call is in other memory than that call's result, if somebody still holds that: so as long as the
-	// result is the same slice, nothing was written.
+	// Presences returns what Store.Presences would return for the user now, in less time, under the same conditions.
 	//
 	// Once it has returned nil it does so for ever: if the user comes back, that is in another slot.
 	Presences() domain.Presences
+	// Holds reports whether nothing was written since Presences returned this, its very result and not only an equal one. It
+	// takes even less time than to get and look at presences. Of nil it is not to be asked.
+	Holds(presences domain.Presences) bool
 }
 
 // Watch follows the changes of a store. It carries state, not history: of several changes to one presence between two calls

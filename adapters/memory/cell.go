@@ -27,6 +27,12 @@ func (c *cell) Presences() domain.Presences {
 	return nil
 }
 
+// Holds implements ports.Slot. It reads the cell and nothing else, which is most of its point.
+func (c *cell) Holds(presences domain.Presences) bool {
+	b := c.kept.Load()
+	return b != nil && &b.first[0] == &presences[0]
+}
+
 // block holds presences, at least one, and is immutable once it is in a cell. It is a slice whose length lies with its array,
 // so that both are replaced at once and one allocation is enough; the array goes on behind the end of this type.
 type block struct {

@@ -127,6 +127,20 @@ func (m *MockSlot) EXPECT() *MockSlotMockRecorder {
 	return m.recorder
 }
 
+// Holds mocks base method.
+func (m *MockSlot) Holds(presences domain.Presences) bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Holds", presences)
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// Holds indicates an expected call of Holds.
+func (mr *MockSlotMockRecorder) Holds(presences interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Holds", reflect.TypeOf((*MockSlot)(nil).Holds), presences)
+}
+
 // Presences mocks base method.
 func (m *MockSlot) Presences() domain.Presences {
 	m.ctrl.T.Helper()
