@@ -81,13 +81,16 @@ func (r *recorder) Known(user domain.UserID) {
 func (r *recorder) Report(report domain.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	devices := r.devices[report.User]
+	before, known := r.devices[report.User]
+	devices := before
 	if report.Device == "" && report.Status == domain.Unavailable {
 		devices.Clear()
 	} else {
 		devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
 	}
-	r.devices[report.User] = devices
+	if !known || devices != before {
+		r.devices[report.User] = devices
+	}
 	if len(r.forgotten) > 0 {
 		delete(r.forgotten, report.User)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,13 +20,14 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// rendered returns presence stanzas of many users as RFC 6121, 4.7, has them, with all children that it knows.
-func rendered(stanzas int) []byte {
+// rendered returns one presence stanza of each of many users as RFC 6121, 4.7, has them, with all children that it knows. With
+// every turn each user shows something else.
+func rendered(stanzas, turn int) []byte {
 	shows := []string{"", "<show>away</show>", "<show>dnd</show>", "<show>xa</show>", "<show>chat</show>"}
 	var b bytes.Buffer
 	for i := range stanzas {
 		fmt.Fprintf(&b, "<presence from='user%d@example.test/device-%d' to='observer@example.test/here' xml:lang='en'>%s<status>message %d, im Café</status>"+
-			"<priority>5</priority></presence>\n", i%5000, i%2, shows[i%len(shows)], i%7)
+			"<priority>5</priority></presence>\n", i, i%2, shows[(i+turn)%len(shows)], (i+turn)%7)
 	}
 	return b.Bytes()
 }
@@ -43,14 +45,14 @@ type decoded struct {
 	Priority string   `xml:"priority"`
 }
 
-// counting is the cheapest observer there is.
-type counting struct{ reports atomic.Int64 }
+// idle is an observer that does nothing: counted counts.
+type idle struct{}
 
-func (*counting) Connected()             {}
-func (*counting) Known(domain.UserID)    {}
-func (c *counting) Report(domain.Report) { c.reports.Add(1) }
-func (*counting) Forget(domain.UserID)   {}
-func (*counting) Synced()                {}
+func (*idle) Connected()           {}
+func (*idle) Known(domain.UserID)  {}
+func (*idle) Report(domain.Report) {}
+func (*idle) Forget(domain.UserID) {}
+func (*idle) Synced()              {}
 
 // counted is a source of which a benchmark counts the reports.
 type counted struct {
@@ -75,25 +77,18 @@ func (o countedObserver) Report(report domain.Report) {
 
 // BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules), from a fake server in this
 // process, which also has to encrypt them: to an observer that only counts, and through the use cases into a store. The
-// reference is encoding/xml alone on the same bytes in memory, in one goroutine.
+// reference is encoding/xml alone on the same bytes in memory, in one goroutine. The connection is made before it begins, and an
+// operation counts when its report has arrived.
 func BenchmarkIngest(b *testing.B) {
-	const stanzas = 20_000
-	text := rendered(stanzas)
-	f := newFake(b, afterLogin(func(s *stream) {
-		go s.serve("")
-		for {
-			if _, err := s.Write(text); err != nil {
-				return
-			}
-		}
-	}))
+	const stanzas = 5000
+	var texts [7][]byte
+	for turn := range texts {
+		texts[turn] = rendered(stanzas, turn)
+	}
 	reference := func(stop func() bool) (operations int) {
-		for {
-			decoder := xml.NewDecoder(struct{ io.Reader }{bytes.NewReader(text)}) // nothing but a Reader, as a connection is
+		for turn := 0; !stop(); turn++ {
+			decoder := xml.NewDecoder(struct{ io.Reader }{bytes.NewReader(texts[turn%len(texts)])}) // nothing but a Reader, as a connection is
 			for range stanzas {
-				if operations%100 == 0 && stop() {
-					return operations
-				}
 				var p decoded
 				if err := decoder.Decode(&p); err != nil {
 					b.Fatal(err)
@@ -101,38 +96,52 @@ func BenchmarkIngest(b *testing.B) {
 				operations++
 			}
 		}
+		return operations
 	}
-	b.Run("observer", func(b *testing.B) {
-		bench.Compare(b, 0.7, reference, func(stop func() bool) int {
-			observer := &counting{}
-			runUntil(stop, func(ctx context.Context) { _ = f.source(b, nil).Run(ctx, observer) })
-			return int(observer.reports.Load())
-		})
-	})
-	b.Run("store", func(b *testing.B) {
-		bench.Compare(b, 0.7, reference, func(stop func() bool) int {
+	for name, run := range map[string]func(context.Context, *counted){"observer": observe, "store": store(b)} {
+		b.Run(name, func(b *testing.B) {
+			work, turn := make(chan int), 0
+			f := newFake(b, afterLogin(func(s *stream) {
+				go s.serve("")
+				for turn := range work {
+					if _, err := s.Write(texts[turn%len(texts)]); err != nil {
+						return
+					}
+				}
+			}))
 			source := &counted{Source: f.source(b, nil)}
-			supervisor, err := app.NewSupervisor([]ports.Source{source}, memory.New(), clock.System{}, slog.New(slog.DiscardHandler))
-			if err != nil {
-				b.Fatal(err)
-			}
-			runUntil(stop, supervisor.Run)
-			return int(source.reports.Load())
+			ctx, cancel := context.WithCancel(context.Background())
+			var running sync.WaitGroup
+			running.Go(func() { run(ctx, source) })
+			bench.Compare(b, 0.7, reference, func(stop func() bool) (operations int) {
+				goal := source.reports.Load()
+				for ; !stop(); operations += stanzas {
+					work <- turn
+					turn++
+				}
+				for goal += int64(operations); source.reports.Load() < goal; {
+					time.Sleep(time.Millisecond)
+				}
+				return operations
+			})
+			close(work)
+			cancel()
+			running.Wait()
 		})
-	})
+	}
 }
 
-// runUntil runs something until it is time to stop, and returns when it has ended: until then reports arrive.
-func runUntil(stop func() bool, run func(ctx context.Context)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		run(ctx)
-	}()
-	for !stop() {
-		time.Sleep(time.Millisecond)
+// observe runs a source with the cheapest observer there is.
+func observe(ctx context.Context, source *counted) { _ = source.Run(ctx, &idle{}) }
+
+// store returns what runs a source with all use cases that a report passes through, into a store.
+func store(b *testing.B) func(context.Context, *counted) {
+	return func(ctx context.Context, source *counted) {
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, memory.New(), clock.New(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		supervisor.Run(ctx)
 	}
-	cancel()
-	<-done
 }
