@@ -38,6 +38,8 @@ const keptTail = 1024
 type guard struct {
 	relay    *relay
 	limit    int    // of unread
+	roster   int    // the limit while the roster is awaited
+	most     int    // of marks
 	unread   int    // bytes since the library returned the last stanza
 	marks    int    // tags and attributes since then, at most
 	loggedIn bool   // the library opens no stream any more
@@ -46,7 +48,9 @@ type guard struct {
 	tail     []byte // the latest plain text
 }
 
-func newGuard(relay *relay) *guard { return &guard{relay: relay, limit: maxLogin} }
+func newGuard(relay *relay, l limits) *guard {
+	return &guard{relay: relay, limit: maxLogin, roster: l.rosterSize, most: l.marks}
+}
 
 // refusal is what the guard panics with.
 type refusal struct{ err error }
@@ -76,8 +80,8 @@ func (g *guard) Write(marked []byte) (int, error) {
 	if g.unread > g.limit {
 		panic(refusal{fmt.Errorf("it sent more than %d bytes without completing a stanza", g.limit)})
 	}
-	if g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("=")); g.marks > maxMarks {
-		panic(refusal{fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", maxMarks)})
+	if g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("=")); g.marks > g.most {
+		panic(refusal{fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", g.most)})
 	}
 	g.keepTail(text)
 	if !g.loggedIn {
@@ -93,7 +97,7 @@ func (g *guard) Write(marked []byte) (int, error) {
 func (g *guard) returned() { g.unread, g.marks = 0, 0 }
 
 // enter switches from the login to the time after it.
-func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread, g.marks = true, nil, maxRoster, 0, 0 }
+func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread, g.marks = true, nil, g.roster, 0, 0 }
 
 func (g *guard) keepTail(text []byte) {
 	if len(text) >= keptTail {

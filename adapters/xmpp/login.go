@@ -55,7 +55,7 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 		_ = server.Close()
 		return nil, err
 	}
-	guard := newGuard(relay)
+	guard := newGuard(relay, s.limits)
 	stop := context.AfterFunc(ctx, func() { relay.cut(context.Cause(ctx)) })
 	client, err := s.authenticate(relay, guard)
 	if !stop() && err == nil { // cut at the last moment

@@ -22,15 +22,24 @@ const Protocol domain.Protocol = "xmpp"
 // leaveWithin is how long Run waits for the server to close the stream after ctx has ended.
 const leaveWithin = 300 * time.Millisecond
 
-// limits are the times that tests shorten.
+// limits are the times and sizes that tests make smaller.
 type limits struct {
 	login       time.Duration // for the whole login
 	pingEvery   time.Duration // between two pings
 	pingTimeout time.Duration // with nothing at all from the server, before the link counts as lost
 	roster      time.Duration // for the answer to the roster request
+	rosterSize  int           // see maxRoster
+	marks       int           // see maxMarks
 }
 
-var defaultLimits = limits{login: loginWithin, pingEvery: 15 * time.Second, pingTimeout: 10 * time.Second, roster: 60 * time.Second}
+var defaultLimits = limits{
+	login:       loginWithin,
+	pingEvery:   15 * time.Second,
+	pingTimeout: 10 * time.Second,
+	roster:      60 * time.Second,
+	rosterSize:  maxRoster,
+	marks:       maxMarks,
+}
 
 // Source watches the users that one XMPP account can see. Make it with New.
 type Source struct {

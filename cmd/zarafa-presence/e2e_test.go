@@ -125,7 +125,7 @@ func (s *site) devices() {
 	laptop, phone := s.server.Login(s.t, "alice", "laptop"), s.server.Login(s.t, "alice", "phone")
 	desk, tablet := s.server.Login(s.t, "bob", "desk"), s.server.Login(s.t, "bob", "tablet")
 	phone.Show("dnd", "am Telefon ☎")
-	desk.Show("xa", "")
+	desk.Show("xa", "lunch") // the same as the tablet: which of them the server hears last is open
 	tablet.Show("away", "lunch")
 	s.put("alice@example.test", "alice", "available", "feeling chatty..")
 	s.put("intranet@example.test", "carol", "busy", "presenting")
@@ -139,10 +139,12 @@ func (s *site) devices() {
 	tablet.Cut()
 	s.becomes(map[string]string{
 		"alice": "spreed=available feeling chatty.., xmpp=busy am Telefon ☎",
-		"bob":   "xmpp=away",
+		"bob":   "xmpp=away lunch",
 		"carol": "spreed=busy presenting, xmpp=unavailable",
 		"dave":  "xmpp=unavailable", "nobody": "",
-	}, func(shown map[string]string) bool { return strings.Contains(shown["alice"], "xmpp=busy am Telefon ☎") })
+	}, func(shown map[string]string) bool {
+		return strings.Contains(shown["alice"], "xmpp=busy am Telefon ☎")
+	})
 	desk.Leave("")
 	phone.Leave("")
 	s.becomes(map[string]string{
