@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -130,12 +131,23 @@ func invalidIDs(ids []string) error {
 	return problems
 }
 
+// writesPool keeps the memory of small plans for the next. Stores keep nothing of a Write but its strings.
+var writesPool = sync.Pool{New: func() any { return new([]ports.Write) }}
+
 // Update implements ports.Presence.
 func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
+	memory := writesPool.Get().(*[]ports.Write)
+	defer func() {
+		clear((*memory)[:cap(*memory)])
+		writesPool.Put(memory)
+	}()
 	for {
-		writes, err := p.plan(by, updates)
+		writes, err := p.plan(by, updates, (*memory)[:0])
 		if err != nil || len(writes) == 0 {
 			return err
+		}
+		if len(writes) <= fewWrites {
+			*memory = writes
 		}
 		err = p.store.Apply(ctx, writes)
 		if !errors.Is(err, ports.ErrConflict) {
@@ -144,10 +156,11 @@ func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []do
 	}
 }
 
-// plan checks all updates and turns them into writes against what is stored now, one for each presence.
-func (p *Presence) plan(by domain.Principal, updates []domain.Update) ([]ports.Write, error) {
+// plan checks all updates and turns them into writes against what is stored now, one for each presence, which it appends to
+// writes.
+func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []ports.Write) ([]ports.Write, error) {
 	now := p.clock.Now()
-	writes := make([]ports.Write, 0, len(updates))
+	writes = slices.Grow(writes, len(updates))
 	planned := plannedWrites{}
 	var problems domain.Problems
 	for i := range updates {

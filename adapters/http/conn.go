@@ -22,16 +22,26 @@ type conn struct {
 	served bool        // at least one request; only the serving goroutine uses it
 	linger bool        // the client may still be sending what nobody will read; only the serving goroutine uses it
 
+	slack         time.Duration
+	reads, writes deadline
+
 	exchange *exchange // whose answer is being sent; only the serving goroutine uses it
 }
 
 // Read notes the beginning of a request.
 func (c *conn) Read(p []byte) (int, error) {
+	c.reads.apply(c.slack, c.Conn.SetReadDeadline)
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.busy.Load() {
 		c.busy.Store(true)
 	}
 	return n, err
+}
+
+// Write sends a part of an answer.
+func (c *conn) Write(p []byte) (int, error) {
+	c.writes.apply(c.slack, c.Conn.SetWriteDeadline)
+	return c.Conn.Write(p)
 }
 
 // note follows what fasthttp says about a connection. It says "active" of a new one before anything has come, and of a used one
@@ -61,13 +71,19 @@ func (c *conn) release() {
 // SetReadDeadline never fails: fasthttp would panic, although the only reason is that Server.Stop has closed the connection, which the
 // next read finds out anyway.
 func (c *conn) SetReadDeadline(t time.Time) error {
-	_ = c.Conn.SetReadDeadline(t)
+	c.reads.wanted = t
 	return nil
 }
 
 // SetWriteDeadline never fails, like SetReadDeadline.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	_ = c.Conn.SetWriteDeadline(t)
+	c.writes.wanted = t
+	return nil
+}
+
+// SetDeadline never fails, like SetReadDeadline.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.reads.wanted, c.writes.wanted = t, t
 	return nil
 }
 

@@ -33,3 +33,48 @@ func NewRefusals(log io.Writer) (note func()) {
 
 // Stopping reports whether Stop has begun.
 func (s *Server) Stopping() bool { return s.stopping.Load() }
+
+// MaxLists is how much memory known lists may take.
+const MaxLists = maxLists
+
+// ForgetLists makes a server as if nobody had asked it for a list.
+func (s *Server) ForgetLists() {
+	s.lists.mu.Lock()
+	defer s.lists.mu.Unlock()
+	for len(s.lists.ring) > 0 {
+		s.lists.remove(s.lists.ring[0])
+	}
+	for i := range s.lists.once {
+		s.lists.once[i].Store(0)
+	}
+}
+
+// KnownLists returns how many lists are known, how much memory they are thought to take, and how many are noted as seen once.
+func (s *Server) KnownLists() (lists, size, noted int) {
+	s.lists.mu.Lock()
+	defer s.lists.mu.Unlock()
+	for i := range s.lists.once {
+		if s.lists.once[i].Load() != 0 {
+			noted++
+		}
+	}
+	if s.lists.known.Size() != len(s.lists.ring) {
+		panic("the lists in the map are not those in the ring")
+	}
+	return len(s.lists.ring), s.lists.size, noted
+}
+
+// KnowsList reports whether the list in a request's body is known.
+func (s *Server) KnowsList(body string) bool { return s.KnownAnswer(body) != nil }
+
+// KnownAnswer returns the last answer to a request, if its list is known.
+func (s *Server) KnownAnswer(body string) []byte {
+	text, ok := s.authorisedList([]byte(body))
+	if !ok {
+		return nil
+	}
+	if known := s.lists.find(text); known != nil {
+		return known.last.Load().body
+	}
+	return nil
+}

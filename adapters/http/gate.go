@@ -59,8 +59,12 @@ func ambiguity(header *fasthttp.RequestHeader) string {
 	if p := header.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
 		return "the protocol is neither HTTP/1.1 nor HTTP/1.0"
 	}
+	const control = "a header line contains a control character"
 	var lengths, encodings int
 	rest := header.RawHeaders()
+	if bytes.IndexByte(rest, 0) >= 0 {
+		return control
+	}
 	for len(rest) > 0 {
 		line := rest
 		if end := bytes.IndexByte(rest, '\n'); end >= 0 {
@@ -90,8 +94,8 @@ func ambiguity(header *fasthttp.RequestHeader) string {
 		case ' ', '\t':
 			return "a header line is folded"
 		}
-		if bytes.IndexByte(line, 0) >= 0 || bytes.IndexByte(line, '\r') >= 0 {
-			return "a header line contains a control character"
+		if bytes.IndexByte(line, '\r') >= 0 {
+			return control
 		}
 	}
 	switch {

@@ -239,7 +239,7 @@ func (s *Server) accept(listener net.Listener) {
 }
 
 func (s *Server) serve(raw net.Conn) {
-	c := &conn{Conn: raw}
+	c := &conn{Conn: raw, slack: s.cfg.slack()}
 	s.mu.Lock()
 	full := len(s.conns) >= s.cfg.MaxConnections
 	if !full {

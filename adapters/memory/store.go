@@ -22,6 +22,7 @@ type Store struct {
 	revision domain.Revision
 	gone     map[key]domain.Presence // the last word on each presence that was removed
 	watches  map[*watch]struct{}
+	batch    transaction // what is being written; kept so that small ones need no memory of their own
 }
 
 type key struct {
@@ -69,8 +70,9 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var small [4]staged
-	batch := transaction{store: s, revision: s.revision, users: small[:0]}
+	batch := &s.batch
+	defer batch.reset()
+	batch.store, batch.revision = s, s.revision
 	for i := range writes {
 		if err := batch.add(&writes[i]); err != nil {
 			return err
@@ -87,6 +89,16 @@ type transaction struct {
 	users    []staged
 	index    map[domain.UserID]int // into users, once there are many
 	changes  []domain.Change
+}
+
+// reset lets go of everything.
+func (t *transaction) reset() {
+	clear(t.users)
+	clear(t.changes)
+	*t = transaction{users: t.users[:0], changes: t.changes[:0]}
+	if cap(t.users) > manyUsers {
+		*t = transaction{}
+	}
 }
 
 // staged is a user as a transaction has made it so far.
