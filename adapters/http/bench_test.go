@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,15 +27,58 @@ func BenchmarkGetOneUser(b *testing.B) {
 	compare(b, 0.85, r, func(client int) string { return request("GET", r.body(mark, entry(client))) })
 }
 
-// BenchmarkGetThousandUsers has all clients ask about the same users, out of many, as the pages of one organisation do.
+// BenchmarkGetThousandUsers has all clients ask about the same users, out of many, as the pages of one organisation do. Nobody
+// changes meanwhile, so it shows what a list costs that the server knows.
 func BenchmarkGetThousandUsers(b *testing.B) {
 	r := populated(b)
+	compare(b, 0.5, r, thousand(r))
+}
+
+// BenchmarkGetThousandUsersOfWhomOneChanges is the same while one of them changes a thousand times a second, and the answer with it.
+// It has no floor.
+func BenchmarkGetThousandUsersOfWhomOneChanges(b *testing.B) {
+	r := populated(b)
+	request := thousand(r)
+	done := make(chan struct{})
+	var changing sync.WaitGroup
+	defer changing.Wait()
+	defer close(done)
+	changing.Go(func() {
+		again := time.NewTicker(time.Millisecond)
+		defer again.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-again.C: // the length must stay
+				r.knows(b, domain.UserID(user(0)), "spreed", domain.Available, fmt.Sprintf("feeling chatty%02d", n%100))
+			}
+		}
+	})
+	compare(b, 0, r, request)
+}
+
+// BenchmarkGetThousandOtherUsers never repeats a list: each request is read, looked up and answered from the start. It has no floor.
+func BenchmarkGetThousandOtherUsers(b *testing.B) {
+	r := populated(b)
+	var lists atomic.Int64
+	compareVarying(b, 0, r, thousand(r), func(request []byte) {
+		n := lists.Add(1)
+		for at := len(request); n > 0; n /= 1000 { // a number in front of each of the last users' @: all of these users are there
+			at = bytes.LastIndexByte(request[:at], '@')
+			copy(request[at-3:at], fmt.Sprintf("%03d", n%1000))
+		}
+	})
+}
+
+// thousand returns the request of any client about a thousand users.
+func thousand(r *running) func(int) string {
 	all := make([]string, 1000)
 	for i := range all {
 		all[i] = entry(i * 104_729 % storedUsers) // not in the order in which they were stored
 	}
-	entries := strings.Join(all, ",")
-	compare(b, 0.5, r, func(int) string { return request("GET", r.body(mark, entries)) })
+	get := request("GET", r.body(mark, strings.Join(all, ",")))
+	return func(int) string { return get }
 }
 
 func BenchmarkPutOneUser(b *testing.B) {
@@ -69,6 +113,13 @@ func request(method, body string) string {
 // returns a constant that makes the whole response as long as the service's.
 func compare(b *testing.B, floor float64, r *running, request func(client int) string) {
 	b.Helper()
+	compareVarying(b, floor, r, request, func([]byte) {})
+}
+
+// compareVarying is compare with a function that makes another request of the one before, of the same length and with an answer of the
+// same length.
+func compareVarying(b *testing.B, floor float64, r *running, request func(client int) string, vary func(request []byte)) {
+	b.Helper()
 	first := raw(b, r.Server, request(0))
 	if first.status != 200 {
 		b.Fatalf("status %d: %s", first.status, first.body)
@@ -81,11 +132,11 @@ func compare(b *testing.B, floor float64, r *running, request func(client int) s
 	bare.Server().MaxIdleWorkerDuration = 100 * time.Millisecond // or fasthttp's pool would outlive the benchmark by ten seconds
 	go func() { _ = bare.Listener(listener) }()
 	b.Cleanup(func() { _ = bare.Shutdown() })
-	bench.Compare(b, floor, load(b, listener.Addr(), request), load(b, r.Addr(), request))
+	bench.Compare(b, floor, load(b, listener.Addr(), request, vary), load(b, r.Addr(), request, vary))
 }
 
 // load returns a load of requests over as many connections as there are clients. It keeps them.
-func load(b *testing.B, server net.Addr, request func(client int) string) bench.Load {
+func load(b *testing.B, server net.Addr, request func(client int) string, vary func([]byte)) bench.Load {
 	b.Helper()
 	var conns []net.Conn
 	var requests [][]byte
@@ -102,7 +153,7 @@ func load(b *testing.B, server net.Addr, request func(client int) string) bench.
 		var all sync.WaitGroup
 		counts := make([]int, connections)
 		for i, c := range conns {
-			all.Go(func() { counts[i] = exchange(b, c, requests[i], size, stop) })
+			all.Go(func() { counts[i] = exchange(b, c, requests[i], size, vary, stop) })
 		}
 		all.Wait()
 		total := 0
@@ -114,9 +165,10 @@ func load(b *testing.B, server net.Addr, request func(client int) string) bench.
 }
 
 // exchange sends a request and reads its response, which must have the given size and be a success, until stop says so.
-func exchange(b *testing.B, c net.Conn, request []byte, size int, stop func() bool) (n int) {
+func exchange(b *testing.B, c net.Conn, request []byte, size int, vary func([]byte), stop func() bool) (n int) {
 	response := make([]byte, size)
 	for ; !stop(); n++ {
+		vary(request)
 		if _, err := c.Write(request); err != nil {
 			b.Error(err)
 			return n

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -78,3 +79,15 @@ func (s *Server) KnownAnswer(body string) []byte {
 	}
 	return nil
 }
+
+// ApplyDeadlines tells which of the wanted deadlines are set, one after the other, when somebody waits after each.
+func ApplyDeadlines(slack time.Duration, wanted ...time.Time) (set []time.Time) {
+	var d deadline
+	for _, d.wanted = range wanted {
+		d.apply(slack, func(t time.Time) error { set = append(set, t); return nil })
+	}
+	return set
+}
+
+// Slack is how much sooner than configured time-outs may strike.
+func (c Config) Slack() time.Duration { return c.slack() }
