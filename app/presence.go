@@ -187,10 +187,12 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []p
 			planned.note(writes)
 		}
 		w := &writes[at]
+		message := w.New.Message
 		w.New = w.New.Observe(checked.status, checked.message, checked.rule.updatable.Expiry, now)
-		if w.New.Message != w.Old.Message {
-			w.New.Message = strings.Clone(w.New.Message) // the caller's string does not outlive the call
+		if w.New.Message != message {
+			message = strings.Clone(w.New.Message)
 		}
+		w.New.Message = message // not the caller's string, which does not outlive the call, even if it reads the same
 	}
 	return writes, problems.OrNil()
 }

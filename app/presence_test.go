@@ -185,15 +185,30 @@ func TestHeartbeatIsNoChange(t *testing.T) {
 
 func TestUpdateKeepsNoReferenceToTheCallersStrings(t *testing.T) {
 	f := newFixture(t)
-	user, message := []byte(mark), []byte("hello")
-	update := domain.Update{User: unsafeString(user), Protocol: "spreed", Status: "busy", Message: unsafeString(message)}
-	if err := f.Update(t.Context(), asMark, []domain.Update{update}); err != nil {
-		t.Fatal(err)
-	}
-	copy(user, "xxxxxxxxxxxxx")
-	copy(message, "xxxxx")
-	if got := f.says(t, string(mark)); got != "spreed=busy hello" {
-		t.Errorf("after the caller reused its buffers: %q", got)
+	for _, step := range []struct {
+		status, message string
+		later           time.Duration
+	}{
+		{"busy", "hello", 0},
+		{"away", "hello", 0},         // the same message, but not a repetition
+		{"away", "hello", 0},         // a repetition
+		{"away", "hello", time.Hour}, // what was there has expired
+		{"busy", "there", 0},
+	} {
+		f.clock.now = f.clock.now.Add(step.later)
+		user, status, message := []byte(mark), []byte(step.status), []byte(step.message)
+		update := domain.Update{User: unsafeString(user), Protocol: "spreed", Status: unsafeString(status), Message: unsafeString(message)}
+		if err := f.Update(t.Context(), asMark, []domain.Update{update, update}); err != nil {
+			t.Fatal(err)
+		}
+		for _, buffer := range [][]byte{user, status, message} {
+			for i := range buffer {
+				buffer[i] = 'x'
+			}
+		}
+		if got, want := f.says(t, string(mark)), "spreed="+step.status+" "+step.message; got != want {
+			t.Errorf("after the caller reused its buffers: %q, want %q", got, want)
+		}
 	}
 }
 
