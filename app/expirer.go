@@ -100,8 +100,10 @@ func (e *Expirer) expire(ctx context.Context, pending *agenda) {
 		err := rewrite(ctx, e.store, expired, itself, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
-			for _, entry := range again {
-				pending.add(now, entry)
+		}
+		for _, entry := range again { // what the store did not take, and what was renewed at the last moment
+			if p, found := e.find(entry); found {
+				pending.add(max(p.Expires, now), entry)
 			}
 		}
 	})

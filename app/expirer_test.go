@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,6 +153,82 @@ func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// racingStore lets somebody else write just before the first write that it takes.
+type racingStore struct {
+	*memory.Store
+	before func()
+}
+
+func (s *racingStore) Apply(ctx context.Context, writes []ports.Write) error {
+	if before := s.before; before != nil && writes[0].New.Status == domain.Unavailable {
+		s.before = nil
+		before()
+	}
+	return s.Store.Apply(ctx, writes)
+}
+
+func TestAHeartbeatAtTheLastMomentIsNotTheLastToExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &racingStore{Store: memory.New()}
+		presence := newPresence(t, store, clock.New())
+		store.before = func() { beat(t, presence, mark, "busy") }
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
+		synctest.Wait()
+		beat(t, presence, mark, "busy")
+		time.Sleep(spreed.Expiry.After + time.Second)
+		if p, _ := store.Presences(mark).On(web); store.before != nil || p.Status != domain.Busy {
+			t.Errorf("after a heartbeat at the last moment: %+v", p)
+		}
+		time.Sleep(spreed.Expiry.After)
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
+			t.Errorf("after no further heartbeat: %+v", p)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+// A machine without a battery for its clock starts in 1970.
+func TestALeapOfTheClockTakesNoTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &atomicClock{}
+		now.set(1)
+		store := memory.New()
+		beat(t, newPresence(t, store, now), mark, "busy")
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = app.NewExpirer(store, now, quiet).Run(ctx) })
+		synctest.Wait()
+		now.set(start)
+		began := realTime()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
+			t.Errorf("after the leap: %+v", p)
+		}
+		if took := realTime() - began; took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+// atomicClock is a clock that a test sets while others read it.
+type atomicClock struct{ now atomic.Int64 }
+
+func (c *atomicClock) Now() domain.Timestamp    { return domain.Timestamp(c.now.Load()) }
+func (c *atomicClock) set(now domain.Timestamp) { c.now.Store(int64(now)) }
+
+// realTime is the processor time of this process: in fake time there is no other.
+func realTime() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func TestExpirerReportsABrokenWatch(t *testing.T) {

@@ -94,6 +94,9 @@ func (r *recorder) Report(report domain.Report) {
 	if len(r.forgotten) > 0 {
 		delete(r.forgotten, report.User)
 	}
+	if !r.synced && devices.None() && report.Device != "" {
+		return // another device may have been there before this Run and not been reported yet
+	}
 	r.mark(report.User)
 }
 

@@ -194,6 +194,25 @@ func TestLostLink(t *testing.T) {
 
 const lastRetry = 30 * time.Second
 
+func TestADeviceThatLeavesBeforeSyncedSaysNothingOfTheOthers(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, ""))
+		seen.Report(online(anna, "phone", domain.Busy, ""))
+		s.lose <- errors.New("connection reset")
+		seen = <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Unavailable, ""))
+		s.shows(t, users{anna: "busy (stale)"})
+		seen.Report(online(anna, "phone", domain.Busy, ""))
+		s.shows(t, users{anna: "busy"})
+		seen.Synced()
+		seen.Report(online(anna, "phone", domain.Unavailable, ""))
+		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
 func TestRetriesBackOff(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
 		<-s.runs

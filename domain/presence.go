@@ -67,7 +67,7 @@ func ClipMessage(message string) string {
 	for !utf8.RuneStart(message[cut]) {
 		cut--
 	}
-	return message[:cut]
+	return strings.Clone(message[:cut]) // so that the rest can be freed
 }
 
 // Expired reports whether p's time is up: more than the configured time has passed since its last update.
@@ -93,6 +93,9 @@ func (p Presence) Observe(status Status, message string, policy ExpiryPolicy, no
 		next.Status, next.Message, next.Since = status, message, now
 	}
 	next.Updated, next.Expires = now, policy.Expires(now)
+	if status == Unavailable && message == "" {
+		next.Expires = 0 // it is already what expiry would make of it
+	}
 	next.Stale, next.Gone = false, false
 	return next
 }
@@ -119,7 +122,7 @@ func (p Presence) Remove(now Timestamp) Presence {
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
 // expiry is none; that there is one now, or none any more, is.
 func (p Presence) Differs(q Presence) bool {
-	return p.Status != q.Status || p.Message != q.Message || p.Stale != q.Stale || p.Gone != q.Gone ||
+	return p.Status != q.Status || p.Message != q.Message || p.Since != q.Since || p.Stale != q.Stale || p.Gone != q.Gone ||
 		p.Expires.IsZero() != q.Expires.IsZero()
 }
 

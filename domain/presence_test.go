@@ -74,6 +74,24 @@ func TestStale(t *testing.T) {
 	}
 }
 
+func TestUnavailableDoesNotExpire(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: time.Minute}
+	if p := (domain.Presence{Protocol: "spreed"}).Observe(domain.Unavailable, "", policy, start); p.Expires != 0 {
+		t.Errorf("%+v would be announced twice", p)
+	}
+	if p := (domain.Presence{Protocol: "spreed"}).Observe(domain.Unavailable, "gone home", policy, start); p.Expires != start.Add(time.Minute) {
+		t.Errorf("%+v keeps its message", p)
+	}
+}
+
+func TestComingBackAfterAnUnnoticedExpiryIsAChange(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: time.Minute}
+	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Busy, "", policy, start)
+	if back := p.Observe(domain.Busy, "", policy, start.Add(time.Hour)); !p.Differs(back) {
+		t.Errorf("%+v and %+v count as the same, though the user was away between", p, back)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	p := domain.Presence{Protocol: "xmpp", Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
 	want := domain.Presence{Protocol: "xmpp", Revision: 7, Since: start + 1, Updated: start + 1, Gone: true}
@@ -121,6 +139,9 @@ func TestTimestamps(t *testing.T) {
 	if got := domain.TimestampOf(now).Time(); !got.Equal(now) || got.Location() != time.UTC {
 		t.Errorf("%v comes back as %v", now, got)
 	}
+	if got := domain.Timestamp(1).Add(1<<63 - 1); got != 1<<63-1 {
+		t.Errorf("a moment beyond the last is %d", got)
+	}
 	if !domain.Timestamp(0).IsZero() || !domain.Timestamp(0).Time().IsZero() || domain.Timestamp(1).IsZero() {
 		t.Error("only the zero timestamp is none")
 	}
@@ -150,7 +171,11 @@ func TestExpiryProperties(t *testing.T) {
 			t.Fatalf("%+v is still to expire at %d", seen, late)
 		}
 		next := p.Observe(p.Status, p.Message, domain.ExpiryPolicy{After: 10}, late)
-		if next.Status != p.Status || next.Message != p.Message || next.Updated != late || next.Expires != late+10 || next.Since > late {
+		expires := late + 10
+		if p.Status == domain.Unavailable && p.Message == "" {
+			expires = 0
+		}
+		if next.Status != p.Status || next.Message != p.Message || next.Updated != late || next.Expires != expires || next.Since > late {
 			t.Fatalf("%+v is confirmed at %d as %+v", p, late, next)
 		}
 	})

@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Timestamp is a moment in nanoseconds since the Unix epoch; zero means "none". It takes a third of a time.Time's room and
 // has no pointer in it, which counts when millions of presences are kept.
@@ -17,8 +20,14 @@ func (t Timestamp) Time() time.Time {
 	return time.Unix(0, int64(t)).UTC()
 }
 
-// Add returns the moment d later.
-func (t Timestamp) Add(d time.Duration) Timestamp { return t + Timestamp(d) }
+// Add returns the moment d later, or the last one that there is (in the year 2262) if that is still later.
+func (t Timestamp) Add(d time.Duration) Timestamp {
+	sum := t + Timestamp(d)
+	if d > 0 && sum < t {
+		return math.MaxInt64
+	}
+	return sum
+}
 
 // IsZero reports whether t stands for "none".
 func (t Timestamp) IsZero() bool { return t == 0 }

@@ -85,7 +85,7 @@ func userIDFault(s string) string {
 		return "it is not valid UTF-8"
 	}
 	for _, r := range s {
-		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`"/<>\`, r) {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) || strings.ContainsRune(`"/<>\`, r) || isDisguise(r) {
 			return fmt.Sprintf("it contains %q", r)
 		}
 	}
@@ -103,4 +103,12 @@ func userIDFault(s string) string {
 		return "its domain has an empty label"
 	}
 	return ""
+}
+
+// isDisguise reports whether a letter would make one user's id look like another's: it cannot be seen, or folding its case makes
+// an ASCII letter of it, as of the Kelvin sign.
+func isDisguise(r rune) bool {
+	const brailleBlank = '\u2800'
+	return r >= utf8.RuneSelf && (unicode.ToLower(r) < utf8.RuneSelf || r == brailleBlank ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector))
 }

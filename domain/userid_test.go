@@ -31,6 +31,7 @@ func TestParseUserID(t *testing.T) {
 	}
 	invalid := []string{
 		"", "@", "markd", "@zarafa.com", "markd@", "a@b@c", "a@@b", "a b@c", "a\t@c", "a@c\n", "a\x00@c", "a\u200b@c", "a\u00a0b@c", "a\ufeff@c",
+		"mar\u212ad@c", "adm\u0130n@c", "a\u115f@c", "a\u2800@c", "a\u034f@c", "a\ufe0f@c",
 		"a@c/resource", "<a@c>", `"a"@c`, `a\b@c`, "a@.c", "a@c.", "a@b..c", "a@\xff", "\xc3@c", strings.Repeat("a", 319) + "@b",
 	}
 	for _, text := range invalid {
