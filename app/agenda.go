@@ -19,7 +19,7 @@ type agenda struct {
 
 // sheetSize is how many appointments lie together: so many that a sheet costs nothing, and few enough that what the last one has room
 // for does not count.
-const sheetSize = batchSize
+const sheetSize = 512
 
 // appointment says to look at a user's presence that has this revision. It has lapsed once there is none.
 type appointment struct {

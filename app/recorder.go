@@ -17,6 +17,9 @@ const (
 	// enough for a thousand reports of a server that has just let us in to become one write.
 	gather = 10 * time.Millisecond
 
+	// keptDirty is for how many users the recorder keeps room when they are written.
+	keptDirty = 8192
+
 	// retryAfter is how long the recorder waits when the store cannot take writes.
 	retryAfter = time.Second
 )
@@ -254,7 +257,7 @@ func (r *recorder) takeDirty() []sighting {
 		_, gone := r.forgotten[user]
 		seen = append(seen, sighting{user: user, message: message, status: status, gone: gone})
 	}
-	if len(r.dirty) > batchSize {
+	if len(r.dirty) > keptDirty {
 		r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
 	} else {
 		clear(r.dirty)

@@ -17,7 +17,7 @@ type presenceKey struct {
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.
-const batchSize = 512
+const batchSize = 128
 
 // rewrite replaces the presence that each of the items names by what change makes of it. change is called with what is stored,
 // once more if somebody else wrote meanwhile, and must depend on nothing but its arguments; what it returns unchanged is not

@@ -87,18 +87,23 @@ type transaction struct {
 	store    *Store
 	revision domain.Revision
 	users    []staged
-	index    map[domain.UserID]int // into users, once there are many
+	index    map[domain.UserID]int // into users, if there are many; else empty
 	changes  []domain.Change
 }
 
-// reset lets go of everything.
+// keptUsers is for how many users a transaction keeps its memory for the next one.
+const keptUsers = 1024
+
+// reset lets go of everything but that memory.
 func (t *transaction) reset() {
+	if cap(t.users) > keptUsers {
+		*t = transaction{}
+		return
+	}
 	clear(t.users)
 	clear(t.changes)
-	*t = transaction{users: t.users[:0], changes: t.changes[:0]}
-	if cap(t.users) > manyUsers {
-		*t = transaction{}
-	}
+	clear(t.index)
+	*t = transaction{users: t.users[:0], changes: t.changes[:0], index: t.index}
 }
 
 // staged is a user as a transaction has made it so far.
@@ -153,7 +158,7 @@ const manyUsers = 16
 
 // stage returns the user as this transaction has made it so far. The pointer is valid until the next call.
 func (t *transaction) stage(user domain.UserID) *staged {
-	if t.index != nil {
+	if len(t.users) > manyUsers {
 		if i, ok := t.index[user]; ok {
 			return &t.users[i]
 		}
@@ -169,11 +174,13 @@ func (t *transaction) stage(user domain.UserID) *staged {
 		next = staged{user: found.user, cell: found, presences: found.Presences()}
 	}
 	t.users = append(t.users, next)
-	switch {
-	case t.index != nil:
-		t.index[next.user] = len(t.users) - 1
-	case len(t.users) > manyUsers:
-		t.index = make(map[domain.UserID]int, 2*len(t.users))
+	switch count := len(t.users); {
+	case count > manyUsers+1:
+		t.index[next.user] = count - 1
+	case count > manyUsers:
+		if t.index == nil {
+			t.index = make(map[domain.UserID]int)
+		}
 		for i := range t.users {
 			t.index[t.users[i].user] = i
 		}

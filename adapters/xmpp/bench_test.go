@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,8 +78,8 @@ func (o countedObserver) Report(report domain.Report) {
 
 // BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules), from a fake server in this
 // process, which also has to encrypt them: to an observer that only counts, and through the use cases into a store. The
-// reference is encoding/xml alone on the same bytes in memory, in one goroutine. The connection is made before it begins, and an
-// operation counts when its report has arrived.
+// reference is encoding/xml alone on the same bytes in memory, in one goroutine. The connection is made before it begins, and it
+// ends when the last report has arrived, and is to be read from the store.
 func BenchmarkIngest(b *testing.B) {
 	const stanzas = 5000
 	var texts [7][]byte
@@ -98,8 +99,8 @@ func BenchmarkIngest(b *testing.B) {
 		}
 		return operations
 	}
-	for name, run := range map[string]func(context.Context, *counted){"observer": observe, "store": store(b)} {
-		b.Run(name, func(b *testing.B) {
+	for _, to := range []destination{{"observer", observe, anything}, toStore(b)} {
+		b.Run(to.name, func(b *testing.B) {
 			work, turn := make(chan int), 0
 			f := newFake(b, afterLogin(func(s *stream) {
 				go s.serve("")
@@ -112,14 +113,14 @@ func BenchmarkIngest(b *testing.B) {
 			source := &counted{Source: f.source(b, nil)}
 			ctx, cancel := context.WithCancel(context.Background())
 			var running sync.WaitGroup
-			running.Go(func() { run(ctx, source) })
+			running.Go(func() { to.run(ctx, source) })
 			bench.Compare(b, 0.7, reference, func(stop func() bool) (operations int) {
 				goal := source.reports.Load()
 				for ; !stop(); operations += stanzas {
 					work <- turn
 					turn++
 				}
-				for goal += int64(operations); source.reports.Load() < goal; {
+				for goal += int64(operations); source.reports.Load() < goal || !to.shows(stanzas-1, turn-1); {
 					time.Sleep(time.Millisecond)
 				}
 				return operations
@@ -131,17 +132,31 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
+// destination is where reports go.
+type destination struct {
+	name  string
+	run   func(context.Context, *counted)
+	shows func(user, turn int) bool // whether the user's stanza of a turn has arrived there
+}
+
 // observe runs a source with the cheapest observer there is.
 func observe(ctx context.Context, source *counted) { _ = source.Run(ctx, &idle{}) }
 
-// store returns what runs a source with all use cases that a report passes through, into a store.
-func store(b *testing.B) func(context.Context, *counted) {
-	return func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, memory.New(), clock.New(), slog.New(slog.DiscardHandler))
+func anything(int, int) bool { return true }
+
+// toStore runs a source with all use cases that a report passes through, into a store.
+func toStore(b *testing.B) destination {
+	store := memory.New()
+	run := func(ctx context.Context, source *counted) {
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return
 		}
 		supervisor.Run(ctx)
 	}
+	return destination{"store", run, func(user, turn int) bool {
+		p, _ := store.Presences(domain.UserID(fmt.Sprintf("user%d@example.test", user))).On(Protocol)
+		return strings.HasPrefix(p.Message, fmt.Sprintf("message %d,", (user+turn)%7))
+	}}
 }
