@@ -78,7 +78,7 @@ func TestPipelining(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 		switch {
-		case bad(i) && answer.StatusCode != 400:
+		case bad(i) && answer.StatusCode != nethttp.StatusBadRequest:
 			t.Errorf("answer %d to a bad request is %d", i, answer.StatusCode)
 		case !bad(i) && (!strings.Contains(string(body), `"`+message(i)+`"`) || !strings.Contains(string(body), user(i))):
 			t.Errorf("answer %d is %s", i, body)
