@@ -15,7 +15,7 @@ var _ ports.Observer = (*recorder)(nil)
 const (
 	// gather is how long the recorder lets reports come together before it writes them: too short to be noticed, and long
 	// enough for a thousand reports of a server that has just let us in to become one write.
-	gather = 10 * time.Millisecond
+	gather = 40 * time.Millisecond
 
 	// keptDirty is for how many users the recorder keeps room when they are written.
 	keptDirty = 8192

@@ -70,7 +70,7 @@ func (s *stage) run(ctx context.Context, observer ports.Observer) error {
 // shows compares what the store has on the source's protocol, as readers see it now.
 func (s *stage) shows(t *testing.T, want map[domain.UserID]string) {
 	t.Helper()
-	time.Sleep(20 * time.Millisecond) // reports are gathered for a moment
+	time.Sleep(100 * time.Millisecond) // reports are gathered for a moment
 	synctest.Wait()
 	got := map[domain.UserID]string{}
 	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
@@ -151,7 +151,7 @@ func TestOverlongMessagesAreClipped(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
 		seen := <-s.runs
 		seen.Report(online(anna, "x", domain.Busy, strings.Repeat("x", 10*domain.MaxMessage)))
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		if p, _ := s.store.Presences(anna).On(chat); len(p.Message) != domain.MaxMessage {
 			t.Errorf("a message of %d bytes is stored", len(p.Message))
 		}
