@@ -193,7 +193,7 @@ func (s *session) contact(item rosterItem) {
 	switch {
 	case now.visible && !was.visible:
 		s.observer.Known(now.user)
-	case was.visible && !now.visible:
+	case was.visible && !now.visible, was.online && item.Subscription == "remove":
 		s.forget(&now)
 	}
 	s.contacts[bare] = now
