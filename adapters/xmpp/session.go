@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -94,8 +95,7 @@ func (s *session) add(bare string, c contact) (contact, bool) {
 func (s *session) request(iq *xmpp.IQ) error {
 	switch iq.Type {
 	case "result", "error":
-		s.answer(iq)
-		return nil
+		return s.answer(iq)
 	case "set":
 		if strings.HasPrefix(string(iq.Query), `<query xmlns="`+rosterNamespace+`"`) {
 			return s.rosterPush(iq)
@@ -105,14 +105,14 @@ func (s *session) request(iq *xmpp.IQ) error {
 }
 
 // answer handles the answer to one of our requests. It must come from our server, on behalf of our account or of itself: anybody
-// can send us something with the same id.
-func (s *session) answer(iq *xmpp.IQ) {
+// can send us something with the same id. An error means that the link is of no use.
+func (s *session) answer(iq *xmpp.IQ) error {
 	from := lower(iq.From)
 	if bare, _ := splitJID(from); from != "" && bare != s.bareOwn && from != s.source.own.host {
-		return
+		return nil
 	}
 	if iq.ID == rosterID && !s.hasRoster {
-		s.roster(iq)
+		return s.roster(iq)
 	}
 	number, isPing := strings.CutPrefix(iq.ID, pingID)
 	if n, err := strconv.ParseUint(number, 10, 64); isPing && err == nil && n == s.pinged+1 { // an error is a sign of life, too
@@ -123,6 +123,7 @@ func (s *session) answer(iq *xmpp.IQ) {
 		}
 		s.settle()
 	}
+	return nil
 }
 
 // settle notes the moment from which on only stragglers are still to come.
@@ -138,27 +139,34 @@ func (s *session) settle() {
 }
 
 // roster takes all contacts, then what strangers have sent before they were known as contacts. A server without a roster
-// answers with an error: then only trusted hosts count.
-func (s *session) roster(iq *xmpp.IQ) {
+// answers with an error of type cancel (RFC 6120, 8.3.2): then only trusted hosts count. Any other fault ends the link, so that
+// the next one asks again. Nobody is forgotten unless the whole roster was read.
+func (s *session) roster(iq *xmpp.IQ) error {
+	if iq.Type == "error" {
+		if kind := s.guard.rosterError(); kind != "cancel" {
+			return fmt.Errorf("%w: it answers with an error of type %q", errRosterFailed, kind)
+		}
+		s.log.Debug("the XMPP server has no contacts for us")
+	} else if err := parseRoster(iq.Query, s.contact); err != nil {
+		return fmt.Errorf("%w: %w", errRosterFailed, err)
+	}
 	s.rosterTimer.Stop()
 	s.hasRoster = true
 	s.guard.limit = maxStanza
-	if iq.Type == "error" {
-		s.log.Debug("the XMPP server has no contacts for us", "answer", clip(string(iq.Query)))
-	} else if err := parseRoster(iq.Query, s.contact); err != nil {
-		s.log.Warn("cannot read all of the XMPP account's contacts", "err", err)
-	}
 	for i := range s.early {
 		_ = s.presence(&s.early[i]) // reports: only a subscription request sends anything
 	}
 	s.early = nil
-	for bare, was := range s.source.last {
-		if now := s.contacts[bare]; was.visible && !now.visible && !now.online {
-			s.observer.Forget(was.user)
+	if iq.Type != "error" {
+		for bare, was := range s.source.last {
+			if now := s.contacts[bare]; was.visible && !now.visible && !now.online {
+				s.observer.Forget(was.user)
+			}
 		}
+		s.source.last = s.contacts
 	}
-	s.source.last = s.contacts
 	s.settle()
+	return nil
 }
 
 // rosterPush takes a change of one contact. Only the own account's server may send it (RFC 6121, 2.1.6).

@@ -1,7 +1,10 @@
 package xmpp
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -35,5 +38,56 @@ func TestRemovedWhileOnline(t *testing.T) {
 	r.want(t, "end@example.test", "available")
 	if got := r.show("alice@example.test"); got != "unknown" {
 		t.Errorf("alice has left and is no contact, but is %q", got)
+	}
+}
+
+// A roster that cannot be read to its end makes nobody unknown, and ends Run unless the server says that there is none.
+func TestRosterThatFails(t *testing.T) {
+	const failure = "<iq type='error' id='roster'><error type='%s'><internal-server-error xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+	tests := []struct {
+		name, answer string
+		ends         bool
+	}{
+		{"wait", fmt.Sprintf(failure, "wait"), true},
+		{"auth", fmt.Sprintf(failure, "auth"), true},
+		{"cancel", fmt.Sprintf(failure, "cancel"), false},
+		{"no query", "<iq type='result' id='roster'/>", true},
+		{"other query", "<iq type='result' id='roster'><query xmlns='jabber:iq:last'/></iq>", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			first := true
+			f := newFake(t, afterLogin(func(s *stream) {
+				good := first
+				first = false
+				for {
+					e, err := s.next()
+					if err != nil {
+						return
+					}
+					if !good && strings.Contains(e.Inner, "jabber:iq:roster") {
+						_, _ = io.WriteString(s, test.answer+"<presence from='dave@example.test/x'><status>"+strings.Repeat("x", 3000)+"</status></presence>")
+						continue
+					}
+					s.answer(e, "<item jid='carol@remote.test' subscription='both'/>")
+				}
+			}))
+			source := f.source(t, nil)
+			r := begin(t, source)
+			r.wantSynced(t)
+			r.stop(t)
+			r = begin(t, source)
+			if test.ends {
+				if err := r.ends(t); !errors.Is(err, errRosterFailed) {
+					t.Errorf("Run returned %v", err)
+				}
+			} else {
+				r.wantSynced(t)
+				r.stop(t)
+			}
+			if len(r.forgotten) > 0 || len(source.last) != 1 {
+				t.Errorf("forgotten are %v, %d contacts are left to compare with", r.forgotten, len(source.last))
+			}
+		})
 	}
 }
