@@ -26,8 +26,9 @@ const maxMarks = 1_500_000
 // while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
 const maxIterations = 500_000
 
-// keptTail is how much of the latest plain text is kept to name the reason why the server ended the stream.
-const keptTail = 1024
+// keptTail is how much of the latest plain text is kept to name the reason why the server ended the stream or refused the
+// roster. The library reads up to 4 KiB beyond the stanza that it returns.
+const keptTail = 8 << 10
 
 // guard sees what the library has decrypted before the library parses it, as the library's "debug writer", and panics with a
 // refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
@@ -160,6 +161,18 @@ func (g *guard) condition() string {
 				return string(match[1])
 			}
 		}
+	}
+	return ""
+}
+
+// rosterRefusal is an answer to the roster request that is an error, up to the error's type.
+var rosterRefusal = regexp.MustCompile(`(?s)<iq\b[^<>]*\bid\s*=\s*["']` + rosterID + `["'][^<>]*>.*?<error\b[^<>]*\btype\s*=\s*["']([a-z]{1,20})["']`)
+
+// rosterError returns the type of the error with which the server has just answered the roster request (RFC 6120, 8.3.2), or
+// nothing. The library does not keep it.
+func (g *guard) rosterError() string {
+	if match := rosterRefusal.FindSubmatch(g.tail); match != nil {
+		return string(match[1])
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -56,10 +57,9 @@ func TestRosterThatFails(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			first := true
+			var again atomic.Bool
 			f := newFake(t, afterLogin(func(s *stream) {
-				good := first
-				first = false
+				good := !again.Swap(true)
 				for {
 					e, err := s.next()
 					if err != nil {

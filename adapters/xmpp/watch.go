@@ -23,6 +23,8 @@ var (
 	errSilent   = errors.New("the server has fallen silent: it does not answer a ping")
 	errNoRoster = errors.New("the server does not answer the request for the contacts")
 	errLeft     = errors.New("the daemon ends")
+
+	errRosterFailed = errors.New("the server does not tell all of the account's contacts")
 )
 
 // watch tells observer what arrives until the link is lost or ctx ends, and ends everything before it returns.
