@@ -110,8 +110,9 @@ func newDirectory(c Config, own account) directory {
 // The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
 // user id, as d\27artagnan does; what stays escaped is no valid id, so such a JID is nobody.
 //
-// With strip_domain the host does not count: an account that is itself account@domain when unescaped is that user, and any
-// other belongs to the jid's own domain, which is what domain_map says of it, else the jid's host without a leading "chat.".
+// With strip_domain the host does not count: an account that is itself account@domain when unescaped is that user, if the domain is
+// one of ours, or nobody; any other account belongs to the jid's own domain, which is what domain_map says of it, else the
+// jid's host without a leading "chat.".
 func (d directory) user(bare string) (domain.UserID, bool) {
 	name, host, found := strings.Cut(bare, "@")
 	if !found || name == "" {
@@ -123,6 +124,9 @@ func (d directory) user(bare string) (domain.UserID, bool) {
 	}
 	if d.only != "" {
 		if user, err := domain.ParseUserID(name); err == nil {
+			if !d.ours(user) {
+				return "", false
+			}
 			return user, true
 		}
 		host = d.only
@@ -134,6 +138,21 @@ func (d directory) user(bare string) (domain.UserID, bool) {
 	}
 	user, err := domain.NewUserID(name, host)
 	return user, err == nil
+}
+
+// ours reports whether a user belongs to a domain that the configuration names: whoever may choose an account's name must not
+// become a user of any other.
+func (d directory) ours(user domain.UserID) bool {
+	_, host := user.Split()
+	if host == d.only {
+		return true
+	}
+	for _, to := range d.hosts {
+		if host == to {
+			return true
+		}
+	}
+	return false
 }
 
 // escapes are the characters that an account cannot hold as they are, by their code (XEP-0106, 4.2).

@@ -45,7 +45,9 @@ func TestUserOfJID(t *testing.T) {
 		{"not mapped", mapped, "markd@other.test", "markd@other.test"},
 		{"stripped", stripped, "markd@chat.example.test", "markd@example.test"},
 		{"stripped on another host", stripped, "markd@other.test", "markd@example.test"},
-		{"stripped to the id in the account", stripped, `markd\40zarafa.com@chat.example.test`, "markd@zarafa.com"},
+		{"stripped to the id in the account", stripped, `markd\40example.test@chat.example.test`, "markd@example.test"},
+		{"stripped to an id of a mapped domain", both, `markd\40zarafa.com@other.test`, "markd@zarafa.com"},
+		{"stripped to an id of a domain that is not ours", stripped, `markd\40zarafa.com@chat.example.test`, ""},
 		{"stripped and mapped", both, "markd@other.test", "markd@zarafa.com"},
 	}
 	for _, test := range tests {

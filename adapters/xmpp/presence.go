@@ -1,6 +1,8 @@
 package xmpp
 
 import (
+	"strings"
+
 	xmpp "github.com/mattn/go-xmpp"
 
 	"github.com/zarafa/presence/domain"
@@ -69,12 +71,26 @@ func (s *session) stranger(p *xmpp.Presence, bare string, status domain.Status) 
 		}
 		return s.add(bare, contact{})
 	case !s.hasRoster && len(s.early) < maxEarly:
-		early := *p
-		early.Status = domain.ClipMessage(p.Status)
-		s.early = append(s.early, early)
+		s.early = append(s.early, kept(p))
 	}
 	return contact{}, false
 }
+
+// kept returns the parts of a presence that count, without holding on to the rest of it: there can be thousands, each of a stanza
+// that is as large as the guard lets through.
+func kept(p *xmpp.Presence) xmpp.Presence {
+	part := xmpp.Presence{Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
+	if len(p.From) <= 3*maxPart+2 {
+		part.From = strings.Clone(p.From) // else it is nobody's
+	}
+	if len(p.Show) <= maxShow {
+		part.Show = strings.Clone(p.Show) // else it is as good as none
+	}
+	return part
+}
+
+// maxShow is longer than any show that means something, in bytes.
+const maxShow = 16
 
 // subscriptionRequest approves a request of an allowed host's user, and asks to see that user's presence in turn, once. Others
 // get no answer.
