@@ -21,7 +21,7 @@ func TestContract(t *testing.T) {
 				Source:      from(nil),
 				Online:      "alice@example.test",
 				Refused:     from(func(c *Config) { c.Password = "a wrong one" }),
-				Unreachable: from(func(c *Config) { c.Host = closedPort(t) }),
+				Unreachable: from(func(c *Config) { c.Host = listenNot(t) }),
 				Silent: func(t *testing.T) ports.Source {
 					return newFake(t, func(_ *fake, conn net.Conn) { hang(conn) }).source(t, nil)
 				},
@@ -33,15 +33,4 @@ func TestContract(t *testing.T) {
 			}
 		})
 	})
-}
-
-// closedPort returns an address at which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

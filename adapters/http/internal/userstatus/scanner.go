@@ -169,7 +169,7 @@ func (s *scanner) escape() (rune, bool) {
 	return 0, false
 }
 
-// unicode reads \uXXXX. A surrogate without its partner is refused: it is no character, so it could only be replaced silently.
+// unicode reads \u and four hexadecimal digits. A surrogate without its partner is refused: it is no character, so it could only be replaced silently.
 func (s *scanner) unicode() (rune, bool) {
 	r, ok := s.hex(s.pos)
 	if !ok {
@@ -189,7 +189,7 @@ func (s *scanner) unicode() (rune, bool) {
 	return r, true
 }
 
-// hex returns the value of the \uXXXX at the given position, if there is one.
+// hex returns the value of the \u and its four digits at the given position, if there is one.
 func (s *scanner) hex(at int) (r rune, ok bool) {
 	if at+6 > len(s.text) || s.text[at] != '\\' || s.text[at+1] != 'u' {
 		return 0, false
