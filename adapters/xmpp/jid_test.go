@@ -22,7 +22,10 @@ func mapped(c *Config)   { c.DomainMap = map[string]string{"chat.Example.test": 
 func stripped(c *Config) { c.StripDomain = true }
 
 func TestUserOfJID(t *testing.T) {
-	both := func(c *Config) { mapped(c); stripped(c); c.DomainMap["chat.example.test"] = "zarafa.com" }
+	both := func(c *Config) {
+		stripped(c)
+		c.DomainMap = map[string]string{"chat.example.test": "zarafa.com"}
+	}
 	tests := []struct {
 		name   string
 		change func(*Config)

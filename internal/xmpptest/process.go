@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -90,15 +91,21 @@ func run(t testing.TB, command *exec.Cmd) string {
 	return string(output)
 }
 
-// freePort returns a port of 127.0.0.1 that was free a moment ago.
+// freePort returns a port of 127.0.0.1 that was free a moment ago. It is below those that the system gives to connections by itself,
+// any of which may take it before the server does; and drawn at random, for tests of several packages run at the same time.
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, end = 15_000, 32_000
+	for range 100 {
+		port := first + rand.N(end-first)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no port of 127.0.0.1 between %d and %d is free", first, end)
+	return 0
 }
 
 // Eventually polls until check returns nil, and fails the test with check's last answer after a generous time.
