@@ -32,9 +32,9 @@ type rule struct {
 func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Updatable, readOnly []domain.Protocol) (*Presence, error) {
 	p := &Presence{store: store, clock: clock, protocols: make(map[string]rule)}
 	add := func(r rule) error {
-		name := string(r.updatable.Protocol)
-		if _, err := domain.ParseProtocol(name); err != nil {
-			return err
+		name := r.updatable.Protocol.String()
+		if name == "" {
+			return domain.ErrInvalidProtocol
 		}
 		if _, taken := p.protocols[name]; taken {
 			return fmt.Errorf("protocol %s is there twice", name)

@@ -24,12 +24,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	mark  domain.UserID    = "markd@zarafa.com"
 	anna  domain.UserID    = "anna@example.test"
-	web   domain.Protocol  = "spreed"
-	chat  domain.Protocol  = "xmpp"
 	start domain.Timestamp = 1_700_000_000_000_000_000
 )
 
 var (
+	web       = domain.MustProtocol("spreed")
+	chat      = domain.MustProtocol("xmpp")
 	asMark    = domain.Principal{User: mark}
 	asService = domain.Principal{User: "service@zarafa.com", Any: true}
 	spreed    = domain.Updatable{Protocol: web, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}
@@ -339,7 +339,7 @@ func TestUpdateOfNothingAsksNobody(t *testing.T) {
 }
 
 func TestProtocolsAreDistinctAndNamed(t *testing.T) {
-	for name, protocols := range map[string][]domain.Protocol{"twice": {web}, "malformed": {"No Name"}} {
+	for name, protocols := range map[string][]domain.Protocol{"twice": {web}, "nameless": {{}}} {
 		if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.Updatable{spreed}, protocols); err == nil {
 			t.Errorf("a protocol that is %s is accepted", name)
 		}

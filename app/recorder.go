@@ -13,8 +13,8 @@ import (
 var _ ports.Observer = (*recorder)(nil)
 
 const (
-	// gather is how long the recorder lets reports come together before it writes them: too short to be noticed, and long
-	// enough for a thousand reports of a server that has just let us in to become one write.
+	// gather is how long the recorder lets reports come together after a write: a report after a pause is written at once, and many
+	// reports become one write.
 	gather = 40 * time.Millisecond
 
 	// keptDirty is for how many users the recorder keeps room when they are written.
@@ -144,12 +144,13 @@ func (r *recorder) record(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		pause(ctx, gather)
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error("cannot record presences, will try again", "err", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
 			r.signal()
+			continue
 		}
+		pause(ctx, gather)
 	}
 }
 

@@ -114,7 +114,7 @@ func TestViewExpiresExactly(t *testing.T) {
 
 func (f *fixture) set(t tester, user domain.UserID, status, message string) {
 	t.Helper()
-	err := f.Update(context.Background(), asService, []domain.Update{{User: string(user), Protocol: string(web), Status: status, Message: message}})
+	err := f.Update(context.Background(), asService, []domain.Update{{User: string(user), Protocol: web.String(), Status: status, Message: message}})
 	if err != nil {
 		t.Fatalf("Update: %v", err)
 	}

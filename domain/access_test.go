@@ -30,7 +30,7 @@ func TestProblems(t *testing.T) {
 	for i := range 12 {
 		problems = append(problems, domain.Problem{Index: i, Field: domain.FieldProtocol, Err: domain.UnknownProtocol("fax")})
 	}
-	problems[11].Err = domain.ReadOnly("xmpp", "markd@zarafa.com")
+	problems[11].Err = domain.ReadOnly(xmpp, "markd@zarafa.com")
 	err := problems.OrNil()
 	if !errors.Is(err, domain.ErrUnknownProtocol) || !errors.Is(err, domain.ErrReadOnly) || errors.Is(err, domain.ErrForbidden) {
 		t.Errorf("%v does not wrap its reasons", err)

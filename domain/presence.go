@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -175,7 +174,7 @@ func (ps Presences) expire(now Timestamp) Presences {
 // With returns a copy of ps in which p takes the place of the presence on the same protocol; one that is Gone takes it away.
 func (ps Presences) With(p Presence) Presences {
 	at, found := slices.BinarySearchFunc(ps, p.Protocol, func(known Presence, protocol Protocol) int {
-		return cmp.Compare(known.Protocol, protocol)
+		return known.Protocol.Compare(protocol)
 	})
 	after := at
 	if found {

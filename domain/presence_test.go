@@ -15,9 +15,17 @@ import (
 
 const start domain.Timestamp = 1_000_000
 
+var (
+	xmpp   = domain.MustProtocol("xmpp")
+	spreed = domain.MustProtocol("spreed")
+	none   = domain.MustProtocol("none")
+	a, b   = domain.MustProtocol("a"), domain.MustProtocol("b")
+	c, d   = domain.MustProtocol("c"), domain.MustProtocol("d")
+)
+
 func TestExpiryIsStrict(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: 2 * time.Minute}
-	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Busy, "presenting", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Busy, "presenting", policy, start)
 	deadline := start.Add(2 * time.Minute)
 	if got := p.At(deadline); got != p {
 		t.Errorf("exactly after the configured time it is %+v, want it unchanged: it holds until more has passed", got)
@@ -31,7 +39,7 @@ func TestExpiryIsStrict(t *testing.T) {
 
 func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Available, "here", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Available, "here", policy, start)
 	later := start.Add(30 * time.Second)
 	renewed := p.Observe(domain.Available, "here", policy, later)
 	if p.Differs(renewed) || renewed.Since != start || renewed.Updated != later || renewed.Expires != later.Add(time.Minute) {
@@ -45,7 +53,7 @@ func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
 
 func TestRepetitionAfterExpiryIsAChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Available, "here", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Available, "here", policy, start)
 	later := start.Add(time.Hour)
 	if back := p.Observe(domain.Available, "here", policy, later); back.Since != later || back.Status != domain.Available {
 		t.Errorf("coming back after an hour makes %+v", back)
@@ -53,7 +61,7 @@ func TestRepetitionAfterExpiryIsAChange(t *testing.T) {
 }
 
 func TestStale(t *testing.T) {
-	p := domain.Presence{Protocol: "xmpp"}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	p := domain.Presence{Protocol: xmpp}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
 	stale := p.MarkStale(time.Minute, start+10)
 	if !stale.Stale || stale.Status != domain.Busy || stale.Message != "phone" || !p.Differs(stale) {
 		t.Errorf("right after the link was lost: %+v", stale)
@@ -68,7 +76,7 @@ func TestStale(t *testing.T) {
 	if back.Stale || back.Expires != 0 || back.Since != start || !stale.Differs(back) {
 		t.Errorf("confirmed by the source: %+v", back)
 	}
-	offline := domain.Presence{Protocol: "xmpp"}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(time.Minute, start)
+	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(time.Minute, start)
 	if !offline.Stale || offline.Expires != 0 {
 		t.Errorf("who is unavailable need not expire: %+v", offline)
 	}
@@ -76,25 +84,25 @@ func TestStale(t *testing.T) {
 
 func TestUnavailableDoesNotExpire(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	if p := (domain.Presence{Protocol: "spreed"}).Observe(domain.Unavailable, "", policy, start); p.Expires != 0 {
+	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Unavailable, "", policy, start); p.Expires != 0 {
 		t.Errorf("%+v would be announced twice", p)
 	}
-	if p := (domain.Presence{Protocol: "spreed"}).Observe(domain.Unavailable, "gone home", policy, start); p.Expires != start.Add(time.Minute) {
+	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Unavailable, "gone home", policy, start); p.Expires != start.Add(time.Minute) {
 		t.Errorf("%+v keeps its message", p)
 	}
 }
 
 func TestComingBackAfterAnUnnoticedExpiryIsAChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: "spreed"}.Observe(domain.Busy, "", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Busy, "", policy, start)
 	if back := p.Observe(domain.Busy, "", policy, start.Add(time.Hour)); !p.Differs(back) {
 		t.Errorf("%+v and %+v count as the same, though the user was away between", p, back)
 	}
 }
 
 func TestRemove(t *testing.T) {
-	p := domain.Presence{Protocol: "xmpp", Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
-	want := domain.Presence{Protocol: "xmpp", Revision: 7, Since: start + 1, Updated: start + 1, Gone: true}
+	p := domain.Presence{Protocol: xmpp, Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	want := domain.Presence{Protocol: xmpp, Revision: 7, Since: start + 1, Updated: start + 1, Gone: true}
 	if got := p.Remove(start + 1); got != want || !p.Differs(got) {
 		t.Errorf("Remove = %+v, want %+v", got, want)
 	}
@@ -123,7 +131,7 @@ func TestMessages(t *testing.T) {
 
 func TestParseProtocol(t *testing.T) {
 	for _, name := range []string{"xmpp", "spreed", "irc", "x", "ms-teams2"} {
-		if got, err := domain.ParseProtocol(name); string(got) != name || err != nil {
+		if got, err := domain.ParseProtocol(name); got.String() != name || err != nil {
 			t.Errorf("ParseProtocol(%q) = %q, %v", name, got, err)
 		}
 	}
@@ -148,7 +156,7 @@ func TestTimestamps(t *testing.T) {
 }
 
 var anyPresence = rapid.Custom(func(t *rapid.T) domain.Presence {
-	p := domain.Presence{Protocol: rapid.SampledFrom([]domain.Protocol{"a", "b", "c", "d"}).Draw(t, "protocol")}
+	p := domain.Presence{Protocol: rapid.SampledFrom([]domain.Protocol{a, b, c, d}).Draw(t, "protocol")}
 	policy := domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 50).Draw(t, "expiry"))}
 	return p.Observe(anyStatus.Draw(t, "status"), anyMessage.Draw(t, "message"), policy, anyMoment.Draw(t, "at"))
 })
@@ -208,7 +216,7 @@ func TestPresencesProperties(t *testing.T) {
 					t.Fatalf("on %s: %+v, %v; want %+v", protocol, got, known, want)
 				}
 			}
-			if !slices.IsSortedFunc(ps, func(a, b domain.Presence) int { return strings.Compare(string(a.Protocol), string(b.Protocol)) }) {
+			if !slices.IsSortedFunc(ps, func(a, b domain.Presence) int { return a.Protocol.Compare(b.Protocol) }) {
 				t.Fatalf("not in order: %v", ps)
 			}
 		}
@@ -219,14 +227,14 @@ func TestPresencesProperties(t *testing.T) {
 				t.Fatalf("Presences.At differs from Presence.At: %+v", seen[i])
 			}
 		}
-		if got, known := ps.On("none"); known || got != (domain.Presence{Protocol: "none"}) {
+		if got, known := ps.On(none); known || got != (domain.Presence{Protocol: none}) {
 			t.Fatalf("on an unknown protocol: %+v, %v", got, known)
 		}
 	})
 }
 
 func TestPresencesAtDoesNotAllocateUnlessSomethingExpired(t *testing.T) {
-	ps := domain.Presences{{Protocol: "a", Status: domain.Busy, Expires: start}, {Protocol: "b", Status: domain.Away}}
+	ps := domain.Presences{{Protocol: a, Status: domain.Busy, Expires: start}, {Protocol: b, Status: domain.Away}}
 	if got := testing.AllocsPerRun(100, func() { ps.At(start) }); got != 0 {
 		t.Errorf("%v allocations, want none", got)
 	}

@@ -1,13 +1,19 @@
 package domain
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"unique"
+)
 
 // MaxProtocol is the longest protocol name, in bytes.
 const MaxProtocol = 32
 
 // Protocol is the short name of a presence system, e.g. xmpp or spreed: a lower-case letter, then lower-case letters, digits
-// and hyphens.
-type Protocol string
+// and hyphens. It is comparable. Make it with ParseProtocol; the zero value is no protocol.
+//
+// Each name is in memory once, so that a Protocol is no larger than a pointer: millions of presences have one.
+type Protocol struct{ name unique.Handle[string] }
 
 // ParseProtocol checks a name. A fault is an ErrInvalidProtocol.
 func ParseProtocol(name string) (Protocol, error) {
@@ -17,9 +23,34 @@ func ParseProtocol(name string) (Protocol, error) {
 		valid = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
 	}
 	if !valid {
-		return "", fmt.Errorf("%w %s: up to %d lower-case letters, digits and hyphens, a letter first", ErrInvalidProtocol, quote(name), MaxProtocol)
+		return Protocol{}, fmt.Errorf("%w %s: up to %d lower-case letters, digits and hyphens, a letter first", ErrInvalidProtocol, quote(name), MaxProtocol)
 	}
-	return Protocol(name), nil
+	return Protocol{unique.Make(name)}, nil
+}
+
+// MustProtocol is ParseProtocol for a name in the program's text: it panics on a fault.
+func MustProtocol(name string) Protocol {
+	protocol, err := ParseProtocol(name)
+	if err != nil {
+		panic(err)
+	}
+	return protocol
+}
+
+// String returns the name, empty for the zero value.
+func (p Protocol) String() string {
+	if p == (Protocol{}) {
+		return ""
+	}
+	return p.name.Value()
+}
+
+// Compare orders protocols by their names.
+func (p Protocol) Compare(q Protocol) int {
+	if p == q {
+		return 0
+	}
+	return cmp.Compare(p.String(), q.String())
 }
 
 // Updatable describes a protocol whose presence clients set themselves, e.g. spreed. All other protocols are read-only for

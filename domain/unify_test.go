@@ -16,18 +16,18 @@ func TestUnify(t *testing.T) {
 		want domain.Unified
 	}{
 		{"nobody knows the user", nil, domain.Unified{}},
-		{"one protocol", domain.Presences{{Protocol: "xmpp", Status: domain.Away, Message: "lunch", Since: 3, Stale: true}},
-			domain.Unified{Status: domain.Away, Message: "lunch", By: "xmpp", Since: 3, Stale: true}},
-		{"busy wins over available", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Message: "meeting", Since: 1}, {Protocol: "xmpp", Status: domain.Available, Since: 2}},
-			domain.Unified{Status: domain.Busy, Message: "meeting", By: "spreed", Since: 1}},
-		{"available wins over away", domain.Presences{{Protocol: "spreed", Status: domain.Away, Since: 2}, {Protocol: "xmpp", Status: domain.Available, Since: 1}},
-			domain.Unified{Status: domain.Available, By: "xmpp", Since: 1}},
-		{"away wins over unavailable", domain.Presences{{Protocol: "spreed", Status: domain.Unavailable, Since: 9}, {Protocol: "xmpp", Status: domain.Away, Since: 1}},
-			domain.Unified{Status: domain.Away, By: "xmpp", Since: 1}},
-		{"among equals the latest", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Since: 1}, {Protocol: "xmpp", Status: domain.Busy, Message: "phone", Since: 2}},
-			domain.Unified{Status: domain.Busy, Message: "phone", By: "xmpp", Since: 2}},
-		{"then the first by name", domain.Presences{{Protocol: "spreed", Status: domain.Busy, Since: 1}, {Protocol: "xmpp", Status: domain.Busy, Since: 1}},
-			domain.Unified{Status: domain.Busy, By: "spreed", Since: 1}},
+		{"one protocol", domain.Presences{{Protocol: xmpp, Status: domain.Away, Message: "lunch", Since: 3, Stale: true}},
+			domain.Unified{Status: domain.Away, Message: "lunch", By: xmpp, Since: 3, Stale: true}},
+		{"busy wins over available", domain.Presences{{Protocol: spreed, Status: domain.Busy, Message: "meeting", Since: 1}, {Protocol: xmpp, Status: domain.Available, Since: 2}},
+			domain.Unified{Status: domain.Busy, Message: "meeting", By: spreed, Since: 1}},
+		{"available wins over away", domain.Presences{{Protocol: spreed, Status: domain.Away, Since: 2}, {Protocol: xmpp, Status: domain.Available, Since: 1}},
+			domain.Unified{Status: domain.Available, By: xmpp, Since: 1}},
+		{"away wins over unavailable", domain.Presences{{Protocol: spreed, Status: domain.Unavailable, Since: 9}, {Protocol: xmpp, Status: domain.Away, Since: 1}},
+			domain.Unified{Status: domain.Away, By: xmpp, Since: 1}},
+		{"among equals the latest", domain.Presences{{Protocol: spreed, Status: domain.Busy, Since: 1}, {Protocol: xmpp, Status: domain.Busy, Message: "phone", Since: 2}},
+			domain.Unified{Status: domain.Busy, Message: "phone", By: xmpp, Since: 2}},
+		{"then the first by name", domain.Presences{{Protocol: spreed, Status: domain.Busy, Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 1}},
+			domain.Unified{Status: domain.Busy, By: spreed, Since: 1}},
 	}
 	for _, test := range tests {
 		if got := domain.Unify(test.ps); got != test.want {

@@ -46,8 +46,8 @@ type Store interface {
 	// Apply carries out all writes, at most one for each presence, or none of them, and returns when they are kept as
 	// safely as the store can.
 	//
-	// The store does not keep the slice, and copies no strings. It keeps the messages, the protocol names, and the id of a
-	// Write whose Old was never there; other ids it may not keep, so they may be in memory that is used again.
+	// The store does not keep the slice, and copies no strings. It keeps the messages and the id of a Write whose Old was never
+	// there; other ids it may not keep, so they may be in memory that is used again.
 	//
 	// It returns ErrConflict if any Old is not what is stored, ErrUnavailable if the store cannot write now, or the
 	// context's error.

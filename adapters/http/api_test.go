@@ -23,9 +23,9 @@ import (
 
 func TestGet(t *testing.T) {
 	r := start(t)
-	r.knows(t, mark, "spreed", domain.Available, "feeling chatty..")
-	r.knows(t, mark, "xmpp", domain.Away, "")
-	r.knows(t, alice, "xmpp", domain.Busy, "\"quoted\" \\ \n\u2028 \x01 ünïcødé 😀")
+	r.knows(t, mark, spreed, domain.Available, "feeling chatty..")
+	r.knows(t, mark, xmpp, domain.Away, "")
+	r.knows(t, alice, xmpp, domain.Busy, "\"quoted\" \\ \n\u2028 \x01 ünïcødé 😀")
 	got := r.do(t, "GET", r.body(mark, `{"user_id":"MarkD@zarafa.com"},{"user_id":"nobody@zarafa.com"},{"user_id":"alice@example.test"}`))
 	want := `{"Type":"UserStatus","UserStatus":[` +
 		`{"user_id":"MarkD@zarafa.com","spreed":{"status":"available","message":"feeling chatty.."},"xmpp":{"status":"away","message":""}},` +
@@ -76,7 +76,7 @@ func TestPutThenGet(t *testing.T) {
 
 func TestPostReadsItsOwnWrites(t *testing.T) {
 	r := start(t)
-	r.knows(t, alice, "xmpp", domain.Busy, "")
+	r.knows(t, alice, xmpp, domain.Busy, "")
 	for i := range 50 {
 		entries := fmt.Sprintf(`{"user_id":"alice@example.test"},{"user_id":"markd@zarafa.com","spreed":{"status":"available","message":"%d"}}`, i)
 		got := r.do(t, "POST", r.body(mark, entries))
@@ -163,7 +163,7 @@ func TestExpectContinue(t *testing.T) {
 func TestLargeAnswer(t *testing.T) {
 	r := start(t)
 	message := strings.Repeat("\x01é", domain.MaxMessage/3)
-	r.knows(t, mark, "spreed", domain.Available, message)
+	r.knows(t, mark, spreed, domain.Available, message)
 	got := r.do(t, "GET", r.body(alice, strings.TrimSuffix(strings.Repeat(`{"user_id":"markd@zarafa.com"},`, 2000), ",")))
 	var parsed struct {
 		UserStatus []struct {
@@ -221,7 +221,7 @@ func TestEveryOffendingEntryIsNamedAndNothingIsDone(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := start(t)
-			r.knows(t, mark, "xmpp", domain.Away, "")
+			r.knows(t, mark, xmpp, domain.Away, "")
 			before := r.state()
 			got := r.do(t, test.method, r.body(domain.UserID(test.as), test.entries))
 			if got.status != test.status {
@@ -239,7 +239,7 @@ func TestEveryOffendingEntryIsNamedAndNothingIsDone(t *testing.T) {
 
 func TestRepeatingAReadOnlyValueIsNoChange(t *testing.T) {
 	r := start(t)
-	r.knows(t, mark, "xmpp", domain.Away, "out")
+	r.knows(t, mark, xmpp, domain.Away, "out")
 	got := r.do(t, "POST", r.body(mark, `{"user_id":"markd@zarafa.com","xmpp":{"status":"away","message":"out"},"spreed":{"status":"busy"}}`))
 	if got.status != 200 || !strings.Contains(got.body, `"spreed":{"status":"busy","message":""},"xmpp":{"status":"away","message":"out"}`) {
 		t.Errorf("POST: %d %s", got.status, got.body)

@@ -51,7 +51,7 @@ func BenchmarkGetThousandUsersOfWhomOneChanges(b *testing.B) {
 			case <-done:
 				return
 			case <-again.C: // the length must stay
-				r.knows(b, domain.UserID(user(0)), "spreed", domain.Available, fmt.Sprintf("feeling chatty%02d", n%100))
+				r.knows(b, domain.UserID(user(0)), spreed, domain.Available, fmt.Sprintf("feeling chatty%02d", n%100))
 			}
 		}
 	})
@@ -99,8 +99,8 @@ func populated(b *testing.B) *running {
 	b.Helper()
 	r := start(b)
 	for i := range storedUsers {
-		r.knows(b, domain.UserID(user(i)), "spreed", domain.Available, "feeling chatty..")
-		r.knows(b, domain.UserID(user(i)), "xmpp", domain.Away, "")
+		r.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
+		r.knows(b, domain.UserID(user(i)), xmpp, domain.Away, "")
 	}
 	return r
 }

@@ -35,8 +35,8 @@ type hostile struct {
 // of the server; nothing of it is done; and the server serves the next client.
 func TestHostileRequests(t *testing.T) {
 	r := start(t)
-	r.knows(t, mark, "spreed", domain.Away, "untouched")
-	r.knows(t, mark, "xmpp", domain.Available, "")
+	r.knows(t, mark, spreed, domain.Away, "untouched")
+	r.knows(t, mark, xmpp, domain.Available, "")
 	good := r.body(mark, `{"user_id":"markd@zarafa.com","spreed":{"status":"busy","message":"changed"}}`)
 	for _, test := range slices.Concat(hostileDocuments(r, good), hostileTokens(), hostileHTTP(good)) {
 		t.Run(test.name, func(t *testing.T) {

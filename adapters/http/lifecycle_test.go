@@ -70,7 +70,7 @@ func TestStartAndStopTwice(t *testing.T) {
 // TestStopIsQuickWhateverClientsDo stops a server that has idle, silent, stuck and unread connections.
 func TestStopIsQuickWhateverClientsDo(t *testing.T) {
 	r := start(t)
-	r.knows(t, mark, "spreed", domain.Available, strings.Repeat("x", 4000))
+	r.knows(t, mark, spreed, domain.Available, strings.Repeat("x", 4000))
 	connect := func(begin string) net.Conn {
 		c := dial(t, r.Server)
 		t.Cleanup(func() { _ = c.Close() })

@@ -35,7 +35,7 @@ func startPair(t tester) *pair {
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}}
 	store := memory.New()
 	presence, err := app.NewPresence(store, p.clock,
-		[]domain.Updatable{{Protocol: "spreed", Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}}, []domain.Protocol{"xmpp"})
+		[]domain.Updatable{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}}, []domain.Protocol{xmpp})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestKnownListShowsWhatIsTrue(t *testing.T) {
 	put("away")
 	p.clock.now = p.clock.now.Add(time.Second)
 	put("away") // renewed
-	p.knows(t, mark, "xmpp", domain.Available, "")
+	p.knows(t, mark, xmpp, domain.Available, "")
 	p.clock.now = p.clock.now.Add(2 * time.Minute)
 	says(`,"spreed":{"status":"away","message":"ü"},"xmpp":{"status":"available","message":""}`)
 	p.clock.now++
@@ -149,7 +149,7 @@ func TestAnswerThatGrows(t *testing.T) {
 		p.get(t, body)
 	}
 	for i := range 100 {
-		p.knows(t, domain.UserID(user(i)), "xmpp", domain.Busy, strings.Repeat("x", domain.MaxMessage))
+		p.knows(t, domain.UserID(user(i)), xmpp, domain.Busy, strings.Repeat("x", domain.MaxMessage))
 		if i%20 == 0 {
 			p.get(t, body)
 		}
@@ -203,7 +203,7 @@ func TestKnownListUnderLoad(t *testing.T) {
 		all.Go(func() {
 			for round := range 40 {
 				message := fmt.Sprintf("round %d", round)
-				p.knows(t, domain.UserID(user(i)), "xmpp", domain.Busy, message)
+				p.knows(t, domain.UserID(user(i)), xmpp, domain.Busy, message)
 				want := fmt.Sprintf(`{"user_id":%q,"xmpp":{"status":"busy","message":%q}}`, user(i), message)
 				if got := p.do(t, "GET", body); !strings.Contains(got.body, want) {
 					t.Errorf("after %s was written: %s", want, got.body)
@@ -223,7 +223,7 @@ func TestKnownListsProperties(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"get": func(t *rapid.T) { p.get(quiet{t}, rapid.SampledFrom(bodies).Draw(t, "body")) },
 			"write": func(t *rapid.T) {
-				id, protocol := domain.UserID(user(rapid.IntRange(0, 5).Draw(t, "user"))), rapid.SampledFrom([]domain.Protocol{"spreed", "xmpp"}).Draw(t, "protocol")
+				id, protocol := domain.UserID(user(rapid.IntRange(0, 5).Draw(t, "user"))), rapid.SampledFrom([]domain.Protocol{spreed, xmpp}).Draw(t, "protocol")
 				old, known := p.store.Presences(id).On(protocol)
 				next := old.Observe(rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), rapid.SampledFrom([]string{"", "\"", "lunch"}).Draw(t, "message"),
 					domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 3).Draw(t, "expiry")) * time.Second}, p.clock.now)

@@ -83,12 +83,17 @@ func localConfig() http.Config {
 	return cfg
 }
 
-// xmpp is read-only for clients, spreed and irc are not.
+var (
+	spreed = domain.MustProtocol("spreed")
+	xmpp   = domain.MustProtocol("xmpp")
+)
+
+// xmpp is read-only for clients, spreed and board are not.
 func newPresence(t tester, store ports.Store) *app.Presence {
 	t.Helper()
 	presence, err := app.NewPresence(store, clock.New(),
-		[]domain.Updatable{{Protocol: "spreed", Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: "board"}},
-		[]domain.Protocol{"xmpp"})
+		[]domain.Updatable{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}},
+		[]domain.Protocol{xmpp})
 	if err != nil {
 		t.Fatal(err)
 	}

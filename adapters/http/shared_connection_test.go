@@ -53,7 +53,7 @@ func TestPipelining(t *testing.T) {
 	r := start(t)
 	var all strings.Builder
 	for i := range requests {
-		r.knows(t, domain.UserID(user(i)), "spreed", domain.Busy, message(i))
+		r.knows(t, domain.UserID(user(i)), spreed, domain.Busy, message(i))
 		if bad(i) {
 			all.WriteString(request("GET", `{"bad`))
 		} else {

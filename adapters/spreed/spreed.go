@@ -8,7 +8,7 @@ package spreed
 import "github.com/zarafa/presence/domain"
 
 // Protocol is the name of the protocol in the API and in the configuration.
-const Protocol domain.Protocol = "spreed"
+var Protocol = domain.MustProtocol("spreed")
 
 // New returns the protocol: clients may update it, and a presence ends when it has not been repeated for longer than
 // Config.AutoUnavailable.

@@ -17,7 +17,7 @@ import (
 var _ ports.Source = (*Source)(nil)
 
 // Protocol is the protocol's name.
-const Protocol domain.Protocol = "xmpp"
+var Protocol = domain.MustProtocol("xmpp")
 
 // leaveWithin is how long Run waits for the server to close the stream after ctx has ended.
 const leaveWithin = 300 * time.Millisecond

@@ -111,9 +111,13 @@ func readPerson(entry map[string]json.RawMessage) (person, error) {
 		return p, fmt.Errorf("user_id: %w", err)
 	}
 	var presences domain.Presences
-	for protocol, raw := range entry {
-		if protocol == "user_id" {
+	for name, raw := range entry {
+		if name == "user_id" {
 			continue
+		}
+		protocol, err := domain.ParseProtocol(name)
+		if err != nil {
+			return p, fmt.Errorf("%s: %w", p.User, err)
 		}
 		var s state
 		if err := json.Unmarshal(raw, &s); err != nil {
@@ -123,11 +127,11 @@ func readPerson(entry map[string]json.RawMessage) (person, error) {
 		if err != nil {
 			return p, fmt.Errorf("%s of %s: %w", protocol, p.User, err)
 		}
-		p.Protocols[protocol] = s
-		presences = presences.With(domain.Presence{Protocol: domain.Protocol(protocol), Status: status, Message: s.Message})
+		p.Protocols[name] = s
+		presences = presences.With(domain.Presence{Protocol: protocol, Status: status, Message: s.Message})
 	}
 	unified := domain.Unify(presences)
-	p.Status, p.Message, p.By = unified.Status.String(), unified.Message, string(unified.By)
+	p.Status, p.Message, p.By = unified.Status.String(), unified.Message, unified.By.String()
 	return p, nil
 }
 

@@ -32,7 +32,7 @@ func Source(t *testing.T, create func(t *testing.T) SourceStage) {
 var sourceContract = []contract[SourceStage]{
 	{"a source names its protocol and says how long its presences are kept", func(t *testing.T, s SourceStage) {
 		source := s.Source(t)
-		if _, err := domain.ParseProtocol(string(source.Protocol())); err != nil {
+		if _, err := domain.ParseProtocol(source.Protocol().String()); err != nil {
 			t.Error(err)
 		}
 		if source.StaleAfter() < 0 {

@@ -22,10 +22,13 @@ func Store(t *testing.T, create func(t *testing.T) ports.Store) {
 }
 
 const (
-	alice domain.UserID   = "alice@example.test"
-	bob   domain.UserID   = "bob@example.test"
-	desk  domain.Protocol = "desk"
-	web   domain.Protocol = "web"
+	alice domain.UserID = "alice@example.test"
+	bob   domain.UserID = "bob@example.test"
+)
+
+var (
+	desk = domain.MustProtocol("desk")
+	web  = domain.MustProtocol("web")
 )
 
 // moment is when the suites' presences begin; no clock is involved.
@@ -279,13 +282,13 @@ var storeContract = []contract[ports.Store]{
 	{"users with many protocols are kept like others", func(t *testing.T, s ports.Store) {
 		var slot ports.Slot
 		for i := range 12 {
-			set(t, s, alice, domain.Protocol(fmt.Sprintf("p%02d", i)), domain.Busy, fmt.Sprint(i))
+			set(t, s, alice, domain.MustProtocol(fmt.Sprintf("p%02d", i)), domain.Busy, fmt.Sprint(i))
 			if i == 0 {
 				slot = s.Slot(alice)
 			}
 			runtime.GC() // would find a pointer that it was not told of
 			for j, p := range slot.Presences() {
-				if p.Protocol != domain.Protocol(fmt.Sprintf("p%02d", j)) || p.Message != fmt.Sprint(j) {
+				if p.Protocol != domain.MustProtocol(fmt.Sprintf("p%02d", j)) || p.Message != fmt.Sprint(j) {
 					t.Errorf("of %d protocols the one at %d is %+v", i+1, j, p)
 				}
 			}

@@ -353,10 +353,10 @@ func TestAnswerMeansWhatItWasMadeOf(t *testing.T) {
 			user := texts().Draw(t, "user")
 			entry := map[string]any{"user_id": user}
 			var found domain.Presences
-			for _, protocol := range rapid.SliceOfNDistinct(rapid.SampledFrom([]domain.Protocol{"spreed", "xmpp", "irc", "a23456789-123456789-123456789-12"}), 0, 4, rapid.ID).Draw(t, "protocols") {
-				p := domain.Presence{Protocol: protocol, Status: rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), Message: texts().Draw(t, "message")}
+			for _, protocol := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"spreed", "xmpp", "irc", "a23456789-123456789-123456789-12"}), 0, 4, rapid.ID).Draw(t, "protocols") {
+				p := domain.Presence{Protocol: domain.MustProtocol(protocol), Status: rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), Message: texts().Draw(t, "message")}
 				found = append(found, p)
-				entry[string(protocol)] = map[string]any{"status": p.Status.String(), "message": p.Message}
+				entry[protocol] = map[string]any{"status": p.Status.String(), "message": p.Message}
 			}
 			a.Users, a.Found, want = append(a.Users, user), append(a.Found, found), append(want, entry)
 		}
