@@ -37,7 +37,7 @@ type recorder struct {
 	mu          sync.Mutex
 	connectedAt domain.Timestamp
 	devices     map[domain.UserID]domain.Devices // every user this Run has told of, also those without a device
-	forgotten   map[domain.UserID]struct{}       // users whom the protocol does not know any more
+	forgotten   map[domain.UserID]struct{}       // users to be written whom the protocol does not know any more
 	dirty       map[domain.UserID]struct{}       // users to be written
 	synced      bool
 	sweep       bool // everybody in the store is to be compared with devices
@@ -175,13 +175,21 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 	name := func(s sighting) presenceKey { return presenceKey{s.user, r.protocol} }
 	err := rewrite(ctx, r.store, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
 	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, s := range seen {
-			r.dirty[s.user] = struct{}{}
-		}
+		r.noteAgain(seen)
 	}
 	return err
+}
+
+// noteAgain notes what could not be written. What has been reported meanwhile counts more.
+func (r *recorder) noteAgain(seen []sighting) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range seen {
+		r.dirty[s.user] = struct{}{}
+		if _, back := r.devices[s.user]; s.gone && !back {
+			r.forgotten[s.user] = struct{}{}
+		}
+	}
 }
 
 // sighting is what is to be written of one user.
@@ -258,6 +266,7 @@ func (r *recorder) takeDirty() []sighting {
 		_, gone := r.forgotten[user]
 		seen = append(seen, sighting{user: user, message: message, status: status, gone: gone})
 	}
+	clear(r.forgotten)
 	if len(r.dirty) > keptDirty {
 		r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
 	} else {

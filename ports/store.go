@@ -14,6 +14,10 @@ var (
 	// ErrUnavailable says that the store can take no writes now; the same call may succeed later. Reads still work.
 	ErrUnavailable = errors.New("the store cannot take writes now")
 
+	// ErrCompacted says that the store no longer knows everything that happened after the revision from which a watch was to go
+	// on: the watcher has to begin anew, with what is there.
+	ErrCompacted = errors.New("the revision is too old to go on from")
+
 	// ErrWatchClosed is the end of a watch that was closed.
 	ErrWatchClosed = errors.New("watch closed")
 )
@@ -54,7 +58,8 @@ type Store interface {
 	Apply(ctx context.Context, writes []Write) error
 
 	// Watch returns every presence whose revision is greater than since, and from then on every change. Removed ones that
-	// a watcher may have seen are among them, as Gone. It does not block.
+	// a watcher may have seen are among them, as Gone. A store need not remember for ever what was removed: if it has forgotten
+	// something that is later than since, and since is not zero, the watch ends with ErrCompacted. It does not block.
 	Watch(since domain.Revision) Watch
 }
 
@@ -74,7 +79,7 @@ type Slot interface {
 type Watch interface {
 	// Next blocks until something has changed and returns it in order of revision; it never returns an empty slice without an
 	// error. Each revision returned is greater than all that were returned before, so the last one can resume the watch.
-	// It returns the context's error, ErrWatchClosed after Close, or what made the store lose the watch. Not to be
+	// It returns the context's error, ErrWatchClosed after Close, ErrCompacted, or what made the store lose the watch. Not to be
 	// called concurrently with itself.
 	Next(ctx context.Context) ([]domain.Change, error)
 

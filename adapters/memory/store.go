@@ -20,7 +20,7 @@ type Store struct {
 
 	mu       sync.Mutex // held while writing, and never while reading users
 	revision domain.Revision
-	gone     map[key]domain.Presence // the last word on each presence that was removed
+	gone     tombstones
 	watches  map[*watch]struct{}
 	batch    transaction // what is being written; kept so that small ones need no memory of their own
 }
@@ -34,7 +34,7 @@ type key struct {
 func New() *Store {
 	return &Store{
 		users:   xsync.NewMap[domain.UserID, *cell](),
-		gone:    make(map[key]domain.Presence),
+		gone:    newTombstones(),
 		watches: make(map[*watch]struct{}),
 	}
 }
@@ -199,9 +199,9 @@ func (t *transaction) commit() {
 	for _, change := range t.changes {
 		k := key{change.User, change.Presence.Protocol}
 		if change.Presence.Gone {
-			s.gone[k] = change.Presence
+			s.gone.add(k, change.Presence)
 		} else {
-			delete(s.gone, k)
+			s.gone.remove(k)
 		}
 		for w := range s.watches {
 			w.add(k, change)

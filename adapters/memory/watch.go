@@ -20,6 +20,8 @@ type watch struct {
 	scanned bool            // only Next reads and writes it
 	removed []domain.Change // tombstones from between since and began; only the first Next reads it
 
+	compacted bool // there were more tombstones than removed, and since is not the beginning
+
 	pending map[key]domain.Change // guarded by store.mu
 	wake    chan struct{}         // holds one token while pending may not be empty
 
@@ -32,11 +34,7 @@ func (s *Store) Watch(since domain.Revision) ports.Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := &watch{store: s, since: since, began: s.revision, wake: make(chan struct{}, 1), closed: make(chan struct{})}
-	for k, tombstone := range s.gone {
-		if tombstone.Revision > since {
-			w.removed = append(w.removed, domain.Change{User: k.user, Presence: tombstone})
-		}
-	}
+	w.removed, w.compacted = s.gone.since(since)
 	s.watches[w] = struct{}{}
 	return w
 }
@@ -76,8 +74,11 @@ func (w *watch) ended(ctx context.Context) error {
 	case <-w.closed:
 		return ports.ErrWatchClosed
 	default:
-		return ctx.Err()
 	}
+	if w.compacted {
+		return ports.ErrCompacted
+	}
+	return ctx.Err()
 }
 
 func (w *watch) take() []domain.Change {
