@@ -17,16 +17,16 @@ const (
 	// reports become one write.
 	gather = 40 * time.Millisecond
 
-	// keptDirty is for how many users the recorder keeps room when they are written.
-	keptDirty = 8192
+	// maxQueue is how many tidings wait at most to be looked at, some 500 kB.
+	maxQueue = 8192
 
 	// retryAfter is how long the recorder waits when the store cannot take writes.
 	retryAfter = time.Second
 )
 
-// recorder writes what a source observes during one Run into the store. Its ports.Observer methods only note which users are to
-// be written; the goroutine in record writes them, so a source never waits for the store, and under load many reports of one user
-// become one write.
+// recorder writes what a source observes during one Run into the store. Its ports.Observer methods only put down what they are told;
+// the goroutine in record makes something of it and writes that, so a source never waits for the store, and under load many
+// reports of one user become one write.
 type recorder struct {
 	protocol domain.Protocol
 	store    ports.Store
@@ -34,25 +34,38 @@ type recorder struct {
 	log      *slog.Logger
 	wake     chan struct{} // holds one token while there may be something to write
 
+	folding    sync.Mutex // guards attendance and spare; taken before mu
+	attendance *attendance
+	spare      []tiding // the queue's memory, for the next but one
+
 	mu          sync.Mutex
+	queue       []tiding // what was told and is not part of attendance yet
 	connectedAt domain.Timestamp
-	devices     map[domain.UserID]domain.Devices // every user this Run has told of, also those without a device
-	forgotten   map[domain.UserID]struct{}       // users to be written whom the protocol does not know any more
-	dirty       map[domain.UserID]struct{}       // users to be written
-	synced      bool
-	sweep       bool // everybody in the store is to be compared with devices
 }
+
+// tiding is one call of a ports.Observer method.
+type tiding struct {
+	report domain.Report // User alone, unless it is a report
+	kind   kind
+}
+
+type kind uint8
+
+const (
+	reported kind = iota
+	known
+	forgotten
+	synced
+)
 
 func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, log *slog.Logger) *recorder {
 	return &recorder{
-		protocol:  protocol,
-		store:     store,
-		clock:     clock,
-		log:       log,
-		wake:      make(chan struct{}, 1),
-		devices:   make(map[domain.UserID]domain.Devices),
-		forgotten: make(map[domain.UserID]struct{}),
-		dirty:     make(map[domain.UserID]struct{}),
+		protocol:   protocol,
+		store:      store,
+		clock:      clock,
+		log:        log,
+		wake:       make(chan struct{}, 1),
+		attendance: newAttendance(),
 	}
 }
 
@@ -68,71 +81,68 @@ func (r *recorder) Connected() {
 
 // Known implements ports.Observer.
 func (r *recorder) Known(user domain.UserID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, known := r.devices[user]; known {
-		return
-	}
-	r.devices[user] = domain.Devices{}
-	delete(r.forgotten, user)
-	if r.synced {
-		r.mark(user)
-	}
+	r.put(tiding{kind: known, report: domain.Report{User: user}})
 }
 
 // Report implements ports.Observer.
-func (r *recorder) Report(report domain.Report) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before, known := r.devices[report.User]
-	devices := before
-	if report.Device == "" && report.Status == domain.Unavailable {
-		devices.Clear()
-	} else {
-		devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)})
-	}
-	if !known || devices != before {
-		r.devices[report.User] = devices
-	}
-	if len(r.forgotten) > 0 {
-		delete(r.forgotten, report.User)
-	}
-	if !r.synced && devices.None() && report.Device != "" {
-		return // another device may have been there before this Run and not been reported yet
-	}
-	r.mark(report.User)
-}
+func (r *recorder) Report(report domain.Report) { r.put(tiding{kind: reported, report: report}) }
 
 // Forget implements ports.Observer.
 func (r *recorder) Forget(user domain.UserID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.devices, user)
-	r.forgotten[user] = struct{}{}
-	r.mark(user)
+	r.put(tiding{kind: forgotten, report: domain.Report{User: user}})
 }
 
 // Synced implements ports.Observer.
-func (r *recorder) Synced() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.synced, r.sweep = true, true
-	r.log.Info("source in sync", "users", len(r.devices))
-	r.signal()
-}
+func (r *recorder) Synced() { r.put(tiding{kind: synced}) }
 
-// mark notes that a user is to be written. The lock is held.
-func (r *recorder) mark(user domain.UserID) {
-	if len(r.dirty) == 0 {
+// put queues a tiding. If the recorder does not keep up, the caller does some of its work.
+func (r *recorder) put(t tiding) {
+	r.mu.Lock()
+	r.queue = append(r.queue, t)
+	waiting := len(r.queue)
+	r.mu.Unlock()
+	switch {
+	case waiting == 1:
 		r.signal()
+	case waiting >= maxQueue:
+		r.fold()
 	}
-	r.dirty[user] = struct{}{}
 }
 
 func (r *recorder) signal() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
+	}
+}
+
+// fold makes all that was told a part of the attendance.
+func (r *recorder) fold() {
+	r.folding.Lock()
+	defer r.folding.Unlock()
+	r.mu.Lock()
+	told := r.queue
+	r.queue = r.spare[:0]
+	r.mu.Unlock()
+	for i := range told {
+		r.enter(&told[i])
+	}
+	clear(told)
+	r.spare = told
+}
+
+// enter makes one tiding a part of the attendance. The lock is held.
+func (r *recorder) enter(t *tiding) {
+	switch t.kind {
+	case reported:
+		r.attendance.report(&t.report)
+	case known:
+		r.attendance.known(t.report.User)
+	case forgotten:
+		r.attendance.forget(t.report.User)
+	case synced:
+		r.attendance.sync()
+		r.log.Info("source in sync", "users", len(r.attendance.devices))
 	}
 }
 
@@ -154,8 +164,9 @@ func (r *recorder) record(ctx context.Context) {
 	}
 }
 
-// flush writes everything noted so far, and then sweeps if it is time to. After an error the users are noted again.
+// flush writes everything told so far, and then sweeps if it is time to. What an error has kept from being written is noted again.
 func (r *recorder) flush(ctx context.Context) error {
+	r.fold()
 	if err := r.writeDirty(ctx); err != nil {
 		return err
 	}
@@ -167,7 +178,9 @@ func (r *recorder) flush(ctx context.Context) error {
 }
 
 func (r *recorder) writeDirty(ctx context.Context) error {
-	seen := r.takeDirty()
+	r.folding.Lock()
+	seen := r.attendance.takeDirty()
+	r.folding.Unlock()
 	if len(seen) == 0 {
 		return nil
 	}
@@ -175,104 +188,31 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 	name := func(s sighting) presenceKey { return presenceKey{s.user, r.protocol} }
 	err := rewrite(ctx, r.store, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
 	if err != nil {
-		r.noteAgain(seen)
+		r.folding.Lock()
+		r.attendance.noteAgain(seen)
+		r.folding.Unlock()
 	}
 	return err
 }
 
-// noteAgain notes what could not be written. What has been reported meanwhile counts more.
-func (r *recorder) noteAgain(seen []sighting) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range seen {
-		r.dirty[s.user] = struct{}{}
-		if _, back := r.devices[s.user]; s.gone && !back {
-			r.forgotten[s.user] = struct{}{}
-		}
-	}
-}
-
-// sighting is what is to be written of one user.
-type sighting struct {
-	user    domain.UserID
-	message string
-	status  domain.Status
-	gone    bool
-}
-
-// update returns what becomes of a user's stored presence. What says the same as before is not written again: unlike a client's
-// update, a report needs no renewal.
-func (s sighting) update(old domain.Presence, now domain.Timestamp) domain.Presence {
-	stored := old.Revision != 0
-	if s.gone {
-		if !stored {
-			return old
-		}
-		return old.Remove(now)
-	}
-	next := old.Observe(s.status, s.message, domain.ExpiryPolicy{}, now)
-	if stored && !old.Differs(next) {
-		return old
-	}
-	return next
-}
-
 func (r *recorder) takeSweep() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sweep := r.sweep
-	r.sweep = false
-	return sweep
+	r.folding.Lock()
+	defer r.folding.Unlock()
+	return r.attendance.takeSweep()
 }
 
 // markAbsent notes everyone whom the store or the source knows and who has no device: they are unavailable.
 func (r *recorder) markAbsent() {
 	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
 		p, known := presences.On(r.protocol)
-		r.compare(user, known && (p.Status != domain.Unavailable || p.Stale))
+		r.folding.Lock()
+		defer r.folding.Unlock()
+		r.attendance.compare(user, known && (p.Status != domain.Unavailable || p.Stale))
 		return true
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for user, devices := range r.devices {
-		if devices.None() {
-			r.dirty[user] = struct{}{}
-		}
-	}
-}
-
-// compare notes a user from the store if it has no device but is shown as if it had.
-func (r *recorder) compare(user domain.UserID, shown bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	devices, known := r.devices[user]
-	if known { // the store's copy of the id takes the place of ours, so that it is in memory once
-		delete(r.devices, user)
-		r.devices[user] = devices
-	}
-	if shown && devices.None() {
-		r.dirty[user] = struct{}{}
-	}
-}
-
-// takeDirty returns what is to be written now.
-func (r *recorder) takeDirty() []sighting {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	seen := make([]sighting, 0, len(r.dirty))
-	for user := range r.dirty {
-		devices := r.devices[user]
-		status, message := devices.Merge()
-		_, gone := r.forgotten[user]
-		seen = append(seen, sighting{user: user, message: message, status: status, gone: gone})
-	}
-	clear(r.forgotten)
-	if len(r.dirty) > keptDirty {
-		r.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
-	} else {
-		clear(r.dirty)
-	}
-	return seen
+	r.folding.Lock()
+	defer r.folding.Unlock()
+	r.attendance.markAbsent()
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.
