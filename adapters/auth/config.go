@@ -72,25 +72,26 @@ func (c Config) validateUpdate() error {
 	return nil
 }
 
-// Warnings returns what an administrator should know about a configuration that is accepted. None contains a secret.
+// Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a
+// secret. It reads the secret file.
 func (c Config) Warnings() []string {
 	var warnings []string
-	if c.SecretFile != "" {
-		if info, err := os.Stat(c.SecretFile); err == nil && info.Mode().Perm()&0o004 != 0 {
-			warnings = append(warnings, fmt.Sprintf("auth.secret_file: every user of this machine can read %s; run: chmod 600 %s", c.SecretFile, c.SecretFile))
-		}
-	}
-	strict := c
-	strict.AllowWeakSecret = false
-	if c.AllowWeakSecret {
-		if _, err := strict.secrets(); err != nil {
-			warnings = append(warnings, "auth.allow_weak_secret: anybody who guesses the secret can speak for every user; "+howTo)
-		}
+	if c.weak() {
+		warnings = append(warnings, "auth.allow_weak_secret: anybody who guesses the secret can speak for every user; "+howTo)
 	}
 	if c.Update == UpdateAny {
 		warnings = append(warnings, "auth.update: any lets every user change every other user's presence")
 	}
 	return warnings
+}
+
+// weak reports whether secrets are accepted only because AllowWeakSecret is set.
+func (c Config) weak() bool {
+	strict := c
+	strict.AllowWeakSecret = false
+	_, accepted := c.secrets()
+	_, good := strict.secrets()
+	return accepted == nil && good != nil
 }
 
 // services returns the users of Config.Services.

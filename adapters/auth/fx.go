@@ -1,23 +1,10 @@
 package auth
 
 import (
-	"log/slog"
-
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/ports"
 )
 
-// Module provides ports.Tokens. It needs a Config, a ports.Clock and a *slog.Logger.
-var Module = fx.Module("auth", fx.Provide(provide))
-
-func provide(cfg Config, clock ports.Clock, log *slog.Logger) (ports.Tokens, error) {
-	tokens, err := New(cfg, clock)
-	if err != nil {
-		return nil, err
-	}
-	for _, warning := range cfg.Warnings() {
-		log.Warn(warning)
-	}
-	return tokens, nil
-}
+// Module provides ports.Tokens. It needs a Config and a ports.Clock.
+var Module = fx.Module("auth", fx.Provide(fx.Annotate(New, fx.As(new(ports.Tokens)))))

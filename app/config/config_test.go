@@ -40,6 +40,7 @@ func (c httpConfig) Validate() error {
 
 type authConfig struct {
 	Secret     string        `koanf:"secret" secret:"true" help:"the secret"`
+	SecretFile string        `koanf:"secret_file" help:"its file"`
 	OldSecrets []string      `koanf:"old_secrets" secret:"true" help:"former ones"`
 	Expire     time.Duration `koanf:"token_expire" help:"how long"`
 	Update     string        `koanf:"update" help:"whom"`
@@ -49,14 +50,25 @@ func (c authConfig) Validate() error {
 	if c.Secret != "" && len(c.Secret) < 16 {
 		return errors.New("auth.secret: the secret is short")
 	}
+	if c.Secret != "" && c.SecretFile != "" {
+		return errors.New("auth.secret_file: auth.secret is set too")
+	}
+	return nil
+}
+
+func (c authConfig) Warnings() []string {
+	if c.Update == "any" {
+		return []string{"auth.update: any lets every user change every other"}
+	}
 	return nil
 }
 
 type xmppConfig struct {
-	JID         string            `koanf:"jid" help:"account"`
-	Password    string            `koanf:"password" secret:"true" help:"its password"`
-	StripDomain bool              `koanf:"strip_domain" help:"strip"`
-	DomainMap   map[string]string `koanf:"domain_map" help:"map"`
+	JID          string            `koanf:"jid" help:"account"`
+	Password     string            `koanf:"password" secret:"true" help:"its password"`
+	PasswordFile string            `koanf:"password_file" help:"its file"`
+	StripDomain  bool              `koanf:"strip_domain" help:"strip"`
+	DomainMap    map[string]string `koanf:"domain_map" help:"map"`
 }
 
 type spreedConfig struct {
@@ -278,9 +290,10 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
+func everything(string) bool { return true }
+
 // Faults that a section finds itself are told with the place where the value was set.
 func TestValidate(t *testing.T) {
-	everything := func(string) bool { return true }
 	tests := []struct {
 		name, file, content string
 		env                 []string
@@ -335,12 +348,14 @@ http:
   limit: 10
 auth:
   secret: '********'
+  secret_file: ""
   old_secrets: ['********', '********']
   token_expire: 5m
   update: self
 xmpp:
   jid: "123"
   password: '********'
+  password_file: ""
   strip_domain: false
   domain_map: {a.b: c}
 spreed:

@@ -118,23 +118,17 @@ func logFile(value string) (string, error) {
 	return value, nil
 }
 
-// warning is something to know about the configuration that does not stop the start.
-type warning struct {
-	text string
-	key  string // if set: only to be told if the file's value of this key is the one that counts
-}
-
 type legacyReader struct {
 	schema   *schema
 	name     string
 	layer    layer
 	faults   Faults
-	warnings []warning
+	warnings []string
 	last     map[string]legacyEntry // by key
 }
 
 // readLegacy translates a presence.cfg.
-func (s *schema) readLegacy(name string, data []byte) (layer, []warning, Faults) {
+func (s *schema) readLegacy(name string, data []byte) (layer, []string, Faults) {
 	r := legacyReader{schema: s, name: name, layer: newLayer(), last: map[string]legacyEntry{}}
 	entries, junk := parseLegacy(data)
 	for _, line := range junk {
@@ -160,7 +154,7 @@ func (s *schema) readLegacy(name string, data []byte) (layer, []warning, Faults)
 func (r *legacyReader) where(line int) string { return fmt.Sprintf("%s:%d", r.name, line) }
 
 func (r *legacyReader) warn(line int, key, format string, args ...any) {
-	r.warnings = append(r.warnings, warning{text: Fault{r.where(line), key, fmt.Errorf(format, args...)}.Error()})
+	r.warnings = append(r.warnings, Fault{r.where(line), key, fmt.Errorf(format, args...)}.Error())
 }
 
 func (r *legacyReader) entry(entry legacyEntry) {
@@ -245,15 +239,18 @@ func (r *legacyReader) chatHost() {
 
 var plainHost = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 
-// updateRule keeps the original's rule that any valid token may update anybody, for its clients may rely on it.
+// legacyRule is the key of the rule who may update whom. No key of a presence.cfg sets it: there, any valid token may update anybody.
+const legacyRule = "auth.update"
+
+// legacyRuleNote is added to the warning of that rule if it comes from a presence.cfg.
+const legacyRuleNote = ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or" +
+	" --auth.update self"
+
+// updateRule keeps the original's rule, for its clients may rely on it.
 func (r *legacyReader) updateRule() {
-	l := r.schema.byName["auth.update"]
-	if l == nil {
-		return
+	if r.schema.byName[legacyRule] != nil {
+		r.layer.put(legacyRule, "any", r.name)
 	}
-	r.layer.put(l.name, "any", r.name)
-	r.warnings = append(r.warnings, warning{key: l.name, text: r.name + ": every valid token may update every user, as in the original daemon;" +
-		" if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"})
 }
 
 // errLegacyWeak is added to a fault of the secret, because a presence.cfg has no key for the way round.

@@ -46,19 +46,19 @@ func TestLegacy(t *testing.T) {
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("got  %+v\nwant %+v", a, want)
 	}
-	warnings := strings.Join(loaded.Warnings, "\n")
+	warnings := strings.Join(loaded.Warnings(everything), "\n")
 	for _, want := range []string{
 		"presence.cfg:4: data_path: ignored, it means nothing any more: presences are kept in memory",
 		"presence.cfg:5: data_save_interval: ignored",
 		"presence.cfg:9: server_auth_user: ignored",
-		"presence.cfg: every valid token may update every user, as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
+		"presence.cfg: auth.update: any lets every user change every other, as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 	} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("warnings\n%s\nlack %q", warnings, want)
 		}
 	}
-	if len(loaded.Warnings) != 4 {
-		t.Errorf("%d warnings, want 4:\n%s", len(loaded.Warnings), warnings)
+	if len(loaded.Warnings(everything)) != 4 {
+		t.Errorf("%d warnings, want 4:\n%s", len(loaded.Warnings(everything)), warnings)
 	}
 }
 
@@ -113,11 +113,11 @@ func TestLegacyValues(t *testing.T) {
 			if !reflect.DeepEqual(a, want) {
 				t.Errorf("got  %+v\nwant %+v", a, want)
 			}
-			if warnings := strings.Join(loaded.Warnings, "\n"); !strings.Contains(warnings, test.warning) || strings.Contains(warnings, "abcdefgh") {
+			if warnings := strings.Join(loaded.Warnings(everything), "\n"); !strings.Contains(warnings, test.warning) || strings.Contains(warnings, "abcdefgh") {
 				t.Errorf("warnings\n%s\nlack %q, or show a secret", warnings, test.warning)
 			}
-			if n := len(loaded.Warnings); test.warning == "" && n != 1 {
-				t.Errorf("%d warnings, want only the one about auth.update: %q", n, loaded.Warnings)
+			if n := len(loaded.Warnings(everything)); test.warning == "" && n != 1 {
+				t.Errorf("%d warnings, want only the one about auth.update: %q", n, loaded.Warnings(everything))
 			}
 		})
 	}
@@ -150,8 +150,8 @@ func TestLegacyOverridden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Auth.Update != "self" || a.HTTP.Listen != "[::1]:81" || len(loaded.Warnings) != 0 {
-		t.Errorf("update %q, listen %q, warnings %q; want self, [::1]:81 and none", a.Auth.Update, a.HTTP.Listen, loaded.Warnings)
+	if a.Auth.Update != "self" || a.HTTP.Listen != "[::1]:81" || len(loaded.Warnings(everything)) != 0 {
+		t.Errorf("update %q, listen %q, warnings %q; want self, [::1]:81 and none", a.Auth.Update, a.HTTP.Listen, loaded.Warnings(everything))
 	}
 }
 
@@ -187,7 +187,7 @@ func TestLegacyWithoutAdapter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(loaded.Warnings, "\n"); !strings.Contains(got, "xmpp_jid: ignored: this daemon has no xmpp.jid") {
+	if got := strings.Join(loaded.Warnings(everything), "\n"); !strings.Contains(got, "xmpp_jid: ignored: this daemon has no xmpp.jid") {
 		t.Errorf("warnings %q", got)
 	}
 }

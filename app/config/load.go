@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -20,10 +21,11 @@ type Input struct {
 
 // Loaded is what Load has found out besides the values.
 type Loaded struct {
-	Warnings []string // what the administrator should know; one line each, without secrets
-	schema   *schema
-	origin   map[string]string
-	legacy   bool
+	schema *schema
+	origin map[string]string
+	file   string
+	legacy bool     // the file is a presence.cfg
+	notes  []string // what is strange about the file
 }
 
 // Load reads the input over the defaults in the sections' structs and writes the result there. The error is Faults, each of which
@@ -33,8 +35,8 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	loaded := &Loaded{schema: s, origin: map[string]string{}}
-	file, warnings, faults := loaded.readFile(in.File)
+	loaded := &Loaded{schema: s, origin: map[string]string{}, file: in.File}
+	file, faults := loaded.readFile(in.File)
 	env, envFaults := s.readEnv(in.Environ, in.ReservedEnv)
 	flags, flagFaults := s.readFlags(in.Flags)
 	faults = append(append(faults, envFaults...), flagFaults...)
@@ -44,33 +46,38 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	if err := loaded.apply(file, env, flags); err != nil {
 		return nil, err
 	}
-	for _, w := range warnings {
-		if w.key == "" || loaded.origin[w.key] == file.origin[w.key] {
-			loaded.Warnings = append(loaded.Warnings, w.text)
-		}
-	}
 	return loaded, nil
 }
 
-func (l *Loaded) readFile(name string) (layer, []warning, Faults) {
+func (l *Loaded) readFile(name string) (found layer, faults Faults) {
 	if name == "" {
-		return newLayer(), nil, nil
+		return newLayer(), nil
 	}
 	data, err := readFile(name)
 	if err != nil {
-		return newLayer(), nil, Faults{{Where: name, Err: fmt.Errorf("cannot read the configuration: %w", err)}}
+		return newLayer(), Faults{{Where: name, Err: fmt.Errorf("cannot read the configuration: %w", err)}}
 	}
 	if l.legacy = isLegacy(name, data); l.legacy {
-		return l.schema.readLegacy(name, data)
+		found, l.notes, faults = l.schema.readLegacy(name, data)
+		return found, faults
 	}
-	layer, faults := l.schema.readYAML(name, data)
-	return layer, nil, faults
+	return l.schema.readYAML(name, data)
 }
 
-// apply lays the layers over each other and writes what comes out.
+// apply lays the layers over each other and writes what comes out. A layer that sets a secret, itself or by its file, sets it whichever
+// way the layers below have.
 func (l *Loaded) apply(layers ...layer) error {
 	ko := koanf.New(".")
+	secrets := l.schema.secretsWithFiles()
 	for _, layer := range layers {
+		for _, secret := range secrets {
+			if secret.setBy(layer) {
+				for _, key := range []string{secret.direct.name, secret.file.name} {
+					ko.Delete(key)
+					delete(l.origin, key)
+				}
+			}
+		}
 		if err := ko.Load(confmap.Provider(layer.values, "."), nil); err != nil {
 			return err
 		}
@@ -100,6 +107,34 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 		}
 	}
 	return faults.orNil()
+}
+
+// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about the sections that
+// chosen approves of. A section with a method Warnings() []string says itself what there is to know about values that are
+// accepted; each of its texts starts with the key, as Validate's do.
+func (l *Loaded) Warnings(chosen func(section string) bool) []string {
+	warnings := slices.Clone(l.notes)
+	for _, section := range l.schema.sections {
+		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
+			for _, text := range v.Warnings() {
+				warnings = append(warnings, l.locateWarning(text))
+			}
+		}
+	}
+	for _, secret := range l.schema.secretsWithFiles() {
+		if chosen(secret.file.section) {
+			warnings = append(warnings, secret.warnings(l.origin)...)
+		}
+	}
+	return warnings
+}
+
+func (l *Loaded) locateWarning(text string) string {
+	key, _, _ := strings.Cut(text, ": ")
+	if l.legacy && key == legacyRule && l.origin[key] == l.file {
+		text += legacyRuleNote
+	}
+	return Fault{Where: l.origin[key], Err: errors.New(text)}.Error()
 }
 
 // split takes a joined error apart.

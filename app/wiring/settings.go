@@ -75,9 +75,7 @@ func Keys() ([]config.Key, error) { return config.Keys(defaultSettings().section
 
 // Validate checks the values of every section that is in use. The error is a config.Faults.
 func (s *Settings) Validate() error {
-	return s.loaded.Validate(func(section string) bool {
-		return !slices.Contains(protocolNames(), section) || s.enabled(section)
-	})
+	return s.loaded.Validate(s.inUse)
 }
 
 // ValidateOnly checks the values of some sections.
@@ -85,12 +83,16 @@ func (s *Settings) ValidateOnly(sections ...string) error {
 	return s.loaded.Validate(func(section string) bool { return slices.Contains(sections, section) })
 }
 
+func (s *Settings) inUse(section string) bool {
+	return !slices.Contains(protocolNames(), section) || s.enabled(section)
+}
+
 func (s *Settings) enabled(protocol string) bool {
 	return slices.Contains(s.General.Protocols, protocol)
 }
 
-// Warnings says what the administrator should know about the way the configuration is written.
-func (s *Settings) Warnings() []string { return s.loaded.Warnings }
+// Warnings says what the administrator should know about the configuration, one line each, valid or not.
+func (s *Settings) Warnings() []string { return s.loaded.Warnings(s.inUse) }
 
 // WriteYAML writes the effective configuration with its secrets masked.
 func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }

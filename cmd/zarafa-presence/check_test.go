@@ -1,9 +1,51 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// What there is to warn of is told once, and nothing else.
+func TestCheckWarnsOnce(t *testing.T) {
+	open := func(content string) string {
+		name := write(t, "secret", content+"\n")
+		if err := os.Chmod(name, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	secret, password := open(testSecret), open("hush")
+	xmpp := "\nprotocols: [xmpp]\nxmpp: {jid: a@example.test, password_file: \"" + password + "\"}\n"
+	tests := []struct {
+		name, file, content string
+		environ             []string
+		want                []string // the lines, less their beginning
+	}{
+		{"a presence.cfg", "p.cfg", "server_secret_key = " + testSecret + "\n", nil, []string{"p.cfg: auth.update: any lets every user change every other user's presence," +
+			" as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"}},
+		{"YAML", "c.yaml", "auth: {secret: " + testSecret + ", update: any}\n", nil, []string{"c.yaml:1: auth.update: any lets every user change every other user's presence"}},
+		{"files that everybody can read", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + xmpp, nil, []string{
+			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod 600 " + secret,
+			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod 600 " + password}},
+		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[spreed]", 1),
+			[]string{"PRESENCE_AUTH__SECRET=" + testSecret}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			file := write(t, test.file, test.content)
+			got := command(test.environ, "check", "--config", file)
+			want := ""
+			for _, line := range test.want {
+				want += "zarafa-presence: warning: " + filepath.Dir(file) + "/" + line + "\n"
+			}
+			if got.code != 0 || got.stderr != want {
+				t.Errorf("exit code %d, stderr\n%s\nwant\n%s", got.code, got.stderr, want)
+			}
+		})
+	}
+}
 
 func TestCheck(t *testing.T) {
 	tests := []struct {
