@@ -1,8 +1,10 @@
 package xmpp
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -18,8 +20,12 @@ const (
 	DirectTLS = "direct"   // TLS from the first byte (XEP-0368)
 )
 
-// maxPasswordFile is how much of a password file is read, in bytes.
-const maxPasswordFile = 4096
+// How large the files may be that the configuration names, in bytes. The certificates that a system trusts have a quarter of a
+// megabyte.
+const (
+	maxPasswordFile = 4096
+	maxCAFile       = 4 << 20
+)
 
 // Config is the section "xmpp" of the configuration.
 type Config struct {
@@ -42,7 +48,7 @@ func DefaultConfig() Config {
 	return Config{TLS: StartTLS, StaleAfter: 60 * time.Second, SweepAfter: 10 * time.Second}
 }
 
-// Validate returns every fault, each naming its key.
+// Validate returns every fault, each naming its key. It reads the files that the configuration names.
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("xmpp."+format, args...)) }
@@ -57,6 +63,13 @@ func (c Config) Validate() error {
 		fault("password: it is missing: set it, or password_file")
 	case c.Password != "" && c.PasswordFile != "":
 		fault("password: set either this or password_file, not both")
+	default:
+		if _, err := c.password(); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if _, err := c.roots(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.Host != "" {
 		if _, _, err := splitHostPort(c.Host, "0"); err != nil {
@@ -96,12 +109,9 @@ func (c Config) password() (string, error) {
 	if c.PasswordFile == "" {
 		return c.Password, nil
 	}
-	text, err := os.ReadFile(c.PasswordFile)
+	text, err := readFile(c.PasswordFile, maxPasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("xmpp.password_file: %w", err)
-	}
-	if len(text) > maxPasswordFile {
-		return "", fmt.Errorf("xmpp.password_file: %s: it is longer than %d bytes", c.PasswordFile, maxPasswordFile)
 	}
 	password := strings.TrimRight(string(text), "\r\n")
 	if password == "" {
@@ -111,6 +121,36 @@ func (c Config) password() (string, error) {
 		return "", fmt.Errorf("xmpp.password_file: %s: it has more than one line", c.PasswordFile)
 	}
 	return password, nil
+}
+
+// roots returns the certificates to trust: nil for the system's.
+func (c Config) roots() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	text, err := readFile(c.CAFile, maxCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("xmpp.ca_file: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("xmpp.ca_file: %s: there is no PEM certificate in it", c.CAFile)
+	}
+	return roots, nil
+}
+
+// readFile returns what a file holds, and reads no more than that it is longer than it may be.
+func readFile(name string, most int64) ([]byte, error) {
+	file, err := os.Open(name) //nolint:gosec // the administrator says which
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s: it is longer than %d bytes", name, most)
+	}
+	return text, err
 }
 
 // splitHostPort splits host, host:port, an IP address or [IPv6]:port.

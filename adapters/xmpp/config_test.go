@@ -81,6 +81,28 @@ func TestPasswordFile(t *testing.T) {
 	}
 }
 
+// Whatever is wrong with the files is told together, by Validate already. Of a file without an end only as much is read as is needed to
+// see that it is too long.
+func TestFilesAreValidated(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ password, ca, wantPassword, wantCA string }{
+		{"/nowhere/password", "/nowhere/ca.pem", "open /nowhere/password: no such file or directory", "open /nowhere/ca.pem: no such file or directory"},
+		{empty, empty, empty + ": it is empty", empty + ": there is no PEM certificate in it"},
+		{filepath.Dir(empty), filepath.Dir(empty), "read " + filepath.Dir(empty) + ": is a directory", "read " + filepath.Dir(empty) + ": is a directory"},
+		{"/dev/zero", "/dev/zero", "/dev/zero: it is longer than 4096 bytes", "/dev/zero: it is longer than 4194304 bytes"},
+	} {
+		c := validConfig()
+		c.Password, c.PasswordFile, c.CAFile, c.StaleAfter = "", test.password, test.ca, 0
+		want := "xmpp.password_file: " + test.wantPassword + "\nxmpp.ca_file: " + test.wantCA + "\nxmpp.stale_after: 0s must be positive"
+		if err := c.Validate(); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
 func TestCAFile(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {

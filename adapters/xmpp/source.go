@@ -3,11 +3,9 @@ package xmpp
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -106,22 +104,6 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		log.Warn("xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password")
 	}
 	return s, nil
-}
-
-// roots returns the certificates to trust: nil for the system's.
-func (c Config) roots() (*x509.CertPool, error) {
-	if c.CAFile == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("xmpp.ca_file: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("xmpp.ca_file: %s: there is no PEM certificate in it", c.CAFile)
-	}
-	return roots, nil
 }
 
 // Protocol implements ports.Source.

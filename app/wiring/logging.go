@@ -1,11 +1,15 @@
 package wiring
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // Log is the section log of the configuration.
@@ -20,13 +24,36 @@ func DefaultLog() Log { return Log{Level: "info", Format: "text"} }
 
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
-// Validate refuses a level or a format that there is not.
+// Validate refuses a level or a format that there is not, and a file that could not be appended to. It makes none.
 func (l Log) Validate() error {
+	var faults []error
 	if _, ok := levels[l.Level]; !ok {
-		return fmt.Errorf("log.level: must be debug, info, warn or error; it is %q", l.Level)
+		faults = append(faults, fmt.Errorf("log.level: must be debug, info, warn or error; it is %q", l.Level))
 	}
 	if l.Format != "text" && l.Format != "json" {
-		return fmt.Errorf("log.format: must be text or json; it is %q", l.Format)
+		faults = append(faults, fmt.Errorf("log.format: must be text or json; it is %q", l.Format))
+	}
+	if err := l.validateFile(); err != nil {
+		faults = append(faults, fmt.Errorf("log.file: %w", err))
+	}
+	return errors.Join(faults...)
+}
+
+func (l Log) validateFile() error {
+	if l.File == "" {
+		return nil
+	}
+	file, err := os.OpenFile(l.File, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		return file.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	const writeAndSearch = 2 | 1 // W_OK and X_OK of access(2)
+	folder := filepath.Dir(l.File)
+	if err := syscall.Access(folder, writeAndSearch); err != nil {
+		return fmt.Errorf("it cannot be made in %s: %w", folder, err)
 	}
 	return nil
 }

@@ -200,6 +200,38 @@ func TestOpenLog(t *testing.T) {
 	}
 }
 
+// A log file that cannot be written is found without making one.
+func TestLogFileIsValidated(t *testing.T) {
+	folder := t.TempDir()
+	there := filepath.Join(folder, "there.log")
+	if err := os.WriteFile(there, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	absent := filepath.Join(folder, "absent.log")
+	for name, want := range map[string]string{
+		"":                             "",
+		there:                          "",
+		absent:                         "",
+		folder:                         "log.file: open " + folder + ": is a directory",
+		filepath.Join(there, "x.log"):  "log.file: open " + there + "/x.log: not a directory",
+		filepath.Join(absent, "x.log"): "log.file: it cannot be made in " + absent + ": no such file or directory",
+	} {
+		got := ""
+		if err := (Log{Level: "info", Format: "text", File: name}).Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if _, err := os.Stat(absent); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s was made: %v", absent, err)
+	}
+	if content, _ := os.ReadFile(there); string(content) != "before\n" {
+		t.Errorf("%s has %q now", there, content)
+	}
+}
+
 // What logrotate does: move the file away, then signal.
 func TestReopen(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "presence.log")

@@ -9,8 +9,8 @@ import (
 	"github.com/zarafa/presence/app/wiring"
 )
 
-const checkLong = `Validates the configuration as serve would, without using the network, and prints what is in effect as YAML, with secrets
-masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`
+const checkLong = `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
+effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`
 
 func (c *cli) check() *cobra.Command {
 	command := &cobra.Command{
