@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,10 @@ const (
 
 	// maxAnswer is the largest answer that is read, in bytes.
 	maxAnswer = 64 << 20
+
+	// maxExcerpt is how much is shown of a text in a refusal, in characters, and maxRefusals of how many entries.
+	maxExcerpt  = 500
+	maxRefusals = 50
 )
 
 // client asks a running daemon.
@@ -159,12 +164,16 @@ func (c *client) refusal(status int, answer []byte) error {
 	}
 	reason := http.StatusText(status)
 	if json.Unmarshal(answer, &problem) == nil && problem.Title != "" {
-		reason = problem.Title
+		reason = excerpt(problem.Title)
 		if problem.Detail != "" {
-			reason += ": " + problem.Detail
+			reason += ": " + excerpt(problem.Detail)
 		}
-		for _, entry := range problem.Errors {
-			reason += "\n  " + printable(entry.Detail)
+		for i, entry := range problem.Errors {
+			if i == maxRefusals {
+				reason += fmt.Sprintf("\n  and %d more", len(problem.Errors)-i)
+				break
+			}
+			reason += "\n  " + excerpt(entry.Detail)
 		}
 	}
 	err := fmt.Errorf("the daemon at %s refused (%d): %s", c.url, status, reason)
@@ -177,12 +186,27 @@ func (c *client) refusal(status int, answer []byte) error {
 	return coded(exitFailed, err)
 }
 
+// excerpt is what is shown of a text that whoever answered has written: printable, and not too much of it.
+func excerpt(text string) string {
+	text = printable(text)
+	if runes := []rune(text); len(runes) > maxExcerpt {
+		return string(runes[:maxExcerpt]) + "..."
+	}
+	return text
+}
+
 // printable takes out what would do something to a terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+		if unprintable(r) {
 			return ' '
 		}
 		return r
 	}, text)
+}
+
+// unprintable reports whether a character does something to a terminal: control characters begin its commands, and there are marks that
+// exchange left and right.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestGetAndSet(t *testing.T) {
@@ -114,6 +116,68 @@ func TestStrangeAnswers(t *testing.T) {
 				t.Errorf("%d requests", requests)
 			}
 		})
+	}
+}
+
+// A stranger's words move nothing on the terminal, and do not fill it.
+func TestRefusalsAreShownSafely(t *testing.T) {
+	const evil = "\x1b]0;owned\x07\u009b2J\r\nzarafa-presence: fine\u202e\u2028\x00"
+	const tame = " ]0;owned  2J  zarafa-presence: fine   "
+	long := strings.Repeat("ü", maxExcerpt+1)
+	cut := strings.Repeat("ü", maxExcerpt) + "..."
+	entries := func(n int) []map[string]string {
+		many := make([]map[string]string, n)
+		for i := range many {
+			many[i] = map[string]string{"detail": "entry"}
+		}
+		return many
+	}
+	tests := []struct {
+		name   string
+		status int
+		answer map[string]any
+		want   string // after the address and the status
+	}{
+		{"title and detail", 403, map[string]any{"title": evil, "detail": evil}, tame + ": " + tame},
+		{"entries", 422, map[string]any{"title": "T", "errors": []map[string]string{{"detail": evil}, {"detail": long}}}, "T\nzarafa-presence:   " + tame + "\nzarafa-presence:   " + cut},
+		{"long", 400, map[string]any{"title": long, "detail": long}, cut + ": " + cut},
+		{"many entries", 422, map[string]any{"title": "T", "errors": entries(maxRefusals + 7)}, "T" + strings.Repeat("\nzarafa-presence:   entry", maxRefusals) + "\nzarafa-presence:   and 7 more"},
+		{"no refusal, but a strange user", 200, map[string]any{"UserStatus": []any{map[string]any{"user_id": evil, "x": map[string]string{"status": "on"}}}}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(test.status)
+				_ = json.NewEncoder(w).Encode(test.answer)
+			}))
+			defer server.Close()
+			got := command(secretEnv, "get", "--url", server.URL, markd)
+			if strings.ContainsFunc(strings.ReplaceAll(got.stderr, "\n", ""), func(r rune) bool { return unicode.IsControl(r) || r == '\u202e' || r == '\u2028' }) {
+				t.Errorf("stderr %q can do something to a terminal", got.stderr)
+			}
+			if want := "refused (" + strconv.Itoa(test.status) + "): " + test.want + "\n"; test.want != "" && !strings.HasSuffix(got.stderr, want) {
+				t.Errorf("stderr %q, want %q", got.stderr, want)
+			}
+			if got.stdout != "" || got.code == 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// What is printed as JSON says the same, and moves nothing on the terminal either.
+func TestJSONIsShownSafely(t *testing.T) {
+	want := []person{{User: "a@b.c", Status: "busy", Message: "\x1b[2J\u009b2J\x7f\u202e<&>ü\n", By: "spreed", Protocols: map[string]state{}}}
+	var out strings.Builder
+	if err := writeJSON(&out, want); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e<&>ü\n"`) {
+		t.Errorf("printed %q", text)
+	}
+	var got []person
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read again: %+v, %v", got, err)
 	}
 }
 

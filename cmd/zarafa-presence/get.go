@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -59,15 +60,33 @@ func (c *cli) runGet(command *cobra.Command, flags clientFlags, users []string, 
 	}
 	people, err := readAnswer(answer)
 	if err != nil {
-		return fmt.Errorf("%s does not answer like this daemon: %w", client.url, err)
+		return fmt.Errorf("%s does not answer like this daemon: %s", client.url, excerpt(err.Error()))
 	}
 	if asJSON {
-		encoder := json.NewEncoder(command.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(people)
+		return writeJSON(command.OutOrStdout(), people)
 	}
 	return writeTable(command.OutOrStdout(), people)
+}
+
+// writeJSON prints an array of people. What encoding/json leaves as it is and a terminal would obey is escaped, which changes no value.
+func writeJSON(w io.Writer, people []person) error {
+	var document strings.Builder
+	encoder := json.NewEncoder(&document)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(people); err != nil {
+		return err
+	}
+	var escaped []byte
+	for _, r := range document.String() {
+		if r != '\n' && unprintable(r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		} else {
+			escaped = utf8.AppendRune(escaped, r)
+		}
+	}
+	_, err := w.Write(escaped)
+	return err
 }
 
 // person is what the daemon says of one user, and what is printed as JSON.
