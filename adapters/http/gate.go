@@ -54,13 +54,14 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 }
 
 // ambiguity says what in a header another HTTP implementation, a proxy in front of this server, could understand differently, so
-// that a request could be smuggled past it (RFC 9112, 6.3 and 11.2). fasthttp is lenient in all of these points.
+// that a request could be smuggled past it (RFC 9112, 6.3 and 11.2) or taken for another host's (3.2). fasthttp is lenient in all of
+// these points.
 func ambiguity(header *fasthttp.RequestHeader) string {
 	if p := header.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
 		return "the protocol is neither HTTP/1.1 nor HTTP/1.0"
 	}
 	const control = "a header line contains a control character"
-	var lengths, encodings int
+	var lengths, encodings, hosts int
 	rest := header.RawHeaders()
 	if bytes.IndexByte(rest, 0) >= 0 {
 		return control
@@ -91,6 +92,13 @@ func ambiguity(header *fasthttp.RequestHeader) string {
 					return "Transfer-Encoding is not chunked"
 				}
 			}
+		case 'H', 'h':
+			if value, is := field(line, "host"); is {
+				hosts++
+				if !plausibleHost(value) {
+					return "Host is not a host"
+				}
+			}
 		case ' ', '\t':
 			return "a header line is folded"
 		}
@@ -99,6 +107,10 @@ func ambiguity(header *fasthttp.RequestHeader) string {
 		}
 	}
 	switch {
+	case hosts == 0 && header.IsHTTP11():
+		return "Host is missing"
+	case hosts > 1:
+		return "Host is there twice"
 	case lengths > 1:
 		return "Content-Length is there twice"
 	case encodings > 1:
@@ -121,6 +133,24 @@ func field(line []byte, name string) (value []byte, is bool) {
 	}
 	return bytes.Trim(line[len(name)+1:], " \t"), true
 }
+
+// plausibleHost reports whether value has only characters that a host and a port can have (RFC 3986, 3.2.2 and 3.2.3). It may be
+// empty (RFC 9112, 3.2).
+func plausibleHost(value []byte) bool {
+	for _, c := range value {
+		if !hostBytes[c] {
+			return false
+		}
+	}
+	return true
+}
+
+var hostBytes = func() (table [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]") {
+		table[c] = true
+	}
+	return table
+}()
 
 // plausibleLength reports whether value is a decimal number that cannot have overflowed.
 func plausibleLength(value []byte) bool {

@@ -193,6 +193,14 @@ func hostileHTTP(good string) []hostile {
 		{"header of 20 kB", head("X: " + strings.Repeat("a", 20_000) + "\r\n"), []int{431}},
 		{"1,000 headers", head(strings.Repeat("X: a\r\n", 3000)), []int{431}},
 		{"endless header", head(strings.Repeat("X", 1<<20)), []int{431}},
+		{"no Host", strings.Replace(put(good), "Host: x\r\n", "", 1), bad},
+		{"no Host, but the path has one", strings.Replace(put(good), "/ HTTP/1.1\r\nHost: x\r\n", "http://x/ HTTP/1.1\r\n", 1), bad},
+		{"what is nearly Host", strings.Replace(put(good), "Host: x", "Hosts: x", 1), bad},
+		{"Host twice", head("host: x\r\n"+length) + good, bad},
+		{"Host twice, in HTTP/1.0", strings.Replace(head("Host: y\r\n"+length), "HTTP/1.1", "HTTP/1.0", 1) + good, bad},
+		{"two hosts in Host", strings.Replace(put(good), "Host: x", "Host: x y", 1), bad},
+		{"Host with a path", strings.Replace(put(good), "Host: x", "Host: x/etc", 1), bad},
+		{"Host with a user", strings.Replace(put(good), "Host: x", "Host: a@x", 1), bad},
 		{"header without a colon", head("X\r\n"+length) + good, bad},
 		{"header with a space before the colon", head("Content-Length : 5\r\n") + good, bad},
 		{"folded header", head("X: a\r\n b\r\n"+length) + good, bad},
@@ -223,6 +231,24 @@ func hostileHTTP(good string) []hostile {
 		{"last chunk missing", head("Transfer-Encoding: chunked\r\n") + strings.TrimSuffix(chunks, "0\r\n\r\n"), badOrNothing},
 		{"gzip", head("Content-Encoding: gzip\r\nContent-Length: 10\r\n") + "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", bad},
 		{"multipart", head("Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8\r\n") + "--b--\r\n\r\n", bad},
+	}
+}
+
+// TestHosts sends what looks odd and is right.
+func TestHosts(t *testing.T) {
+	r := start(t)
+	body := r.body(mark, `{"user_id":"markd@zarafa.com"}`)
+	for _, head := range []string{
+		"GET / HTTP/1.0\r\n",
+		"GET / HTTP/1.0\r\nHost: x\r\n",
+		"GET / HTTP/1.1\r\nHost:\r\n",
+		"GET / HTTP/1.1\r\nhOST:presence.example.test:1234\r\n",
+		"GET / HTTP/1.1\r\nX: a\r\nHost: [2001:db8::1]:1234\r\n",
+		"GET http://presence.example.test/ HTTP/1.1\r\nHost: presence.example.test\r\n",
+	} {
+		if got := raw(t, r.Server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body)); got.status != 200 {
+			t.Errorf("%q: %d %s", head, got.status, got.body)
+		}
 	}
 }
 
