@@ -1,4 +1,4 @@
-package memory
+package replica
 
 import (
 	"slices"
@@ -6,11 +6,11 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// maxTombstones is how many removed presences a store remembers, some 15 MB at most: a server that adds and removes contacts for
+// maxTombstones is how many removed presences a replica remembers, some 15 MB at most: a server that adds and removes contacts for
 // ever must not make the daemon grow.
 const maxTombstones = 100_000
 
-// tombstones holds the last word on each presence that was removed, for watchers who may have seen it. The store's lock guards it.
+// tombstones holds the last word on each presence that was removed, for watchers who may have seen it. The replica's lock guards it.
 type tombstones struct {
 	last      map[key]domain.Presence
 	compacted domain.Revision // all that have been dropped were removed at this revision or before

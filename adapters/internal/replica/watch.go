@@ -1,4 +1,4 @@
-package memory
+package replica
 
 import (
 	"cmp"
@@ -10,36 +10,36 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// watch implements ports.Watch: what was there when it began comes from a scan of the store in the first Next, all that
+// watch implements ports.Watch: what was there when it began comes from a scan of the replica in the first Next, all that
 // came later from pending, so that nothing falls between and nothing is told twice.
 type watch struct {
-	store *Store
+	of    *Replica
 	since domain.Revision // where the reader left off
-	began domain.Revision // the store's revision when the watch began
+	began domain.Revision // the replica's revision when the watch began
 
 	scanned bool            // only Next reads and writes it
 	removed []domain.Change // tombstones from between since and began; only the first Next reads it
 
 	compacted bool // there were more tombstones than removed, and since is not the beginning
 
-	pending map[key]domain.Change // guarded by store.mu
+	pending map[key]domain.Change // guarded by of.mu
 	wake    chan struct{}         // holds one token while pending may not be empty
 
 	closed chan struct{}
 	close  sync.Once
 }
 
-// Watch implements ports.Store.
-func (s *Store) Watch(since domain.Revision) ports.Watch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := &watch{store: s, since: since, began: s.revision, wake: make(chan struct{}, 1), closed: make(chan struct{})}
-	w.removed, w.compacted = s.gone.since(since)
-	s.watches[w] = struct{}{}
+// Watch implements part of ports.Store.
+func (r *Replica) Watch(since domain.Revision) ports.Watch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &watch{of: r, since: since, began: r.revision, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	w.removed, w.compacted = r.gone.since(since)
+	r.watches[w] = struct{}{}
 	return w
 }
 
-// add is called with the store's lock held.
+// add is called with the replica's lock held.
 func (w *watch) add(k key, change domain.Change) {
 	if w.pending == nil {
 		w.pending = make(map[key]domain.Change)
@@ -88,10 +88,10 @@ func (w *watch) take() []domain.Change {
 			return changes
 		}
 	}
-	w.store.mu.Lock()
+	w.of.mu.Lock()
 	pending := w.pending
 	w.pending = nil
-	w.store.mu.Unlock()
+	w.of.mu.Unlock()
 	changes := make([]domain.Change, 0, len(pending))
 	for _, change := range pending {
 		changes = append(changes, change)
@@ -106,7 +106,7 @@ func (w *watch) scan() []domain.Change {
 	if w.since >= w.began {
 		return changes
 	}
-	w.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+	w.of.Each(func(user domain.UserID, presences domain.Presences) bool {
 		for _, p := range presences {
 			if p.Revision > w.since && p.Revision <= w.began {
 				changes = append(changes, domain.Change{User: user, Presence: p})
@@ -120,9 +120,9 @@ func (w *watch) scan() []domain.Change {
 // Close implements ports.Watch.
 func (w *watch) Close() {
 	w.close.Do(func() {
-		w.store.mu.Lock()
-		delete(w.store.watches, w)
-		w.store.mu.Unlock()
+		w.of.mu.Lock()
+		delete(w.of.watches, w)
+		w.of.mu.Unlock()
 		close(w.closed)
 	})
 }

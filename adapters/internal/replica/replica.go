@@ -1,0 +1,142 @@
+// Package replica is the image of all presences in this process' memory, from which every store serves its reads: without a lock, and
+// without allocating. The stores (adapters/memory, adapters/nats) decide what is written; the replica makes it visible and tells
+// watches of it.
+package replica
+
+import (
+	"sync"
+
+	"github.com/puzpuzpuz/xsync/v4"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// Replica holds presences. Presences, Slot, Each, Watch and Versioned may be called at any time; the other methods only between
+// Lock and Unlock.
+type Replica struct {
+	users *xsync.Map[domain.UserID, *cell]
+
+	mu       sync.Mutex // held while writing, and never while reading users
+	revision domain.Revision
+	gone     tombstones
+	watches  map[*watch]struct{}
+}
+
+type key struct {
+	user     domain.UserID
+	protocol domain.Protocol
+}
+
+// New makes an empty replica.
+func New() *Replica {
+	return &Replica{
+		users:   xsync.NewMap[domain.UserID, *cell](),
+		gone:    newTombstones(),
+		watches: make(map[*watch]struct{}),
+	}
+}
+
+// Presences implements part of ports.Store.
+func (r *Replica) Presences(user domain.UserID) domain.Presences {
+	if found, ok := r.users.Load(user); ok {
+		return found.Presences()
+	}
+	return nil
+}
+
+// Slot implements part of ports.Store.
+func (r *Replica) Slot(user domain.UserID) ports.Slot {
+	if found, ok := r.users.Load(user); ok {
+		return found
+	}
+	return nil
+}
+
+// Each implements part of ports.Store.
+func (r *Replica) Each(visit func(domain.UserID, domain.Presences) bool) {
+	r.users.Range(func(_ domain.UserID, found *cell) bool {
+		presences := found.Presences()
+		return len(presences) == 0 || visit(found.user, presences)
+	})
+}
+
+// Versioned returns a user's presence on one protocol and the version with which it was put: zeros if there is none.
+func (r *Replica) Versioned(user domain.UserID, protocol domain.Protocol) (domain.Presence, uint64) {
+	if found, ok := r.users.Load(user); ok {
+		if b := found.kept.Load(); b != nil {
+			if at, known := b.find(protocol); known {
+				return b.presences()[at], b.version(at)
+			}
+		}
+	}
+	return domain.Presence{Protocol: protocol}, 0
+}
+
+// Lock takes the turn of writing.
+func (r *Replica) Lock() { r.mu.Lock() }
+
+// Unlock ends the turn of writing.
+func (r *Replica) Unlock() { r.mu.Unlock() }
+
+// Revision returns the greatest revision that was put.
+func (r *Replica) Revision() domain.Revision { return r.revision }
+
+// Compact says that removals up to a revision are not known.
+func (r *Replica) Compact(revision domain.Revision) {
+	r.gone.compacted = max(r.gone.compacted, revision)
+}
+
+// Put replaces a user's presence on one protocol, or takes it away if it is Gone. Watches are told if its revision is another than
+// that of what was there. The replica keeps the message, and the user's id if nothing was known of the user.
+func (r *Replica) Put(user domain.UserID, p domain.Presence) { r.put(user, versioned{Presence: p}) }
+
+// PutVersion is Put for a store that has to know by which of its own writes a presence came: any number but zero. Such a store never
+// uses Put.
+func (r *Replica) PutVersion(user domain.UserID, p domain.Presence, version uint64) {
+	r.put(user, versioned{p, version})
+}
+
+// versioned is a presence with the version of a store that uses them; else it is zero.
+type versioned struct {
+	domain.Presence
+	version uint64
+}
+
+func (r *Replica) put(user domain.UserID, p versioned) {
+	var old *block
+	found, there := r.users.Load(user)
+	if there {
+		old, user = found.kept.Load(), found.user
+	}
+	at, known := old.find(p.Protocol)
+	changed := !known || old.presences()[at].Revision != p.Revision
+	next := old.with(at, known, p)
+	switch {
+	case there && next == nil:
+		r.users.Delete(user)
+		found.kept.Store(nil)
+	case there:
+		found.kept.Store(next)
+	case next != nil:
+		added := &cell{user: user}
+		added.kept.Store(next)
+		r.users.Store(user, added)
+	}
+	if changed {
+		r.announce(key{user, p.Protocol}, p.Presence)
+	}
+}
+
+// announce tells all watches of a change.
+func (r *Replica) announce(k key, p domain.Presence) {
+	r.revision = max(r.revision, p.Revision)
+	if p.Gone {
+		r.gone.add(k, p)
+	} else {
+		r.gone.remove(k)
+	}
+	for w := range r.watches {
+		w.add(k, domain.Change{User: k.user, Presence: p})
+	}
+}
