@@ -75,7 +75,7 @@ func (b *block) numbers() []uint64 {
 		return nil
 	}
 	behind := unsafe.Add(unsafe.Pointer(&b.first[0]), uintptr(b.count)*unsafe.Sizeof(b.first[0])) //nolint:gosec // newBlock has allocated them there
-	return unsafe.Slice((*uint64)(behind), b.count) //nolint:gosec // as before
+	return unsafe.Slice((*uint64)(behind), b.count)                                               //nolint:gosec // as before
 }
 
 // version returns the version of one presence, zero if the store does not use them.

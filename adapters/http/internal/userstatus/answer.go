@@ -213,7 +213,7 @@ func copyPlain(dst []byte, s string) bool {
 		}
 		return true
 	}
-	src := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // only read, eight bytes at a time
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
 	dst = dst[:len(src)]
 	var found uint64
 	for len(src) >= 16 {
@@ -235,7 +235,7 @@ func notPlain(x uint64) uint64 {
 
 // textSize returns how many bytes appendText appends. It uses scratch to find out, and returns it for the next time.
 func textSize(s string, scratch []byte) (size int, _ []byte) {
-	src := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // only read, eight bytes at a time
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
 	var found uint64
 	for ; len(src) >= 8; src = src[8:] {
 		found |= notPlain(binary.LittleEndian.Uint64(src))

@@ -80,7 +80,7 @@ func (r *Request) Entry(i int) int { return int(r.entries[i]) }
 // AddUpdate appends an update as if it stood in the given entry.
 func (r *Request) AddUpdate(entry int, update domain.Update) {
 	r.Updates = append(r.Updates, update)
-	r.entries = append(r.entries, int32(entry)) //nolint:gosec // a body has 1 MiB
+	r.entries = append(r.entries, int32(entry))
 }
 
 // Bare returns the entries that set no protocol.
