@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -203,6 +204,90 @@ func TestVerifyAndIssueConcurrently(t *testing.T) {
 	all.Wait()
 }
 
+// ticking is a clock that a test sets.
+type ticking struct{ now domain.Timestamp }
+
+func (c *ticking) Now() domain.Timestamp { return c.now }
+
+// Whatever was verified before, and however often: the answer is what somebody says who remembers nothing.
+func TestWhatIsRememberedChangesNothing(t *testing.T) {
+	const old = "the secret before this one"
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := config(func(c *auth.Config) {
+			c.OldSecrets, c.Services, c.TokenExpire, c.ClockSkew = []string{old}, []string{"b@zarafa.com"}, 20*time.Second, 5*time.Second
+		})
+		clock := &ticking{now: domain.Timestamp(at(exampleTime))}
+		tokens, err := auth.New(cfg, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
+			by := rapid.SampledFrom([]string{secret, old, "another secret, long enough"}).Draw(t, "secret")
+			user := rapid.SampledFrom([]string{"a@zarafa.com", "A@zarafa.com", "b@zarafa.com", "B@Zarafa.com", "nobody", ""}).Draw(t, "user")
+			token := []byte(sign(by, exampleTime+rapid.Int64Range(-10, 10).Draw(t, "seconds"), user))
+			if rapid.IntRange(0, 3).Draw(t, "damage") == 0 {
+				token[rapid.IntRange(0, len(token)-1).Draw(t, "index")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+			}
+			return string(token)
+		}), 1, 5).Draw(t, "tokens")
+		for range rapid.IntRange(1, 40).Draw(t, "times") {
+			clock.now += domain.Timestamp(rapid.SampledFrom([]time.Duration{0, 0, 0, 1, time.Second, -time.Second, 15 * time.Second}).Draw(t, "passed"))
+			token := rapid.SampledFrom(shown).Draw(t, "token")
+			got, err := tokens.Verify(token)
+			want, wantErr := newTokens(t, cfg, fixed(clock.now)).Verify(token)
+			if got != want || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Fatalf("Verify(%q) = %v, %v, want %v, %v", token, got, err, want, wantErr)
+			}
+		}
+	})
+}
+
+// More tokens than are remembered, in any order, are all told apart.
+func TestManyTokens(t *testing.T) {
+	tokens := newTokens(t, config(), at(exampleTime))
+	for round := range 4 {
+		for i := range 5000 {
+			user := domain.UserID(fmt.Sprintf("user%d@zarafa.com", i*(2*round+1)%5000))
+			for range 1 + i%3 {
+				if who, err := tokens.Verify(tokens.Issue(user)); err != nil || who.User != user {
+					t.Fatalf("Verify = %v, %v, want %s", who, err, user)
+				}
+			}
+		}
+	}
+}
+
+// A token is a view of a request's buffer, which the next request overwrites.
+func TestWhatIsRememberedIsCopied(t *testing.T) {
+	tokens := newTokens(t, config(), at(exampleTime))
+	good := sign(secret, exampleTime, "markd@zarafa.com")
+	buffer := []byte(good)
+	for range 3 {
+		if _, err := tokens.Verify(unsafe.String(&buffer[0], len(buffer))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	who, err := tokens.Verify(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(buffer, strings.Replace(good, "markd", "alice", 1))
+	if got, err := tokens.Verify(good); err != nil || got.User != "markd@zarafa.com" || who.User != "markd@zarafa.com" {
+		t.Errorf("Verify = %v, %v; before, %v", got, err, who)
+	}
+	if got, err := tokens.Verify(string(buffer)); err == nil {
+		t.Errorf("a forged token: %v", got)
+	}
+}
+
+func TestVerifyingAgainDoesNotAllocate(t *testing.T) {
+	tokens := newTokens(t, config(), at(exampleTime))
+	token := sign(secret, exampleTime, "MarkD@zarafa.com")
+	if n := testing.AllocsPerRun(1000, func() { _, _ = tokens.Verify(token) }); n >= 1 {
+		t.Errorf("Verify allocates %v times", n)
+	}
+}
+
 // userIDs draws ids that domain.ParseUserID accepts unchanged, colons included.
 func userIDs() *rapid.Generator[string] {
 	return rapid.StringMatching(`[a-zäß0-9._:+-]{1,20}@[a-z0-9]{1,10}(\.[a-z]{1,5}){0,2}`)
@@ -251,6 +336,11 @@ func FuzzVerify(f *testing.F) {
 	f.Add("1415697944:a:b@c:" + strings.Repeat("A", 44))
 	f.Fuzz(func(t *testing.T, token string) {
 		who, err := tokens.Verify(token)
+		for range 2 {
+			if again, errAgain := tokens.Verify(token); again != who || fmt.Sprint(errAgain) != fmt.Sprint(err) {
+				t.Fatalf("Verify(%q) = %v, %v; again: %v, %v", token, who, err, again, errAgain)
+			}
+		}
 		if err != nil {
 			if !errors.Is(err, domain.ErrUnauthenticated) || who != (domain.Principal{}) {
 				t.Fatalf("Verify(%q) = %v, %v", token, who, err)
@@ -269,21 +359,27 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// BenchmarkVerify shows one token again and again, or so many in turns that most are not remembered.
 func BenchmarkVerify(b *testing.B) {
 	for _, olds := range []int{0, 2} {
-		b.Run(fmt.Sprintf("old_secrets=%d", olds), func(b *testing.B) {
-			cfg := config()
-			for i := range olds {
-				cfg.OldSecrets = append(cfg.OldSecrets, fmt.Sprintf("the secret before this one, %d", i))
-			}
-			tokens := newTokens(b, cfg, at(exampleTime))
-			token := tokens.Issue("markd@zarafa.com")
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := tokens.Verify(token); err != nil {
-					b.Fatal(err)
+		for _, users := range []int{1, 1 << 15} {
+			b.Run(fmt.Sprintf("old_secrets=%d/tokens=%d", olds, users), func(b *testing.B) {
+				cfg := config()
+				for i := range olds {
+					cfg.OldSecrets = append(cfg.OldSecrets, fmt.Sprintf("the secret before this one, %d", i))
 				}
-			}
-		})
+				tokens := newTokens(b, cfg, at(exampleTime))
+				shown := make([]string, users)
+				for i := range shown {
+					shown[i] = tokens.Issue(domain.UserID(fmt.Sprintf("markd%d@zarafa.com", i)))
+				}
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if _, err := tokens.Verify(shown[i%users]); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
