@@ -162,7 +162,7 @@ func TestUsage(t *testing.T) {
 		{"unknown variable", []string{"PRESENCE_HTTP__LISTN=x"}, []string{"check"}, 2, []string{"environment variable PRESENCE_HTTP__LISTN: there is no such key; did you mean PRESENCE_HTTP__LISTEN?"}},
 		{"quickstart with a file", nil, []string{"serve", "--quickstart", t.TempDir(), "--config", "x"}, 2, []string{"--quickstart and --config exclude each other"}},
 		{"quickstart in a file", nil, []string{"serve", "--quickstart", weak}, 1, []string{"making the secret: ", "not a directory"}},
-		{"log file", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"serve", "--log.file", "/nowhere/l"}, 1, []string{"log.file: open /nowhere/l: no such file or directory"}},
+		{"log file", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"serve", "--log.file", "/nowhere/l"}, 2, []string{"--log.file: log.file: it cannot be made in /nowhere: no such file or directory"}},
 		{"bad address", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"serve", "--http.listen", "here"}, 2, []string{"--http.listen: http.listen: "}},
 		{"token for nobody", nil, []string{"token"}, 2, []string{"missing arguments: expected a user, e.g. markd@zarafa.com (see: zarafa-presence token --help)"}},
 		{"token for two", nil, []string{"token", "a@b", "c@d"}, 2, []string{`too many arguments from "c@d" on: expected a user`}},
