@@ -82,10 +82,15 @@ func (c Config) Validate() error {
 	if c.CAFile != "" && c.InsecureSkipVerify {
 		fault("insecure_skip_verify: it makes ca_file useless: remove one of them")
 	}
+	seen := make(map[string]string, len(c.DomainMap))
 	for _, host := range sortedKeys(c.DomainMap) {
 		if err := checkHost(host); err != nil {
 			fault("domain_map: %w", err)
 		}
+		if same, twice := seen[lower(host)]; twice {
+			fault("domain_map: %s and %s are one host: remove one of them", same, host)
+		}
+		seen[lower(host)] = host
 		if err := checkHost(c.DomainMap[host]); err != nil {
 			fault("domain_map: %s: %w", host, err)
 		}

@@ -39,6 +39,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.CAFile, c.InsecureSkipVerify = "f", true }, "xmpp.insecure_skip_verify: "},
 		{func(c *Config) { c.DomainMap = map[string]string{"a b": "c"} }, "xmpp.domain_map: "},
 		{func(c *Config) { c.DomainMap = map[string]string{"a": ""} }, "xmpp.domain_map: a: "},
+		{func(c *Config) {
+			c.DomainMap = map[string]string{"chat.test": "a.test", "x.test": "a.test", "Chat.test": "b.test"}
+		}, "xmpp.domain_map: Chat.test and chat.test are one host"},
 		{func(c *Config) { c.AllowDomains = []string{"*"} }, "xmpp.allow_domains: "},
 		{func(c *Config) { c.StaleAfter = 0 }, "xmpp.stale_after: "},
 		{func(c *Config) { c.SweepAfter = -time.Second }, "xmpp.sweep_after: "},
