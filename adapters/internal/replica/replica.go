@@ -12,7 +12,7 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Replica holds presences. Presences, Slot, Each, Watch and Versioned may be called at any time; the other methods only between
+// Replica holds presences. Presences, Slot, Each, Watch and Find may be called at any time; the other methods only between
 // Lock and Unlock.
 type Replica struct {
 	users *xsync.Map[domain.UserID, *cell]
@@ -61,16 +61,25 @@ func (r *Replica) Each(visit func(domain.UserID, domain.Presences) bool) {
 	})
 }
 
-// Versioned returns a user's presence on one protocol and the version with which it was put: zeros if there is none.
-func (r *Replica) Versioned(user domain.UserID, protocol domain.Protocol) (domain.Presence, uint64) {
+// Entry is a presence as it lies in the replica.
+type Entry struct {
+	User     domain.UserID // in the replica's memory; empty if nothing is known of the user
+	Presence domain.Presence
+	Version  uint64 // with which it was put; zero if there is none
+}
+
+// Find returns a user's presence on one protocol: of one that is not there, only Presence.Protocol.
+func (r *Replica) Find(user domain.UserID, protocol domain.Protocol) Entry {
+	entry := Entry{Presence: domain.Presence{Protocol: protocol}}
 	if found, ok := r.users.Load(user); ok {
+		entry.User = found.user
 		if b := found.kept.Load(); b != nil {
 			if at, known := b.find(protocol); known {
-				return b.presences()[at], b.version(at)
+				entry.Presence, entry.Version = b.presences()[at], b.version(at)
 			}
 		}
 	}
-	return domain.Presence{Protocol: protocol}, 0
+	return entry
 }
 
 // Lock takes the turn of writing.

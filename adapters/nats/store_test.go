@@ -1,0 +1,47 @@
+package nats_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/portstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start starts a store, and stops it when the test ends.
+func start(t *testing.T, change func(*nats.Config)) *nats.Store {
+	t.Helper()
+	cfg := nats.DefaultConfig()
+	cfg.Dir = t.TempDir()
+	if change != nil {
+		change(&cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s := nats.New(cfg, slog.New(slog.DiscardHandler))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestContract(t *testing.T) {
+	t.Run("sync=system", func(t *testing.T) {
+		portstest.Store(t, func(t *testing.T) ports.Store { return start(t, nil) })
+	})
+	t.Run("sync=always", func(t *testing.T) {
+		portstest.Store(t, func(t *testing.T) ports.Store { return start(t, func(c *nats.Config) { c.Sync = "always" }) })
+	})
+}
