@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // How many bytes of plain text may arrive.
@@ -34,7 +35,7 @@ const keptTail = 8 << 10
 // refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
 // writer returns an error, and nothing can reach it then. See contain, which turns the panic into an error.
 //
-// All of it happens in the goroutine that called the library. Only what the library sends is seen from other goroutines, and
+// All of it but signs happens in the goroutine that called the library. Only what the library sends is seen from other goroutines, and
 // that is ignored; it contains the password.
 type guard struct {
 	relay    *relay
@@ -47,6 +48,9 @@ type guard struct {
 	login    []byte // all plain text until logged in
 	scanned  int    // how much of login needs no second look
 	tail     []byte // the latest plain text
+	awaiting bool   // the roster: bytes of it are a sign of life
+
+	signs atomic.Uint64 // of life: grows with every stanza, and with all that arrives while the roster is awaited
 }
 
 func newGuard(relay *relay, l limits) *guard {
@@ -84,6 +88,9 @@ func (g *guard) Write(marked []byte) (int, error) {
 	if g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("=")); g.marks > g.most {
 		panic(refusal{fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", g.most)})
 	}
+	if g.awaiting {
+		g.signs.Add(1)
+	}
 	g.keepTail(text)
 	if !g.loggedIn {
 		g.login = append(g.login, text...)
@@ -95,10 +102,19 @@ func (g *guard) Write(marked []byte) (int, error) {
 }
 
 // returned notes that the library has returned a stanza.
-func (g *guard) returned() { g.unread, g.marks = 0, 0 }
+func (g *guard) returned() {
+	g.unread, g.marks = 0, 0
+	g.signs.Add(1)
+}
 
-// enter switches from the login to the time after it.
-func (g *guard) enter() { g.loggedIn, g.login, g.limit, g.unread, g.marks = true, nil, g.roster, 0, 0 }
+// enter switches from the login to the time after it. The roster is awaited first, which can be one stanza of minutes.
+func (g *guard) enter() {
+	g.loggedIn, g.login, g.unread, g.marks = true, nil, 0, 0
+	g.limit, g.awaiting = g.roster, true
+}
+
+// settle switches to the time after the roster.
+func (g *guard) settle() { g.limit, g.awaiting = maxStanza, false }
 
 func (g *guard) keepTail(text []byte) {
 	if len(text) >= keptTail {

@@ -26,6 +26,16 @@ func endless(w io.Writer, text string) {
 	}
 }
 
+// drip sends text slowly until the connection ends.
+func drip(w io.Writer, text string) {
+	for {
+		if _, err := io.WriteString(w, text); err != nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // What a hostile server can do. Real servers do none of it, so these are fakes. Each must end Run with an error that says what
 // happened, within bounded memory.
 func TestHostileServer(t *testing.T) {
@@ -134,14 +144,17 @@ func TestHostileServer(t *testing.T) {
 			endless(s, "<item jid='a@example.test' subscription='both'/>")
 		}), nil},
 		{"a stanza in drips", errSilent.Error(), afterLogin(func(s *stream) {
-			_, _ = io.WriteString(s, "<presence><status>")
-			for {
-				if _, err := io.WriteString(s, "a"); err != nil {
-					return
-				}
-				time.Sleep(5 * time.Millisecond)
+			for range 4 { // roster, two presences, ping
+				e, _ := s.next()
+				s.answer(e, "")
 			}
-		}), nil},
+			_, _ = io.WriteString(s, "<presence><status>")
+			drip(s, "a")
+		}), func(s *Source) { s.limits.pingEvery = 50 * time.Millisecond }},
+		{"a roster in drips", errNoRoster.Error(), afterLogin(func(s *stream) {
+			_, _ = io.WriteString(s, "<iq type='result' id='roster'><query xmlns='jabber:iq:roster'>")
+			drip(s, "<item jid='a@example.test'/>")
+		}), func(s *Source) { s.limits.pingTimeout, s.limits.roster = 300*time.Millisecond, time.Second }},
 		{"does not read", errSilent.Error(), afterLogin(func(s *stream) {
 			for {
 				if _, err := io.WriteString(s, "<iq type='get' id='1' from='example.test'><ping xmlns='urn:xmpp:ping'/></iq>"); err != nil {
@@ -235,6 +248,14 @@ func TestForgedStanzas(t *testing.T) {
 		{"unavailable user nobody has told of", "<presence from='dave@example.test/x' type='unavailable'/><presence from='eve@example.test' type='error'/>"},
 		{"account that is no user", `<presence from='a\20b@example.test/x'/><presence from='a\40b@example.test/x'/>`},
 		{"long resource", "<presence from='dave@example.test/" + strings.Repeat("x", 5000) + "' type='unavailable'/>"},
+		{"picture without anything", "<message from='mallory@evil.test/x'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'><item/></items></event></message>"},
+		{"picture of text", "<message from='mallory@evil.test/x'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'><item>x</item></items></event></message>"},
+		{"picture of something else", "<message from='mallory@evil.test/x'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'><item><other xmlns='x'/></item></items></event></message>"},
+		{"picture with an empty comment", "<message from='mallory@evil.test/x'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'><item><!-- --></item></items></event></message>"},
+		{"many pictures without anything", strings.Repeat("<message from='mallory@evil.test/x'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'><item/></items></event></message>", 3*maxFutile)},
+		{"answer about features", "<iq type='result' id='1' from='mallory@evil.test/x'><what/><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"},
+		{"answer about items", "<iq type='result' id='1' from='mallory@evil.test/x'><what/><query xmlns='http://jabber.org/protocol/disco#items'/></iq>"},
+		{"answer about uploads", "<iq type='result' id='1' from='mallory@evil.test/x'><what/><slot xmlns='urn:xmpp:http:upload:0'/></iq>"},
 		{"picture removed", "<message from='alice@example.test'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='urn:xmpp:avatar:metadata'/></event></message>"},
 		{"message", "<message from='alice@example.test/x' type='chat'><body>hello</body></message>"},
 		{"request", "<iq type='get' id='1' from='mallory@evil.test/x'><query xmlns='jabber:iq:last'/></iq>"},

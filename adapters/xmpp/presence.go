@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"strings"
+	"unsafe"
 
 	xmpp "github.com/mattn/go-xmpp"
 
@@ -21,63 +22,138 @@ func (s *session) presence(p *xmpp.Presence) error {
 	case "subscribe":
 		return s.subscriptionRequest(bare)
 	case "unsubscribed":
-		if c, known := s.contacts[bare]; known && c.visible {
-			s.forget(&c)
-			s.contacts[bare] = c
+		if c := s.contacts.byJID[bare]; c.visible {
+			s.forget(bare, &c)
+			s.keep(bare, c)
 		}
 	}
 	return nil // subscribed, unsubscribe: the roster push that follows counts
 }
 
-// show reports what a presence says about a device.
+// show reports what a presence says about a device. It counts if it is from a contact or a user of a trusted host; that anybody
+// else is a contact may become known with the roster, which can be after the first presences.
 func (s *session) show(p *xmpp.Presence, bare, resource string) {
-	status := domain.XMPPType.Status(p.Type)
+	c, known := s.contacts.byJID[bare]
+	if !c.visible && !c.online && !s.source.trusted[hostOf(bare)] {
+		if !s.hasRoster {
+			s.keepEarly(p)
+		}
+		return
+	}
+	var status domain.Status
 	if p.Type == "" {
 		status = domain.XMPPShow.Status(p.Show)
+	} else {
+		status = domain.XMPPType.Status(p.Type)
 	}
-	c, known := s.contacts[bare]
+	if status == domain.Unavailable {
+		if c.visible || c.online { // else it is nobody we have told of
+			s.leaves(bare, c, resource)
+		}
+		return
+	}
 	if !known {
-		if c, known = s.stranger(p, bare, status); !known {
+		if c, known = s.add(bare); !known {
 			return
 		}
 	}
-	online := status != domain.Unavailable
-	switch {
-	case !c.visible && !s.source.trusted[hostOf(bare)]:
-		return // asked, but not allowed yet
-	case !c.visible && !c.online && !online:
-		return // nobody we have told of
-	case !legalParts("", resource):
+	s.shows(bare, c, resource, status, p.Status)
+}
+
+// shows reports an available device.
+func (s *session) shows(bare string, was contact, resource string, status domain.Status, message string) {
+	now := was
+	i, ok := s.device(nameDevice(bare, was.user, resource), &now)
+	now.online = now.online || ok
+	if now != was {
+		s.contacts.byJID[bare] = now
+		s.watches.Store(true)
+	}
+	if !ok {
 		return
 	}
-	if online && !c.online {
-		c.online = true
-		s.contacts[bare] = c
+	if len(message) > domain.MaxMessage {
+		message = domain.ClipMessage(message)
 	}
-	message := p.Status
-	if !online {
+	if !s.budget.takeMessage(len(message)) {
+		s.exceeded()
 		message = ""
 	}
-	s.observer.Report(domain.Report{User: c.user, Device: resource, Status: status, Message: domain.ClipMessage(message)})
+	device := &s.devices.all[i]
+	device.message = uint32(len(message)) //nolint:gosec // at most MaxMessage
+	s.observer.Report(domain.Report{User: now.user, Device: device.name, Status: status, Message: message})
 }
 
-// stranger decides about a presence of somebody who is no contact: on a trusted host that is a user; else it may become a
-// contact when the roster arrives, which can be after the first presences.
-func (s *session) stranger(p *xmpp.Presence, bare string, status domain.Status) (contact, bool) {
-	switch {
-	case s.source.trusted[hostOf(bare)]:
-		if status == domain.Unavailable {
-			return contact{}, false
+// device finds a contact's device, or adds it, and makes it the newest. Its message takes nothing of the budget then. As the use
+// cases do, a contact has a bounded number of devices. It returns false if the name is none, or there is no room for it.
+func (s *session) device(name deviceName, c *contact) (i uint32, ok bool) {
+	i, others := s.devices.take(&c.devices, name)
+	if i != 0 {
+		s.budget.giveBack(int(s.devices.all[i].message))
+	} else {
+		if !legalParts("", name.resource) {
+			return 0, false
 		}
-		return s.add(bare, contact{})
-	case !s.hasRoster && len(s.early) < maxEarly:
-		s.early = append(s.early, kept(p))
+		if others == domain.MaxDevices {
+			s.endDevice(c.user, s.devices.takeOldest(&c.devices), true)
+		}
+		if !s.budget.take(deviceSize(name.len())) {
+			s.exceeded()
+			return 0, false
+		}
+		i = s.devices.add(name.String())
 	}
-	return contact{}, false
+	s.devices.put(&c.devices, i)
+	return i, true
 }
 
-// kept returns the parts of a presence that count, without holding on to the rest of it: there can be thousands, each of a stanza
-// that is as large as the guard lets through.
+// leaves reports that a device is not available any more, or all devices of a JID if there is no resource.
+func (s *session) leaves(bare string, c contact, resource string) {
+	was := c.devices
+	if resource != "" {
+		if i, _ := s.devices.take(&c.devices, nameDevice(bare, c.user, resource)); i != 0 {
+			s.endDevice(c.user, i, true)
+		}
+	} else {
+		shared := s.contacts.shared(bare, c.user)
+		s.endDevices(&c, shared)
+		if !shared {
+			s.observer.Report(domain.Report{User: c.user, Status: domain.Unavailable})
+		}
+	}
+	if c.devices != was {
+		s.contacts.byJID[bare] = c
+	}
+}
+
+// endDevices ends all devices of a JID, and reports each if told to.
+func (s *session) endDevices(c *contact, report bool) {
+	for c.devices != 0 {
+		s.endDevice(c.user, s.devices.takeNewest(&c.devices), report)
+	}
+}
+
+func (s *session) endDevice(user domain.UserID, i uint32, report bool) {
+	device := s.devices.all[i]
+	s.budget.giveBack(deviceSize(len(device.name)) + int(device.message))
+	s.devices.release(i)
+	if report {
+		s.observer.Report(domain.Report{User: user, Device: device.name, Status: domain.Unavailable})
+	}
+}
+
+// keepEarly keeps a presence until there is a roster, as long as there is room.
+func (s *session) keepEarly(p *xmpp.Presence) {
+	part := kept(p)
+	size := int(unsafe.Sizeof(part)) + len(part.From) + len(part.Show) + len(part.Status)
+	if s.earlySize+size <= maxEarly {
+		s.earlySize += size
+		s.early = append(s.early, part)
+	}
+}
+
+// kept returns the parts of a presence that count, without holding on to the rest of it: there can be
+// thousands, each of a stanza that is as large as the guard lets through.
 func kept(p *xmpp.Presence) xmpp.Presence {
 	part := xmpp.Presence{Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
 	if len(p.From) <= 3*maxPart+2 {
@@ -101,9 +177,9 @@ func (s *session) subscriptionRequest(bare string) error {
 		}
 		return nil
 	}
-	c, known := s.contacts[bare]
+	c, known := s.contacts.byJID[bare]
 	if !known {
-		if c, known = s.add(bare, contact{}); !known {
+		if c, known = s.add(bare); !known {
 			return nil
 		}
 	}
@@ -112,6 +188,6 @@ func (s *session) subscriptionRequest(bare string) error {
 	}
 	s.log.Info("subscription approved, asking for the user's presence in turn", "jid", bare)
 	c.asked = true
-	s.contacts[bare] = c
+	s.keep(bare, c)
 	return s.sendPresence(bare, "subscribe")
 }

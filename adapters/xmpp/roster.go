@@ -10,9 +10,6 @@ import (
 
 const rosterNamespace = "jabber:iq:roster"
 
-// maxContacts is how many users one connection can have, contacts and others: a server can make up any number.
-const maxContacts = 2_000_000
-
 // rosterItem is one contact (RFC 6121, 2.1.2).
 type rosterItem struct {
 	JID          string `xml:"jid,attr"`

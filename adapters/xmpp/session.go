@@ -10,23 +10,11 @@ import (
 
 	xmpp "github.com/mattn/go-xmpp"
 
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
-// contact is a user of whom this connection knows something.
-type contact struct {
-	user    domain.UserID
-	visible bool // a contact whose presence we may see
-	asked   bool // we have asked to see it
-	online  bool // an available presence has arrived
-}
-
-// contacts holds them by their bare JID in lower case.
-type contacts map[string]contact
-
-// maxEarly is how many presences of strangers are kept until the roster tells who is none.
-const maxEarly = 4096
+// maxEarly is how much is kept of presences of strangers until the roster tells who is none, in bytes.
+const maxEarly = 4 << 20
 
 // maxLogged is how many refused subscription requests one connection logs.
 const maxLogged = 20
@@ -38,57 +26,75 @@ type session struct {
 	observer ports.Observer
 	bareOwn  string
 
-	contacts    contacts
+	contacts    *contacts // the source's
+	devices     devices
+	budget      budget
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, while there is no roster
-	full        bool            // maxContacts was reached
+	earlySize   int             // what they take, in bytes
 	refused     int             // subscription requests
 
 	pinged  uint64        // the number of the last ping that was answered
 	pong    chan struct{} // one token for each
 	settled chan struct{} // closed when both the roster and a pong are here
-	arrived atomic.Uint64 // stanzas
-	watched atomic.Int64  // users
+	watches atomic.Bool   // somebody at all
 	log     *slog.Logger
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(lower(c.own))
+	contacts := &source.contacts
 	return &session{
 		connection: c,
 		source:     source,
 		observer:   observer,
 		bareOwn:    bare,
-		contacts:   make(contacts),
+		contacts:   contacts,
+		budget:     budget{most: source.limits.memory, used: contacts.renew()},
 		pong:       make(chan struct{}, 1),
 		settled:    make(chan struct{}),
 		log:        source.log,
 	}
 }
 
-// add notes a user. It returns false if the JID can be no user's, or there are too many.
-func (s *session) add(bare string, c contact) (contact, bool) {
+// add notes a JID. It returns false if it can be no user's, or there is no room for it.
+func (s *session) add(bare string) (contact, bool) {
 	if !legalParts(bare, "") {
 		return contact{}, false
 	}
 	bare = strings.Clone(bare)
 	user, ok := s.source.directory.user(bare)
-	if !ok {
-		s.log.Debug("not a user", "jid", bare)
+	if !ok || s.contacts.crowded(user) {
+		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
-	if len(s.contacts) >= maxContacts {
-		if !s.full {
-			s.full = true
-			s.log.Warn("too many users on the XMPP server, ignoring further ones", "limit", maxContacts)
-		}
+	if !s.budget.take(contactSize(bare, user)) {
+		s.exceeded()
 		return contact{}, false
 	}
-	c.user = user
-	s.contacts[bare] = c
-	s.watched.Store(int64(len(s.contacts)))
+	c := contact{user: user}
+	s.contacts.add(bare, c)
+	s.watches.Store(true)
 	return c, true
+}
+
+// keep notes what has become of a JID.
+func (s *session) keep(bare string, c contact) {
+	if c.told() || c.asked {
+		s.contacts.byJID[bare] = c
+		return
+	}
+	s.contacts.remove(bare, c.user)
+	s.budget.giveBack(contactSize(bare, c.user))
+}
+
+// exceeded notes that there is no room for something, and tells the operator once.
+func (s *session) exceeded() {
+	if !s.budget.exceeded {
+		s.budget.exceeded = true
+		s.log.Warn("the XMPP server shows more than is kept: messages are left out, then devices and users", "limit_bytes", s.budget.most)
+	}
 }
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
@@ -152,18 +158,13 @@ func (s *session) roster(iq *xmpp.IQ) error {
 	}
 	s.rosterTimer.Stop()
 	s.hasRoster = true
-	s.guard.limit = maxStanza
+	s.guard.settle()
 	for i := range s.early {
 		_ = s.presence(&s.early[i]) // reports: only a subscription request sends anything
 	}
-	s.early = nil
+	s.early, s.earlySize = nil, 0
 	if iq.Type != "error" {
-		for bare, was := range s.source.last {
-			if now := s.contacts[bare]; was.visible && !now.visible && !now.online {
-				s.observer.Forget(was.user)
-			}
-		}
-		s.source.last = s.contacts
+		s.forgetLost()
 	}
 	s.settle()
 	return nil
@@ -187,32 +188,52 @@ func (s *session) contact(item rosterItem) {
 	if bare == s.bareOwn {
 		return
 	}
-	was, known := s.contacts[bare]
-	asked := item.Ask == "subscribe" || item.visible()
+	removed := item.Subscription == "remove"
+	asked := !removed && item.Ask == "subscribe" || item.visible()
+	was, known := s.contacts.byJID[bare]
 	if !known {
-		if !item.visible() && !asked {
+		if !asked {
 			return
 		}
-		if was, known = s.add(bare, contact{}); !known {
+		if was, known = s.add(bare); !known {
 			return
 		}
 	}
-	now := contact{user: was.user, visible: item.visible(), asked: asked, online: was.online}
+	now := was
+	now.visible, now.asked = item.visible(), asked
 	switch {
 	case now.visible && !was.visible:
 		s.observer.Known(now.user)
-	case was.visible && !now.visible, was.online && item.Subscription == "remove":
-		s.forget(&now)
+	case was.visible && !now.visible, removed && was.told():
+		s.forget(bare, &now)
 	}
-	s.contacts[bare] = now
-	if item.Subscription == "remove" {
-		delete(s.contacts, bare)
+	if asked {
+		s.watches.Store(true)
 	}
-	s.watched.Store(int64(len(s.contacts)))
+	s.keep(bare, now)
 }
 
-// forget says that we may not see the user any more.
-func (s *session) forget(c *contact) {
-	c.visible, c.online = false, false
-	s.observer.Forget(c.user)
+// forgetLost forgets the contacts of earlier connections of which the roster says nothing.
+func (s *session) forgetLost() {
+	for bare, c := range s.contacts.byJID {
+		if c.past != wasVisible || c.visible {
+			continue
+		}
+		if c.online {
+			c.past = wasOnline
+		} else {
+			s.forget(bare, &c)
+		}
+		s.keep(bare, c)
+	}
+}
+
+// forget says that we may not see the user any more. If we see it by another JID, only this one's devices end.
+func (s *session) forget(bare string, c *contact) {
+	shared := s.contacts.shared(bare, c.user)
+	s.endDevices(c, shared)
+	if !shared {
+		s.observer.Forget(c.user)
+	}
+	c.visible, c.online, c.past = false, false, untold
 }

@@ -24,19 +24,21 @@ const leaveWithin = 300 * time.Millisecond
 type limits struct {
 	login       time.Duration // for the whole login
 	pingEvery   time.Duration // between two pings
-	pingTimeout time.Duration // with nothing at all from the server, before the link counts as lost
-	roster      time.Duration // for the answer to the roster request
+	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
+	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
 	rosterSize  int           // see maxRoster
 	marks       int           // see maxMarks
+	memory      int           // see maxMemory
 }
 
 var defaultLimits = limits{
 	login:       loginWithin,
 	pingEvery:   15 * time.Second,
 	pingTimeout: 10 * time.Second,
-	roster:      60 * time.Second,
+	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
 	rosterSize:  maxRoster,
 	marks:       maxMarks,
+	memory:      maxMemory,
 }
 
 // Source watches the users that one XMPP account can see. Make it with New.
@@ -54,7 +56,7 @@ type Source struct {
 
 	// What one Run leaves for the next.
 	mechanism string   // how to log in, if not the library's choice
-	last      contacts // the contacts of the last Run that saw a roster
+	contacts  contacts // all that the use cases know of
 }
 
 // New makes a source of a configuration that it validates. It reads the files that the configuration names.
@@ -83,6 +85,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
 		resolver:  newResolver(),
 		limits:    defaultLimits,
+		contacts:  newContacts(),
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,7 +81,7 @@ func (s *session) leave(lost <-chan error) {
 
 // synced tells the observer that everyone has been seen, and the operator if that is nobody.
 func (s *session) synced() {
-	if s.watched.Load() == 0 {
+	if !s.watches.Load() {
 		s.log.Warn("the XMPP account sees nobody: it has no contacts and no privilege to see the server's users", "jid", s.own)
 	}
 	s.observer.Synced()
@@ -96,7 +99,6 @@ func (s *session) receive() error {
 	for {
 		stanza, err := s.next()
 		if err == nil {
-			s.arrived.Add(1)
 			err = s.handle(stanza)
 		}
 		if err != nil {
@@ -113,16 +115,41 @@ func (s *session) open() error {
 	return s.sendPriority()
 }
 
-// next waits for the next stanza.
+// maxFutile is how many faults the library may find one after the other without anything new having arrived. What it has read ahead
+// holds far fewer stanzas.
+const maxFutile = 1000
+
+// next waits for the next stanza that the library understands.
 func (c *connection) next() (stanza any, err error) {
 	defer contain(&err)
-	for {
+	for futile := 0; ; futile++ {
 		stanza, err = c.client.Recv()
+		if c.guard.unread > 0 {
+			futile = 0
+		}
 		c.guard.returned()
-		if err == nil || err.Error() != "no avatar metadata items available" { // somebody has removed a picture
+		if err == nil || !isHarmless(err) || futile > maxFutile {
 			return stanza, err
 		}
 	}
+}
+
+// harmless are the beginnings of errors about what somebody has written into a well-formed stanza: a picture (XEP-0084), an answer to a
+// question nobody has asked (XEP-0030, XEP-0363).
+var harmless = []string{
+	"no avatar metadata items available",
+	"expected element type <metadata>",
+	"expected element type <query>",
+	"expected element type <slot>",
+}
+
+// isHarmless reports whether the library has read a stanza to its end and only then did not understand it. Anybody can send such a
+// stanza, so it must not cost us the link. After any other error the library must not be called again: it may wait for ever for
+// a lock that it has not released. An end without anything after it is one of an empty text: that of the stream is "unexpected".
+func isHarmless(err error) bool {
+	return err == io.EOF || slices.ContainsFunc(harmless, func(beginning string) bool { //nolint:errorlint // a wrapped one is the connection's
+		return strings.HasPrefix(err.Error(), beginning)
+	})
 }
 
 // lost makes an error that says why the link is lost.
@@ -164,7 +191,7 @@ func (s *session) keepAlive(ctx context.Context) {
 	}
 }
 
-// ping sends a ping and waits for the answer, for as long as anything at all arrives. It reports whether one came.
+// ping sends a ping and waits for the answer, for as long as there are signs of life. It reports whether one came.
 func (s *session) ping(ctx context.Context, n uint64) bool {
 	timeout := s.source.limits.pingTimeout
 	stuck := time.AfterFunc(timeout, func() { s.relay.cut(errSilent) }) // sending can block as well
@@ -174,14 +201,14 @@ func (s *session) ping(ctx context.Context, n uint64) bool {
 	}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	for seen := s.arrived.Load(); ; {
+	for seen := s.guard.signs.Load(); ; {
 		select {
 		case <-s.pong:
 			return true
 		case <-ctx.Done():
 			return false
 		case <-timer.C:
-			if now := s.arrived.Load(); now != seen {
+			if now := s.guard.signs.Load(); now != seen {
 				seen = now
 				timer.Reset(timeout)
 				continue

@@ -1,0 +1,361 @@
+package xmpp
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	xmpp "github.com/mattn/go-xmpp"
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// twoHosts makes alice@chat.test, alice@alt.test and alice@example.test one user.
+func twoHosts(c *Config) {
+	c.DomainMap = map[string]string{"chat.test": "example.test", "alt.test": "example.test"}
+}
+
+// lone returns a session without a connection, for stanzas and roster items that are given to it directly.
+func lone(t interface{ Fatal(...any) }, memory int, change func(*Config)) (*session, *recording) {
+	c := validConfig()
+	if change != nil {
+		change(&c)
+	}
+	source, err := New(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if memory > 0 {
+		source.limits.memory = memory
+	}
+	r := newRecording()
+	return again(source, r), r
+}
+
+// again returns the session of the source's next connection.
+func again(source *Source, r *recording) *session {
+	s := newSession(source, &connection{own: source.own.bare + "/here", guard: newGuard(&relay{}, source.limits)}, r)
+	s.rosterTimer = time.NewTimer(time.Hour)
+	return s
+}
+
+// says gives a session a presence.
+func (s *session) says(t interface{ Fatal(...any) }, from, kind, show, status string) {
+	if err := s.presence(&xmpp.Presence{From: from, Type: kind, Show: show, Status: status}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gets gives a session a roster item.
+func (s *session) gets(jid, subscription string) {
+	s.contact(rosterItem{JID: jid, Subscription: subscription})
+}
+
+// What becomes of a user of two JIDs, both with a resource of the same name.
+func TestUserWithSeveralJIDs(t *testing.T) {
+	const (
+		both   = "<item jid='alice@chat.test' subscription='both'/><item jid='alice@example.test' subscription='both'/>"
+		online = "<presence from='alice@chat.test/phone'><show>dnd</show><status>chat</status></presence><presence from='alice@example.test/phone'><status>own</status></presence>"
+		push   = "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='%s' subscription='%s'/></query></iq>"
+		gone   = "<presence type='unavailable' from='%s'/>"
+		taken  = "<presence type='unsubscribed' from='%s'/>"
+	)
+	chat, own := "alice@chat.test", "alice@example.test"
+	tests := []struct{ name, stanzas, want string }{
+		{"both online", "", "busy chat"},
+		{"one device", fmt.Sprintf(gone, chat+"/phone"), "available own"},
+		{"the other device", fmt.Sprintf(gone, own+"/phone"), "busy chat"},
+		{"both devices", fmt.Sprintf(gone+gone, own+"/phone", chat+"/phone"), "unavailable"},
+		{"all of one JID", fmt.Sprintf(gone, chat), "available own"},
+		{"all of the other JID", fmt.Sprintf(gone, own), "busy chat"},
+		{"all of both JIDs", fmt.Sprintf(gone+gone, chat, own), "unavailable"},
+		{"an error of one JID", "<presence type='error' from='alice@chat.test'><error type='cancel'/></presence>", "available own"},
+		{"one removed", fmt.Sprintf(push, chat, "remove"), "available own"},
+		{"the other removed", fmt.Sprintf(push, own, "remove"), "busy chat"},
+		{"both removed", fmt.Sprintf(push+push, own, "remove", chat, "remove"), "unknown"},
+		{"one not to be seen", fmt.Sprintf(push, chat, "from"), "available own"},
+		{"both not to be seen", fmt.Sprintf(push+push, chat, "from", own, "none"), "unknown"},
+		{"one unsubscribed", fmt.Sprintf(taken, own), "busy chat"},
+		{"both unsubscribed", fmt.Sprintf(taken+taken, own, chat), "unknown"},
+		{"removed and back", fmt.Sprintf(push, chat, "remove") + "<presence from='alice@chat.test/phone'><show>away</show></presence>" + fmt.Sprintf(gone, own), "away"},
+		{"no resource", "<presence from='alice@example.test'><show>dnd</show><status>none</status></presence>" + fmt.Sprintf(gone, own), "busy chat"},
+		{"a resource like a JID", "<presence from='alice@example.test/alice@chat.test/phone'/>" + fmt.Sprintf(gone, own+"/alice@chat.test/phone"), "busy chat"},
+		{"in other case", fmt.Sprintf(gone, "Alice@Chat.test/phone"), "available own"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			proceed := make(chan struct{})
+			end := "<presence from='bob@example.test/x'/>"
+			f := newFake(t, afterLogin(func(s *stream) {
+				for range 4 {
+					e, _ := s.next()
+					s.answer(e, both)
+				}
+				_, _ = io.WriteString(s, online)
+				<-proceed
+				_, _ = io.WriteString(s, test.stanzas+end)
+				hang(s.reader)
+			}))
+			r := begin(t, f.source(t, twoHosts))
+			r.want(t, own, "busy chat")
+			r.wantSynced(t)
+			close(proceed)
+			r.want(t, "bob@example.test", "available")
+			if got := r.show(own); got != test.want {
+				t.Errorf("alice is %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A user who was seen by two JIDs is forgotten after a reconnect only if the roster has neither any more.
+func TestUserWithSeveralJIDsAfterReconnect(t *testing.T) {
+	jids := []string{"alice@remote.test", "alice@away.test"}
+	elsewhere := func(c *Config) { c.StripDomain = true }
+	for left := range 4 {
+		s, _ := lone(t, 0, elsewhere)
+		for _, jid := range jids {
+			s.gets(jid, "both")
+		}
+		r := newRecording()
+		s = again(s.source, r)
+		for i, jid := range jids {
+			if left&(1<<i) != 0 {
+				s.gets(jid, "to")
+			}
+		}
+		s.forgetLost()
+		if forgotten := slices.Contains(r.forgotten, "alice@example.test"); forgotten != (left == 0) {
+			t.Errorf("the roster has still %02b of the JIDs, but the user is forgotten: %v", left, forgotten)
+		}
+	}
+}
+
+// model is what a session should report, in the simplest words: the devices of each JID, and the JIDs that are known.
+type model map[string]map[string]string
+
+// TestDevicesOfAnyJIDs gives a session random stanzas of few JIDs, some of them of the same user, and compares what is told with the
+// model; and what is charged to the budget with what is there.
+func TestDevicesOfAnyJIDs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, r := lone(t, 0, twoHosts)
+		m := model{}
+		jid := rapid.SampledFrom([]string{"alice@chat.test", "alice@alt.test", "alice@example.test", `d\27a@chat.test`, "d'a@example.test", "bob@example.test"})
+		resource := rapid.SampledFrom([]string{"", "phone", "tablet", "alice@chat.test/phone"})
+		t.Repeat(map[string]func(*rapid.T){
+			"show": func(t *rapid.T) {
+				from, device, message := jid.Draw(t, "jid"), resource.Draw(t, "resource"), rapid.StringN(0, 9, -1).Draw(t, "message")
+				s.says(t, full(from, device), "", "dnd", message)
+				if m[from] == nil {
+					m[from] = map[string]string{}
+				}
+				m[from][device] = message
+			},
+			"leave": func(t *rapid.T) {
+				from, device := jid.Draw(t, "jid"), resource.Draw(t, "resource")
+				s.says(t, full(from, device), "unavailable", "", "")
+				delete(m[from], device)
+				if device == "" {
+					clear(m[from])
+				}
+			},
+			"subscribe": func(t *rapid.T) {
+				from := jid.Draw(t, "jid")
+				s.gets(from, "both")
+				if m[from] == nil {
+					m[from] = map[string]string{}
+				}
+			},
+			"remove": func(t *rapid.T) {
+				from := jid.Draw(t, "jid")
+				s.gets(from, "remove")
+				delete(m, from)
+			},
+			"": func(t *rapid.T) { m.check(t, s, r) },
+		})
+	})
+}
+
+func full(bare, resource string) string {
+	if resource == "" {
+		return bare
+	}
+	return bare + "/" + resource
+}
+
+func (m model) check(t *rapid.T, s *session, r *recording) {
+	want, used := map[domain.UserID][]string{}, 0
+	for bare, devices := range m {
+		user, _ := s.source.directory.user(bare)
+		used += contactSize(bare, user)
+		want[user] = append(want[user], slices.Collect(maps.Values(devices))...)
+		for resource, message := range devices {
+			used += deviceSize(nameDevice(bare, user, resource).len()) + len(message)
+		}
+	}
+	got := map[domain.UserID][]string{}
+	for user, devices := range r.devices {
+		got[user] = nil
+		for _, device := range devices {
+			got[user] = append(got[user], device.message)
+		}
+	}
+	for _, messages := range []map[domain.UserID][]string{want, got} {
+		for _, all := range messages {
+			slices.Sort(all)
+		}
+	}
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Fatalf("told is %q, want %q", got, want)
+	}
+	if s.budget.used != used {
+		t.Fatalf("%d bytes are charged, want %d", s.budget.used, used)
+	}
+}
+
+// A user has a bounded number of devices, and a JID of a user, too: no server can make one grow.
+func TestManyDevicesAndJIDs(t *testing.T) {
+	s, r := lone(t, 0, func(c *Config) { c.StripDomain = true })
+	s.says(t, "alice@example.test/first", "", "dnd", "")
+	for i := range 3 * domain.MaxDevices {
+		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", "")
+		if i == 5 {
+			s.says(t, "alice@example.test/first", "", "dnd", "again")
+		}
+	}
+	if n := len(r.devices["alice@example.test"]); n != domain.MaxDevices || len(s.devices.all) != domain.MaxDevices+1 {
+		t.Errorf("%d devices are told of, %d are there", n, len(s.devices.all)-1)
+	}
+	for i := range 3 * maxAliases {
+		s.gets(fmt.Sprintf("bob@host%d.test", i), "both")
+	}
+	if n := len(s.contacts.byJID); n != 1+maxAliases {
+		t.Errorf("%d JIDs are kept, want %d", n, 1+maxAliases)
+	}
+}
+
+// The device that has been quiet for longest makes room for a new one, whenever it has come.
+func TestQuietestDeviceMakesRoom(t *testing.T) {
+	s, r := lone(t, 0, nil)
+	for i := range domain.MaxDevices {
+		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", fmt.Sprint(i))
+	}
+	s.says(t, "alice@example.test/d0", "", "", "still here")
+	s.says(t, "alice@example.test/new", "", "", "new")
+	devices := r.devices["alice@example.test"]
+	if _, quiet := devices["d1"]; quiet || devices["d0"].message != "still here" || devices["new"].message != "new" || len(devices) != domain.MaxDevices {
+		t.Errorf("the devices are %v", devices)
+	}
+}
+
+// More than the budget is not kept: at first no messages, then no devices and users, with one line in the log. What goes makes room.
+func TestBudget(t *testing.T) {
+	const most = 100_000
+	s, r := lone(t, most, nil)
+	log := &logged{}
+	s.log = newLogger(log)
+	message := strings.Repeat("x", domain.MaxMessage+100)
+	held := func() (devices, messages, bytes int) {
+		for user, all := range r.devices {
+			bytes += len(user)
+			for name, device := range all {
+				devices++
+				bytes += len(name) + len(device.message)
+				if device.message != "" {
+					messages++
+				}
+			}
+		}
+		return devices, messages, bytes
+	}
+	for i := range 1000 {
+		s.says(t, fmt.Sprintf("u%d@example.test/x", i), "", "", message)
+		if s.budget.used > most {
+			t.Fatalf("%d bytes are charged", s.budget.used)
+		}
+	}
+	devices, messages, bytes := held()
+	if messages != most*3/4/(domain.MaxMessage+contactOverhead+deviceOverhead+20) || devices <= messages+20 || devices > 100 || bytes > most {
+		t.Errorf("%d devices, %d of them with a message, %d bytes", devices, messages, bytes)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "the XMPP server shows more than is kept") {
+		t.Errorf("the log is\n%s", log)
+	}
+	for i := range 1000 {
+		s.says(t, fmt.Sprintf("u%d@example.test", i), "unavailable", "", "")
+	}
+	users := 0
+	for bare, c := range s.contacts.byJID {
+		users += contactSize(bare, c.user)
+	}
+	if devices, _, _ := held(); devices != 0 || s.budget.used != users {
+		t.Errorf("%d devices are left, and %d bytes are charged for users that take %d", devices, s.budget.used, users)
+	}
+	s.says(t, "u0@example.test/x", "", "", "short")
+	if got := r.show("u0@example.test"); got != "available short" {
+		t.Errorf("there is room again, but u0 is %q", got)
+	}
+}
+
+// However often a server makes the link end and shows others then, no more of them are kept, and the use cases know nobody else.
+func TestBudgetOverConnections(t *testing.T) {
+	const most = 50_000
+	s, r := lone(t, most, nil)
+	for connection := range 10 {
+		for i := range 30 {
+			s.says(t, fmt.Sprintf("u%d-%d@example.test/x", connection, i), "", "", "")
+			s.gets(fmt.Sprintf("c%d-%d@remote.test", connection, i), "both")
+		}
+		if connection%3 != 0 { // else it never tells the contacts
+			s.forgetLost()
+		}
+		if s.budget.used > most {
+			t.Fatalf("%d bytes are charged", s.budget.used)
+		}
+		for user := range r.devices {
+			if !s.contacts.byJID[string(user)].told() {
+				t.Fatalf("%s is known, but nobody remembers it", user)
+			}
+		}
+		s = again(s.source, r)
+	}
+	if n := len(r.devices); n < 30 || n > most/contactOverhead {
+		t.Errorf("%d users are known", n)
+	}
+}
+
+// What waits for the roster is bounded, and not too small for those who may come before it.
+func TestEarlyPresencesAreBounded(t *testing.T) {
+	s, r := lone(t, 0, nil)
+	for i := range 10_000 {
+		s.says(t, fmt.Sprintf("c%d@remote.test/x", i), "", "", "hello")
+	}
+	if len(s.early) != 10_000 {
+		t.Errorf("%d of 10000 presences are kept", len(s.early))
+	}
+	s.gets("c9999@remote.test", "both")
+	if err := s.roster(&xmpp.IQ{Type: "result", Query: []byte(`<query xmlns="jabber:iq:roster"/>`)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.users() + r.show("c9999@remote.test"); got != "[c9999@remote.test]available hello" {
+		t.Error(got)
+	}
+
+	s, _ = lone(t, 0, nil)
+	for i := range 10_000 {
+		s.says(t, fmt.Sprintf("c%d@remote.test/x", i), "", "", strings.Repeat("x", domain.MaxMessage))
+	}
+	bytes := 0
+	for _, p := range s.early {
+		bytes += len(p.Status)
+	}
+	if bytes > maxEarly || bytes < maxEarly*3/4 {
+		t.Errorf("%d bytes are kept", bytes)
+	}
+}
