@@ -18,8 +18,16 @@
 // (XEP-0356) work without any roster entry; a server vouches for the addresses of its own users, so nobody can speak for
 // another. All else is ignored: the account's own resources, chat rooms, strangers who send a directed presence.
 //
+// Several JIDs can stand for one user (domain_map, strip_domain). Their devices are named so that they differ (devices.go), and the
+// user is forgotten with the last of the JIDs (contacts.go).
+//
+// # What is kept
+//
+// All that the use cases are told and have not been told to forget is counted, and bounded (budget.go). So each available device is
+// known here: its name, which all reports share, and the length of its message.
+//
 // # Goroutines
 //
-// Run's own goroutine waits. One receives: it alone calls the library's Recv and owns everything in the session type. One sends the
-// keep-alive pings. Two copy bytes in the relay. All have ended when Run returns.
+// Run's own goroutine waits, and reports who has left (departures.go). One receives: it alone calls the library's Recv and owns
+// everything in the session type. One sends the keep-alive pings. Two copy bytes in the relay. All have ended when Run returns.
 package xmpp

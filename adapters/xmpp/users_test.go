@@ -91,7 +91,7 @@ func TestUserWithSeveralJIDs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			proceed := make(chan struct{})
-			end := "<presence from='bob@example.test/x'/>"
+			const end = "<presence from='bob@example.test/x'/><presence type='unavailable' from='bob@example.test/x'/>"
 			f := newFake(t, afterLogin(func(s *stream) {
 				for range 4 {
 					e, _ := s.next()
@@ -106,7 +106,7 @@ func TestUserWithSeveralJIDs(t *testing.T) {
 			r.want(t, own, "busy chat")
 			r.wantSynced(t)
 			close(proceed)
-			r.want(t, "bob@example.test", "available")
+			r.want(t, "bob@example.test", "unavailable") // and with that, everything before
 			if got := r.show(own); got != test.want {
 				t.Errorf("alice is %q, want %q", got, test.want)
 			}

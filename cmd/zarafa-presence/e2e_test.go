@@ -105,7 +105,8 @@ func TestEndToEnd(t *testing.T) {
 				"alice": "xmpp=unavailable", "bob": "xmpp=unavailable", "carol": "xmpp=unavailable", "dave": "xmpp=unavailable", "nobody": "",
 			}, nil)
 			s.devices()
-			s.outage()
+			s.outage(s.server.Kill)
+			s.outage(func() { s.server.Stop(t) })
 			s.server.Freeze() // it must not hold up the end
 			code := s.terminate(syscall.SIGTERM)
 			s.server.Thaw()
@@ -155,8 +156,8 @@ func (s *site) devices() {
 	}, nil)
 }
 
-// outage kills the server under everybody, and brings it back with some of them.
-func (s *site) outage() {
+// outage ends the server under everybody, and brings it back with some of them.
+func (s *site) outage(end func()) {
 	s.t.Helper()
 	for _, device := range []string{"laptop", "phone"} {
 		s.server.Login(s.t, "alice", device).Show("dnd", "deep in thought")
@@ -169,10 +170,11 @@ func (s *site) outage() {
 		"dave":  "xmpp=unavailable", "nobody": "",
 	}
 	s.becomes(before, nil)
-	s.server.Kill()
-	eventually(s.t, "the log says that the link is lost", func() bool { return strings.Contains(s.stderr.String(), "source lost") })
+	lost := s.losses()
+	end()
+	eventually(s.t, "the log says that the link is lost", func() bool { return s.losses() > lost })
 	if during := s.ask(); fmt.Sprint(during) != fmt.Sprint(before) {
-		s.t.Fatalf("during the outage the answer is %v, want %v", during, before)
+		s.t.Fatalf("during the outage the answer is %v, want %v\n%s", during, before, s.stderr.String())
 	}
 	s.server.Restart(s.t)
 	for _, device := range []string{"laptop", "phone"} { // bob has gone home
@@ -191,4 +193,10 @@ func (s *site) outage() {
 	dave.Show("away", "") // nobody is stuck
 	after["dave"] = "xmpp=away"
 	s.becomes(after, nil)
+	dave.Leave("")
+	after["dave"] = "xmpp=unavailable"
+	s.becomes(after, nil)
 }
+
+// losses returns how often the link was lost.
+func (s *site) losses() int { return strings.Count(s.stderr.String(), "source lost") }
