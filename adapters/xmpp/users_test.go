@@ -102,7 +102,9 @@ func TestUserWithSeveralJIDs(t *testing.T) {
 				_, _ = io.WriteString(s, test.stanzas+end)
 				hang(s.reader)
 			}))
-			r := begin(t, f.source(t, twoHosts))
+			source := f.source(t, twoHosts)
+			source.limits.departure = 20 * time.Millisecond
+			r := begin(t, source)
 			r.want(t, own, "busy chat")
 			r.wantSynced(t)
 			close(proceed)
