@@ -138,9 +138,14 @@ func compareVarying(b *testing.B, floor float64, r *running, request func(client
 // load returns a load of requests over as many connections as there are clients. It keeps them.
 func load(b *testing.B, server net.Addr, request func(client int) string, vary func([]byte)) bench.Load {
 	b.Helper()
+	return loadOf(b, connections, server, request, vary)
+}
+
+func loadOf(b *testing.B, clients int, server net.Addr, request func(client int) string, vary func([]byte)) bench.Load {
+	b.Helper()
 	var conns []net.Conn
 	var requests [][]byte
-	for i := range connections {
+	for i := range clients {
 		c, err := net.Dial("tcp", server.String())
 		if err != nil {
 			b.Fatal(err)
@@ -151,7 +156,7 @@ func load(b *testing.B, server net.Addr, request func(client int) string, vary f
 	size := responseSize(b, conns[0], requests[0])
 	return func(stop func() bool) int {
 		var all sync.WaitGroup
-		counts := make([]int, connections)
+		counts := make([]int, clients)
 		for i, c := range conns {
 			all.Go(func() { counts[i] = exchange(b, c, requests[i], size, vary, stop) })
 		}

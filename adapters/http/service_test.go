@@ -55,7 +55,7 @@ type running struct {
 	*http.Server
 	tokens   ports.Tokens
 	presence *app.Presence
-	store    *memory.Store
+	store    ports.Store
 	log      *logged
 }
 
@@ -117,7 +117,17 @@ func start(t tester, change ...func(*http.Config)) *running {
 	for _, c := range change {
 		c(&cfg)
 	}
-	store := memory.New()
+	return startWith(t, cfg, memory.New())
+}
+
+// startOn starts a server on a store.
+func startOn(t tester, store ports.Store) *running {
+	t.Helper()
+	return startWith(t, localConfig(), store)
+}
+
+func startWith(t tester, cfg http.Config, store ports.Store) *running {
+	t.Helper()
 	r := &running{tokens: newTokens(t), presence: newPresence(t, store), store: store, log: new(logged)}
 	r.Server = startServer(t, cfg, r.presence, r.tokens, r.log)
 	return r

@@ -9,8 +9,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// maxBatch is how many writes one Apply may have: a request's 10,000 users on a few protocols each.
-const maxBatch = 65_536
+// maxPayload is how large an entry of the journal may be: a request of 10,000 users makes less than half of it.
+const maxPayload = 8 << 20
 
 // startWithin is how long the engine may take to start, its recovery after a kill included.
 const startWithin = 5 * time.Minute
@@ -28,13 +28,13 @@ func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error
 		return nil, err
 	}
 	options := &server.Options{
-		ServerName:      "zarafa-presence",
-		DontListen:      true,
-		NoSigs:          true,
-		JetStream:       true,
-		StoreDir:        dir.streams(),
-		SyncAlways:      always,
-		JetStreamLimits: server.JSLimitOpts{MaxBatchSize: maxBatch},
+		ServerName: "zarafa-presence",
+		DontListen: true,
+		NoSigs:     true,
+		JetStream:  true,
+		StoreDir:   dir.streams(),
+		SyncAlways: always,
+		MaxPayload: maxPayload,
 	}
 	engine, err := server.NewServer(options)
 	if err != nil {

@@ -2,8 +2,9 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,148 +12,149 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// reader takes what is in the bucket into the image in memory. If nobody else writes, it is needed only for loading.
+// reader takes the journal's entries into the image. If nobody else writes, it is needed only for loading.
 type reader struct {
 	store    *Store
 	consumer jetstream.ConsumeContext
-	loaded   chan struct{} // closed when all that was there is in memory
-
-	// The rest belongs to the consumer's goroutine.
-	taken   uint64           // messages
-	done    bool             // loaded is closed
-	recent  domain.Timestamp // from when on the engine remembers what was removed
-	since   domain.Revision  // the first message after recent
-	refused int
+	upTo     uint64        // the last entry that belongs to loading
+	loaded   chan struct{} // closed when it has been taken in
+	broken   chan error    // holds why the journal cannot be followed any further
+	taken    atomic.Uint64
 }
 
-// load takes in all that is in the bucket, and says how far it is if that takes long. In a cluster the reader goes on with what
-// comes.
-func (s *Store) load(ctx context.Context) (*reader, error) {
-	stream := s.bucket.stream
-	info, err := stream.Info(ctx)
+// load takes in the last snapshot and what the journal has beyond it. In a cluster the reader goes on with what comes.
+func (s *Store) load(ctx context.Context) error {
+	began := time.Now()
+	position, err := s.snapshots.load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("store: cannot read the bucket: %w", err)
+		return err
 	}
-	now := time.Now()
-	r := &reader{store: s, loaded: make(chan struct{}), recent: domain.Timestamp(now.Add(-tombstoneLife + time.Minute).UnixNano())}
-	ordered, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	info, err := s.streams.journal.Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("store: cannot read the bucket: %w", err)
+		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
-	if info.State.Msgs == 0 {
-		r.finish(info.State.LastSeq)
+	state := info.State
+	if state.LastSeq < position || state.Msgs > 0 && state.FirstSeq > position+1 || state.Msgs == 0 && state.LastSeq > position {
+		return fmt.Errorf("store: the snapshot is of entry %d, and the journal has entries %d to %d: something is missing; restore both from a backup",
+			position, state.FirstSeq, state.LastSeq)
 	}
-	if r.consumer, err = ordered.Consume(r.take, jetstream.PullMaxMessages(pullAhead)); err != nil {
-		return nil, fmt.Errorf("store: cannot read the bucket: %w", err)
+	s.Lock()
+	s.reached = position
+	s.Compact(domain.Revision(versionOf(position+1, 0)) - 1) // what was removed before is not known
+	s.Unlock()
+	r := &reader{store: s, upTo: state.LastSeq, loaded: make(chan struct{}), broken: make(chan error, 1)}
+	if state.LastSeq == position && s.writer.alone {
+		s.logLoaded(began, 0)
+		return nil
 	}
-	if err := r.waitLoaded(ctx, info.State.Msgs, now); err != nil {
+	if err := r.follow(ctx, position); err != nil {
+		return err
+	}
+	if err := r.waitLoaded(ctx, state.LastSeq-position); err != nil {
 		r.close()
-		return nil, err
+		return err
 	}
+	s.logLoaded(began, state.LastSeq-position)
 	if s.writer.alone {
 		r.close()
+	} else {
+		s.reader = r
 	}
-	return r, nil
+	return nil
 }
 
-// pullAhead is how many messages are asked for ahead of need.
-const pullAhead = 5000
+func (s *Store) logLoaded(began time.Time, entries uint64) {
+	s.log.Info("store loaded", "presences", s.snapshots.presences(), "journal_entries", entries, "took", time.Since(began).Round(time.Millisecond))
+}
+
+// follow begins to take in what comes after an entry.
+func (r *reader) follow(ctx context.Context, position uint64) error {
+	if r.upTo == position {
+		close(r.loaded)
+	}
+	ordered, err := r.store.streams.journal.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:   position + 1,
+	})
+	if err == nil {
+		r.consumer, err = ordered.Consume(r.take)
+	}
+	if err != nil {
+		return fmt.Errorf("store: cannot read the journal: %w", err)
+	}
+	return nil
+}
 
 // waitLoaded waits until everything is in memory, and logs how far it is every two seconds.
-func (r *reader) waitLoaded(ctx context.Context, total uint64, began time.Time) error {
+func (r *reader) waitLoaded(ctx context.Context, total uint64) error {
 	ticker := time.NewTicker(2 * time.Second)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-r.loaded:
-			r.store.log.Info("store loaded", "presences", total, "took", time.Since(began).Round(time.Millisecond))
 			return nil
+		case err := <-r.broken:
+			return err
 		case <-ticker.C:
-			r.store.log.Info("store loading", "presences", r.progress(), "of", total)
+			r.store.log.Info("store loading the journal", "entries", r.taken.Load(), "of", total)
 		case <-ctx.Done():
-			return fmt.Errorf("store: loading the bucket: %w", ctx.Err())
+			return fmt.Errorf("store: loading the journal: %w", ctx.Err())
 		}
 	}
 }
 
-// progress is how many messages have been taken in.
-func (r *reader) progress() uint64 {
-	r.store.Lock()
-	defer r.store.Unlock()
-	return r.taken
-}
-
-// take takes one message into the image.
+// take takes one entry into the image.
 func (r *reader) take(msg jetstream.Msg) {
 	meta, err := msg.Metadata()
 	if err != nil {
-		r.refuse(msg, err)
+		r.store.log.Error("store: a message without its number", "err", err)
 		return
 	}
-	sequence := meta.Sequence.Stream
-	if err := r.show(msg, sequence, domain.Timestamp(meta.Timestamp.UnixNano())); err != nil {
-		r.refuse(msg, err)
-	}
-	if r.done {
-		r.store.writer.seen(sequence)
-	} else if meta.NumPending == 0 {
-		r.finish(sequence)
-	}
-}
-
-// show makes a message's presence visible.
-func (r *reader) show(msg jetstream.Msg, sequence uint64, at domain.Timestamp) error {
-	protocol, user, err := parseKey(strings.TrimPrefix(msg.Subject(), r.store.bucket.subject))
-	if err != nil {
-		return err
-	}
-	p := domain.Presence{Protocol: protocol, Since: at, Updated: at, Revision: domain.Revision(sequence), Gone: true}
-	if header := msg.Headers(); header.Get(headerOperation) == "" && header.Get(headerMarker) == "" {
-		if p, err = parseRecord(protocol, msg.Data(), sequence); err != nil {
-			return err
+	if err := r.store.takeEntry(meta.Sequence.Stream, msg.Data()); err != nil {
+		select {
+		case r.broken <- err:
+			r.store.fail(err)
+		default: // that was said
 		}
+		return
 	}
-	r.store.Lock()
-	defer r.store.Unlock()
-	r.taken++
-	if !r.done && r.since == 0 && at > r.recent {
-		r.since = domain.Revision(sequence)
+	if r.taken.Add(1); meta.Sequence.Stream == r.upTo {
+		close(r.loaded)
 	}
-	if r.store.Find(user, protocol).Version < sequence {
-		r.store.PutVersion(user, p, sequence)
+}
+
+var errGap = errors.New("entries of the journal are missing")
+
+// takeEntry takes an entry into the image, if that has not got it.
+func (s *Store) takeEntry(sequence uint64, entry []byte) error {
+	s.Lock()
+	if sequence <= s.reached {
+		s.Unlock()
+		return nil
 	}
+	if sequence != s.reached+1 {
+		defer s.Unlock()
+		return fmt.Errorf("store: %w: the last one was %d, the next one is %d", errGap, s.reached, sequence)
+	}
+	var rejected []bool
+	origin, err := parseEntry(entry, func(first int, records []record) {
+		rejected = append(rejected, !s.apply(sequence, first, records))
+	})
+	s.reached = sequence
+	s.Unlock()
+	if err != nil { // every daemon ignores it
+		s.log.Error("store: ignoring an entry of the journal", "entry", sequence, "err", err)
+		return nil
+	}
+	s.snapshots.grown(len(entry))
+	s.writer.arrived(origin, rejected)
 	return nil
-}
-
-// finish notes that all is loaded, up to this message. What was removed before the engine's memory of it is not known.
-func (r *reader) finish(sequence uint64) {
-	r.done = true
-	r.store.Lock()
-	if r.since == 0 {
-		r.since = domain.Revision(sequence + 1)
-	}
-	r.store.Compact(r.since - 1)
-	r.store.Unlock()
-	r.store.writer.seen(sequence)
-	close(r.loaded)
-}
-
-// maxRefused is how many messages that are no presences are logged.
-const maxRefused = 20
-
-// refuse ignores a message that is none of ours.
-func (r *reader) refuse(msg jetstream.Msg, err error) {
-	if r.refused++; r.refused <= maxRefused {
-		r.store.log.Warn("store: ignoring what is not a presence", "key", msg.Subject(), "err", err)
-	}
 }
 
 // close ends the reader, and waits for it.
 func (r *reader) close() {
-	if r.consumer == nil {
-		return
+	if r.consumer != nil {
+		r.consumer.Stop()
+		<-r.consumer.Closed()
 	}
-	r.consumer.Stop()
-	<-r.consumer.Closed()
-	r.consumer = nil
 }

@@ -5,71 +5,98 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/zarafa/presence/domain"
 )
 
-// A record is a presence as the bucket keeps it: a line of fields, then the message as it is.
+// A record is a presence in a message of the journal or of a snapshot: a line of fields, and the message.
 //
-//	1 busy 1700000000000000000 1700000000000000000 1700000120000000000 4711 -
+//	+spreed/markd@zarafa.com 0 busy 1700000000000000000 1700000000000000000 1700000120000000000 0 - 12
 //	in a meeting
 //
-// The fields are the format's version, the status, Since, Updated and Expires in nanoseconds since 1970 (Expires 0: for ever), the
-// revision (0: the number of the message that carries this record), and "stale" or "-". User and protocol are in the key.
-const recordVersion = "1"
+// The first character is the record's role. The fields are: protocol and user; a version; the status, or "gone"; Since, Updated and Expires in
+// nanoseconds since 1970 (Expires 0: for ever); the revision; "stale" or "-"; the length of the message in bytes.
+type record struct {
+	role     byte
+	user     domain.UserID
+	presence domain.Presence
+	version  uint64
+}
 
-var errRecord = errors.New("not a presence record")
+// The roles of a record.
+const (
+	roleFirst   = '+' // in the journal: the first of some that are written together or not at all
+	roleFurther = '&' // in the journal: one more of these
+	roleKept    = '=' // in a snapshot
+)
 
-// appendRecord appends a presence to dst. A presence that is a change has no revision yet.
-func appendRecord(dst []byte, p domain.Presence, change bool) []byte {
-	dst = append(dst, recordVersion...)
+const statusGone = "gone"
+
+var errRecord = errors.New("not a record of a presence")
+
+// appendRecord appends a record to dst.
+func appendRecord(dst []byte, r *record) []byte {
+	p := &r.presence
+	dst = append(dst, r.role)
+	dst = append(dst, p.Protocol.String()...)
+	dst = append(dst, '/')
+	dst = append(dst, r.user...)
+	dst = strconv.AppendUint(append(dst, ' '), r.version, 10)
 	dst = append(dst, ' ')
-	dst = append(dst, p.Status.String()...)
-	revision := p.Revision
-	if change {
-		revision = 0
+	if p.Gone {
+		dst = append(dst, statusGone...)
+	} else {
+		dst = append(dst, p.Status.String()...)
 	}
 	for _, number := range [...]int64{int64(p.Since), int64(p.Updated), int64(p.Expires)} {
 		dst = strconv.AppendInt(append(dst, ' '), number, 10)
 	}
-	dst = strconv.AppendUint(append(dst, ' '), uint64(revision), 10)
+	dst = strconv.AppendUint(append(dst, ' '), uint64(p.Revision), 10)
 	if p.Stale {
-		dst = append(dst, " stale\n"...)
+		dst = append(dst, " stale "...)
 	} else {
-		dst = append(dst, " -\n"...)
+		dst = append(dst, " - "...)
 	}
-	return append(dst, p.Message...)
+	dst = strconv.AppendInt(dst, int64(len(p.Message)), 10)
+	dst = append(append(dst, '\n'), p.Message...)
+	return append(dst, '\n')
 }
 
-// parseRecord reads a record that came as the message with this number.
-func parseRecord(protocol domain.Protocol, record []byte, sequence uint64) (domain.Presence, error) {
-	p := domain.Presence{Protocol: protocol}
-	line, message, found := bytes.Cut(record, []byte("\n"))
-	fields := fieldReader{rest: line}
-	if version := fields.text(); !found || string(version) != recordVersion {
-		return p, fmt.Errorf("%w of version %s: %.40q", errRecord, recordVersion, record)
+// parseRecord takes the first record off text. The strings in it are copies.
+func parseRecord(text []byte) (r record, rest []byte, err error) {
+	line, rest, found := bytes.Cut(text, []byte("\n"))
+	if !found || len(line) == 0 {
+		return r, nil, fmt.Errorf("%w: %.80q", errRecord, text)
 	}
-	status, err := domain.ParseStatus(string(fields.text()))
-	if err != nil {
-		return p, fmt.Errorf("%w: %w", errRecord, err)
+	r.role = line[0]
+	fields := fieldReader{rest: line[1:]}
+	name, user, _ := bytes.Cut(fields.text(), []byte("/"))
+	if r.presence.Protocol, err = domain.ParseProtocol(string(name)); err != nil {
+		return r, nil, fmt.Errorf("%w: %w", errRecord, err)
 	}
-	p.Status = status
+	if r.user, err = domain.ParseUserID(string(user)); err != nil {
+		return r, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
+	p := &r.presence
+	r.version = fields.number()
+	if status := fields.text(); string(status) == statusGone {
+		p.Gone = true
+	} else if p.Status, err = domain.ParseStatus(string(status)); err != nil {
+		return r, nil, fmt.Errorf("%w: %w", errRecord, err)
+	}
 	p.Since, p.Updated, p.Expires = fields.timestamp(), fields.timestamp(), fields.timestamp()
 	p.Revision = domain.Revision(fields.number())
-	flag := fields.text()
-	p.Stale = string(flag) == "stale"
-	if fields.failed || len(fields.rest) > 0 || !p.Stale && string(flag) != "-" || uint64(p.Revision) > sequence {
-		return p, fmt.Errorf("%w: %.80q", errRecord, line)
+	flag := string(fields.text())
+	p.Stale = flag == "stale"
+	length := fields.number()
+	if fields.failed || len(fields.rest) > 0 || !p.Stale && flag != "-" || length > domain.MaxMessage || uint64(len(rest)) <= length || rest[length] != '\n' {
+		return r, nil, fmt.Errorf("%w: %.80q", errRecord, line)
 	}
-	if p.Revision == 0 {
-		p.Revision = domain.Revision(sequence)
-	}
-	p.Message = string(message)
+	p.Message = string(rest[:length])
 	if err := domain.CheckMessage(p.Message); err != nil {
-		return p, fmt.Errorf("%w: %w", errRecord, err)
+		return r, nil, fmt.Errorf("%w: %w", errRecord, err)
 	}
-	return p, nil
+	return r, rest[length+1:], nil
 }
 
 // fieldReader takes a line apart at its spaces.
@@ -94,62 +121,4 @@ func (f *fieldReader) timestamp() domain.Timestamp {
 	n, err := strconv.ParseInt(string(f.text()), 10, 64)
 	f.failed = f.failed || err != nil
 	return domain.Timestamp(n)
-}
-
-// appendKey appends the key of a user's presence on one protocol: the protocol, a dot, and the user in which every byte but a
-// lower-case letter, a digit, a hyphen and an underscore is written as = and two hexadecimal digits. So markd@zarafa.com is
-// markd=40zarafa=2ecom. That is a valid key of any bucket and one part of a subject.
-func appendKey(dst []byte, protocol domain.Protocol, user domain.UserID) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, protocol.String()...)
-	dst = append(dst, '.')
-	for i := 0; i < len(user); i++ {
-		if c := user[i]; plain(c) {
-			dst = append(dst, c)
-		} else {
-			dst = append(dst, '=', hex[c>>4], hex[c&15])
-		}
-	}
-	return dst
-}
-
-func plain(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-}
-
-var errKey = errors.New("not a key of a presence")
-
-// parseKey undoes appendKey, and refuses what that does not make.
-func parseKey(key string) (domain.Protocol, domain.UserID, error) {
-	name, escaped, found := strings.Cut(key, ".")
-	protocol, err := domain.ParseProtocol(name)
-	if !found || err != nil {
-		return protocol, "", fmt.Errorf("%w: %.80q", errKey, key)
-	}
-	var b strings.Builder
-	for rest := escaped; rest != ""; {
-		c := rest[0]
-		switch {
-		case plain(c):
-			b.WriteByte(c)
-			rest = rest[1:]
-		case c == '=' && len(rest) >= 3:
-			n, err := strconv.ParseUint(rest[1:3], 16, 8)
-			if err != nil {
-				return protocol, "", fmt.Errorf("%w: %.80q", errKey, key)
-			}
-			b.WriteByte(byte(n))
-			rest = rest[3:]
-		default:
-			return protocol, "", fmt.Errorf("%w: %.80q", errKey, key)
-		}
-	}
-	user, err := domain.ParseUserID(b.String())
-	if err != nil {
-		return protocol, "", fmt.Errorf("%w: %w", errKey, err)
-	}
-	if again := appendKey(nil, protocol, user); string(again) != key { // upper case, or an escape that is not needed
-		return protocol, "", fmt.Errorf("%w: %.80q", errKey, key)
-	}
-	return protocol, user, nil
 }

@@ -8,89 +8,86 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-var spreed = domain.MustProtocol("spreed")
-
-func TestKey(t *testing.T) {
-	key := string(appendKey(nil, spreed, "markd@zarafa.com"))
-	if want := "spreed.markd=40zarafa=2ecom"; key != want {
-		t.Errorf("key %q, want %q", key, want)
-	}
-	for _, bad := range []string{"", ".", "spreed", "spreed.", "Spreed.a=40b", "spreed.a@b", "spreed.a=4", "spreed.a=40=", "spreed.a=zz", "spreed.A=40b",
-		"spreed.a=40b.c", "spreed.=61=40b", "spreed.a=40B", "spreed.a=4Ab", "spreed.a"} {
-		if _, user, err := parseKey(bad); err == nil {
-			t.Errorf("parseKey(%q) = %q, want an error", bad, user)
-		}
-	}
-}
-
-func anyUser(t *rapid.T) domain.UserID {
+func anyRecord(t *rapid.T, role byte) record {
 	user, err := domain.ParseUserID(rapid.StringMatching(`[a-zäöü0-9._+'=-]{1,20}`).Draw(t, "account") + "@" + rapid.StringMatching(`[a-zé0-9-]{1,20}(\.[a-z]{2,5})?`).Draw(t, "host"))
 	if err != nil {
 		t.Skip(err)
 	}
-	return user
-}
-
-func TestKeyMeansOneUser(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		user := anyUser(t)
-		key := string(appendKey(nil, spreed, user))
-		protocol, again, err := parseKey(key)
-		if err != nil || again != user || protocol != spreed {
-			t.Fatalf("%q becomes %q, and that %v %q, %v", user, key, protocol, again, err)
-		}
-	})
+	timestamp := rapid.Custom(func(t *rapid.T) domain.Timestamp { return domain.Timestamp(rapid.Int64().Draw(t, "time")) })
+	return record{role: role, user: user, version: rapid.Uint64().Draw(t, "version"), presence: domain.Presence{
+		Protocol: domain.MustProtocol(rapid.SampledFrom([]string{"spreed", "xmpp", "a-1"}).Draw(t, "protocol")),
+		Status:   rapid.SampledFrom(domain.Statuses()).Draw(t, "status"),
+		Message:  domain.ClipMessage(rapid.String().Draw(t, "message")),
+		Since:    timestamp.Draw(t, "since"),
+		Updated:  timestamp.Draw(t, "updated"),
+		Expires:  timestamp.Draw(t, "expires"),
+		Revision: domain.Revision(rapid.Uint64().Draw(t, "revision")),
+		Stale:    rapid.Bool().Draw(t, "stale"),
+	}}
 }
 
 func TestRecordMeansOnePresence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := domain.Presence{
-			Protocol: spreed,
-			Status:   rapid.SampledFrom(domain.Statuses()).Draw(t, "status"),
-			Message:  domain.ClipMessage(rapid.String().Draw(t, "message")),
-			Since:    domain.Timestamp(rapid.Int64().Draw(t, "since")),
-			Updated:  domain.Timestamp(rapid.Int64().Draw(t, "updated")),
-			Expires:  domain.Timestamp(rapid.Int64().Draw(t, "expires")),
-			Revision: domain.Revision(rapid.Uint64Range(1, 1<<50).Draw(t, "revision")),
-			Stale:    rapid.Bool().Draw(t, "stale"),
-		}
-		change := rapid.Bool().Draw(t, "change")
-		sequence := uint64(p.Revision) + rapid.Uint64Range(0, 1<<50).Draw(t, "further")
-		got, err := parseRecord(spreed, appendRecord(nil, p, change), sequence)
-		want := p
-		if change {
-			want.Revision = domain.Revision(sequence)
-		}
-		if err != nil || got != want {
-			t.Fatalf("%+v becomes %+v, %v", want, got, err)
+		want := anyRecord(t, roleKept)
+		text := append(appendRecord(nil, &want), "rest"...)
+		got, rest, err := parseRecord(text)
+		if err != nil || got != want || string(rest) != "rest" {
+			t.Fatalf("%q: %+v, then %q, %v; want %+v", text, got, rest, err, want)
 		}
 	})
 }
 
-func FuzzParseRecord(f *testing.F) {
-	f.Add([]byte("1 busy 1700000000000000000 1700000000000000000 1700000120000000000 4711 -\nin a meeting"))
-	f.Add([]byte("1 available 0 0 0 0 stale\n"))
-	f.Add([]byte("2 busy 0 0 0 0 -\n"))
-	f.Add([]byte("1 busy 0 0 0 99999999999999999999 -\n"))
-	f.Fuzz(func(t *testing.T, record []byte) {
-		p, err := parseRecord(spreed, record, 5000)
+func TestEntryMeansItsGroups(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entry := appendHeader(nil, "origin.1")
+		var want [][]record
+		for range rapid.IntRange(0, 5).Draw(t, "groups") {
+			group := []record{anyRecord(t, roleFirst)}
+			for range rapid.IntRange(0, 3).Draw(t, "further") {
+				group = append(group, anyRecord(t, roleFurther))
+			}
+			for i := range group {
+				entry = appendRecord(entry, &group[i])
+			}
+			want = append(want, group)
+		}
+		place := 0
+		origin, err := parseEntry(entry, func(first int, records []record) {
+			if len(want) == 0 || first != place || len(records) != len(want[0]) {
+				t.Fatalf("group of %d records at %d, want %d groups from %d on", len(records), first, len(want), place)
+			}
+			for i := range records {
+				if records[i] != want[0][i] {
+					t.Fatalf("record %+v, want %+v", records[i], want[0][i])
+				}
+			}
+			want, place = want[1:], place+len(records)
+		})
+		if err != nil || origin != "origin.1" || len(want) != 0 {
+			t.Fatalf("origin %q, %v; %d groups are missing", origin, err, len(want))
+		}
+	})
+}
+
+func FuzzParseEntry(f *testing.F) {
+	f.Add([]byte("zarafa-presence-1 a.1\n+spreed/markd@zarafa.com 0 busy 1700000000000000000 1700000000000000000 1700000120000000000 0 - 12\nin a meeting\n" +
+		"&xmpp/markd@zarafa.com 7 gone 1 1 0 0 - 0\n\n+xmpp/a@b 1 away 1 1 0 5 stale 0\n\n"))
+	f.Add([]byte("zarafa-presence-2 a.1\n"))
+	f.Add([]byte("zarafa-presence-1 \n&spreed/a@b 0 busy 0 0 0 0 - 0\n\n"))
+	f.Add([]byte("zarafa-presence-1 \n+spreed/a@b 0 busy 0 0 0 0 - 99999\nx\n"))
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		var again []byte
+		origin, err := parseEntry(entry, func(_ int, records []record) {
+			for i := range records {
+				again = appendRecord(again, &records[i])
+			}
+		})
 		if err != nil {
 			return
 		}
-		if again, err := parseRecord(spreed, appendRecord(nil, p, false), 5000); err != nil || again != p {
-			t.Errorf("%q is %+v, and that %+v, %v", record, p, again, err)
-		}
-	})
-}
-
-func FuzzParseKey(f *testing.F) {
-	f.Add("spreed.markd=40zarafa=2ecom")
-	f.Add("spreed.a=40b=")
-	f.Add("x.=c3=a4@b")
-	f.Fuzz(func(t *testing.T, key string) {
-		protocol, user, err := parseKey(key)
-		if err == nil && string(appendKey(nil, protocol, user)) != key {
-			t.Errorf("%q is %v %q, whose key is %q", key, protocol, user, appendKey(nil, protocol, user))
+		whole := append(appendHeader(nil, origin), again...)
+		if _, err := parseEntry(whole, func(int, []record) {}); err != nil {
+			t.Errorf("%q was read, and what it says is %q: %v", entry, whole, err)
 		}
 	})
 }

@@ -1,8 +1,10 @@
-// Package nats keeps presences in a key-value bucket of NATS JetStream: in an engine of its own inside this process, or in a cluster that
-// several daemons share. What Apply has acknowledged survives a killed process. The daemon uses it with store.kind nats.
+// Package nats keeps presences in NATS JetStream: in an engine of its own inside this process, or in a cluster that several daemons share. What
+// Apply has acknowledged survives a killed process. The daemon uses it with store.kind nats.
 //
-// Reads are served from this process' memory (adapters/internal/replica), which is an image of the bucket: a revision is the number
-// of the message in the bucket's stream, so it is the same in every daemon.
+// Every write goes into a journal, a stream of entries that each hold the writes of as many callers as were waiting. Every daemon takes the
+// journal's entries into an image in its memory (adapters/internal/replica), in the same order and by the same rule, so all images
+// are the same at the same entry, and compare-and-set needs nobody to decide. Reads are served from the image. From time to time
+// the whole image goes into a key-value bucket, and what the journal held before goes away.
 package nats
 
 import (
@@ -25,33 +27,39 @@ var _ ports.Store = (*Store)(nil)
 // Store implements ports.Store. Until Start has returned it is empty, and takes no writes.
 type Store struct {
 	*replica.Replica
+	reached uint64 // the last entry that the image has taken in; the replica's lock guards it
 
 	config Config
 	log    *slog.Logger
 
-	engine *embedded // nil if the bucket is in a cluster
-	conn   *natsgo.Conn
-	bucket *bucket
-	writer *writer
-	reader *reader
+	engine    *embedded // nil if there is a cluster
+	conn      *natsgo.Conn
+	streams   *streams
+	writer    *writer
+	reader    *reader
+	snapshots *snapshots
 
-	running sync.WaitGroup
-	stop    context.CancelFunc
+	failed chan error // holds why the store cannot go on
+
+	running    sync.WaitGroup
+	background context.Context //nolint:containedctx // of what runs from Start to Stop
+	stop       context.CancelFunc
 }
 
 // New makes a store of a valid configuration. Nothing happens before Start.
 func New(config Config, log *slog.Logger) *Store {
-	return &Store{Replica: replica.New(), config: config, log: log}
+	return &Store{Replica: replica.New(), config: config, log: log, failed: make(chan error, 1)}
 }
 
-// Start opens the bucket, creating it if it is not there, and returns when all of it is in memory. With millions of users that
-// takes a while, which it logs.
+// Start opens the store, creating it if there is none, and returns when all of it is in memory. With millions of users that takes a
+// while, and it logs how far it is.
 func (s *Store) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			_ = s.Stop(context.WithoutCancel(ctx))
 		}
 	}()
+	s.background, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.connect(); err != nil {
 		return err
 	}
@@ -59,19 +67,19 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if s.bucket, err = openBucket(ctx, js, s.config, s.engine); err != nil {
+	if s.streams, err = openStreams(ctx, js, s.config); err != nil {
 		return err
 	}
 	if s.writer, err = newWriter(s); err != nil {
 		return err
 	}
-	if s.reader, err = s.load(ctx); err != nil {
+	s.snapshots = newSnapshots(s)
+	if err := s.load(ctx); err != nil {
 		return err
 	}
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	s.running.Go(func() { s.writer.run(background) })
-	s.running.Go(func() { s.forgetOld(background) })
+	s.running.Go(func() { s.writer.run(s.background) })
+	s.running.Go(func() { s.snapshots.run(s.background) })
+	s.running.Go(func() { s.forgetOld(s.background) })
 	return nil
 }
 
@@ -119,10 +127,23 @@ func (s *Store) connect() error {
 	return nil
 }
 
+// Failed yields an error if the store cannot go on: what it has in memory is not true any more. The daemon has to start again then.
+func (s *Store) Failed() <-chan error { return s.failed }
+
+func (s *Store) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
 // Stop ends everything. What Apply has acknowledged is on the disk, or in the hands of the operating system, already.
 func (s *Store) Stop(context.Context) error {
 	if s.stop != nil {
 		s.stop()
+	}
+	if s.writer != nil {
+		s.writer.close()
 	}
 	s.running.Wait()
 	if s.reader != nil {
@@ -130,9 +151,6 @@ func (s *Store) Stop(context.Context) error {
 	}
 	if s.conn != nil {
 		s.conn.Close()
-	}
-	if s.writer != nil {
-		s.writer.close()
 	}
 	if s.engine != nil {
 		return s.engine.stop()
@@ -155,22 +173,22 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	}
 	deadline := time.NewTimer(applyWithin)
 	defer deadline.Stop()
-	c, before, err := s.writer.begin(writes)
+	g, before, err := s.writer.begin(writes)
 	switch {
 	case before != nil: // one of the presences is being written: the caller has to see what comes of it
-		if err := before.wait(ctx, deadline.C); errors.Is(err, errNoAnswer) {
-			return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
-		} else if ctx.Err() != nil {
-			return ctx.Err()
+		if err := before.wait(ctx, deadline.C); err != nil && !errors.Is(err, ports.ErrUnavailable) {
+			return err
 		}
 		return ports.ErrConflict
-	case err != nil || c == nil:
+	case err != nil || g == nil:
 		return err
 	}
-	err = c.wait(ctx, deadline.C)
-	if errors.Is(err, errNoAnswer) {
-		s.writer.giveUp(c)
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	err = g.commit.wait(ctx, deadline.C)
+	switch {
+	case errors.Is(err, errNoAnswer):
+		s.writer.giveUp(g.commit)
+	case err == nil && g.rejected:
+		return ports.ErrConflict
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,28 +16,24 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// writer brings writes to the engine. If the engine is in this process, nobody else writes: the writer itself does the comparing of
-// compare-and-set, and the image in memory follows from the engine's answers. In a cluster the engine compares, and the image
-// follows from the bucket (see reader).
+// writer puts what callers write into the journal. What comes while the engine is busy goes to it in one entry, so the more callers there
+// are the less each of them costs. If the engine is in this process nobody else writes, and an entry becomes part of the image when
+// the engine has acknowledged it; in a cluster, when it comes back from the journal (see reader).
 type writer struct {
-	store     *Store
-	alone     bool // nobody else writes
-	together  bool // the writes of all who wait are one batch, so that they share one synchronization with the disk
-	inbox     string
-	answers   *natsgo.Subscription
-	prefix    string // of the batches' ids
-	accepted  []byte // how the engine's answer to a commit begins, up to the number
-	shippable chan struct{}
+	store   *Store
+	alone   bool   // nobody else writes
+	node    string // tells our entries from those of others
+	inbox   string
+	answers *natsgo.Subscription
+	wake    chan struct{} // holds one token while there may be something to send
+	entry   []byte        // what is being sent; belongs to run
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held for moments only: not to render, to send, or to show anything
+	stopped bool
 	last    uint64             // number of the last commit
-	sent    map[uint64]*commit // by number: not answered yet
+	queue   []*commit          // not sent yet
+	sent    map[uint64]*commit // by number: not done yet
 	busy    map[key]*commit    // presences that are being written
-	loading *commit            // what is to be sent next, if together
-
-	// In a cluster:
-	reached   uint64             // the number of the last message that the image in memory has taken in
-	accepting map[uint64]*commit // by the number of its last message: answered, and not yet part of the image
 }
 
 type key struct {
@@ -46,23 +41,23 @@ type key struct {
 	protocol domain.Protocol
 }
 
-// commit is what goes to the engine in one piece.
+// commit becomes one entry.
 type commit struct {
-	number uint64
-	writes []write
-	done   chan struct{}
-	err    error // valid when done is closed
+	number  uint64
+	records []record
+	groups  []*group
+	done    chan struct{}
+	ended   bool  // done is closed
+	err     error // valid when done is closed
 }
 
-// write is one presence of a commit.
-type write struct {
-	key
-	next    domain.Presence // without its revision, if it is a change
-	change  bool
-	version uint64 // number of the message that it replaces
+// group is what one call of Apply writes.
+type group struct {
+	commit   *commit
+	rejected bool // the image was another than the caller thought; valid when the commit is done
 }
 
-// wait waits until the commit is done, ctx ends, or it is too late.
+// wait waits until the commit is done, ctx ends, or it is too late. What becomes of each group is known then.
 func (c *commit) wait(ctx context.Context, tooLate <-chan time.Time) error {
 	select {
 	case <-c.done:
@@ -70,152 +65,199 @@ func (c *commit) wait(ctx context.Context, tooLate <-chan time.Time) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-tooLate:
-		return errNoAnswer
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, errNoAnswer)
 	}
 }
 
 func newWriter(s *Store) (*writer, error) {
+	inbox := natsgo.NewInbox()
 	w := &writer{
-		store:     s,
-		alone:     s.engine != nil,
-		together:  s.engine != nil && s.config.Sync == syncAlways,
-		inbox:     natsgo.NewInbox() + ".",
-		shippable: make(chan struct{}, 1),
-		sent:      make(map[uint64]*commit),
-		busy:      make(map[key]*commit),
-		accepting: make(map[uint64]*commit),
+		store: s,
+		alone: s.engine != nil,
+		node:  strings.TrimPrefix(inbox, natsgo.InboxPrefix),
+		inbox: inbox + ".",
+		wake:  make(chan struct{}, 1),
+		sent:  make(map[uint64]*commit),
+		busy:  make(map[key]*commit),
 	}
-	w.accepted = fmt.Appendf(nil, `{"stream":%q, "seq":`, "KV_"+s.config.Bucket)
-	w.prefix = strings.TrimPrefix(w.inbox, natsgo.InboxPrefix)
 	var err error
 	if w.answers, err = s.conn.Subscribe(w.inbox+"*", w.answer); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	if err := w.answers.SetPendingLimits(-1, -1); err != nil { // there are no more than waiting callers
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return w, nil
 }
 
-// close ends what is still waiting. The connection is closed already.
+// close ends what is still waiting, and what comes later.
 func (w *writer) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.sent {
+	w.stopped = true
+	for _, c := range w.busy {
 		w.finish(c, ports.ErrUnavailable)
 	}
 }
 
-// begin checks that all writes are based on what is stored, and sends them. If one of the presences is being written by an earlier
-// commit, it returns that one instead. It returns neither if there is nothing to write.
-func (w *writer) begin(writes []ports.Write) (c, before *commit, err error) {
+// begin checks that all writes are based on the image, and sees to it that they are sent. If one of the presences is being written by an
+// earlier commit, it returns that one instead. It returns neither if there is nothing to write.
+func (w *writer) begin(writes []ports.Write) (_ *group, before *commit, err error) {
+	records := make([]record, 0, len(writes))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	staged := make([]write, 0, len(writes))
+	if w.stopped {
+		return nil, nil, ports.ErrUnavailable
+	}
 	for i := range writes {
 		change := &writes[i]
 		if before := w.busy[key{change.User, change.New.Protocol}]; before != nil {
 			return nil, before, nil
 		}
-		entry := w.store.Find(change.User, change.New.Protocol)
-		if entry.Presence != change.Old {
+		now := w.store.Find(change.User, change.New.Protocol)
+		if now.Presence != change.Old {
 			return nil, nil, ports.ErrConflict
 		}
-		known := change.Old.Revision != 0
-		if change.New.Gone && !known {
-			continue
+		if r, ok := stage(now.User, now.Version, change); ok {
+			if len(records) > 0 {
+				r.role = roleFurther
+			}
+			records = append(records, r)
 		}
-		if entry.User == "" {
-			entry.User = change.User // the caller leaves it to us
-		}
-		staged = append(staged, write{
-			key:     key{entry.User, change.New.Protocol},
-			next:    change.New,
-			change:  !known || change.Old.Differs(change.New),
-			version: entry.Version,
-		})
 	}
-	if len(staged) == 0 {
+	if len(records) == 0 {
 		return nil, nil, nil
 	}
-	if len(staged) > maxBatch {
-		return nil, nil, fmt.Errorf("%w: %d writes at once, at most %d are possible", ports.ErrUnavailable, len(staged), maxBatch)
+	if len(records) > maxRecords {
+		return nil, nil, fmt.Errorf("%w: %d writes at once, at most %d are possible", ports.ErrUnavailable, len(records), maxRecords)
 	}
-	return w.reserve(staged)
+	return w.enqueue(records), nil, nil
 }
 
-// reserve makes the writes a commit and sends it, or puts it to those that are sent together. The lock is held.
-func (w *writer) reserve(staged []write) (c, _ *commit, err error) {
-	if w.together {
-		if w.loading != nil && len(w.loading.writes)+len(staged) <= maxBatch {
-			c = w.loading
-			c.writes = append(c.writes, staged...)
-		}
+// stage makes the first record of a group of a write. There is none to make of the removal of what is not there.
+func stage(known domain.UserID, version uint64, change *ports.Write) (record, bool) {
+	r := record{role: roleFirst, user: known, version: version, presence: change.New}
+	if known == "" {
+		r.user = change.User // the caller leaves it to us
 	}
-	if c == nil {
+	there := change.Old.Revision != 0
+	r.presence.Revision = change.Old.Revision
+	if !there || change.Old.Differs(change.New) {
+		r.presence.Revision = 0
+	}
+	return r, there || !change.New.Gone
+}
+
+// maxTogether is how many records of independent callers go together.
+const maxTogether = 1024
+
+// enqueue makes the records a commit, or a part of the last one that has not been sent. The lock is held.
+func (w *writer) enqueue(records []record) *group {
+	var c *commit
+	if n := len(w.queue); n > 0 && len(w.queue[n-1].records)+len(records) <= maxTogether {
+		c = w.queue[n-1]
+	} else {
 		w.last++
-		c = &commit{number: w.last, writes: staged, done: make(chan struct{})}
+		c = &commit{number: w.last, done: make(chan struct{})}
+		w.queue = append(w.queue, c)
+		w.signal()
 	}
-	for i := range staged {
-		w.busy[staged[i].key] = c
+	g := &group{commit: c}
+	c.records, c.groups = append(c.records, records...), append(c.groups, g)
+	for i := range records {
+		w.busy[key{records[i].user, records[i].presence.Protocol}] = c
 	}
-	if w.together {
-		w.loading = c
-		select {
-		case w.shippable <- struct{}{}:
-		default:
-		}
-		return c, nil, nil
-	}
-	w.sent[c.number] = c
-	if err := w.send(c); err != nil {
-		w.finish(c, err)
-	}
-	return c, nil, nil
+	return g
 }
 
-// run sends what has come together, one batch at a time, until ctx ends.
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run sends what is to be sent until ctx ends.
 func (w *writer) run(ctx context.Context) {
 	for {
 		select {
-		case <-w.shippable:
+		case <-w.wake:
 		case <-ctx.Done():
 			return
 		}
-		w.mu.Lock()
-		c := w.loading
-		w.loading = nil
-		if c != nil {
-			w.sent[c.number] = c
+		for c := w.next(); c != nil; c = w.next() {
 			if err := w.send(c); err != nil {
+				w.mu.Lock()
 				w.finish(c, err)
+				w.mu.Unlock()
 			}
 		}
-		w.mu.Unlock()
-		if c == nil {
-			continue
+	}
+}
+
+// How many commits the engine is sent before it has answered the first. If it is our own, one: should it refuse that, what becomes
+// of it has to be known before the next one (see recover).
+const (
+	flyingAlone   = 1
+	flyingCluster = 16
+)
+
+// next takes the commit that is to be sent now out of the queue: nil if there is none, or none may be sent yet.
+func (w *writer) next() *commit {
+	flying := flyingCluster
+	if w.alone {
+		flying = flyingAlone
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) > 0 && len(w.sent) < flying {
+		c := w.queue[0]
+		w.queue[0] = nil
+		if w.queue = w.queue[1:]; len(w.queue) == 0 {
+			w.queue = nil
 		}
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			return
+		if !c.ended { // else given up
+			w.sent[c.number] = c
+			return c
 		}
 	}
+	return nil
+}
+
+// send hands a commit to the connection. Only run calls it, so entries are sent in the order of the commits' numbers.
+func (w *writer) send(c *commit) error {
+	number := strconv.FormatUint(c.number, 36)
+	w.entry = appendHeader(w.entry[:0], w.node+"."+number)
+	for i := range c.records {
+		w.entry = appendRecord(w.entry, &c.records[i])
+	}
+	err := w.store.conn.PublishRequest(w.store.streams.entries, w.inbox+number, w.entry)
+	if cap(w.entry) > 1<<20 {
+		w.entry = nil
+	}
+	switch {
+	case errors.Is(err, natsgo.ErrReconnectBufExceeded):
+		return fmt.Errorf("%w: there is no connection to NATS", ports.ErrUnavailable)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // finish ends a commit. The lock is held.
 func (w *writer) finish(c *commit, err error) {
+	if c.ended {
+		return
+	}
 	delete(w.sent, c.number)
-	for i := range c.writes {
-		if w.busy[c.writes[i].key] == c {
-			delete(w.busy, c.writes[i].key)
+	for i := range c.records {
+		if k := (key{c.records[i].user, c.records[i].presence.Protocol}); w.busy[k] == c {
+			delete(w.busy, k)
 		}
 	}
-	c.err = err
+	c.err, c.ended = err, true
 	close(c.done)
+	w.signal()
 }
 
-// giveUp lets go of a commit that was not answered in time, in a cluster: whether it has come about is for the reader to find out. An
+// giveUp lets go of a commit that was not answered in time, in a cluster: whether it comes about is for the reader to find out. An
 // engine in this process does answer.
 func (w *writer) giveUp(c *commit) {
 	if w.alone {
@@ -223,79 +265,72 @@ func (w *writer) giveUp(c *commit) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.err == nil {
-		w.finish(c, ports.ErrUnavailable)
-	}
+	w.finish(c, ports.ErrUnavailable)
 }
 
-// answer takes the engine's answer to a commit. All answers come in one goroutine, in order of their messages' numbers.
+// answer takes the engine's answer to a commit. All answers come in one goroutine, in the order of the entries.
 func (w *writer) answer(msg *natsgo.Msg) {
 	number, err := strconv.ParseUint(msg.Subject[len(w.inbox):], 36, 64)
 	if err != nil {
 		return
 	}
-	last, err := w.parseAnswer(msg)
+	sequence, err := parseAnswer(msg)
+	w.mu.Lock()
+	c := w.sent[number]
+	w.mu.Unlock()
+	switch {
+	case c == nil:
+		return // given up, or already part of the image
+	case err == nil && w.alone:
+		w.show(c, sequence)
+	case err == nil:
+		return // done when the reader gets it
+	case w.alone:
+		w.store.running.Go(func() { w.recover(c, err) })
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finish(c, err)
+}
+
+// show makes a commit part of the image. Nobody else writes, so nothing has changed since begin.
+func (w *writer) show(c *commit, sequence uint64) {
+	s := w.store
+	size := 0
+	s.Lock()
+	for i := range c.records {
+		s.show(&c.records[i], versionOf(sequence, i))
+		size += recordSize + len(c.records[i].presence.Message)
+	}
+	s.reached = sequence
+	s.Unlock()
+	s.snapshots.grown(size)
+}
+
+// arrived ends a commit of ours whose entry has come back from the journal.
+func (w *writer) arrived(origin string, rejected []bool) {
+	node, text, _ := strings.Cut(origin, ".")
+	number, err := strconv.ParseUint(text, 36, 64)
+	if node != w.node || err != nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.sent[number]
-	if c == nil {
+	if c == nil || len(c.groups) != len(rejected) {
 		return // given up
 	}
-	switch {
-	case err != nil:
-		w.finish(c, err)
-	case w.alone:
-		w.show(c, last)
-		w.finish(c, nil)
-	case w.reached >= last:
-		w.finish(c, nil)
-	default:
-		delete(w.sent, number)
-		w.accepting[last] = c
+	for i, g := range c.groups {
+		g.rejected = rejected[i]
 	}
+	w.finish(c, nil)
 }
 
-// seen notes that the image in memory has come to the message with this number.
-func (w *writer) seen(sequence uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.reached = sequence
-	if c := w.accepting[sequence]; c != nil {
-		delete(w.accepting, sequence)
-		w.finish(c, nil)
-	}
-}
-
-// show makes a commit visible whose last message has this number.
-func (w *writer) show(c *commit, last uint64) {
-	w.store.Lock()
-	defer w.store.Unlock()
-	for i := range c.writes {
-		change := &c.writes[i]
-		version := last - uint64(len(c.writes)-1-i)
-		if change.change {
-			change.next.Revision = domain.Revision(version)
-		}
-		w.store.PutVersion(change.user, change.next, version)
-	}
-}
-
-// The codes with which the engine says that a compare-and-set has failed.
-const (
-	wrongLastSequence         = 10071
-	wrongLastSequenceConstant = 10164
-)
-
-// parseAnswer returns the number of the last message that a commit has become.
-func (w *writer) parseAnswer(msg *natsgo.Msg) (last uint64, err error) {
-	if status := msg.Header.Get("Status"); status != "" { // nobody answers for the bucket
+// parseAnswer returns the number of the entry that a commit has become.
+func parseAnswer(msg *natsgo.Msg) (sequence uint64, err error) {
+	if status := msg.Header.Get("Status"); status != "" { // nobody answers for the journal
 		return 0, fmt.Errorf("%w: NATS says %s", ports.ErrUnavailable, status)
-	}
-	if rest, found := bytes.CutPrefix(msg.Data, w.accepted); found { // the usual answer, which need not be taken apart
-		digits, _, _ := bytes.Cut(bytes.TrimSuffix(rest, []byte("}")), []byte(","))
-		if last, err = strconv.ParseUint(string(digits), 10, 64); err == nil {
-			return last, nil
-		}
 	}
 	var answer struct {
 		Sequence uint64 `json:"seq"`
@@ -308,19 +343,8 @@ func (w *writer) parseAnswer(msg *natsgo.Msg) (last uint64, err error) {
 	switch {
 	case err != nil || answer.Error == nil && answer.Sequence == 0:
 		return 0, fmt.Errorf("%w: NATS answers %.80q", ports.ErrUnavailable, msg.Data)
-	case answer.Error == nil:
-		return answer.Sequence, nil
-	case answer.Error.Code == wrongLastSequence, answer.Error.Code == wrongLastSequenceConstant:
-		return 0, ports.ErrConflict
-	default:
+	case answer.Error != nil:
 		return 0, fmt.Errorf("%w: NATS says %s (%d)", ports.ErrUnavailable, answer.Error.Description, answer.Error.Code)
 	}
-}
-
-// unavailable is the error for what could not even be sent.
-func unavailable(err error) error {
-	if errors.Is(err, natsgo.ErrReconnectBufExceeded) {
-		return fmt.Errorf("%w: there is no connection to NATS", ports.ErrUnavailable)
-	}
-	return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	return answer.Sequence, nil
 }

@@ -1,0 +1,79 @@
+package http_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/ports"
+)
+
+// writers is how many clients put at the same time when a store on the disk is compared with one in memory.
+const writers = 64
+
+// BenchmarkDurable compares a daemon whose store survives a killed process with one that keeps presences in memory alone.
+func BenchmarkDurable(b *testing.B) {
+	durable := startOn(b, durableStore(b))
+	volatile := startOn(b, memory.New())
+	// Every time a client puts, it is another user's turn, and each turn a user shows something else.
+	b.Run("put", func(b *testing.B) {
+		turns := make([]int, writers)
+		vary := func(request []byte) { nextUser(request, turns) }
+		put := func(r *running) bench.Load {
+			return loadOf(b, writers, r.Addr(), func(client int) string {
+				return request("PUT", r.body(service, fmt.Sprintf(`{"user_id":"u%03d-%06d@example.test","spreed":{"status":"busy","message":"meeting 0000"}}`, client, 0)))
+			}, vary)
+		}
+		bench.Compare(b, 0.5, put(volatile), put(durable))
+	})
+	b.Run("get", func(b *testing.B) {
+		for i := range connections {
+			durable.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
+			volatile.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
+		}
+		get := func(r *running) bench.Load {
+			return load(b, r.Addr(), func(client int) string { return request("GET", r.body(mark, entry(client))) }, func([]byte) {})
+		}
+		bench.Compare(b, 0.95, get(volatile), get(durable))
+	})
+}
+
+// usersOfClient is how many users one client puts in turn.
+const usersOfClient = 1000
+
+// nextUser makes of a put the client's next one: another user, and after each round of them another message.
+func nextUser(request []byte, turns []int) {
+	at := len(request) - len(`uCCC-UUUUUU@example.test","spreed":{"status":"busy","message":"meeting 0000"}}]}`)
+	var client int
+	_, _ = fmt.Sscanf(string(request[at+1:at+4]), "%d", &client)
+	turns[client]++
+	putNumber(request[at+5:at+11], turns[client]%usersOfClient)
+	end := len(request) - len(`"}}]}`)
+	putNumber(request[end-4:end], turns[client]/usersOfClient)
+}
+
+// putNumber writes a number into digits.
+func putNumber(digits []byte, n int) {
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
+
+// durableStore starts a store on the disk.
+func durableStore(b *testing.B) ports.Store {
+	b.Helper()
+	cfg := nats.DefaultConfig()
+	cfg.Dir = b.TempDir()
+	store := nats.New(cfg, slog.New(slog.DiscardHandler))
+	if err := store.Start(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Stop(context.Background()) })
+	return store
+}
