@@ -137,7 +137,7 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Stop ends everything. What Apply has acknowledged is on the disk, or in the hands of the operating system, already.
+// Stop ends everything, and may be called again. What Apply has acknowledged is on the disk, or in the hands of the operating system, already.
 func (s *Store) Stop(context.Context) error {
 	if s.stop != nil {
 		s.stop()
@@ -152,8 +152,9 @@ func (s *Store) Stop(context.Context) error {
 	if s.conn != nil {
 		s.conn.Close()
 	}
-	if s.engine != nil {
-		return s.engine.stop()
+	engine := s.engine
+	if s.engine = nil; engine != nil {
+		return engine.stop()
 	}
 	return nil
 }
