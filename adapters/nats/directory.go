@@ -41,7 +41,7 @@ func openDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store.dir: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is an int
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("store.dir: %s is in use by another zarafa-presence", path)
 	}
@@ -68,12 +68,6 @@ func checkMarker(path string) error {
 
 // streams is where the engine keeps its files.
 func (d *directory) streams() string { return filepath.Join(d.path, streamsDir) }
-
-// used reports whether the engine has been here before.
-func (d *directory) used() bool {
-	_, err := os.Stat(d.streams())
-	return err == nil
-}
 
 // close lets the next one in.
 func (d *directory) close() error { return d.lock.Close() }

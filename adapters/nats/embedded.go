@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -65,21 +66,24 @@ func (e *embedded) stop() error {
 // engineLog hands what the engine says to the daemon's log. What it is pleased to notice is of interest only when something is wrong.
 type engineLog struct{ log *slog.Logger }
 
-func (l engineLog) Noticef(format string, args ...any) {
-	l.log.Debug("nats: " + fmt.Sprintf(format, args...))
-}
-func (l engineLog) Debugf(format string, args ...any) {
-	l.log.Debug("nats: " + fmt.Sprintf(format, args...))
-}
-func (l engineLog) Tracef(format string, args ...any) {
-	l.log.Debug("nats: " + fmt.Sprintf(format, args...))
-}
-func (l engineLog) Warnf(format string, args ...any) {
-	l.log.Warn("nats: " + fmt.Sprintf(format, args...))
-}
-func (l engineLog) Errorf(format string, args ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, args...))
-}
-func (l engineLog) Fatalf(format string, args ...any) {
-	l.log.Error("nats: " + fmt.Sprintf(format, args...))
+// Noticef implements server.Logger, as the others do.
+func (l engineLog) Noticef(format string, args ...any) { l.say(slog.LevelDebug, format, args) }
+
+// Debugf implements server.Logger.
+func (l engineLog) Debugf(format string, args ...any) { l.say(slog.LevelDebug, format, args) }
+
+// Tracef implements server.Logger.
+func (l engineLog) Tracef(format string, args ...any) { l.say(slog.LevelDebug, format, args) }
+
+// Warnf implements server.Logger.
+func (l engineLog) Warnf(format string, args ...any) { l.say(slog.LevelWarn, format, args) }
+
+// Errorf implements server.Logger.
+func (l engineLog) Errorf(format string, args ...any) { l.say(slog.LevelError, format, args) }
+
+// Fatalf implements server.Logger. It does not end the process.
+func (l engineLog) Fatalf(format string, args ...any) { l.say(slog.LevelError, format, args) }
+
+func (l engineLog) say(level slog.Level, format string, args []any) {
+	l.log.Log(context.Background(), level, "nats: "+fmt.Sprintf(format, args...))
 }
