@@ -95,6 +95,16 @@ func (a *attendance) markAbsent() {
 	}
 }
 
+// markAll notes everyone, if all that are online have been reported.
+func (a *attendance) markAll() {
+	if !a.synced {
+		return
+	}
+	for user := range a.devices {
+		a.mark(user)
+	}
+}
+
 // takeDirty returns what is to be written now.
 func (a *attendance) takeDirty() []sighting {
 	seen := make([]sighting, 0, len(a.dirty))
@@ -131,8 +141,8 @@ type sighting struct {
 	gone    bool
 }
 
-// update returns what becomes of a user's stored presence. What says the same as before is not written again: unlike a client's
-// update, a report needs no renewal.
+// update returns what becomes of a user's stored presence. What says the same as before is not written again for a while: unlike a
+// client's update, a report holds until it is withdrawn.
 func (s sighting) update(old domain.Presence, now domain.Timestamp) domain.Presence {
 	stored := old.Revision != 0
 	if s.gone {
@@ -142,7 +152,7 @@ func (s sighting) update(old domain.Presence, now domain.Timestamp) domain.Prese
 		return old.Remove(now)
 	}
 	next := old.Observe(s.status, s.message, domain.ExpiryPolicy{}, now)
-	if stored && !old.Differs(next) {
+	if stored && !old.Differs(next) && next.Updated < old.Updated.Add(renewEvery) {
 		return old
 	}
 	return next

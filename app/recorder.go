@@ -20,6 +20,10 @@ const (
 	// maxQueue is how many tidings wait at most to be looked at, some 500 kB.
 	maxQueue = 8192
 
+	// renewEvery is how often the recorder writes what has not changed once more, so that a store that forgets what nobody updates keeps
+	// it.
+	renewEvery = 6 * time.Hour
+
 	// retryAfter is how long the recorder waits when the store cannot take writes.
 	retryAfter = time.Second
 )
@@ -148,9 +152,15 @@ func (r *recorder) enter(t *tiding) {
 
 // record writes until ctx ends.
 func (r *recorder) record(ctx context.Context) {
+	renewal := time.NewTicker(renewEvery)
+	defer renewal.Stop()
 	for {
 		select {
 		case <-r.wake:
+		case <-renewal.C:
+			r.folding.Lock()
+			r.attendance.markAll()
+			r.folding.Unlock()
 		case <-ctx.Done():
 			return
 		}

@@ -299,3 +299,28 @@ func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
 		t.Errorf("err = %v, want one that names xmpp", err)
 	}
 }
+
+// TestWhatDoesNotChangeIsRenewed: a presence that a source keeps watching never looks as if nobody had updated it for long. That is no
+// change, and nobody else's presence is renewed.
+func TestWhatDoesNotChangeIsRenewed(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "phone", domain.Busy, "calling"))
+		seen.Known(bea)
+		seen.Synced()
+		s.shows(t, users{anna: "busy calling", bea: "unavailable"})
+		before, _ := s.store.Presences(anna).On(chat)
+		time.Sleep(30 * 24 * time.Hour)
+		synctest.Wait()
+		now := clock.New().Now()
+		for _, user := range []domain.UserID{anna, bea} {
+			if p, _ := s.store.Presences(user).On(chat); p.Updated < now.Add(-24*time.Hour) {
+				t.Errorf("%s was last updated %v ago", user, time.Duration(now-p.Updated))
+			}
+		}
+		if after, _ := s.store.Presences(anna).On(chat); after.Revision != before.Revision || after.Since != before.Since {
+			t.Errorf("a renewal has made %+v of %+v", after, before)
+		}
+	})
+}
