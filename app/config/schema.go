@@ -76,8 +76,19 @@ func (s *schema) add(section Section) error {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("section %q: its configuration is a %T, not a pointer to a struct", section.Name, section.Config)
 	}
-	for field, value := range v.Elem().Fields() {
+	return s.addFields(section, v.Elem())
+}
+
+// addFields adds the fields of a struct, those of an embedded one included.
+func (s *schema) addFields(section Section, v reflect.Value) error {
+	for field, value := range v.Fields() {
 		key := field.Tag.Get("koanf")
+		if field.Anonymous && field.Type.Kind() == reflect.Struct {
+			if err := s.addFields(section, value); err != nil {
+				return err
+			}
+			continue
+		}
 		if key == "" || !field.IsExported() {
 			continue
 		}

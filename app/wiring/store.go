@@ -1,27 +1,57 @@
 package wiring
 
 import (
+	"context"
 	"fmt"
 
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/adapters/nats"
 )
 
 // Store is the section store of the configuration.
 type Store struct {
-	Kind string `koanf:"kind" help:"where presences are kept: memory (a restart forgets them)"`
+	Kind string `koanf:"kind" help:"where presences are kept: nats (on the disk or in a cluster), or memory (a restart forgets them)"`
+	nats.Config
 }
+
+// The values of Store.Kind.
+const (
+	storeNATS   = "nats"
+	storeMemory = "memory"
+)
 
 // DefaultStore returns the defaults.
-func DefaultStore() Store { return Store{Kind: "memory"} }
+func DefaultStore() Store { return Store{Kind: storeNATS, Config: nats.DefaultConfig()} }
 
-// Validate refuses a kind that there is not.
+// Validate refuses a kind that there is not, and what is wrong about the store of that kind.
 func (s Store) Validate() error {
-	if s.Kind != "memory" {
-		return fmt.Errorf("store.kind: must be memory, the only kind that this version has; it is %q", s.Kind)
+	switch s.Kind {
+	case storeMemory:
+		return nil
+	case storeNATS:
+		return s.Config.Validate()
+	default:
+		return fmt.Errorf("store.kind: must be %s or %s, it is %q", storeNATS, storeMemory, s.Kind)
 	}
-	return nil
 }
 
-func (s Store) module() fx.Option { return memory.Module }
+func (s Store) module() fx.Option {
+	if s.Kind == storeMemory {
+		return memory.Module
+	}
+	return fx.Module("store", fx.Supply(s.Config), nats.Module, fx.Invoke(watchStore))
+}
+
+// watchStore ends the daemon when its store cannot go on, so that the service manager starts it again.
+func watchStore(lifecycle fx.Lifecycle, w *work, s *nats.Store) {
+	w.during(lifecycle, "the store", func(ctx context.Context) error {
+		select {
+		case err := <-s.Failed():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}

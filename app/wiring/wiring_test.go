@@ -91,6 +91,7 @@ func TestStartStop(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			t.Setenv("XDG_STATE_HOME", t.TempDir())
 			daemon, err := New(settingsOf(t, environment(names)), logging.Logger)
 			if err != nil {
 				t.Fatal(err)
@@ -113,8 +114,8 @@ func TestStartStop(t *testing.T) {
 			if _, err := net.Dial("tcp", daemon.Addr().String()); err == nil {
 				t.Error("it still listens after Stop")
 			}
-			if log := out.String(); !strings.Contains(log, "msg=started protocols=\"["+strings.Join(names, " ")+"]\" store=memory") &&
-				!strings.Contains(log, "msg=started protocols=["+names[0]+"] store=memory") {
+			if log := out.String(); !strings.Contains(log, "msg=started protocols=\"["+strings.Join(names, " ")+"]\" store=nats") &&
+				!strings.Contains(log, "msg=started protocols=["+names[0]+"] store=nats") {
 				t.Errorf("the log lacks a line about the start:\n%s", log)
 			}
 			if strings.Contains(out.String(), secret) {
@@ -161,7 +162,7 @@ func TestValidate(t *testing.T) {
 		{environment([]string{"sprede"}), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "sprede"; did you mean spreed?; known are spreed, xmpp`},
 		{environment([]string{"telepathy"}), `protocols: unknown protocol "telepathy"; known are spreed, xmpp`},
 		{environment([]string{"spreed", "spreed"}), "protocols: spreed is there twice"},
-		{append(environment([]string{"spreed"}), "PRESENCE_STORE__KIND=redis"), `store.kind: must be memory, the only kind that this version has; it is "redis"`},
+		{append(environment([]string{"spreed"}), "PRESENCE_STORE__KIND=redis"), `store.kind: must be nats or memory, it is "redis"`},
 		{append(environment([]string{"spreed"}), "PRESENCE_LOG__LEVEL=loud"), `log.level: must be debug, info, warn or error; it is "loud"`},
 		{append(environment([]string{"spreed"}), "PRESENCE_LOG__FORMAT=xml"), `log.format: must be text or json; it is "xml"`},
 		{append(environment([]string{"spreed"}), "PRESENCE_XMPP__TLS=never"), ""}, // it is off
@@ -315,8 +316,9 @@ func TestWorkHangs(t *testing.T) {
 	})
 }
 
-// The background work starts before requests are served and ends after: its hooks surround those of the server.
+// The store and the background work start before requests are served and end after: their hooks surround those of the server.
 func TestOrder(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	var out bytes.Buffer
 	daemon, err := New(settingsOf(t, environment([]string{"spreed"})), slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
@@ -341,10 +343,10 @@ func TestOrder(t *testing.T) {
 			stopped = append(stopped, part)
 		}
 	}
-	if got := strings.Join(started, " "); got != "background background http" {
+	if got := strings.Join(started, " "); got != "background background background background http" {
 		t.Errorf("started: %s\n%s", got, out.String())
 	}
-	if got := strings.Join(stopped, " "); got != "http background background" {
+	if got := strings.Join(stopped, " "); got != "http background background background background" {
 		t.Errorf("stopped: %s", got)
 	}
 }

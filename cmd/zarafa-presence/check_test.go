@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 		{"from everywhere", "c.yaml", "auth: {secret: " + testSecret + "}\n", []string{"PRESENCE_SPREED__AUTO_UNAVAILABLE=90s"}, 0, []string{"auto_unavailable: 1m30s"}, nil},
 		{"faults, a line each", "c.yaml", "http: {listn: x}\nfoo: 1\n", nil, 2, nil, []string{"c.yaml:1: http.listn: unknown key; did you mean http.listen?\n", "c.yaml:2: foo: unknown key"}},
 		{"impossible values", "c.yaml", "auth: {secret: " + testSecret + ", token_expire: 0s, update: nobody}\nspreed: {auto_unavailable: -1s}\nstore: {kind: redis}\n", nil, 2, nil,
-			[]string{"c.yaml:1: auth.token_expire: must be more than zero", `c.yaml:1: auth.update: must be self or any; it is "nobody"`, "c.yaml:2: spreed.auto_unavailable: must be more than zero", "c.yaml:3: store.kind: must be memory"}},
+			[]string{"c.yaml:1: auth.token_expire: must be more than zero", `c.yaml:1: auth.update: must be self or any; it is "nobody"`, "c.yaml:2: spreed.auto_unavailable: must be more than zero", "c.yaml:3: store.kind: must be nats or memory"}},
 		{"a protocol that is off may be unfinished", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tls: starttls}\n", nil, 0, []string{"tls: starttls"}, nil},
 		{"but not misspelt", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tsl: starttls}\n", nil, 2, nil, []string{"c.yaml:2: xmpp.tsl: unknown key; did you mean xmpp.tls?"}},
 		{"a protocol that is on", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\n", nil, 2, nil, []string{"xmpp.jid: ", "xmpp.password: "}},

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,7 +37,7 @@ xmpp:
   ca_file: %s
   sweep_after: 2s
 `, testSecret, server.JID(xmpptest.Observer), write(t, "password", server.Password(xmpptest.Observer)+"\n"), server.Addr, server.CAFile))
-	return &site{daemon: serve(t, nil, "--config", file), t: t, server: server}
+	return &site{daemon: serve(t, nil, "--config", file, "--store.kind=nats", "--store.dir", filepath.Join(t.TempDir(), "store")), t: t, server: server}
 }
 
 // ask asks about all users at once and renders the answers.

@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 // noConfig keeps a configuration that is installed on this machine out of the tests.
 var noConfig = []string{envConfig + "=" + os.DevNull}
 
+// daemonEnv is the environment of a daemon that keeps presences in memory, unless a flag says something else.
+var daemonEnv = append([]string{"PRESENCE_STORE__KIND=memory"}, noConfig...)
+
 // output is a buffer that one goroutine may fill while another looks.
 type output struct {
 	mu  sync.Mutex
@@ -85,7 +88,7 @@ func serve(t *testing.T, environ []string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, code: make(chan int, 1)}
 	go func() {
-		d.code <- run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, append(append([]string{}, noConfig...), environ...))
+		d.code <- run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, append(append([]string{}, daemonEnv...), environ...))
 	}()
 	t.Cleanup(func() {
 		if d.code != nil {

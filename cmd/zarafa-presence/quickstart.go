@@ -19,11 +19,20 @@ import (
 
 const quickstartUser = domain.UserID("markd@zarafa.com")
 
-// quickstartKey is the key that --quickstart sets.
-const quickstartKey = "auth.secret_file"
+// The keys that --quickstart sets.
+const (
+	quickstartKey = "auth.secret_file"
+	storeKey      = "store.dir"
+)
 
-// useQuickstartSecret sets the flag for the secret's file, unless it is given, to one in dir, and makes that if it is not there.
-func useQuickstartSecret(flags *pflag.FlagSet, dir string) error {
+// useQuickstart sets the flags for the store's directory and the secret's file, unless they are given, to some in dir, and makes the
+// secret if it is not there.
+func useQuickstart(flags *pflag.FlagSet, dir string) error {
+	if !flags.Changed(storeKey) {
+		if err := flags.Set(storeKey, filepath.Join(dir, "store")); err != nil {
+			return err
+		}
+	}
 	if flags.Changed(quickstartKey) {
 		return nil
 	}

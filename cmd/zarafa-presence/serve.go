@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,19 +14,14 @@ import (
 	"github.com/zarafa/presence/app/wiring"
 )
 
-const (
-	// startTime is how long a start may take. Nothing in it waits for another machine.
-	startTime = 10 * time.Second
-
-	// stopTime is how long the end may take.
-	stopTime = 1800 * time.Millisecond
-)
+// stopTime is how long the end may take.
+const stopTime = 1800 * time.Millisecond
 
 const serveLong = `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
 once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
 
 With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
-only by you, and commands to try are printed.`
+only by you, presences are kept in DIR/store, and commands to try are printed.`
 
 func (c *cli) serve() *cobra.Command {
 	var quickstart string
@@ -39,7 +35,7 @@ func (c *cli) serve() *cobra.Command {
 			return c.runServe(command, quickstart)
 		},
 	}
-	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret in this `DIR`")
+	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
 	return addKeys(command, true)
 }
 
@@ -66,9 +62,10 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTime)
-	defer cancel()
-	if err := daemon.Start(ctx); err != nil {
+	if err := startUp(daemon); errors.Is(err, errStoppedEarly) {
+		log.Info("stopped before it was ready")
+		return nil
+	} else if err != nil {
 		return err
 	}
 	c.notify("READY=1", log)
@@ -80,10 +77,23 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	}
 	c.notify("STOPPING=1", log)
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
-	ctx, cancel = context.WithTimeout(context.Background(), stopTime)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	if stopped := daemon.Stop(ctx); err == nil {
 		err = stopped
+	}
+	return err
+}
+
+var errStoppedEarly = errors.New("stopped while starting")
+
+// startUp starts the daemon, or gives up at the first signal to end: to load millions of presences takes its time.
+func startUp(daemon *wiring.Daemon) error {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	err := daemon.Start(ctx)
+	if err != nil && ctx.Err() != nil {
+		return errStoppedEarly
 	}
 	return err
 }
@@ -97,7 +107,7 @@ func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.
 	case c.file != "":
 		return nil, usageError("--quickstart and --config exclude each other")
 	default:
-		if err := useQuickstartSecret(command.Flags(), quickstart); err != nil {
+		if err := useQuickstart(command.Flags(), quickstart); err != nil {
 			return nil, err
 		}
 	}

@@ -163,7 +163,7 @@ func TestHangup(t *testing.T) {
 func start(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
 	program := exec.Command(os.Args[0], args...)
-	program.Env = append(append([]string{asProgram}, noConfig...), environ...)
+	program.Env = append(append([]string{asProgram}, daemonEnv...), environ...)
 	program.Stderr = new(output)
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	got := command(secretEnv, "serve", "--http.listen", listener.Addr().String())
+	got := command(secretEnv, "serve", "--store.kind=memory", "--http.listen", listener.Addr().String())
 	want := "zarafa-presence: http.listen: " + listener.Addr().String() + " is taken by another program"
 	last := strings.Split(strings.TrimSpace(got.stderr), "\n")
 	if got.code != 1 || len(last) != 2 || !strings.HasPrefix(last[1], want) {
@@ -277,7 +277,7 @@ func TestNotifyFails(t *testing.T) {
 // What is printed can be pasted into a shell as it is.
 func TestQuickstart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	d := serve(t, nil, "--quickstart", dir, "--http.listen=127.0.0.1:0")
+	d := serve(t, nil, "--quickstart", dir, "--store.kind=nats", "--http.listen=127.0.0.1:0")
 	eventually(t, "the commands are printed", func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C") })
 	file := filepath.Join(dir, "secret")
 	info, err := os.Stat(file)
@@ -318,9 +318,13 @@ func TestQuickstart(t *testing.T) {
 	}
 	d.terminate(syscall.SIGTERM)
 
-	again := serve(t, nil, "--quickstart", dir, "--http.listen=127.0.0.1:0")
+	again := serve(t, nil, "--quickstart", dir, "--store.kind=nats", "--http.listen=127.0.0.1:0")
 	if same, _ := os.ReadFile(file); !bytes.Equal(same, secret) {
 		t.Error("a second start has made another secret")
+	}
+	fresh := token(t, []string{"PRESENCE_AUTH__SECRET_FILE=" + file}, markd)
+	if status, body := request(t, "GET", again.url, fresh, `{"user_id":"markd@zarafa.com"}`); status != 200 || body != want[1] {
+		t.Errorf("after a second start: %d %s, want %s", status, body, want[1])
 	}
 	again.terminate(syscall.SIGTERM)
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
