@@ -57,7 +57,7 @@ func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *d
 	if d.presence, err = app.NewPresence(d.store, clock.New(), []domain.Updatable{updatable}, []domain.Protocol{chat}); err != nil {
 		b.Fatal(err)
 	}
-	supervisor, err := app.NewSupervisor(sources, d.store, clock.New(), quiet)
+	supervisor, err := app.NewSupervisor(sources, d.store, d.store, clock.New(), quiet)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,16 +21,17 @@ const (
 )
 
 // Supervisor runs all sources, each for itself: it records what they observe, marks their presences as stale when the link is
-// lost, and runs them again, for ever.
+// lost, and runs them again, for ever. Of several daemons with one store, the one that holds a source's lease runs it.
 type Supervisor struct {
 	sources []ports.Source
 	store   ports.Store
+	leases  ports.Leases
 	clock   ports.Clock
 	log     *slog.Logger
 }
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
-func NewSupervisor(sources []ports.Source, store ports.Store, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
+func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
 	seen := make(map[domain.Protocol]bool)
 	for _, source := range sources {
 		if seen[source.Protocol()] {
@@ -38,14 +39,16 @@ func NewSupervisor(sources []ports.Source, store ports.Store, clock ports.Clock,
 		}
 		seen[source.Protocol()] = true
 	}
-	return &Supervisor{sources: sources, store: store, clock: clock, log: log}, nil
+	return &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}, nil
 }
 
 // Run runs the sources until ctx ends, and returns when all of them have. To be called once.
 func (s *Supervisor) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, source := range s.sources {
-		running.Go(func() { s.supervise(ctx, source) })
+		running.Go(func() {
+			s.leases.Hold(ctx, source.Protocol().String(), func(ctx context.Context) { s.supervise(ctx, source) })
+		})
 	}
 	running.Wait()
 }
@@ -53,7 +56,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 // supervise runs one source again and again.
 func (s *Supervisor) supervise(ctx context.Context, source ports.Source) {
 	log := s.log.With("protocol", source.Protocol())
-	s.markStale(ctx, source, log) // what an earlier process left
+	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, log)
 		if ctx.Err() != nil {
@@ -96,6 +99,9 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, log *slog
 	stop()
 	recorded.Wait()
 
+	if errors.Is(context.Cause(ctx), ports.ErrLeaseLost) {
+		return held, err // another daemon has the word now
+	}
 	// Even when the daemon is ending: what was seen last must not get lost.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

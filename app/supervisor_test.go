@@ -40,7 +40,7 @@ func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
 		source.EXPECT().Protocol().Return(chat).AnyTimes()
 		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
 		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store, s.store, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +281,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 			seen.Report(online(anna, "x", domain.Busy, ""))
 			return ctx.Err()
 		})
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, clock.New(), quiet)
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, store, clock.New(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,7 +295,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
 	source := mocks.NewMockSource(gomock.NewController(t))
 	source.EXPECT().Protocol().Return(chat).AnyTimes()
-	if _, err := app.NewSupervisor([]ports.Source{source, source}, memory.New(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
+	if _, err := app.NewSupervisor([]ports.Source{source, source}, memory.New(), memory.New(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
 		t.Errorf("err = %v, want one that names xmpp", err)
 	}
 }
@@ -322,5 +322,53 @@ func TestWhatDoesNotChangeIsRenewed(t *testing.T) {
 		if after, _ := s.store.Presences(anna).On(chat); after.Revision != before.Revision || after.Since != before.Since {
 			t.Errorf("a renewal has made %+v of %+v", after, before)
 		}
+	})
+}
+
+// TestOnlyTheHolderOfTheLeaseCollects: no Run begins before the lease is there; when it is lost, the Run ends and writes nothing any more,
+// not even what it has seen last.
+func TestOnlyTheHolderOfTheLeaseCollects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		control := gomock.NewController(t)
+		store, leases, source := memory.New(), mocks.NewMockLeases(control), mocks.NewMockSource(control)
+		give, runs := make(chan struct{}), make(chan ports.Observer)
+		ctx, cancel := context.WithCancel(t.Context())
+		lease, lose := context.WithCancelCause(ctx)
+		leases.EXPECT().Hold(gomock.Any(), "xmpp", gomock.Any()).Do(func(ctx context.Context, _ string, work func(context.Context)) {
+			<-give
+			work(lease)
+			<-ctx.Done()
+		})
+		source.EXPECT().Protocol().Return(chat).AnyTimes()
+		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(func(ctx context.Context, seen ports.Observer) error {
+			runs <- seen
+			<-ctx.Done()
+			seen.Report(online(anna, "phone", domain.Away, "too late"))
+			return ctx.Err()
+		})
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, leases, clock.New(), quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); supervisor.Run(ctx) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-runs:
+			t.Fatal("the source runs without the lease")
+		default:
+		}
+		close(give)
+		seen := <-runs
+		seen.Report(online(anna, "phone", domain.Busy, "calling"))
+		synctest.Wait()
+		lose(ports.ErrLeaseLost)
+		synctest.Wait()
+		if p, _ := store.Presences(anna).On(chat); p.Status != domain.Busy || p.Message != "calling" || p.Stale {
+			t.Errorf("after the lease was lost the store has %+v, want what was there before", p)
+		}
+		cancel()
+		<-ended
 	})
 }

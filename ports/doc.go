@@ -8,6 +8,7 @@
 // Driven ports are what the use cases need, and adapters implement them:
 //
 //   - Store: keeps the presences.
+//   - Leases: says which of several daemons does what only one may do.
 //   - Source: collects presences of one protocol in the background.
 //   - Clock: tells the time.
 //   - Tokens: makes tokens and tells whom they speak for.
@@ -17,6 +18,7 @@ package ports
 
 //go:generate go tool mockgen -source=presence.go -destination=mocks/presence.go -package=mocks
 //go:generate go tool mockgen -source=store.go -destination=mocks/store.go -package=mocks
+//go:generate go tool mockgen -source=leases.go -destination=mocks/leases.go -package=mocks
 //go:generate go tool mockgen -source=source.go -destination=mocks/source.go -package=mocks
 //go:generate go tool mockgen -source=clock.go -destination=mocks/clock.go -package=mocks
 //go:generate go tool mockgen -source=tokens.go -destination=mocks/tokens.go -package=mocks

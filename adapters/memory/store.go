@@ -9,7 +9,10 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Store = (*Store)(nil)
+var (
+	_ ports.Store  = (*Store)(nil)
+	_ ports.Leases = (*Store)(nil)
+)
 
 // Store implements ports.Store. Reads take no lock; writers take turns.
 type Store struct{ *replica.Replica }
@@ -35,6 +38,9 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	}
 	return nil
 }
+
+// Hold implements ports.Leases: nobody else knows of this memory.
+func (*Store) Hold(ctx context.Context, _ string, work func(context.Context)) { work(ctx) }
 
 // put carries out a write whose Old is what is stored.
 func (s *Store) put(w *ports.Write) {

@@ -148,7 +148,7 @@ func anything(int, int) bool { return true }
 func toStore(b *testing.B) destination {
 	store := memory.New()
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, store, clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return

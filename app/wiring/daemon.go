@@ -109,6 +109,6 @@ func newPresence(store ports.Store, clock ports.Clock, p parts) (ports.Presence,
 	return app.NewPresence(store, clock, p.Updatables, readOnly)
 }
 
-func newSupervisor(store ports.Store, clock ports.Clock, log *slog.Logger, p parts) (*app.Supervisor, error) {
-	return app.NewSupervisor(p.Sources, store, clock, log)
+func newSupervisor(store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger, p parts) (*app.Supervisor, error) {
+	return app.NewSupervisor(p.Sources, store, leases, clock, log)
 }
