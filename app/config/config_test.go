@@ -87,7 +87,18 @@ type all struct {
 	Auth   authConfig
 	XMPP   xmppConfig
 	Spreed spreedConfig
+	Store  storeConfig
 	Log    logConfig
+}
+
+// storeConfig has a part of its keys from an embedded struct.
+type storeConfig struct {
+	Kind string `koanf:"kind"`
+	diskConfig
+}
+
+type diskConfig struct {
+	Dir string `koanf:"dir"`
 }
 
 func defaults() *all {
@@ -102,7 +113,7 @@ func defaults() *all {
 }
 
 func (a *all) sections() []Section {
-	return []Section{{"", &a.Root}, {"http", &a.HTTP}, {"auth", &a.Auth}, {"xmpp", &a.XMPP}, {"spreed", &a.Spreed}, {"log", &a.Log}}
+	return []Section{{"", &a.Root}, {"http", &a.HTTP}, {"auth", &a.Auth}, {"xmpp", &a.XMPP}, {"spreed", &a.Spreed}, {"store", &a.Store}, {"log", &a.Log}}
 }
 
 // write puts a configuration file into a fresh folder.
@@ -360,6 +371,9 @@ xmpp:
   domain_map: {a.b: c}
 spreed:
   auto_unavailable: 1h
+store:
+  kind: ""
+  dir: ""
 log:
   level: info
   file: ""

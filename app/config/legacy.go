@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -56,14 +57,14 @@ var translations = map[string]translation{
 	"xmpp_password":             {"xmpp.password", asItIs},
 	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", yesOrNo},
 	"spreed_auto_unavailable":   {"spreed.auto_unavailable", minutes},
+	"data_path":                 {"store.dir", storeDir},
 	"log_level":                 {"log.level", logLevel},
 	"log_file":                  {"log.file", logFile},
 }
 
 // obsolete are keys of the original that mean nothing any more, and what took their place.
 var obsolete = map[string]string{
-	"data_path":            "presences are kept in memory; clients and servers report them again after a restart",
-	"data_save_interval":   "presences are kept in memory",
+	"data_save_interval":   "every change is kept at once",
 	"server_auth_user":     "a token says who asks",
 	"server_auth_password": "a token says who asks",
 	"run_as_user":          "the service manager starts the daemon as the right user",
@@ -109,6 +110,14 @@ func logLevel(value string) (string, error) {
 		return "debug", nil
 	}
 	return "", fmt.Errorf("expected 0 to 6, error, warning, info or debug, got %s", quote(value))
+}
+
+// storeDir leaves what the original has kept in its directory alone.
+func storeDir(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	return filepath.Join(value, "store"), nil
 }
 
 func logFile(value string) (string, error) {

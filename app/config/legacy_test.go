@@ -41,6 +41,7 @@ func TestLegacy(t *testing.T) {
 	want.HTTP.Listen = "0.0.0.0:1234"
 	want.Auth = authConfig{Secret: `kuR2#rahX = "x"`, Expire: 10 * time.Minute, Update: "any"}
 	want.XMPP = xmppConfig{JID: "presence@chat.example.test", Password: "päss word", DomainMap: map[string]string{"chat.example.test": "example.test"}}
+	want.Store.Dir = "/var/lib/zarafa/presence/store"
 	want.Spreed.Auto = 3 * time.Minute
 	want.Log = logConfig{Level: "debug", File: "/var/log/zarafa/presence.log"}
 	if !reflect.DeepEqual(a, want) {
@@ -48,8 +49,7 @@ func TestLegacy(t *testing.T) {
 	}
 	warnings := strings.Join(loaded.Warnings(everything), "\n")
 	for _, want := range []string{
-		"presence.cfg:4: data_path: ignored, it means nothing any more: presences are kept in memory",
-		"presence.cfg:5: data_save_interval: ignored",
+		"presence.cfg:5: data_save_interval: ignored, it means nothing any more: every change is kept at once",
 		"presence.cfg:9: server_auth_user: ignored",
 		"presence.cfg: auth.update: any lets every user change every other, as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 	} {
@@ -57,8 +57,8 @@ func TestLegacy(t *testing.T) {
 			t.Errorf("warnings\n%s\nlack %q", warnings, want)
 		}
 	}
-	if len(loaded.Warnings(everything)) != 4 {
-		t.Errorf("%d warnings, want 4:\n%s", len(loaded.Warnings(everything)), warnings)
+	if len(loaded.Warnings(everything)) != 3 {
+		t.Errorf("%d warnings, want 3:\n%s", len(loaded.Warnings(everything)), warnings)
 	}
 }
 

@@ -360,13 +360,13 @@ func TestMakeSecretRace(t *testing.T) {
 // The original's presence.cfg starts a daemon, and any valid token may update anybody, as its clients expect.
 func TestServeLegacy(t *testing.T) {
 	file := write(t, "presence.cfg", "# the original's\nserver_bind = 127.0.0.1\nserver_port = "+freePort(t)+"\nserver_secret_key = "+testSecret+
-		"\ndata_path = /var/lib/zarafa/presence/\nplugins = spreed\n")
+		"\ndata_save_interval = 5\nplugins = spreed\n")
 	d := serve(t, nil, "--config", file)
 	status, body := request(t, "PUT", d.url, token(t, secretEnv, "admin@zarafa.com"), `{"user_id":"markd@zarafa.com","spreed":{"status":"busy","message":""}}`)
 	if status != 200 {
 		t.Errorf("PUT: %d %s", status, body)
 	}
-	for _, want := range []string{"presence.cfg:5: data_path: ignored", "auth.update: any lets every user change every other user's presence, as in the original daemon"} {
+	for _, want := range []string{"presence.cfg:5: data_save_interval: ignored", "auth.update: any lets every user change every other user's presence, as in the original daemon"} {
 		if strings.Count(d.stderr.String(), want) != 1 {
 			t.Errorf("the log has not one warning %q:\n%s", want, d.stderr.String())
 		}
