@@ -24,7 +24,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, fiber.ErrMethodNotAllowed) // which Fiber would call a bad request
 		return
 	}
-	s.next(ctx)
+	if err := s.readiness.Ready(); err != nil {
+		respond(ctx, err)
+	} else {
+		s.next(ctx)
+	}
 	ctx.Request.ReleaseBody(maxWhole) // or the connection would keep its largest body until it is closed
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -26,7 +27,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 	defer other.Close()
 	cfg := localConfig()
 	cfg.Listen = other.Addr().String()
-	server := http.New(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(cfg, nil, nil, nil, slog.New(slog.DiscardHandler))
 	err = server.Start(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "http.listen: "+cfg.Listen+" is taken by another program") {
 		t.Errorf("Start: %v", err)
@@ -39,8 +40,48 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 	}
 }
 
+// TestLoading asks before everything is loaded, and after: no request gets any further before, whatever it is.
+func TestLoading(t *testing.T) {
+	var loaded loading
+	tokens, store := newTokens(t), memory.New()
+	server := http.New(localConfig(), newPresence(t, store), &loaded, tokens, slog.New(slog.DiscardHandler))
+	if err := server.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Stop(context.Background()) }()
+	body := fmt.Sprintf(`{"AuthenticationToken":%q,"Type":"UserStatus","UserStatus":[{"user_id":%q,"spreed":{"status":"busy"}}]}`, tokens.Issue(mark), mark)
+	requests := []struct {
+		method, path, body string
+		status             int // later
+	}{
+		{"GET", "/", `{`, 400},
+		{"GET", "/", body, 200},
+		{"PUT", "/", body, 200},
+		{"POST", "/", body, 200},
+		{"POST", "/", strings.Repeat(" ", 700<<10) + body, 200},
+		{"DELETE", "/", "", 405},
+		{"GET", "/favicon.ico", "", 404},
+	}
+	for _, r := range requests {
+		got := do(t, server, r.method, r.path, r.body)
+		want := `{"title":"Service Unavailable","status":503,"detail":"the presences are being loaded; try again"}`
+		if got.status != 503 || got.body != want || got.header.Get("Retry-After") != "1" || got.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s is answered with %d %v %s", r.method, r.path, got.status, got.header, got.body)
+		}
+	}
+	if store.Presences(mark) != nil {
+		t.Error("an update was taken")
+	}
+	loaded.done.Store(true)
+	for _, r := range requests {
+		if got := do(t, server, r.method, r.path, r.body); got.status != r.status {
+			t.Errorf("later %s %s is answered with %d %s", r.method, r.path, got.status, got.body)
+		}
+	}
+}
+
 func TestStartAndStopTwice(t *testing.T) {
-	server := http.New(localConfig(), nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -67,6 +67,8 @@ func problemOf(err error, request *userstatus.Request) *problem {
 		return newProblem(fasthttp.StatusUnauthorized, err.Error())
 	case errors.As(err, &problems):
 		return problemOfEntries(problems, request)
+	case errors.Is(err, ports.ErrLoading):
+		return newProblem(fasthttp.StatusServiceUnavailable, ports.ErrLoading.Error()+"; try again")
 	case errors.Is(err, ports.ErrUnavailable):
 		return newProblem(fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -40,12 +40,13 @@ const (
 
 // Server serves the API. Its methods may be called concurrently.
 type Server struct {
-	cfg      Config
-	presence ports.Presence
-	tokens   ports.Tokens
-	log      *slog.Logger
-	refusals *refusals
-	lists    *lists
+	cfg       Config
+	presence  ports.Presence
+	readiness ports.Readiness
+	tokens    ports.Tokens
+	log       *slog.Logger
+	refusals  *refusals
+	lists     *lists
 
 	http *fasthttp.Server
 	next fasthttp.RequestHandler // Fiber's router
@@ -60,16 +61,17 @@ type Server struct {
 	conns    map[*conn]struct{}
 }
 
-// New makes a server that does not listen yet.
-func New(cfg Config, presence ports.Presence, tokens ports.Tokens, log *slog.Logger) *Server {
+// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
+func New(cfg Config, presence ports.Presence, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
 	s := &Server{
-		cfg:      cfg,
-		presence: presence,
-		tokens:   tokens,
-		log:      log,
-		refusals: newRefusals(log),
-		lists:    newLists(),
-		conns:    make(map[*conn]struct{}),
+		cfg:       cfg,
+		presence:  presence,
+		readiness: readiness,
+		tokens:    tokens,
+		log:       log,
+		refusals:  newRefusals(log),
+		lists:     newLists(),
+		conns:     make(map[*conn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	app := newApp(cfg, problemOfRoute)

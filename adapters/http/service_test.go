@@ -12,6 +12,7 @@ import (
 	nethttp "net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +78,16 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
+// loading is a ports.Readiness.
+type loading struct{ done atomic.Bool }
+
+func (l *loading) Ready() error {
+	if l.done.Load() {
+		return nil
+	}
+	return ports.ErrLoading
+}
+
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
@@ -136,7 +147,9 @@ func startWith(t tester, cfg http.Config, store ports.Store) *running {
 // startServer starts a server over any use case, and stops it after the test.
 func startServer(t tester, cfg http.Config, presence ports.Presence, tokens ports.Tokens, log io.Writer) *http.Server {
 	t.Helper()
-	server := http.New(cfg, presence, tokens, slog.New(slog.NewTextHandler(log, nil)))
+	var loaded loading
+	loaded.done.Store(true)
+	server := http.New(cfg, presence, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

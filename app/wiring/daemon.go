@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -17,6 +18,10 @@ import (
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
+
+// stopWithin is how long a start that fails waits for what it has to stop. A store that does not end by then is left to the end of the
+// process, which it is made to survive.
+const stopWithin = 1500 * time.Millisecond
 
 // Daemon is the whole of it, to be started and stopped once.
 type Daemon struct {
@@ -38,10 +43,17 @@ func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	return d, nil
 }
 
-// Start starts everything and returns when requests are served. If it fails, what had been started is stopped again.
+// Start starts everything and returns when requests are served. While the store is being loaded they are answered with a request to come
+// back. If it fails, or ctx ends before, what had been started is stopped again, for which it does not wait longer than stopWithin.
 func (d *Daemon) Start(ctx context.Context) error {
 	if err := d.app.Start(ctx); err != nil {
 		return dig.RootCause(err)
+	}
+	if err := d.work.begin(ctx); err != nil {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		_ = d.stop(stopping) // why it cannot start is of more interest
+		return err
 	}
 	d.log.Info("started", "protocols", d.settings.General.Protocols, "store", d.settings.Store.Kind)
 	return nil
@@ -55,12 +67,16 @@ func (d *Daemon) Failed() <-chan error { return d.work.failed }
 
 // Stop ends everything and waits for it, at most until ctx ends.
 func (d *Daemon) Stop(ctx context.Context) error {
-	d.work.cancel() // now, so that it ends while the last requests are served
-	if err := d.app.Stop(ctx); err != nil {
+	if err := d.stop(ctx); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	d.log.Info("stopped")
 	return nil
+}
+
+func (d *Daemon) stop(ctx context.Context) error {
+	d.work.cancel() // now, so that it ends while the last requests are served
+	return d.app.Stop(ctx)
 }
 
 // options is the daemon as fx sees it. The order matters where something is started: the modules' hooks run in this order, and in
@@ -73,7 +89,7 @@ func options(s *Settings, log *slog.Logger, background *work) fx.Option {
 			events.UseErrorLevel(slog.LevelDebug) // whoever called New or Start gets the error
 			return events
 		}),
-		fx.Supply(log, background, s.HTTP, s.Auth),
+		fx.Supply(log, fx.Annotate(background, fx.As(fx.Self()), fx.As(new(ports.Readiness))), s.HTTP, s.Auth),
 		clock.Module,
 		auth.Module,
 		s.Store.module(),

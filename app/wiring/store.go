@@ -1,7 +1,6 @@
 package wiring
 
 import (
-	"context"
 	"fmt"
 
 	"go.uber.org/fx"
@@ -39,19 +38,9 @@ func (s Store) Validate() error {
 
 func (s Store) module() fx.Option {
 	if s.Kind == storeMemory {
-		return memory.Module
+		return fx.Module("store", memory.Module, fx.Invoke(func(w *work) { w.open() }))
 	}
-	return fx.Module("store", fx.Supply(s.Config), nats.Module, fx.Invoke(watchStore))
-}
-
-// watchStore ends the daemon when its store cannot go on, so that the service manager starts it again.
-func watchStore(lifecycle fx.Lifecycle, w *work, s *nats.Store) {
-	w.during(lifecycle, "the store", func(ctx context.Context) error {
-		select {
-		case err := <-s.Failed():
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	})
+	return fx.Module("store", fx.Supply(s.Config), nats.Module, fx.Invoke(func(lifecycle fx.Lifecycle, w *work, store *nats.Store) {
+		w.load(lifecycle, store.Start, store.Failed(), store.Stop)
+	}))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/app/config"
+	"github.com/zarafa/presence/ports"
 )
 
 func TestMain(m *testing.M) {
@@ -282,6 +284,7 @@ func TestWork(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				lifecycle, w := fxtest.NewLifecycle(t), newWork()
 				w.during(lifecycle, "a part", test.run)
+				w.open()
 				lifecycle.RequireStart()
 				synctest.Wait()
 				w.cancel()
@@ -300,13 +303,115 @@ func TestWork(t *testing.T) {
 	}
 }
 
+// The store is opened when somebody listens, and everything else begins when it is loaded.
+func TestWorkPhases(t *testing.T) {
+	tests := []struct {
+		name   string
+		opened error // how opening the store ends
+		broken error // what happens later
+		want   string
+	}{
+		{"goes well", nil, nil, "listening, opening, loaded, running, ended, closed"},
+		{"cannot be opened", errors.New("store.dir: it is a file"), nil, "listening, opening, store.dir: it is a file, closed"},
+		{"breaks later", nil, errors.New("gap"), "listening, opening, loaded, running, the store has failed: gap, ended, closed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lifecycle, w, broken, said := fxtest.NewLifecycle(t), newWork(), make(chan error, 1), make(chan string, 20)
+				w.load(lifecycle,
+					func(context.Context) error {
+						time.Sleep(time.Second)
+						said <- "opening"
+						return test.opened
+					},
+					broken,
+					func(context.Context) error {
+						said <- "closed"
+						return nil
+					})
+				w.during(lifecycle, "a part", func(ctx context.Context) error {
+					time.Sleep(time.Second)
+					said <- "running"
+					<-ctx.Done()
+					said <- "ended"
+					return nil
+				})
+				lifecycle.RequireStart()
+				time.Sleep(time.Minute)
+				said <- "listening"
+				if err := w.Ready(); !errors.Is(err, ports.ErrLoading) {
+					t.Errorf("before it is loaded: %v", err)
+				}
+				if err := w.begin(t.Context()); err != nil {
+					said <- err.Error()
+				} else {
+					said <- "loaded"
+					if err := w.Ready(); err != nil {
+						t.Errorf("when it is loaded: %v", err)
+					}
+				}
+				time.Sleep(time.Minute)
+				if test.broken != nil {
+					broken <- test.broken
+					said <- (<-w.failed).Error()
+				}
+				w.cancel()
+				lifecycle.RequireStop()
+				close(said)
+				var all []string
+				for text := range said {
+					all = append(all, text)
+				}
+				if got := strings.Join(all, ", "); got != test.want {
+					t.Errorf("%s\nwant %s", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// While the store is loaded the daemon listens, and asks clients to come back.
+func TestServesWhileLoading(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	daemon, err := New(settingsOf(t, environment([]string{"spreed"})), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := daemon.app.Start(t.Context()); err != nil { // the first half of daemon.Start
+		t.Fatal(err)
+	}
+	status := func() int {
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + daemon.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	if got := status(); got != http.StatusServiceUnavailable {
+		t.Errorf("while loading a request is answered with %d", got)
+	}
+	if err := daemon.work.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(); got != http.StatusBadRequest {
+		t.Errorf("later a request without a body is answered with %d", got)
+	}
+	if err := daemon.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stopping does not wait for ever for a part that does not end.
 func TestWorkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lifecycle, w := fxtest.NewLifecycle(t), newWork()
 		release := make(chan struct{})
 		w.during(lifecycle, "a part", func(context.Context) error { <-release; return nil })
+		w.open()
 		lifecycle.RequireStart()
+		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := lifecycle.Stop(ctx); err == nil || !strings.Contains(err.Error(), "a part did not end in time") {
@@ -316,7 +421,8 @@ func TestWorkHangs(t *testing.T) {
 	})
 }
 
-// The store and the background work start before requests are served and end after: their hooks surround those of the server.
+// What is in the background ends after the server has: its hooks surround those of the server. That it begins later is up to
+// work.
 func TestOrder(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	var out bytes.Buffer
@@ -343,10 +449,10 @@ func TestOrder(t *testing.T) {
 			stopped = append(stopped, part)
 		}
 	}
-	if got := strings.Join(started, " "); got != "background background background background http" {
+	if got := strings.Join(started, " "); got != "background background background http" {
 		t.Errorf("started: %s\n%s", got, out.String())
 	}
-	if got := strings.Join(stopped, " "); got != "http background background background background" {
+	if got := strings.Join(stopped, " "); got != "http background background background" {
 		t.Errorf("stopped: %s", got)
 	}
 }

@@ -274,6 +274,82 @@ func TestNotifyFails(t *testing.T) {
 	}
 }
 
+// silent is a server that accepts connections and says nothing.
+func silent(t *testing.T) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() }) // what was never accepted goes with it
+	return listener.Addr().String()
+}
+
+// While the store cannot be loaded the daemon listens and asks clients to come back; the service manager is not told that it is ready; and
+// a signal ends it in time.
+func TestStopWhileLoading(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	told, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer told.Close()
+	environ := append([]string{"NOTIFY_SOCKET=" + name, "GORACE=atexit_sleep_ms=0"}, secretEnv...) // else the race detector takes a second at the end
+	program := start(t, environ, "serve", "--http.listen=127.0.0.1:0", "--store.kind=nats", "--store.url=nats://"+silent(t))
+	stderr := program.Stderr.(*output)
+	eventually(t, "the daemon listens", func() bool { return strings.Contains(stderr.String(), "msg=listening") })
+	_, after, _ := strings.Cut(stderr.String(), "url=")
+	status, body := request(t, "GET", strings.Fields(after)[0], token(t, secretEnv, markd), `{"user_id":"markd@zarafa.com"}`)
+	if status != 503 || !strings.Contains(body, "the presences are being loaded; try again") {
+		t.Errorf("while loading: %d %s", status, body)
+	}
+	begin := time.Now()
+	if err := program.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("SIGTERM ended it only after %v", took)
+	}
+	if log := stderr.String(); !strings.Contains(log, "stopped before it was ready") || strings.Contains(log, "msg=started") {
+		t.Errorf("the log is\n%s", log)
+	}
+	_ = told.SetReadDeadline(time.Now()) // what it has said is there
+	if n, err := told.Read(make([]byte, 100)); err == nil {
+		t.Errorf("the service manager was told something, %d bytes", n)
+	}
+}
+
+// A store that cannot be opened ends the daemon with one sentence, although it listened already.
+func TestStoreCannotBeOpened(t *testing.T) {
+	dir := filepath.Dir(write(t, "thesis.txt", "not presences"))
+	got := command(secretEnv, "serve", "--http.listen=127.0.0.1:0", "--store.dir", dir)
+	lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
+	want := "zarafa-presence: store.dir: " + dir + " holds something else than a presence store; name another directory, or an empty one"
+	if got.code != 1 || lines[len(lines)-1] != want {
+		t.Errorf("exit code %d, stderr\n%s\nwant 1 and %s", got.code, got.stderr, want)
+	}
+}
+
+// A port that is taken is told at once, however long the store would take.
+func TestPortTakenWhileStoreIsSlow(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	begin := time.Now()
+	got := command(secretEnv, "serve", "--http.listen", listener.Addr().String(), "--store.url=nats://"+silent(t))
+	if got.code != 1 || !strings.Contains(got.stderr, " is taken by another program") {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // What is printed can be pasted into a shell as it is.
 func TestQuickstart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")

@@ -1,0 +1,13 @@
+package ports
+
+import "errors"
+
+// ErrLoading says that what is stored is not all there yet.
+var ErrLoading = errors.New("the presences are being loaded")
+
+// Readiness says whether requests can be answered yet. It may be used concurrently.
+type Readiness interface {
+	// Ready returns an error that wraps ErrLoading until everything is there that answers are made of, and nil from then on. It
+	// does not block or allocate.
+	Ready() error
+}
