@@ -92,15 +92,15 @@ func (c Config) validateEmbedded() []error {
 	if c.CAFile != "" {
 		faults = append(faults, errors.New("store.ca_file: needs store.url"))
 	}
-	if _, err := c.directory(); err != nil {
+	if _, err := c.Directory(); err != nil {
 		faults = append(faults, fmt.Errorf("store.dir: %w", err))
 	}
 	return faults
 }
 
-// directory is where presences are kept: store.dir, else the directory that systemd has made for the service, else one below the
+// Directory returns where presences are kept without a URL: store.dir, else the directory that systemd has made for the service, else one below the
 // user's state directory (XDG base directory specification).
-func (c Config) directory() (string, error) {
+func (c Config) Directory() (string, error) {
 	if c.Dir != "" {
 		return filepath.Abs(c.Dir)
 	}

@@ -43,7 +43,7 @@ func openDirectory(path string) (*directory, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("store.dir: %s is in use by another zarafa-presence", path)
+		return nil, fmt.Errorf("store.dir: %s is in use by another zarafa-presence; stop that one first", path)
 	}
 	if err := os.WriteFile(filepath.Join(path, markerName), []byte(markerText), 0o600); err != nil {
 		_ = lock.Close()

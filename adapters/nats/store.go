@@ -104,7 +104,7 @@ func (s *Store) connect() error {
 	}
 	address := s.config.URL
 	if address == "" {
-		dir, err := s.config.directory()
+		dir, err := s.config.Directory()
 		if err != nil {
 			return fmt.Errorf("store.dir: %w", err)
 		}
