@@ -1,0 +1,99 @@
+package natstest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// build returns the path of the program. The second call, of this process or another, finds it built.
+var build = sync.OnceValues(func() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	dir := filepath.Join(cache, "zarafa-presence-natstest")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "nats-server")
+	output, err := exec.CommandContext(context.Background(), "go", "build", "-o", program, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, output)
+	}
+	return program, nil
+})
+
+// process is a server program.
+type process struct {
+	command *exec.Cmd
+	done    chan struct{} // closed when it has ended
+}
+
+// launch starts the program. It ends with this process at the latest.
+func launch(t testing.TB, program, config, log string) *process {
+	t.Helper()
+	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	command := exec.Command(program, "--config", config)
+	command.Stdout, command.Stderr = output, output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{command: command, done: make(chan struct{})}
+	go func() {
+		_ = command.Wait()
+		close(p.done)
+	}()
+	return p
+}
+
+func (p *process) signal(signal syscall.Signal) { _ = p.command.Process.Signal(signal) }
+
+// kill ends it at once, and returns when it has ended.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	<-p.done
+}
+
+// handedOut are the ports that freePort has returned.
+var handedOut sync.Map
+
+// freePort returns a port of 127.0.0.1 that was free a moment ago. It is below those that the system gives to connections by itself,
+// any of which may take it before the server does; and drawn at random, for tests of several packages run at the same time.
+func freePort(t testing.TB) int {
+	t.Helper()
+	const first, end = 15_000, 32_000
+	for range 100 {
+		port := first + rand.N(end-first)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		_ = listener.Close()
+		if _, taken := handedOut.LoadOrStore(port, true); !taken {
+			return port
+		}
+	}
+	t.Fatalf("no port of 127.0.0.1 between %d and %d is free", first, end)
+	return 0
+}
