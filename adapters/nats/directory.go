@@ -3,6 +3,7 @@ package nats
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,7 +14,9 @@ const (
 	markerName = "zarafa-presence-store"
 	markerText = "zarafa-presence store, format 1\n"
 	lockName   = "lock"
+	bootName   = "boot" // during which run of the machine the engine was last started here
 	streamsDir = "jetstream"
+	usedName   = "in-use" // is there as soon as the engine has made all streams
 )
 
 // directory is a store's directory, which one process uses at a time.
@@ -22,21 +25,41 @@ type directory struct {
 	lock *os.File
 }
 
-// openDirectory makes the directory if it is not there, and locks it. A directory that is not a store's is left as it is.
-func openDirectory(path string) (*directory, error) {
+// openDirectory makes the directory if it is not there, locks it, and looks at what is in it. A directory that is not a store's, or is
+// damaged, is left as it is.
+func openDirectory(path string, log *slog.Logger) (*directory, error) {
 	entries, err := os.ReadDir(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, fmt.Errorf("store.dir: %w", err)
-		}
-	case err != nil:
-		return nil, fmt.Errorf("store.dir: %w", err)
-	case len(entries) > 0:
+		err = os.MkdirAll(path, 0o700)
+	case err == nil && len(entries) > 0:
 		if err := checkMarker(path); err != nil {
 			return nil, err
 		}
 	}
+	if err == nil && len(entries) == 0 {
+		err = os.WriteFile(filepath.Join(path, markerName), []byte(markerText), 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	d := &directory{path: path}
+	if d.lock, err = lockDirectory(path); err != nil {
+		return nil, err
+	}
+	if err := d.verify(log); err != nil {
+		_ = d.close()
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(path, bootName), []byte(bootID()), 0o600); err != nil {
+		_ = d.close()
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	return d, nil
+}
+
+// lockDirectory keeps other processes out for as long as the file is open.
+func lockDirectory(path string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the administrator names it
 	if err != nil {
 		return nil, fmt.Errorf("store.dir: %w", err)
@@ -45,11 +68,34 @@ func openDirectory(path string) (*directory, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("store.dir: %s is in use by another zarafa-presence; stop that one first", path)
 	}
-	if err := os.WriteFile(filepath.Join(path, markerName), []byte(markerText), 0o600); err != nil {
-		_ = lock.Close()
-		return nil, fmt.Errorf("store.dir: %w", err)
+	return lock, nil
+}
+
+// verify refuses a store that has lost something.
+func (d *directory) verify(log *slog.Logger) error {
+	const advice = "nothing was changed; restore a backup, or move the directory away to begin with an empty store"
+	if _, err := os.Stat(filepath.Join(d.path, usedName)); err == nil {
+		for _, needed := range []string{"KV_*", "*_journal"} {
+			if found, err := filepath.Glob(filepath.Join(d.streams(), "jetstream", "*", "streams", needed)); err != nil || len(found) == 0 {
+				return fmt.Errorf("store.dir: %s is damaged: the stream %s is missing; %s", d.path, needed, advice)
+			}
+		}
 	}
-	return &directory{path: path, lock: lock}, nil
+	err := verifyStreams(d.streams())
+	before, _ := os.ReadFile(filepath.Join(d.path, bootName)) // not there: nothing is known of a power failure
+	switch {
+	case err == nil:
+		return nil
+	case acceptable(err, string(before)):
+		log.Warn("store: the machine has stopped while presences were written, and the end of that is lost", "err", err)
+		return nil
+	}
+	return fmt.Errorf("store.dir: %w; %s", err, advice)
+}
+
+// used notes that all streams are there.
+func (d *directory) used() error {
+	return os.WriteFile(filepath.Join(d.path, usedName), nil, 0o600)
 }
 
 // checkMarker refuses a directory with other things in it, or of another format.

@@ -24,7 +24,7 @@ type embedded struct {
 
 // startEmbedded starts the engine on a directory, which it creates if need be.
 func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error) {
-	dir, err := openDirectory(path)
+	dir, err := openDirectory(path, log)
 	if err != nil {
 		return nil, err
 	}
