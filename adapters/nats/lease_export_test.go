@@ -1,0 +1,4 @@
+package nats
+
+// CutOff ends the store's connection for good, without a word to anybody.
+func (s *Store) CutOff() { s.conn.Close() }
