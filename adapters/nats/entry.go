@@ -16,7 +16,7 @@ import (
 //	+spreed/markd@zarafa.com 0 busy ...
 const entryFormat = "zarafa-presence-1"
 
-// maxGroups is how many records an entry has at most, so that each has a number of its own.
+// maxRecords is how many records an entry has at most, so that each has a number of its own.
 const maxRecords = 1 << positionBits
 
 // positionBits is how much of a version or a revision is a record's place in its entry; what is above is the entry's number in the
@@ -27,6 +27,9 @@ const positionBits = 16
 func versionOf(sequence uint64, place int) uint64 {
 	return sequence<<positionBits | uint64(place) //nolint:gosec // a place is not negative
 }
+
+// headerSize is about how much appendHeader appends, and not less.
+const headerSize = 80
 
 // appendHeader begins an entry.
 func appendHeader(dst []byte, origin string) []byte {

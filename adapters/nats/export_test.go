@@ -19,6 +19,6 @@ func (s *Store) WriteChunksOnly(ctx context.Context) error {
 	s.Lock()
 	image := s.Collect()
 	s.Unlock()
-	m := manifest{Name: "interrupted"}
+	m := manifest{Name: "interrupted-1"}
 	return s.snapshots.write(ctx, &m, image)
 }

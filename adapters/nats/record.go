@@ -32,6 +32,13 @@ const (
 
 const statusGone = "gone"
 
+// size is about how much appendRecord appends, and not less.
+func (r *record) size() int {
+	const numbers = 2*20 + 3*20 + 4 // the greatest there are
+	const rest = len("+/ unavailable      stale \n\n")
+	return len(r.presence.Protocol.String()) + len(r.user) + numbers + rest + len(r.presence.Message)
+}
+
 var errRecord = errors.New("not a record of a presence")
 
 // appendRecord appends a record to dst.

@@ -30,6 +30,9 @@ func TestRecordMeansOnePresence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := anyRecord(t, roleKept)
 		text := append(appendRecord(nil, &want), "rest"...)
+		if size := len(text) - len("rest"); size > want.size() {
+			t.Fatalf("%q is %d bytes, and was thought to be %d at most", text, size, want.size())
+		}
 		got, rest, err := parseRecord(text)
 		if err != nil || got != want || string(rest) != "rest" {
 			t.Fatalf("%q: %+v, then %q, %v; want %+v", text, got, rest, err, want)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -126,24 +127,43 @@ func (s *snapshots) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ack, err := s.store.streams.js.Publish(ctx, s.store.streams.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(last.version))
+	_, err = s.store.streams.js.Publish(ctx, s.store.streams.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(last.version))
 	if err != nil {
-		_ = s.purge(ctx, next.Name)
 		var refused *jetstream.APIError
 		if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+			_ = s.purge(ctx, next.Name)
 			return errOvertaken
 		}
-		return fmt.Errorf("write the manifest: %w", err)
+		return fmt.Errorf("write the manifest: %w", err) // it may be there all the same, so the chunks stay: the next snapshot sweeps
 	}
-	next.version = ack.Sequence
 	s.held = next
-	if last.Name != "" {
-		if err := s.purge(ctx, last.Name); err != nil {
-			return fmt.Errorf("remove the last snapshot: %w", err)
-		}
+	if err := s.sweep(ctx, next); err != nil {
+		return fmt.Errorf("remove earlier snapshots: %w", err)
 	}
 	if err := s.store.streams.journal.Purge(ctx, jetstream.WithPurgeSequence(next.Before+1)); err != nil {
 		return fmt.Errorf("shorten the journal: %w", err)
+	}
+	return nil
+}
+
+// sweep removes the chunks of all snapshots of the same entry as the one that holds, or of an earlier one: also those that a daemon left
+// behind when it was killed. Whoever is making one of these will find that it was overtaken; one that is made on top of this is later.
+func (s *snapshots) sweep(ctx context.Context, holds manifest) error {
+	info, err := s.store.streams.bucket.Info(ctx, jetstream.WithSubjectFilter(s.store.streams.keys+"*.*"))
+	if err != nil {
+		return err
+	}
+	swept := map[string]bool{holds.Name: true}
+	for subject := range info.State.Subjects {
+		name, _, _ := strings.Cut(strings.TrimPrefix(subject, s.store.streams.keys), ".")
+		entry, err := strconv.ParseUint(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
+		if err != nil || entry > holds.Entry || swept[name] || !strings.Contains(name, "-") {
+			continue // not a chunk, for one
+		}
+		swept[name] = true
+		if err := s.purge(ctx, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -200,7 +220,7 @@ func (s *snapshots) fetchManifest(ctx context.Context) (manifest, error) {
 		return m, fmt.Errorf("store: cannot read the snapshot's manifest: %w", err)
 	}
 	if err := json.Unmarshal(msg.Data, &m); err != nil || m.Format != snapshotFormat {
-		return m, fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", msg.Data)
+		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", msg.Data)}
 	}
 	m.version = msg.Sequence
 	return m, nil
@@ -216,11 +236,14 @@ func (s *snapshots) load(ctx context.Context) (entry uint64, err error) {
 	said := time.Now()
 	for number := 1; number <= m.Chunks; number++ {
 		msg, err := s.store.streams.bucket.GetLastMsgForSubject(ctx, s.chunk(m.Name, number))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			err = fmt.Errorf("%w: %w", errMissing, err) // or another daemon has made the next snapshot
+		}
 		if err != nil {
 			return 0, fmt.Errorf("store: cannot read chunk %d of %d of the snapshot: %w", number, m.Chunks, err)
 		}
 		if err := s.take(msg.Data); err != nil {
-			return 0, fmt.Errorf("store: chunk %d of %d of the snapshot: %w", number, m.Chunks, err)
+			return 0, refusal{fmt.Errorf("store: chunk %d of %d of the snapshot: %w", number, m.Chunks, err)}
 		}
 		if time.Since(said) >= 2*time.Second {
 			said = time.Now()
@@ -228,7 +251,7 @@ func (s *snapshots) load(ctx context.Context) (entry uint64, err error) {
 		}
 	}
 	if n := s.counted.Load(); n != int64(m.Presences) {
-		return 0, fmt.Errorf("store: the snapshot has %d presences, its manifest says %d", n, m.Presences)
+		return 0, refusal{fmt.Errorf("store: the snapshot has %d presences, its manifest says %d", n, m.Presences)}
 	}
 	s.held = m
 	s.limit.Store(max(minGrowth, m.Bytes))

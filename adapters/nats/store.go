@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -34,6 +35,7 @@ type Store struct {
 
 	engine    *embedded // nil if there is a cluster
 	conn      *natsgo.Conn
+	payload   atomic.Int64 // how large a message the engine takes, in bytes
 	streams   *streams
 	writer    *writer
 	reader    *reader
@@ -52,7 +54,7 @@ func New(config Config, log *slog.Logger) *Store {
 }
 
 // Start opens the store, creating it if there is none, and returns when all of it is in memory. With millions of users that takes a
-// while, and it logs how far it is.
+// while, and it logs how far it is. A cluster that does not answer it waits for, until ctx ends.
 func (s *Store) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -60,71 +62,56 @@ func (s *Store) Start(ctx context.Context) (err error) {
 		}
 	}()
 	s.background, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if err := s.connect(); err != nil {
+	if err := s.startEngine(); err != nil {
+		return err
+	}
+	if err := s.await(ctx, s.connect); err != nil {
 		return err
 	}
 	js, err := jetstream.New(s.conn)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if s.streams, err = openStreams(ctx, js, s.config); err != nil {
+	err = s.await(ctx, func() (err error) {
+		s.streams, err = openStreams(ctx, js, s.config)
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.engine != nil {
+		if err := s.engine.dir.used(); err != nil {
+			return fmt.Errorf("store.dir: %w", err)
+		}
 	}
 	if s.writer, err = newWriter(s); err != nil {
 		return err
 	}
 	s.snapshots = newSnapshots(s)
-	if err := s.load(ctx); err != nil {
+	began := time.Now()
+	if err := s.await(ctx, func() error { return s.load(ctx, began) }); err != nil {
 		return err
 	}
 	s.running.Go(func() { s.writer.run(s.background) })
 	s.running.Go(func() { s.snapshots.run(s.background) })
 	s.running.Go(func() { s.forgetOld(s.background) })
+	if s.reader != nil {
+		s.running.Go(func() { s.reader.watch(s.background) })
+	}
 	return nil
 }
 
-// connect starts the engine if it is in this process, and connects to it or to the cluster.
-func (s *Store) connect() error {
-	options := []natsgo.Option{
-		natsgo.Name("zarafa-presence"),
-		natsgo.MaxReconnects(-1),
-		natsgo.ReconnectWait(200 * time.Millisecond),
-		natsgo.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
-		natsgo.ReconnectBufSize(-1), // what cannot be sent now is refused now
-		natsgo.Timeout(5 * time.Second),
-		natsgo.PingInterval(2 * time.Second), // so that a frozen server is noticed
-		natsgo.MaxPingsOutstanding(2),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) {
-			if err != nil {
-				s.log.Warn("store degraded: the connection to NATS is lost; reads go on from memory, writes are refused", "err", err)
-			}
-		}),
-		natsgo.ReconnectHandler(func(c *natsgo.Conn) { s.log.Info("store connected again", "server", c.ConnectedUrlRedacted()) }),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { s.log.Warn("store: NATS", "err", err) }),
+// startEngine starts the engine if it is to be in this process.
+func (s *Store) startEngine() error {
+	if s.config.URL != "" {
+		return nil
 	}
-	address := s.config.URL
-	if address == "" {
-		dir, err := s.config.Directory()
-		if err != nil {
-			return fmt.Errorf("store.dir: %w", err)
-		}
-		if s.engine, err = startEmbedded(dir, s.config.Sync == syncAlways, s.log); err != nil {
-			return err
-		}
-		options = append(options, s.engine.connect())
-	}
-	if s.config.Credentials != "" {
-		options = append(options, natsgo.UserCredentials(s.config.Credentials))
-	}
-	if s.config.CAFile != "" {
-		options = append(options, natsgo.RootCAs(s.config.CAFile))
-	}
-	conn, err := natsgo.Connect(address, options...)
+	dir, err := s.config.Directory()
 	if err != nil {
-		return fmt.Errorf("store: cannot connect to NATS: %w", err)
+		return fmt.Errorf("store.dir: %w", err)
 	}
-	s.conn = conn
-	return nil
+	s.engine, err = startEmbedded(dir, s.config.Sync == syncAlways, s.log)
+	return err
 }
 
 // Failed yields an error if the store cannot go on: what it has in memory is not true any more. The daemon has to start again then.

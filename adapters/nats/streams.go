@@ -19,7 +19,7 @@ type streams struct {
 }
 
 // openWithin is how long the engine may take to open the streams.
-const openWithin = 30 * time.Second
+const openWithin = 10 * time.Second
 
 // openStreams opens what is there and creates what is not. The number of replicas follows the configuration.
 func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*streams, error) {
@@ -37,7 +37,7 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 		Discard:           jetstream.DiscardNew,
 		DenyDelete:        true,
 		AllowRollup:       true,
-		AllowDirect:       true,
+		AllowDirect:       false, // a reader wants the last word, which only the leader has
 	})
 	if err != nil {
 		return nil, err
@@ -59,19 +59,19 @@ func openStream(ctx context.Context, js jetstream.JetStream, want jetstream.Stre
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		if stream, err = js.CreateStream(ctx, want); err != nil {
-			return nil, fmt.Errorf("store: cannot create the stream %s: %w", want.Name, err)
+			return nil, judge(fmt.Errorf("store: cannot create the stream %s: %w", want.Name, err))
 		}
 		return stream, nil
 	case err != nil:
-		return nil, fmt.Errorf("store: cannot open the stream %s: %w", want.Name, err)
+		return nil, judge(fmt.Errorf("store: cannot open the stream %s: %w", want.Name, err))
 	}
 	have := stream.CachedInfo().Config
 	if have.Description != want.Description || len(have.Subjects) != 1 || have.Subjects[0] != want.Subjects[0] {
-		return nil, fmt.Errorf("store: the stream %s is somebody else's; set store.bucket to another name", want.Name)
+		return nil, refusal{fmt.Errorf("store: the stream %s is somebody else's; set store.bucket to another name", want.Name)}
 	}
-	if have.Replicas != want.Replicas {
+	if have.Replicas != want.Replicas || have.AllowDirect != want.AllowDirect {
 		if stream, err = js.UpdateStream(ctx, want); err != nil {
-			return nil, fmt.Errorf("store: cannot change the stream %s to %d replicas: %w", want.Name, want.Replicas, err)
+			return nil, judge(fmt.Errorf("store: cannot change the stream %s to %d replicas: %w", want.Name, want.Replicas, err))
 		}
 	}
 	return stream, nil

@@ -45,6 +45,7 @@ type key struct {
 type commit struct {
 	number  uint64
 	records []record
+	size    int // in bytes, at most
 	groups  []*group
 	done    chan struct{}
 	ended   bool  // done is closed
@@ -128,7 +129,14 @@ func (w *writer) begin(writes []ports.Write) (_ *group, before *commit, err erro
 	if len(records) > maxRecords {
 		return nil, nil, fmt.Errorf("%w: %d writes at once, at most %d are possible", ports.ErrUnavailable, len(records), maxRecords)
 	}
-	return w.enqueue(records), nil, nil
+	size := headerSize
+	for i := range records {
+		size += records[i].size()
+	}
+	if limit := int(w.store.payload.Load()); size > limit {
+		return nil, nil, fmt.Errorf("%w: %d writes at once make %d bytes, and NATS takes %d (max_payload)", ports.ErrUnavailable, len(records), size, limit)
+	}
+	return w.enqueue(records, size), nil, nil
 }
 
 // stage makes the first record of a group of a write. There is none to make of the removal of what is not there.
@@ -149,9 +157,9 @@ func stage(known domain.UserID, version uint64, change *ports.Write) (record, bo
 const maxTogether = 1024
 
 // enqueue makes the records a commit, or a part of the last one that has not been sent. The lock is held.
-func (w *writer) enqueue(records []record) *group {
+func (w *writer) enqueue(records []record, size int) *group {
 	var c *commit
-	if n := len(w.queue); n > 0 && len(w.queue[n-1].records)+len(records) <= maxTogether {
+	if n := len(w.queue); n > 0 && len(w.queue[n-1].records)+len(records) <= maxTogether && w.queue[n-1].size+size <= int(w.store.payload.Load()) {
 		c = w.queue[n-1]
 	} else {
 		w.last++
@@ -160,6 +168,7 @@ func (w *writer) enqueue(records []record) *group {
 		w.signal()
 	}
 	g := &group{commit: c}
+	c.size += size
 	c.records, c.groups = append(c.records, records...), append(c.groups, g)
 	for i := range records {
 		w.busy[key{records[i].user, records[i].presence.Protocol}] = c

@@ -14,11 +14,11 @@ import (
 
 // Options say what servers to start.
 type Options struct {
-	Servers int    // 1, or as many as form a cluster
+	Servers int    // 1, or as many as are to form a cluster
 	Scheme  string // of the URL: nats if empty, or tls
 	Config  string // more of the servers' configuration, in the server's own language
 
-	Unready bool // Start does not wait until the servers answer
+	Unready bool // do not wait until the servers answer
 }
 
 // Cluster is some servers that belong together. Its methods are for the test's goroutine.
@@ -41,7 +41,7 @@ type Server struct {
 	process *process
 }
 
-// Start starts servers that end with the test, and returns when they are ready.
+// Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
 func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
 	program, err := build()
@@ -72,7 +72,7 @@ func Start(t testing.TB, options Options) *Cluster {
 	for i, s := range c.Servers {
 		config := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream {store_dir: %q}\n%s\n", s.Name, s.Addr, s.monitor, filepath.Join(s.dir, "data"), options.Config)
 		if options.Servers > 1 {
-			config += fmt.Sprintf("cluster {name: natstest, listen: \"127.0.0.1:%d\", routes: [%s]}\n", gossip[i], strings.Join(routes, ", "))
+			config += fmt.Sprintf("cluster {name: natstest, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [%s]}\n", gossip[i], strings.Join(routes, ", "))
 		}
 		if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
