@@ -2,17 +2,26 @@ package nats_test
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"log/slog"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/internal/natstest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/portstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for elections most of the time
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // start starts a store, and stops it when the test ends.
 func start(t *testing.T, change func(*nats.Config)) *nats.Store {
@@ -44,4 +53,14 @@ func TestContract(t *testing.T) {
 	t.Run("sync=always", func(t *testing.T) {
 		portstest.Store(t, func(t *testing.T) ports.Store { return start(t, func(c *nats.Config) { c.Sync = "always" }) })
 	})
+	for _, servers := range []int{1, 3} {
+		t.Run(fmt.Sprintf("servers=%d", servers), func(t *testing.T) {
+			cluster := natstest.Start(t, natstest.Options{Servers: servers})
+			buckets := 0
+			portstest.Store(t, func(t *testing.T) ports.Store {
+				buckets++
+				return joined(t, cluster.URL(), servers, func(c *nats.Config) { c.Bucket = fmt.Sprint("sentence", buckets) })
+			})
+		})
+	}
 }
