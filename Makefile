@@ -43,6 +43,12 @@ bench: ## measure everything that docs/architecture.md quotes, against reference
 
 BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
+.PHONY: chaos
+chaos: ## kill the daemon KILLS times (100) while clients put, and compare what is left with what was acknowledged
+	CHAOS_KILLS=$(KILLS) go test -run '^TestKill$$' -v -timeout 30m ./cmd/zarafa-presence
+
+KILLS ?= 100
+
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (10s)
 	@set -e; git grep -o -E '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file target; do \
