@@ -47,7 +47,9 @@ func joining(t *testing.T, url string, replicas int, change func(*nats.Config)) 
 func joined(t *testing.T, url string, replicas int, change func(*nats.Config)) *nats.Store {
 	t.Helper()
 	s := joining(t, url, replicas, change)
-	if err := s.Start(t.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := s.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return s

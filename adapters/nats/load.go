@@ -19,8 +19,9 @@ var errMissing = errors.New("something is missing")
 // load takes in the last snapshot and what the journal has beyond it. In a cluster the reader goes on with what comes. It may be called
 // again if it fails: other daemons make snapshots meanwhile, and remove what this one was about to read.
 func (s *Store) load(ctx context.Context, began time.Time) error {
+	before := s.snapshots.tried
 	if err := s.loadOnce(ctx, began); err != nil {
-		if s.engine != nil || errors.Is(err, errMissing) && time.Since(began) > settleWithin {
+		if s.engine != nil || errors.Is(err, errMissing) && s.snapshots.tried == before && time.Since(began) > settleWithin {
 			return refusal{err}
 		}
 		s.empty()

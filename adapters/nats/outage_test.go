@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -46,6 +47,10 @@ func begin(t *testing.T, stores []*nats.Store) *load {
 			})
 		}
 	}
+	t.Cleanup(func() {
+		l.ending.Store(true)
+		l.writing.Wait()
+	})
 	return l
 }
 
@@ -63,7 +68,7 @@ func (l *load) count(store, number int) {
 		writes = append(writes, ports.Write{User: user, Old: old, New: next})
 	}
 	began := time.Now()
-	err := s.Apply(l.t.Context(), writes)
+	err := s.Apply(context.Background(), writes)
 	if took := time.Since(began); took > 2*time.Second+slow*200*time.Millisecond {
 		l.t.Errorf("Apply took %v and returned %v", took, err)
 	}

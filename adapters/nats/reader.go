@@ -60,16 +60,18 @@ func (r *reader) start(ctx context.Context) {
 	}
 	go func() {
 		defer close(r.done)
-		var said time.Time
+		var said, lost time.Time
 		for ctx.Err() == nil {
 			err := r.follow(ctx)
+			again := time.Since(lost) < 2*readAnswer // the first time is none to speak of
+			lost = time.Now()
 			switch {
 			case ctx.Err() != nil:
 				return
 			case errors.Is(err, errLost) || r.store.engine != nil:
 				r.broken <- err
 				return
-			case time.Since(said) >= readSay:
+			case again && time.Since(said) >= readSay:
 				said = time.Now()
 				r.store.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
 			}
@@ -154,7 +156,7 @@ func (r *reader) begin(ctx context.Context) (next uint64, err error) {
 	case !info.Created.Equal(r.created):
 		return 0, fmt.Errorf("store: the journal was replaced by another one: %w", errLost)
 	case state.FirstSeq > reached+1:
-		return 0, fmt.Errorf("store: this daemon has the journal up to entry %d and was cut off for so long that it now begins with %d: %w", reached, state.FirstSeq, errLost)
+		return 0, cutOff(reached, state.FirstSeq)
 	case state.LastSeq >= reached:
 		r.behind = time.Time{}
 	case r.behind.IsZero():
@@ -218,10 +220,19 @@ func (r *reader) gap(ctx context.Context, missing, delivered uint64) error {
 	if _, found := journal.GetMsg(ctx, missing); !errors.Is(found, jetstream.ErrMsgNotFound) {
 		return err
 	}
-	if info, unknown := journal.Info(ctx); unknown != nil || info.State.LastSeq < delivered {
+	info, unknown := journal.Info(ctx)
+	switch {
+	case unknown != nil || info.State.LastSeq < delivered:
 		return err // the server that answers has to catch up
+	case info.State.FirstSeq > missing:
+		return cutOff(missing-1, info.State.FirstSeq)
+	default:
+		return fmt.Errorf("%w, which is not there: %w", err, errLost)
 	}
-	return fmt.Errorf("%w, which is not there: %w", err, errLost)
+}
+
+func cutOff(reached, first uint64) error {
+	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w", reached, first, errLost)
 }
 
 // position returns the last entry that the image has taken in.

@@ -53,6 +53,7 @@ type manifest struct {
 type snapshots struct {
 	store   *Store
 	held    manifest // belongs to load, then to run
+	tried   string   // name of the last one that load has tried
 	growth  atomic.Int64
 	limit   atomic.Int64
 	due     chan struct{} // holds one token when the journal has grown enough
@@ -130,14 +131,14 @@ func (s *snapshots) make(ctx context.Context) error {
 	_, err = s.store.streams.js.Publish(ctx, s.store.streams.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(last.version))
 	if err != nil {
 		var refused *jetstream.APIError
-		if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		if errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
 			_ = s.purge(ctx, next.Name)
 			return errOvertaken
 		}
 		return fmt.Errorf("write the manifest: %w", err) // it may be there all the same, so the chunks stay: the next snapshot sweeps
 	}
 	s.held = next
-	if err := s.sweep(ctx, next); err != nil {
+	if err := s.sweep(ctx, next, last); err != nil {
 		return fmt.Errorf("remove earlier snapshots: %w", err)
 	}
 	if err := s.store.streams.journal.Purge(ctx, jetstream.WithPurgeSequence(next.Before+1)); err != nil {
@@ -148,12 +149,13 @@ func (s *snapshots) make(ctx context.Context) error {
 
 // sweep removes the chunks of all snapshots of the same entry as the one that holds, or of an earlier one: also those that a daemon left
 // behind when it was killed. Whoever is making one of these will find that it was overtaken; one that is made on top of this is later.
-func (s *snapshots) sweep(ctx context.Context, holds manifest) error {
+// The one before stays, as the journal since then does: a daemon that starts may be reading it.
+func (s *snapshots) sweep(ctx context.Context, holds, before manifest) error {
 	info, err := s.store.streams.bucket.Info(ctx, jetstream.WithSubjectFilter(s.store.streams.keys+"*.*"))
 	if err != nil {
 		return err
 	}
-	swept := map[string]bool{holds.Name: true}
+	swept := map[string]bool{holds.Name: true, before.Name: true}
 	for subject := range info.State.Subjects {
 		name, _, _ := strings.Cut(strings.TrimPrefix(subject, s.store.streams.keys), ".")
 		entry, err := strconv.ParseUint(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
@@ -229,6 +231,7 @@ func (s *snapshots) fetchManifest(ctx context.Context) (manifest, error) {
 // load takes the last snapshot into the image, and returns the entry that it is of: zero if there is no snapshot.
 func (s *snapshots) load(ctx context.Context) (entry uint64, err error) {
 	m, err := s.fetchManifest(ctx)
+	s.tried = m.Name
 	if err != nil || m.Chunks == 0 {
 		s.held = m
 		return m.Entry, err

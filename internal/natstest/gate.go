@@ -106,3 +106,6 @@ func (g *Gate) leave(conns ...net.Conn) {
 		delete(g.conns, conn)
 	}
 }
+
+// ServerURL is what a client connects to that does not go through the gate.
+func (g *Gate) ServerURL() string { return g.server.URL() }
