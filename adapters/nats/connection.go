@@ -99,8 +99,8 @@ func mayPass(err error) bool {
 
 // What JetStream says when it will not do what we want, and what looks like that but is not; nats.go has no names for these.
 const (
-	codeNoPlacement        jetstream.ErrorCode = 10005 // not as many servers as replicas, now
-	codeReplicasUnclusterd jetstream.ErrorCode = 10074 // replicas, and no cluster
+	codeNoPlacement       jetstream.ErrorCode = 10005 // not as many servers as replicas, now
+	codeReplicasNoCluster jetstream.ErrorCode = 10074 // replicas, and no cluster
 )
 
 // judge tells refusals from what may pass among the answers of JetStream.
@@ -109,7 +109,7 @@ func judge(err error) error {
 	if !errors.As(err, &answer) || answer.ErrorCode == codeNoPlacement {
 		return err
 	}
-	if answer.Code == 400 || answer.ErrorCode == codeReplicasUnclusterd || answer.ErrorCode == jetstream.JSErrCodeJetStreamNotEnabledForAccount {
+	if answer.Code == 400 || answer.ErrorCode == codeReplicasNoCluster || answer.ErrorCode == jetstream.JSErrCodeJetStreamNotEnabledForAccount {
 		return refusal{err}
 	}
 	return err

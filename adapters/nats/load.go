@@ -60,7 +60,7 @@ func (s *Store) loadOnce(ctx context.Context, began time.Time) error {
 // read starts a reader, and returns when the journal is in memory as far as it went when info was got.
 func (s *Store) read(ctx context.Context, info *jetstream.StreamInfo) error {
 	r := newReader(s, info)
-	r.start(s.background)
+	r.start(s.background) //nolint:contextcheck // it may outlive the start
 	if err := r.waitLoaded(ctx); err != nil {
 		r.close()
 		return err

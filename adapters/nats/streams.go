@@ -19,7 +19,7 @@ type streams struct {
 }
 
 // openWithin is how long the engine may take to open the streams.
-const openWithin = 10 * time.Second
+const openWithin = 3 * time.Second
 
 // openStreams opens what is there and creates what is not. The number of replicas follows the configuration.
 func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*streams, error) {
