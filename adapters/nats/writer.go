@@ -295,7 +295,11 @@ func (w *writer) answer(msg *natsgo.Msg) {
 	case err == nil:
 		return // done when the reader gets it
 	case w.alone:
-		w.store.running.Go(func() { w.recover(c, err) })
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.stopped { // else Stop may wait already
+			w.store.running.Go(func() { w.recover(c, err) })
+		}
 		return
 	}
 	w.mu.Lock()
