@@ -67,8 +67,8 @@ func TestCheck(t *testing.T) {
 		{"faults in files, with the others", "c.yaml", "auth: {secret_file: /nowhere/secret}\nprotocols: [xmpp]\nxmpp: {jid: a, password_file: /nowhere/password, ca_file: " + os.DevNull + "}\nlog: {file: /nowhere/x.log}\n", nil, 2, nil,
 			[]string{"c.yaml:1: auth.secret_file: open /nowhere/secret: ", "c.yaml:3: xmpp.jid: ", "c.yaml:3: xmpp.password_file: open /nowhere/password: ", "c.yaml:3: xmpp.ca_file: " + os.DevNull + ": there is no PEM certificate", "c.yaml:4: log.file: it cannot be made in /nowhere: no such file or directory"}},
 		{"the files of a protocol that is off", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {password_file: /nowhere/password}\n", nil, 0, []string{"password_file: /nowhere/password"}, nil},
-		{"warnings", "p.cfg", "server_secret_key = " + testSecret + "\ndata_path = /x\n", nil, 0, []string{"update: any"},
-			[]string{"zarafa-presence: warning: ", "p.cfg:2: data_path: ignored", "auth.update: any lets every user change"}},
+		{"warnings", "p.cfg", "server_secret_key = " + testSecret + "\ndata_save_interval = 5\n", nil, 0, []string{"update: any"},
+			[]string{"zarafa-presence: warning: ", "p.cfg:2: data_save_interval: ignored", "auth.update: any lets every user change"}},
 		{"a weak secret of old", "p.cfg", "server_secret_key = GEHEIM\n", nil, 2, nil, []string{"p.cfg:1: server_secret_key: auth.secret: ", "PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret"}},
 		{"allowed", "p.cfg", "server_secret_key = GEHEIM\n", []string{"PRESENCE_AUTH__ALLOW_WEAK_SECRET=true"}, 0, []string{"allow_weak_secret: true"}, []string{"auth.allow_weak_secret: anybody who guesses the secret"}},
 	}
