@@ -53,8 +53,17 @@ func (s *Store) loadOnce(ctx context.Context, began time.Time) error {
 			return err
 		}
 	}
-	s.log.Info("store loaded", "presences", s.snapshots.presences(), "journal_entries", state.LastSeq-position, "took", time.Since(began).Round(time.Millisecond))
+	s.log.Info("store loaded", "presences", s.count(), "journal_entries", state.LastSeq-position, "took", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// count returns how many presences there are.
+func (s *Store) count() (presences int) {
+	s.Each(func(_ domain.UserID, of domain.Presences) bool {
+		presences += len(of)
+		return true
+	})
+	return presences
 }
 
 // read starts a reader, and returns when the journal is in memory as far as it went when info was got.

@@ -279,5 +279,3 @@ func (s *snapshots) take(chunk []byte) error {
 	}
 	return nil
 }
-
-func (s *snapshots) presences() int64 { return s.counted.Load() }
