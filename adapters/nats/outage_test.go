@@ -186,7 +186,12 @@ func TestAllServersAreDown(t *testing.T) {
 				t.Fatalf("store %d does not refuse writes", i)
 			}
 		}
-		if p, found := s.Presences(writer(i, 0)).On(web); !found || int64(p.Since) < l.acked[i][0].Load() {
+		for w := range writersEach {
+			if p, _ := s.Presences(writer(i, w)).On(web); int64(p.Since) < l.acked[i][w].Load() {
+				t.Errorf("store %d reads %+v while all servers are down", i, p)
+			}
+		}
+		if p, found := s.Presences("shared@example.test").On(web); !found {
 			t.Errorf("store %d reads %+v while all servers are down", i, p)
 		}
 	}
