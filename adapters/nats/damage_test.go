@@ -146,3 +146,41 @@ func TestPowerFailure(t *testing.T) {
 		t.Errorf("%d users after one more start, want 200", len(image(again)))
 	}
 }
+
+// TestKilledWhileWriting: a process that is killed leaves the beginning of a record, up to the end of some page. Nothing was acknowledged
+// of it, so the store starts; the next stream is looked at nevertheless.
+func TestKilledWhileWriting(t *testing.T) {
+	dir, journal, bucket := damaged(t)
+	block := filepath.Join(journal, "msgs", "1.blk")
+	info, err := os.Stat(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(block, info.Size()&^4095); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(journal, "msgs", "index.db")); err != nil { // a killed process does not write it
+		t.Fatal(err)
+	}
+	snapshot, err := os.ReadFile(filepath.Join(bucket, "msgs", "1.blk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, filepath.Join(bucket, "msgs", "1.blk"), func(size int) int { return size / 2 }, "\x00\xff\x00\xff")
+	cfg := nats.DefaultConfig()
+	cfg.Dir = dir
+	if err := nats.New(cfg, slog.New(slog.DiscardHandler)).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "KV_presence") {
+		t.Fatalf("Start = %v, want an error that names the other damage", err)
+	}
+	write(t, filepath.Join(bucket, "msgs", "1.blk"), string(snapshot))
+	s := reopened(t, dir)
+	left := len(image(s))
+	if left < 100 || left > 199 {
+		t.Errorf("%d users are left, want those before the cut", left)
+	}
+	set(t, s, numbered(500), web, domain.Busy, "again")
+	stop(t, s)
+	if again := reopened(t, dir); len(image(again)) != left+1 {
+		t.Errorf("%d users after one more start, want %d", len(image(again)), left+1)
+	}
+}

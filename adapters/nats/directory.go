@@ -37,8 +37,8 @@ func openDirectory(path string, log *slog.Logger) (*directory, error) {
 			return nil, err
 		}
 	}
-	if err == nil && len(entries) == 0 {
-		err = os.WriteFile(filepath.Join(path, markerName), []byte(markerText), 0o600)
+	if err == nil {
+		err = replaceFile(filepath.Join(path, markerName), markerText)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store.dir: %w", err)
@@ -51,11 +51,19 @@ func openDirectory(path string, log *slog.Logger) (*directory, error) {
 		_ = d.close()
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(path, bootName), []byte(bootID()), 0o600); err != nil {
+	if err := replaceFile(filepath.Join(path, bootName), bootID()); err != nil {
 		_ = d.close()
 		return nil, fmt.Errorf("store.dir: %w", err)
 	}
 	return d, nil
+}
+
+// replaceFile writes a small file that is not changed if it says the same already.
+func replaceFile(file, text string) error {
+	if old, err := os.ReadFile(file); err == nil && string(old) == text { //nolint:gosec // in store.dir
+		return nil
+	}
+	return os.WriteFile(file, []byte(text), 0o600)
 }
 
 // lockDirectory keeps other processes out for as long as the file is open.
@@ -76,21 +84,23 @@ func (d *directory) verify(log *slog.Logger) error {
 	const advice = "nothing was changed; restore a backup, or move the directory away to begin with an empty store"
 	if _, err := os.Stat(filepath.Join(d.path, usedName)); err == nil {
 		for _, needed := range []string{"KV_*", "*_journal"} {
-			if found, err := filepath.Glob(filepath.Join(d.streams(), "jetstream", "*", "streams", needed)); err != nil || len(found) == 0 {
+			if found, err := glob(d.streams(), "jetstream/*/streams/"+needed); err != nil || len(found) == 0 {
 				return fmt.Errorf("store.dir: %s is damaged: the stream %s is missing; %s", d.path, needed, advice)
 			}
 		}
 	}
-	err := verifyStreams(d.streams())
 	before, _ := os.ReadFile(filepath.Join(d.path, bootName)) // not there: nothing is known of a power failure
-	switch {
-	case err == nil:
-		return nil
-	case acceptable(err, string(before)):
-		log.Warn("store: the machine has stopped while presences were written, and the end of that is lost", "err", err)
-		return nil
+	err := verifyStreams(d.streams(), func(found *damage) bool {
+		what := found.explanation(string(before))
+		if what != "" {
+			log.Warn("store: "+what, "err", found)
+		}
+		return what != ""
+	})
+	if err != nil {
+		return fmt.Errorf("store.dir: %w; %s", err, advice)
 	}
-	return fmt.Errorf("store.dir: %w; %s", err, advice)
+	return nil
 }
 
 // used notes that all streams are there.
@@ -106,6 +116,8 @@ func checkMarker(path string) error {
 		return fmt.Errorf("store.dir: %s holds something else than a presence store; name another directory, or an empty one", path)
 	case err != nil:
 		return fmt.Errorf("store.dir: %w", err)
+	case len(text) == 0: // it has come no further than to make this file
+		return nil
 	case string(text) != markerText:
 		return fmt.Errorf("store.dir: %s is a presence store of a format that this version does not know: %.40q", path, text)
 	}

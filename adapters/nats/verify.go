@@ -2,13 +2,15 @@ package nats
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,11 +31,21 @@ const (
 	headersBit     = 1 << 31
 )
 
+// How a file can end before its last record does.
+const (
+	tooShort = "the last record is too short"
+	tooLong  = "a record is longer than what is left of the file"
+)
+
+// pageSize is what the kernel writes at least before it looks whether the process that writes was killed.
+const pageSize = 4096
+
 // damage is a file of the engine that is not as it was written.
 type damage struct {
 	file string
 	at   int64 // what is before is whole
 	tail bool  // nothing is behind it but, at most, the rest of what was written last
+	cut  bool  // the file ends before its last record does, and where a write that was interrupted ends
 	why  string
 }
 
@@ -41,21 +53,30 @@ func (d *damage) Error() string {
 	return fmt.Sprintf("%s is damaged at byte %d: %s", d.file, d.at, d.why)
 }
 
-// verifyStreams looks at all streams below a directory, which need not be there, and returns the first damage.
-func verifyStreams(root string) error {
-	streams, err := filepath.Glob(filepath.Join(root, "jetstream", "*", "streams", "*"))
+// verifyStreams looks at all streams below a directory, which need not be there, and returns the first damage that is not accepted.
+func verifyStreams(root string, accepts func(*damage) bool) error {
+	streams, err := glob(root, "jetstream/*/streams/*")
 	if err != nil {
 		return err
 	}
 	for _, stream := range streams {
-		if err := verifyMeta(stream); err != nil {
-			return err
+		if found := verifyMeta(stream); found != nil {
+			return found
 		}
-		if err := verifyBlocks(stream); err != nil {
-			return err
+		if found := verifyBlocks(stream); found != nil && !accepts(found) {
+			return found
 		}
 	}
 	return nil
+}
+
+// glob returns the files below a directory, whose own name may have any character in it, that match a pattern.
+func glob(dir, pattern string) ([]string, error) {
+	found, err := fs.Glob(os.DirFS(dir), pattern)
+	for i := range found {
+		found[i] = filepath.Join(dir, found[i])
+	}
+	return found, err
 }
 
 // sum returns the checksum of some pieces of data under a name.
@@ -72,7 +93,7 @@ func sum(name string, pieces ...[]byte) []byte {
 }
 
 // verifyMeta looks at a stream's configuration.
-func verifyMeta(stream string) error {
+func verifyMeta(stream string) *damage {
 	file := filepath.Join(stream, "meta.inf")
 	text, err := os.ReadFile(file) //nolint:gosec // below store.dir
 	if err != nil {
@@ -88,25 +109,23 @@ func verifyMeta(stream string) error {
 	return nil
 }
 
-// verifyBlocks looks at a stream's messages.
-func verifyBlocks(stream string) error {
-	blocks, err := filepath.Glob(filepath.Join(stream, "msgs", "*.blk"))
+// verifyBlocks looks at a stream's messages, at those that were written last at the end.
+func verifyBlocks(stream string) *damage {
+	blocks, err := glob(stream, "msgs/*.blk")
 	if err != nil {
-		return err
+		return &damage{file: stream, why: err.Error()}
 	}
-	last := 0
-	for _, file := range blocks {
-		last = max(last, blockNumber(file))
-	}
-	for _, file := range blocks {
+	slices.SortFunc(blocks, func(a, b string) int { return cmp.Compare(blockNumber(a), blockNumber(b)) })
+	for i, file := range blocks {
 		block, err := os.ReadFile(file) //nolint:gosec // below store.dir
 		if err != nil {
 			return &damage{file: file, why: err.Error()}
 		}
 		name := filepath.Base(stream) + "-" + strconv.Itoa(blockNumber(file))
-		at, why := verifyBlock(name, block)
-		if why != "" {
-			return &damage{file: file, at: at, why: why, tail: blockNumber(file) == last}
+		if at, why := verifyBlock(name, block); why != "" {
+			tail := i == len(blocks)-1
+			cut := tail && (why == tooShort || why == tooLong) && len(block)%pageSize == 0
+			return &damage{file: file, at: at, why: why, tail: tail, cut: cut}
 		}
 	}
 	return nil
@@ -122,12 +141,15 @@ func verifyBlock(name string, block []byte) (at int64, why string) {
 	for rest := block; len(rest) > 0; {
 		at = int64(len(block) - len(rest))
 		if len(rest) < recordHeader+recordChecksum {
-			return at, "the last record is too short"
+			return at, tooShort
 		}
 		length := binary.LittleEndian.Uint32(rest)
 		size := int(length &^ headersBit)
-		if size < recordHeader+recordChecksum || size > len(rest) {
+		switch {
+		case size < recordHeader+recordChecksum:
 			return at, "a record has an impossible length"
+		case size > len(rest):
+			return at, tooLong
 		}
 		subject := int(binary.LittleEndian.Uint16(rest[20:]))
 		data := rest[recordHeader : size-recordChecksum]
@@ -152,9 +174,16 @@ func bootID() string {
 	return strings.TrimSpace(string(id))
 }
 
-// acceptable reports whether a damage is what a power failure leaves: the end of what was written last is missing, and the machine has
-// been started again since. A killed process does not do that.
-func acceptable(err error, writtenDuring string) bool {
-	var found *damage
-	return errors.As(err, &found) && found.tail && writtenDuring != "" && writtenDuring != bootID()
+// explanation returns what has happened, if a damage is what the end of a process or of the machine leaves; else an empty text.
+//
+// A killed process leaves the beginning of the record that it was writing, which nobody has got an acknowledgement for. A power failure
+// takes away what the machine had not yet written to its disk.
+func (d *damage) explanation(writtenDuring string) (what string) {
+	switch {
+	case d.tail && writtenDuring != "" && writtenDuring != bootID():
+		return "the machine has stopped while presences were written, and the end of that is lost"
+	case d.cut:
+		return "the process was killed while it wrote; nothing that was acknowledged is missing"
+	}
+	return ""
 }

@@ -92,7 +92,7 @@ func lint(t *testing.T, dir string) string {
 	if _, err := os.Stat(binary); err != nil {
 		t.Fatalf("%v: `make test` builds it, or `make bin/golangci-lint` alone", err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "run", "--enable-only=depguard", "--max-issues-per-linter=0", "--max-same-issues=0", "./...")
+	cmd := exec.CommandContext(t.Context(), binary, "run", "--allow-parallel-runners", "--enable-only=depguard", "--max-issues-per-linter=0", "--max-same-issues=0", "./...")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
 	output, err := cmd.CombinedOutput()

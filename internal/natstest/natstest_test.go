@@ -2,6 +2,7 @@ package natstest_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -37,7 +38,14 @@ func TestClusterKeepsWhatItWasGiven(t *testing.T) {
 	killed.Restart(t)
 	cluster.AwaitReady(t)
 	cluster.Leader(t, "kept")
-	if msg, err := stream.GetMsg(t.Context(), 1); err != nil || string(msg.Data) != "text" {
-		t.Errorf("GetMsg = %+v, %v", msg, err)
+	// Who leads may change once more, and meanwhile nobody answers.
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		msg, err := stream.GetMsg(t.Context(), 1)
+		if err == nil && string(msg.Data) == "text" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("GetMsg = %+v, %v", msg, err)
+		}
 	}
 }
