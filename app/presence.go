@@ -186,13 +186,9 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []p
 			writes = append(writes, ports.Write{User: checked.user, Old: old, New: old})
 			planned.note(writes)
 		}
-		w := &writes[at]
-		message := w.New.Message
-		w.New = w.New.Observe(checked.status, checked.message, checked.rule.updatable.Expiry, now)
-		if w.New.Message != message {
-			message = strings.Clone(w.New.Message)
+		if fault := checked.carryOut(&writes[at].New, now); fault != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUntil, Err: fault})
 		}
-		w.New.Message = message // not the caller's string, which does not outlive the call, even if it reads the same
 	}
 	return writes, problems.OrNil()
 }
@@ -203,6 +199,30 @@ type checkedUpdate struct {
 	rule    rule
 	status  domain.Status
 	message string
+	until   domain.Timestamp
+	remove  bool
+}
+
+// carryOut makes of a presence what the update wants. It returns what is wrong with the update's end.
+func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (fault error) {
+	if u.remove {
+		*p = p.Remove(now)
+		return nil
+	}
+	message := p.Message
+	*p = p.Observe(u.status, u.message, u.rule.updatable.Expiry, now)
+	if p.Message != message {
+		message = strings.Clone(p.Message)
+	}
+	p.Message = message // not the caller's string, which does not outlive the call, even if it reads the same
+	if u.until.IsZero() {
+		return nil
+	}
+	if err := u.rule.updatable.CheckUntil(u.until, now); err != nil {
+		return err
+	}
+	*p = p.HoldUntil(u.until)
+	return nil
 }
 
 func (p *Presence) check(by domain.Principal, index int, update *domain.Update) (checkedUpdate, domain.Problems) {
@@ -212,13 +232,15 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{message: update.Message}
+	checked := checkedUpdate{message: update.Message, until: update.Until, remove: update.Remove}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
-	checked.status, err = domain.ParseStatus(update.Status)
-	fault(domain.FieldStatus, err)
-	fault(domain.FieldMessage, domain.CheckMessage(update.Message))
+	if !update.Remove {
+		checked.status, err = domain.ParseStatus(update.Status)
+		fault(domain.FieldStatus, err)
+		fault(domain.FieldMessage, domain.CheckMessage(update.Message))
+	}
 	rule, known := p.protocols[update.Protocol]
 	checked.rule = rule
 	if !known {
@@ -232,7 +254,7 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 
 // repeats returns nil if an update of a read-only protocol says what is true anyway: a client sent back what it got.
 func repeats(now domain.Presence, update checkedUpdate) error {
-	if now.Status == update.status && now.Message == update.message {
+	if !update.remove && update.until.IsZero() && now.Status == update.status && now.Message == update.message {
 		return nil
 	}
 	return domain.ReadOnly(now.Protocol, update.user)

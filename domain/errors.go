@@ -16,6 +16,7 @@ var (
 	ErrInvalidProtocol = errors.New("invalid protocol name")
 	ErrUnknownStatus   = errors.New("unknown status")
 	ErrInvalidMessage  = errors.New("invalid message")
+	ErrInvalidUntil    = errors.New("invalid end")
 	ErrReadOnly        = errors.New("read-only protocol")
 	ErrForbidden       = errors.New("not allowed")
 	ErrUnauthenticated = errors.New("not authenticated")
@@ -30,6 +31,7 @@ const (
 	FieldProtocol
 	FieldStatus
 	FieldMessage
+	FieldUntil
 )
 
 // Problem says what is wrong with one entry of a request.

@@ -72,10 +72,14 @@ func ClipMessage(message string) string {
 // Expired reports whether p's time is up: more than the configured time has passed since its last update.
 func (p Presence) Expired(now Timestamp) bool { return !p.Expires.IsZero() && now > p.Expires }
 
-// At returns p as it is at the given moment: itself, or unavailable with an empty message once it has expired.
+// At returns p as it is at the given moment: itself, or unavailable with an empty message once it has expired. What a person has set
+// is Gone then: it says nothing any more about whether that person can be reached.
 func (p Presence) At(now Timestamp) Presence {
-	if !p.Expired(now) {
+	switch {
+	case !p.Expired(now):
 		return p
+	case p.Protocol == Manual:
+		return p.Remove(p.Expires)
 	}
 	if p.Status != Unavailable || p.Message != "" {
 		p.Since = p.Expires
@@ -88,7 +92,7 @@ func (p Presence) At(now Timestamp) Presence {
 // and Expires and keeps Since.
 func (p Presence) Observe(status Status, message string, policy ExpiryPolicy, now Timestamp) Presence {
 	next := p.At(now)
-	if next.Status != status || next.Message != message || next.Since.IsZero() {
+	if next.Status != status || next.Message != message || next.Since.IsZero() || next.Gone {
 		next.Status, next.Message, next.Since = status, message, now
 	}
 	next.Updated, next.Expires = now, policy.Expires(now)
@@ -97,6 +101,14 @@ func (p Presence) Observe(status Status, message string, policy ExpiryPolicy, no
 	}
 	next.Stale, next.Gone = false, false
 	return next
+}
+
+// HoldUntil returns p with another last moment at which it holds. What expiry would not change holds for ever.
+func (p Presence) HoldUntil(until Timestamp) Presence {
+	if p.Protocol == Manual || p.Status != Unavailable || p.Message != "" {
+		p.Expires = until
+	}
+	return p
 }
 
 // MarkStale returns p for the time after its source's link was lost: kept, flagged, and unavailable when more than keep has
@@ -119,10 +131,10 @@ func (p Presence) Remove(now Timestamp) Presence {
 }
 
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
-// expiry is none; that there is one now, or none any more, is.
+// expiry is none; that there is one now, or none any more, is, and so is any other time in what a person has set: "until three".
 func (p Presence) Differs(q Presence) bool {
 	return p.Status != q.Status || p.Message != q.Message || p.Since != q.Since || p.Stale != q.Stale || p.Gone != q.Gone ||
-		p.Expires.IsZero() != q.Expires.IsZero()
+		p.Expires.IsZero() != q.Expires.IsZero() || p.Expires != q.Expires && q.Protocol == Manual
 }
 
 // Change is the news that a user's presence on one protocol is now another.
@@ -164,9 +176,11 @@ func (ps Presences) Expired(now Timestamp) bool {
 }
 
 func (ps Presences) expire(now Timestamp) Presences {
-	next := make(Presences, len(ps))
+	next := make(Presences, 0, len(ps))
 	for i := range ps {
-		next[i] = ps[i].At(now)
+		if p := ps[i].At(now); !p.Gone {
+			next = append(next, p)
+		}
 	}
 	return next
 }

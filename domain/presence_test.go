@@ -242,3 +242,26 @@ func TestPresencesAtDoesNotAllocateUnlessSomethingExpired(t *testing.T) {
 		t.Errorf("expired: %+v of %+v", got, ps)
 	}
 }
+
+// TestWhatAPersonHasSetEnds: after its end it is as if it had never been set, and until then its end is part of what it says.
+func TestWhatAPersonHasSetEnds(t *testing.T) {
+	none := domain.Presence{Protocol: domain.Manual}
+	set := none.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, 10).HoldUntil(20)
+	set.Revision = 7
+	if got := set.At(20); got != set {
+		t.Errorf("at its last moment it is %+v, want %+v", got, set)
+	}
+	if got := set.At(21); !got.Gone || got.Revision != 7 || got.Since != 20 {
+		t.Errorf("after its end it is %+v, want it gone since then", got)
+	}
+	other := domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: domain.Away}
+	if got := (domain.Presences{set, other}).At(21); len(got) != 1 || got[0] != other {
+		t.Errorf("after its end there is %+v, want only the other", got)
+	}
+	if !set.Differs(set.HoldUntil(30)) {
+		t.Error("another end is no change")
+	}
+	if again := set.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, 25); again.Gone || again.Since != 25 || again.Expires != 0 {
+		t.Errorf("set again it is %+v, want it there since then, for ever", again)
+	}
+}

@@ -29,5 +29,8 @@ func (t Timestamp) Add(d time.Duration) Timestamp {
 	return sum
 }
 
+// String renders t in RFC 3339, in UTC and to the millisecond.
+func (t Timestamp) String() string { return t.Time().Format("2006-01-02T15:04:05.000Z07:00") }
+
 // IsZero reports whether t stands for "none".
 func (t Timestamp) IsZero() bool { return t == 0 }

@@ -1,9 +1,12 @@
 package domain
 
-// Update is a request to set a user's presence on one protocol, as a client wrote it: nothing in it has been checked yet.
+// Update is a request to set a user's presence on one protocol, or to take it away, as a client wrote it: nothing in it has been checked
+// yet.
 type Update struct {
 	User     string
 	Protocol string
 	Status   string
 	Message  string
+	Until    Timestamp // the last moment at which it is to hold; zero: as long as the protocol's presences do
+	Remove   bool      // nothing is to be known of the user on this protocol; Status, Message and Until do not count
 }

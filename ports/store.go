@@ -26,7 +26,7 @@ var (
 type Write struct {
 	User domain.UserID
 	Old  domain.Presence // as it was read; if there was none, its zero value with only Protocol set
-	New  domain.Presence // Gone removes it; its Revision is the store's to give
+	New  domain.Presence // Gone removes it, and is no change if there was none; its Revision is the store's to give
 }
 
 // Store keeps the presences of all users. It may be used concurrently.
@@ -56,6 +56,18 @@ type Store interface {
 	// It returns ErrConflict if any Old is not what is stored, ErrUnavailable if the store cannot write now, or the
 	// context's error.
 	Apply(ctx context.Context, writes []Write) error
+
+	// Revision returns a revision up to which every change is seen by the reads that begin later. It does not block or allocate.
+	Revision() domain.Revision
+
+	// LastRemoval returns the revision at which a presence of a user was last removed, and up to which revision removals may be forgotten.
+	// It is zero if it is not remembered, and may be if what is stored of the user has a greater revision. It does not block or
+	// allocate.
+	LastRemoval(user domain.UserID) (last, forgotten domain.Revision)
+
+	// Removals returns what was removed after since and has not come back, in no particular order; ErrCompacted if the store may have
+	// forgotten some of it.
+	Removals(since domain.Revision) ([]domain.Change, error)
 
 	// Watch returns every presence whose revision is greater than since, and from then on every change. Removed ones that
 	// a watcher may have seen are among them, as Gone. A store need not remember for ever what was removed: if it has forgotten

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/zarafa/presence/adapters/internal/replica"
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -19,6 +20,16 @@ type Store struct{ *replica.Replica }
 
 // New makes an empty store.
 func New() *Store { return &Store{replica.New()} }
+
+// NewAt makes an empty store whose revisions begin with the time in microseconds, so that a reader who comes back with one from before a
+// restart is told that it is too old: nobody makes a million changes a second all the time.
+func NewAt(clock ports.Clock) *Store {
+	s := New()
+	s.Lock()
+	defer s.Unlock()
+	s.Compact(domain.Revision(clock.Now() / 1000)) //nolint:gosec // it is later than 1970
+	return s
+}
 
 // Apply implements ports.Store. It does not block but for other writers.
 func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {

@@ -62,6 +62,21 @@ func (mr *MockStoreMockRecorder) Each(visit interface{}) *gomock.Call {
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Each", reflect.TypeOf((*MockStore)(nil).Each), visit)
 }
 
+// LastRemoval mocks base method.
+func (m *MockStore) LastRemoval(user domain.UserID) (domain.Revision, domain.Revision) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "LastRemoval", user)
+	ret0, _ := ret[0].(domain.Revision)
+	ret1, _ := ret[1].(domain.Revision)
+	return ret0, ret1
+}
+
+// LastRemoval indicates an expected call of LastRemoval.
+func (mr *MockStoreMockRecorder) LastRemoval(user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "LastRemoval", reflect.TypeOf((*MockStore)(nil).LastRemoval), user)
+}
+
 // Presences mocks base method.
 func (m *MockStore) Presences(user domain.UserID) domain.Presences {
 	m.ctrl.T.Helper()
@@ -74,6 +89,35 @@ func (m *MockStore) Presences(user domain.UserID) domain.Presences {
 func (mr *MockStoreMockRecorder) Presences(user interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Presences", reflect.TypeOf((*MockStore)(nil).Presences), user)
+}
+
+// Removals mocks base method.
+func (m *MockStore) Removals(since domain.Revision) ([]domain.Change, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Removals", since)
+	ret0, _ := ret[0].([]domain.Change)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Removals indicates an expected call of Removals.
+func (mr *MockStoreMockRecorder) Removals(since interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Removals", reflect.TypeOf((*MockStore)(nil).Removals), since)
+}
+
+// Revision mocks base method.
+func (m *MockStore) Revision() domain.Revision {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Revision")
+	ret0, _ := ret[0].(domain.Revision)
+	return ret0
+}
+
+// Revision indicates an expected call of Revision.
+func (mr *MockStoreMockRecorder) Revision() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Revision", reflect.TypeOf((*MockStore)(nil).Revision))
 }
 
 // Slot mocks base method.

@@ -390,6 +390,32 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("after a renewal told %+v, want only bob's change", changes)
 		}
 	}},
+	{"the revision is that of the last change, and what was removed is remembered", func(t *testing.T, s ports.Store) {
+		before := s.Revision()
+		p, q := set(t, s, alice, web, domain.Busy, ""), set(t, s, alice, desk, domain.Away, "")
+		if now := s.Revision(); before >= p.Revision || now != q.Revision {
+			t.Errorf("the store's revision was %d and is %d; the presences' are %d and %d", before, now, p.Revision, q.Revision)
+		}
+		if last, forgotten := s.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
+			t.Errorf("LastRemoval = %d, %d before there was one", last, forgotten)
+		}
+		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
+		put(t, s, ports.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Gone: true}}) // was never there
+		last, _ := s.LastRemoval(alice)
+		if last <= q.Revision || last != s.Revision() {
+			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
+		}
+		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
+			t.Errorf("Removals = %+v, %v, want alice's at %d", removed, err, last)
+		}
+		if removed, err := s.Removals(last); err != nil || len(removed) != 0 {
+			t.Errorf("Removals since the last one = %+v, %v", removed, err)
+		}
+		set(t, s, alice, web, domain.Available, "")
+		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 0 {
+			t.Errorf("Removals = %+v, %v though she is back", removed, err)
+		}
+	}},
 	{"Next blocks until something changes", func(t *testing.T, s ports.Store) {
 		w := watch(t, s, 0)
 		told := make(chan []domain.Change, 1)

@@ -5,6 +5,7 @@ package replica
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/puzpuzpuz/xsync/v4"
 
@@ -12,13 +13,14 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Replica holds presences. Presences, Slot, Each, Watch and Find may be called at any time; the other methods only between
-// Lock and Unlock.
+// Replica holds presences. What implements ports.Store, and Find, may be called at any time; the other methods only between Lock and
+// Unlock.
 type Replica struct {
 	users *xsync.Map[domain.UserID, *cell]
 
+	revision atomic.Uint64 // a domain.Revision
+
 	mu       sync.Mutex // held while writing, and never while reading users
-	revision domain.Revision
 	gone     tombstones
 	watches  map[*watch]struct{}
 }
@@ -88,12 +90,37 @@ func (r *Replica) Lock() { r.mu.Lock() }
 // Unlock ends the turn of writing.
 func (r *Replica) Unlock() { r.mu.Unlock() }
 
-// Revision returns the greatest revision that was put.
-func (r *Replica) Revision() domain.Revision { return r.revision }
+// Revision implements part of ports.Store. It is the greatest revision that was put, or up to which removals are not known.
+func (r *Replica) Revision() domain.Revision { return domain.Revision(r.revision.Load()) }
 
-// Compact says that removals up to a revision are not known.
+// LastRemoval implements part of ports.Store.
+func (r *Replica) LastRemoval(user domain.UserID) (last, forgotten domain.Revision) {
+	last, _ = r.gone.users.Load(user)
+	return last, domain.Revision(r.gone.compacted.Load())
+}
+
+// Removals implements part of ports.Store.
+func (r *Replica) Removals(since domain.Revision) ([]domain.Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	removed, compacted := r.gone.since(since)
+	if compacted {
+		return nil, ports.ErrCompacted
+	}
+	return removed, nil
+}
+
+// Compact says that removals up to a revision are not known, and that whatever is put from now on has a greater one.
 func (r *Replica) Compact(revision domain.Revision) {
-	r.gone.compacted = max(r.gone.compacted, revision)
+	r.gone.compact(revision)
+	r.advance(revision)
+}
+
+// advance takes a revision into account. The lock is held.
+func (r *Replica) advance(revision domain.Revision) {
+	if revision > r.Revision() {
+		r.revision.Store(uint64(revision))
+	}
 }
 
 // Put replaces a user's presence on one protocol, or takes it away if it is Gone. Watches are told if its revision is another than
@@ -139,7 +166,7 @@ func (r *Replica) put(user domain.UserID, p versioned) {
 
 // announce tells all watches of a change.
 func (r *Replica) announce(k key, p domain.Presence) {
-	r.revision = max(r.revision, p.Revision)
+	r.advance(p.Revision)
 	if p.Gone {
 		r.gone.add(k, p)
 	} else {

@@ -33,7 +33,7 @@ type watch struct {
 func (r *Replica) Watch(since domain.Revision) ports.Watch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := &watch{of: r, since: since, began: r.revision, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	w := &watch{of: r, since: since, began: r.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.removed, w.compacted = r.gone.since(since)
 	r.watches[w] = struct{}{}
 	return w

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Feed = (*Feed)(nil)
+
+// Feed implements ports.Feed over a store.
+type Feed struct {
+	store ports.Store
+	clock ports.Clock
+}
+
+// NewFeed makes the use case.
+func NewFeed(store ports.Store, clock ports.Clock) *Feed { return &Feed{store: store, clock: clock} }
+
+// Revision implements ports.Feed.
+func (f *Feed) Revision() domain.Revision { return f.store.Revision() }
+
+// States implements ports.Feed.
+func (f *Feed) States(ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
+	now := f.clock.Now()
+	states := slices.Grow(into, len(ids))
+	var forgotten domain.Revision
+	for _, id := range ids {
+		user, err := domain.ParseUserID(id)
+		if err != nil {
+			return into, 0, invalidIDs(ids)
+		}
+		state, compacted := f.state(user, now)
+		states, forgotten = append(states, state), max(forgotten, compacted)
+	}
+	return states, forgotten, nil
+}
+
+// state returns what is known of a user.
+func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.State, forgotten domain.Revision) {
+	// The removals first: what is removed in between has a greater revision than any that is returned, and comes as a change.
+	last, forgotten := f.store.LastRemoval(user)
+	presences := f.store.Presences(user)
+	return domain.State{User: user, Revision: max(last, newest(presences)), Presences: presences.At(now)}, forgotten
+}
+
+// newest returns the greatest revision of some presences.
+func newest(presences domain.Presences) (revision domain.Revision) {
+	for i := range presences {
+		revision = max(revision, presences[i].Revision)
+	}
+	return revision
+}
+
+// Changed implements ports.Feed.
+func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
+	removals, err := f.store.Removals(since)
+	if err != nil {
+		return nil, err
+	}
+	removed := make(map[domain.UserID]domain.Revision, len(removals))
+	for _, removal := range removals {
+		removed[removal.User] = max(removed[removal.User], removal.Presence.Revision)
+	}
+	var changed []domain.State
+	f.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+		revision := newest(presences)
+		if last, some := removed[user]; some {
+			revision = max(revision, last)
+			delete(removed, user)
+		}
+		if revision > since {
+			changed = append(changed, domain.State{User: user, Revision: revision})
+		}
+		return true
+	})
+	for user, revision := range removed {
+		changed = append(changed, domain.State{User: user, Revision: revision})
+	}
+	slices.SortFunc(changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
+	return changed, nil
+}
+
+// Follow implements ports.Feed.
+func (f *Feed) Follow() ports.Following {
+	return &following{feed: f, watch: f.store.Watch(f.store.Revision()), last: make(map[domain.UserID]domain.Revision)}
+}
+
+// following implements ports.Following.
+type following struct {
+	feed  *Feed
+	watch ports.Watch
+	last  map[domain.UserID]domain.Revision // each user's last change of the batch; empty between two calls of Next
+}
+
+// Next implements ports.Following.
+func (f *following) Next(ctx context.Context) ([]domain.State, domain.Revision, error) {
+	changes, err := f.watch.Next(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, change := range changes { // which come in the order of their revisions
+		f.last[change.User] = change.Presence.Revision
+	}
+	defer clear(f.last)
+	now := f.feed.clock.Now()
+	states := make([]domain.State, 0, len(f.last))
+	for _, change := range changes {
+		revision := change.Presence.Revision
+		if f.last[change.User] != revision {
+			continue
+		}
+		state, _ := f.feed.state(change.User, now)
+		if state.Revision > revision {
+			continue // its change is on its way
+		}
+		state.Revision = revision
+		states = append(states, state)
+	}
+	return states, changes[len(changes)-1].Presence.Revision, nil
+}
+
+// Close implements ports.Following.
+func (f *following) Close() { f.watch.Close() }

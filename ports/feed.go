@@ -1,0 +1,44 @@
+package ports
+
+import (
+	"context"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// Feed tells the states of users by revision: what they are, and what changes. It carries states, not their history. It may be used
+// concurrently.
+type Feed interface {
+	// Revision returns a revision up to which every change is seen by the calls that begin later, on this daemon. It does not block or
+	// allocate.
+	Revision() domain.Revision
+
+	// States appends to into the state of each user, in order, as it is now, expiry taken into account. It also returns up to which revision
+	// removals may be forgotten (domain.State.ChangedSince). It does not block, keeps no reference to the ids, and what it returns is
+	// shared and must not be changed.
+	//
+	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
+	States(ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)
+
+	// Changed returns the users of whom something has changed after since, in the order of their revisions, without their presences: from
+	// zero on everybody of whom something is known. It returns ErrCompacted if somebody of whom nothing is known any more may be missing. It
+	// takes about a microsecond for each user who is stored.
+	Changed(since domain.Revision) ([]domain.State, error)
+
+	// Follow tells the changes from now on. It does not block.
+	Follow() Following
+}
+
+// Following is a reader's place in the changes.
+type Following interface {
+	// Next blocks until something has changed, and returns the states that are new, each user at most once, in the order of
+	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
+	// of whom a later change is on its way is missing, and comes with that one.
+	//
+	// It returns the context's error, ErrCompacted if something was missed, ErrWatchClosed after Close, or what broke the store's watch. Not
+	// to be called concurrently with itself.
+	Next(ctx context.Context) ([]domain.State, domain.Revision, error)
+
+	// Close ends it, and a Next in progress. It may be called at any time, and more than once.
+	Close()
+}
