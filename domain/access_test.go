@@ -17,6 +17,12 @@ func TestMayUpdate(t *testing.T) {
 	if !errors.Is(err, domain.ErrForbidden) || !strings.Contains(err.Error(), "markd@zarafa.com") || !strings.Contains(err.Error(), "other@zarafa.com") {
 		t.Errorf("another: %v, want ErrForbidden that names both", err)
 	}
+	if err := mark.MayWatchAll(); !errors.Is(err, domain.ErrForbidden) || !strings.Contains(err.Error(), "markd@zarafa.com") {
+		t.Errorf("everybody: %v", err)
+	}
+	if err := (domain.Principal{User: "service@zarafa.com", Service: true}).MayWatchAll(); err != nil {
+		t.Errorf("everybody, for a service: %v", err)
+	}
 	if err := (domain.Principal{User: "service@zarafa.com", Any: true}).MayUpdate("other@zarafa.com"); err != nil {
 		t.Errorf("a service: %v", err)
 	}

@@ -95,7 +95,7 @@ func (t *Tokens) Verify(token string) (domain.Principal, error) {
 	} else if err := t.checkAge(known.stamp); err != nil {
 		return domain.Principal{}, err
 	} else {
-		return t.principal(known.user), nil
+		return t.principal(known.user, known.stamp), nil
 	}
 }
 
@@ -118,11 +118,12 @@ func (t *Tokens) verify(token string, hash uint64) (domain.Principal, error) {
 		return domain.Principal{}, err
 	}
 	t.verified.note(hash, token, stamp, user, t.clock.Now()-domain.Timestamp(t.expire))
-	return t.principal(user), nil
+	return t.principal(user, stamp), nil
 }
 
-func (t *Tokens) principal(user domain.UserID) domain.Principal {
-	return domain.Principal{User: user, Any: t.any || t.services[user]}
+func (t *Tokens) principal(user domain.UserID, stamp domain.Timestamp) domain.Principal {
+	service := t.services[user]
+	return domain.Principal{User: user, Any: t.any || service, Service: service, Until: stamp.Add(t.expire)}
 }
 
 func (t *Tokens) checkAge(stamp domain.Timestamp) error {

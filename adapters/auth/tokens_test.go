@@ -71,7 +71,7 @@ func TestPublishedExample(t *testing.T) {
 		t.Errorf("Issue = %s, want %s", got, exampleToken)
 	}
 	got, err := tokens.Verify(exampleToken)
-	if want := (domain.Principal{User: "markd@zarafa.com"}); err != nil || got != want {
+	if want := (domain.Principal{User: "markd@zarafa.com", Until: domain.Timestamp(exampleTime * time.Second).Add(auth.DefaultConfig().TokenExpire)}); err != nil || got != want {
 		t.Errorf("Verify = %v, %v, want %v", got, err, want)
 	}
 }

@@ -14,9 +14,9 @@ import (
 var update = flag.Bool("update", false, "write the table of keys into docs/configuration.md")
 
 const (
-	manual  = "../../docs/configuration.md"
-	example = "../../configs/zarafa-presence.yaml"
-	unit    = "../../configs/zarafa-presence.service"
+	keysPage = "../../docs/configuration.md"
+	example  = "../../configs/zarafa-presence.yaml"
+	unit     = "../../configs/zarafa-presence.service"
 )
 
 func read(t *testing.T, name string) string {
@@ -59,7 +59,7 @@ func table(keys []config.Key) string {
 
 // The manual's table of keys is that of the program.
 func TestDocumentation(t *testing.T) {
-	text := read(t, manual)
+	text := read(t, keysPage)
 	before, rest, found := strings.Cut(text, " -->\n| key")
 	if !found {
 		before, rest, found = strings.Cut(text, "writes this table -->\n")
@@ -71,7 +71,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	want := before + " -->\n" + table(keys(t)) + rest[at:]
 	if *update {
-		if err := os.WriteFile(manual, []byte(want), 0o600); err != nil {
+		if err := os.WriteFile(keysPage, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	} else if text != want {
@@ -92,7 +92,7 @@ func TestNamesExist(t *testing.T) {
 		}
 	}
 	names := regexp.MustCompile(`PRESENCE_\w*|(?:--)?\b[a-z]+\.[a-z_]+\b`)
-	for _, file := range []string{manual, example, unit} {
+	for _, file := range []string{keysPage, example, unit} {
 		for _, name := range names.FindAllString(read(t, file), -1) {
 			section, rest, dotted := strings.Cut(strings.TrimPrefix(name, "--"), ".")
 			if dotted && (!sections[section] || rest == "listn") { // a host or file name, and the manual's example of a fault

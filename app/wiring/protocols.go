@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
 	"github.com/zarafa/presence/app/config"
@@ -15,6 +16,7 @@ import (
 
 // protocols is every protocol that this daemon knows: its name, which is its section's too, its defaults, and what provides it.
 var protocols = []protocol{
+	newProtocol("manual", manual.DefaultConfig, manual.Module),
 	newProtocol("spreed", spreed.DefaultConfig, spreed.Module),
 	newProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),
 }

@@ -27,7 +27,7 @@ type Settings struct {
 
 func defaultSettings() *Settings {
 	s := &Settings{
-		General: General{Protocols: []string{"spreed"}},
+		General: General{Protocols: []string{"spreed", "manual"}},
 		HTTP:    http.DefaultConfig(),
 		Auth:    auth.DefaultConfig(),
 		Store:   DefaultStore(),

@@ -160,9 +160,9 @@ func TestValidate(t *testing.T) {
 		want    string // empty: accepted
 	}{
 		{environment([]string{"spreed"}), ""},
-		{environment(nil), "environment variable PRESENCE_PROTOCOLS: protocols: at least one is needed; known are spreed, xmpp"},
-		{environment([]string{"sprede"}), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "sprede"; did you mean spreed?; known are spreed, xmpp`},
-		{environment([]string{"telepathy"}), `protocols: unknown protocol "telepathy"; known are spreed, xmpp`},
+		{environment(nil), "environment variable PRESENCE_PROTOCOLS: protocols: at least one is needed; known are manual, spreed, xmpp"},
+		{environment([]string{"sprede"}), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "sprede"; did you mean spreed?; known are manual, spreed, xmpp`},
+		{environment([]string{"telepathy"}), `protocols: unknown protocol "telepathy"; known are manual, spreed, xmpp`},
 		{environment([]string{"spreed", "spreed"}), "protocols: spreed is there twice"},
 		{append(environment([]string{"spreed"}), "PRESENCE_STORE__KIND=redis"), `store.kind: must be nats or memory, it is "redis"`},
 		{append(environment([]string{"spreed"}), "PRESENCE_LOG__LEVEL=loud"), `log.level: must be debug, info, warn or error; it is "loud"`},

@@ -386,7 +386,7 @@ func TestProgress(t *testing.T) {
 	}
 	buf := make([]byte, 1000)
 	var got string
-	for !strings.Contains(got, "exported") {
+	for !strings.HasSuffix(got, "exported\r\n") {
 		n, err := master.Read(buf)
 		if err != nil {
 			t.Fatal(err)
