@@ -40,8 +40,8 @@ func startPair(t tester) *pair {
 		t.Fatal(err)
 	}
 	p.running = &running{tokens: newTokens(t), presence: presence, store: store, log: new(logged)}
-	p.Server = startServer(t, localConfig(), presence, p.tokens, p.log)
-	p.forgetful = startServer(t, localConfig(), presence, p.tokens, p.log)
+	p.Server = startServer(t, localConfig(), presence, nil, p.tokens, p.log)
+	p.forgetful = startServer(t, localConfig(), presence, nil, p.tokens, p.log)
 	return p
 }
 

@@ -42,6 +42,7 @@ const (
 type Server struct {
 	cfg       Config
 	presence  ports.Presence
+	feed      ports.Feed
 	readiness ports.Readiness
 	tokens    ports.Tokens
 	log       *slog.Logger
@@ -62,10 +63,11 @@ type Server struct {
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
+func New(cfg Config, presence ports.Presence, feed ports.Feed, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
 	s := &Server{
 		cfg:       cfg,
 		presence:  presence,
+		feed:      feed,
 		readiness: readiness,
 		tokens:    tokens,
 		log:       log,

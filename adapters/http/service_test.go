@@ -140,16 +140,16 @@ func startOn(t tester, store ports.Store) *running {
 func startWith(t tester, cfg http.Config, store ports.Store) *running {
 	t.Helper()
 	r := &running{tokens: newTokens(t), presence: newPresence(t, store), store: store, log: new(logged)}
-	r.Server = startServer(t, cfg, r.presence, r.tokens, r.log)
+	r.Server = startServer(t, cfg, r.presence, app.NewFeed(store, clock.New()), r.tokens, r.log)
 	return r
 }
 
 // startServer starts a server over any use case, and stops it after the test.
-func startServer(t tester, cfg http.Config, presence ports.Presence, tokens ports.Tokens, log io.Writer) *http.Server {
+func startServer(t tester, cfg http.Config, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, log io.Writer) *http.Server {
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, presence, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, presence, feed, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

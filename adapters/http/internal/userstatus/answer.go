@@ -1,14 +1,12 @@
 package userstatus
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
 	"sync/atomic"
-	"unicode/utf8"
-	"unsafe"
 
+	"github.com/zarafa/presence/adapters/http/internal/jsontext"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -47,13 +45,13 @@ func (a Answer) appendEntry(dst []byte, i int) []byte {
 		dst = append(dst, ',')
 	}
 	dst = append(dst, entryBegin[1:]...)
-	dst = appendText(dst, a.Users[i])
+	dst = jsontext.Append(dst, a.Users[i])
 	dst = append(dst, '"')
 	for j := range a.Found[i] {
 		p := &a.Found[i][j]
 		m := middleOf(p.Protocol, p.Status)
 		dst = append(dst, m.text[:m.size]...)
-		dst = appendText(dst, p.Message)
+		dst = jsontext.Append(dst, p.Message)
 		dst = append(dst, `"}`...)
 	}
 	return append(dst, '}')
@@ -74,7 +72,7 @@ func (a Answer) appendPlainEntry(dst []byte, i int) ([]byte, bool) {
 		begin = entryBegin[1:]
 	}
 	at += copy(out[at:], begin)
-	plain := copyPlain(out[at:], user)
+	plain := jsontext.CopyPlain(out[at:], user)
 	at += len(user)
 	out[at] = '"'
 	at++
@@ -83,7 +81,7 @@ func (a Answer) appendPlainEntry(dst []byte, i int) ([]byte, bool) {
 		m := middleOf(p.Protocol, p.Status)
 		*(*[maxMiddle]byte)(out[at:]) = m.text
 		at += m.size
-		plain = copyPlain(out[at:], p.Message) && plain
+		plain = jsontext.CopyPlain(out[at:], p.Message) && plain
 		at += len(p.Message)
 		out[at], out[at+1] = '"', '}'
 		at += 2
@@ -150,7 +148,7 @@ func (a Answer) Size() int {
 	var scratch []byte
 	add := func(text string) {
 		var n int
-		n, scratch = textSize(text, scratch)
+		n, scratch = jsontext.Size(text, scratch)
 		size += n
 	}
 	for i, user := range a.Users {
@@ -185,90 +183,4 @@ func (a Answer) WriteTo(w io.Writer) (written int64, err error) {
 	}
 	n, err := w.Write(append(buffer, answerEnd...))
 	return written + int64(n), err
-}
-
-const digits = "0123456789abcdef"
-
-// appendText appends s as the inside of a JSON string. Like encoding/json it escapes U+2028 and U+2029, which JavaScript of old
-// takes for the end of a line, and replaces what is not UTF-8.
-func appendText(dst []byte, s string) []byte {
-	n := len(dst)
-	dst = slices.Grow(dst, len(s))[:n+len(s)]
-	if copyPlain(dst[n:], s) {
-		return dst
-	}
-	return appendEscaped(dst[:n], s)
-}
-
-// copyPlain copies s to dst, which is at least as long, and reports whether it is plain ASCII that needs no escaping. It does eight bytes at a
-// time, the last eight overlapping those before.
-func copyPlain(dst []byte, s string) bool {
-	if len(s) < 8 {
-		for i := range len(s) {
-			c := s[i]
-			if c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
-				return false
-			}
-			dst[i] = c
-		}
-		return true
-	}
-	src := unsafe.Slice(unsafe.StringData(s), len(s))
-	dst = dst[:len(src)]
-	var found uint64
-	for len(src) >= 16 {
-		x := binary.LittleEndian.Uint64(src)
-		binary.LittleEndian.PutUint64(dst, x)
-		found |= notPlain(x)
-		src, dst = src[8:], dst[8:]
-	}
-	x, y := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[len(src)-8:])
-	binary.LittleEndian.PutUint64(dst, x)
-	binary.LittleEndian.PutUint64(dst[len(dst)-8:], y)
-	return (found|notPlain(x)|notPlain(y))&highs == 0
-}
-
-// notPlain has a high bit set if any byte in x is not ASCII, or would have to be escaped.
-func notPlain(x uint64) uint64 {
-	return x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
-}
-
-// textSize returns how many bytes appendText appends. It uses scratch to find out, and returns it for the next time.
-func textSize(s string, scratch []byte) (size int, _ []byte) {
-	src := unsafe.Slice(unsafe.StringData(s), len(s))
-	var found uint64
-	for ; len(src) >= 8; src = src[8:] {
-		found |= notPlain(binary.LittleEndian.Uint64(src))
-	}
-	for _, c := range src {
-		found |= notPlain(uint64(c) * ones)
-	}
-	if found&highs == 0 {
-		return len(s), scratch
-	}
-	scratch = appendEscaped(scratch[:0], s)
-	return len(scratch), scratch
-}
-
-// appendEscaped is appendText for what may need escaping.
-func appendEscaped(dst []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\n':
-			dst = append(dst, '\\', 'n')
-		case r == '\r':
-			dst = append(dst, '\\', 'r')
-		case r == '\t':
-			dst = append(dst, '\\', 't')
-		case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError && size == 1:
-			dst = append(dst, '\\', 'u', digits[r>>12], digits[r>>8&15], digits[r>>4&15], digits[r&15])
-		default:
-			dst = append(dst, s[i:i+size]...)
-		}
-		i += size
-	}
-	return dst
 }
