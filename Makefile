@@ -39,6 +39,7 @@ generate: ## make the mocks of the ports anew
 
 .PHONY: bench
 bench: ## measure everything that docs/architecture.md quotes, against references in the same run
+	scripts/install-test-packages
 	go test -run '^$$' -bench . -benchtime 1x -benchmem -timeout 30m $(BENCH)
 
 BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')

@@ -9,4 +9,6 @@ type State struct {
 
 // ChangedSince reports whether a reader who knew everything as of a revision has to be told this state. What was removed up to the revision
 // forgotten is not remembered, so somebody who left off before may have missed anything.
-func (s State) ChangedSince(since, forgotten Revision) bool { return s.Revision > since || since < forgotten }
+func (s State) ChangedSince(since, forgotten Revision) bool {
+	return s.Revision > since || since < forgotten
+}

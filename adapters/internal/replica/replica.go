@@ -20,9 +20,9 @@ type Replica struct {
 
 	revision atomic.Uint64 // a domain.Revision
 
-	mu       sync.Mutex // held while writing, and never while reading users
-	gone     tombstones
-	watches  map[*watch]struct{}
+	mu      sync.Mutex // held while writing, and never while reading users
+	gone    tombstones
+	watches map[*watch]struct{}
 }
 
 type key struct {
