@@ -243,3 +243,30 @@ func TestExpirerReportsABrokenWatch(t *testing.T) {
 		t.Errorf("Run = %v, want what broke the watch", err)
 	}
 }
+
+// TestWhatWasSetByHandIsGoneAtItsEnd: also when its end was moved, earlier or later, while it held.
+func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
+	expiring(t, func(t *testing.T, _ *app.Presence, store *memory.Store) {
+		var end domain.Timestamp
+		for _, minutes := range []time.Duration{10, 30, 20} {
+			old, _ := store.Presences(mark).On(domain.Manual)
+			now := clock.New().Now()
+			end = now.Add(minutes * time.Minute)
+			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{}, now).HoldUntil(end)
+			if err := store.Apply(t.Context(), []ports.Write{{User: mark, Old: old, New: next}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		set, _ := store.Presences(mark).On(domain.Manual)
+		watch := store.Watch(set.Revision)
+		defer watch.Close()
+		changes, err := watch.Next(t.Context())
+		if err != nil || len(changes) != 1 || !changes[0].Presence.Gone || store.Presences(mark) != nil {
+			t.Errorf("announced %+v, %v; stored is %+v", changes, err, store.Presences(mark))
+		}
+		if late := time.Since(end.Time()); late <= 0 || late > time.Second {
+			t.Errorf("announced %v after the end", late)
+		}
+	})
+}
