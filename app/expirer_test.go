@@ -248,10 +248,10 @@ func TestExpirerReportsABrokenWatch(t *testing.T) {
 func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
 	expiring(t, func(t *testing.T, _ *app.Presence, store *memory.Store) {
 		var end domain.Timestamp
-		for _, minutes := range []time.Duration{10, 30, 20} {
+		for _, after := range []time.Duration{10 * time.Minute, 30 * time.Minute, 20 * time.Minute} {
 			old, _ := store.Presences(mark).On(domain.Manual)
 			now := clock.New().Now()
-			end = now.Add(minutes * time.Minute)
+			end = now.Add(after)
 			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{}, now).HoldUntil(end)
 			if err := store.Apply(t.Context(), []ports.Write{{User: mark, Old: old, New: next}}); err != nil {
 				t.Fatal(err)
