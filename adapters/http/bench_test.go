@@ -143,6 +143,19 @@ func load(b *testing.B, server net.Addr, request func(client int) string, vary f
 
 func loadOf(b *testing.B, clients int, server net.Addr, request func(client int) string, vary func([]byte)) bench.Load {
 	b.Helper()
+	return closedLoop(b, clients, server, request, vary, success{begin: "HTTP/1.1 200 ", size: responseSize(b, server, []byte(request(0)))})
+}
+
+// success is what the answer to a request that succeeds looks like.
+type success struct {
+	begin string
+	size  int // in bytes
+}
+
+// closedLoop returns a load over as many connections as there are clients. Each has one request under way at a time. Every answer must be
+// like want.
+func closedLoop(b *testing.B, clients int, server net.Addr, request func(client int) string, vary func([]byte), want success) bench.Load {
+	b.Helper()
 	var conns []net.Conn
 	var requests [][]byte
 	for i := range clients {
@@ -153,12 +166,11 @@ func loadOf(b *testing.B, clients int, server net.Addr, request func(client int)
 		b.Cleanup(func() { _ = c.Close() })
 		conns, requests = append(conns, c), append(requests, []byte(request(i)))
 	}
-	size := responseSize(b, conns[0], requests[0])
 	return func(stop func() bool) int {
 		var all sync.WaitGroup
 		counts := make([]int, clients)
 		for i, c := range conns {
-			all.Go(func() { counts[i] = exchange(b, c, requests[i], size, vary, stop) })
+			all.Go(func() { counts[i] = exchange(b, c, requests[i], want, vary, stop) })
 		}
 		all.Wait()
 		total := 0
@@ -169,9 +181,9 @@ func loadOf(b *testing.B, clients int, server net.Addr, request func(client int)
 	}
 }
 
-// exchange sends a request and reads its response, which must have the given size and be a success, until stop says so.
-func exchange(b *testing.B, c net.Conn, request []byte, size int, vary func([]byte), stop func() bool) (n int) {
-	response := make([]byte, size)
+// exchange sends a request and reads its answer, until stop says so.
+func exchange(b *testing.B, c net.Conn, request []byte, want success, vary func([]byte), stop func() bool) (n int) {
+	response := make([]byte, want.size)
 	for ; !stop(); n++ {
 		vary(request)
 		if _, err := c.Write(request); err != nil {
@@ -182,7 +194,7 @@ func exchange(b *testing.B, c net.Conn, request []byte, size int, vary func([]by
 			b.Error(err)
 			return n
 		}
-		if !bytes.HasPrefix(response, []byte("HTTP/1.1 200 ")) {
+		if string(response[:len(want.begin)]) != want.begin {
 			b.Errorf("%s", response)
 			return n
 		}
@@ -190,9 +202,14 @@ func exchange(b *testing.B, c net.Conn, request []byte, size int, vary func([]by
 	return n
 }
 
-// responseSize sends a request once and finds out how long its response is.
-func responseSize(b *testing.B, c net.Conn, request []byte) int {
+// responseSize sends a request once, on a connection of its own, and finds out how long its response is.
+func responseSize(b *testing.B, server net.Addr, request []byte) int {
 	b.Helper()
+	c, err := net.Dial("tcp", server.String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
 	if _, err := c.Write(request); err != nil {
 		b.Fatal(err)
 	}

@@ -13,41 +13,49 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// writers is how many clients put at the same time when a store on the disk is compared with one in memory.
-const writers = 64
+// durableClients is how many clients ask or put at the same time when a store on the disk is compared with one in memory.
+const durableClients = 64
 
-// BenchmarkDurable compares a daemon whose store survives a killed process with one that keeps presences in memory alone.
+// BenchmarkDurable compares a daemon whose store survives a killed process with one that keeps presences in memory alone, and for the
+// record with a Redis that writes to the disk. Redis does less: it keeps a record unread under a name, for anyone who asks. And it is a process of
+// its own, while the daemon shares one with the clients. The clients are the same for all, and in this process.
 func BenchmarkDurable(b *testing.B) {
 	durable := startOn(b, durableStore(b))
 	volatile := startOn(b, memory.New())
+	redis := startRedis(b)
 	b.Run("get", func(b *testing.B) {
-		for i := range connections {
+		for i := range durableClients {
 			durable.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
 			volatile.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
 		}
 		get := func(r *running) bench.Load {
-			return load(b, r.Addr(), func(client int) string { return request("GET", r.body(mark, entry(client))) }, func([]byte) {})
+			return loadOf(b, durableClients, r.Addr(), func(client int) string { return request("GET", r.body(mark, entry(client))) }, func([]byte) {})
 		}
-		bench.Compare(b, 0.95, get(volatile), get(durable))
+		bench.Compare(b, 0.95, get(volatile), get(durable), bench.Beside{Name: "redis", Load: redis.get(b, recordOf(durable, 0))})
 	})
 	// Every time a client puts, it is another user's turn, and each turn a user shows something else.
 	b.Run("put", func(b *testing.B) {
-		turns := make([]int, writers)
-		vary := func(request []byte) { nextUser(request, turns) }
+		turns := make([]int, durableClients)
 		put := func(r *running) bench.Load {
-			return loadOf(b, writers, r.Addr(), func(client int) string {
-				return request("PUT", r.body(service, fmt.Sprintf(`{"user_id":"u%03d-%06d@example.test","spreed":{"status":"busy","message":"meeting 0000"}}`, client, 0)))
-			}, vary)
+			return loadOf(b, durableClients, r.Addr(), func(client int) string { return request("PUT", recordOf(r, client)) },
+				func(request []byte) { nextUser(request, turns) })
 		}
-		bench.Compare(b, 0.5, put(volatile), put(durable))
+		set := redis.set(b, func(client int) string { return recordOf(durable, client) }, func(request []byte) []byte { return nextUser(request, turns) })
+		bench.Compare(b, 0.5, put(volatile), put(durable), bench.Beside{Name: "redis", Load: set})
 	})
+}
+
+// recordOf returns the body of a client's put, which is what Redis is given to keep.
+func recordOf(r *running, client int) string {
+	return r.body(service, fmt.Sprintf(`{"user_id":"u%03d-%06d@example.test","spreed":{"status":"busy","message":"meeting 0000"}}`, client, 0))
 }
 
 // usersOfClient is how many users one client puts in turn.
 const usersOfClient = 1000
 
-// nextUser makes of a put the client's next one: another user, and after each round of them another message.
-func nextUser(request []byte, turns []int) {
+// nextUser makes of a put that ends with its body the client's next one: another user, and after each round of them another message. It
+// returns the user's id, as it is in the request.
+func nextUser(request []byte, turns []int) []byte {
 	at := len(request) - len(`uCCC-UUUUUU@example.test","spreed":{"status":"busy","message":"meeting 0000"}}]}`)
 	var client int
 	_, _ = fmt.Sscanf(string(request[at+1:at+4]), "%d", &client)
@@ -55,6 +63,7 @@ func nextUser(request []byte, turns []int) {
 	putNumber(request[at+5:at+11], turns[client]%usersOfClient)
 	end := len(request) - len(`"}}]}`)
 	putNumber(request[end-4:end], turns[client]/usersOfClient)
+	return request[at : at+len(`uCCC-UUUUUU@example.test`)]
 }
 
 // putNumber writes a number into digits.

@@ -9,42 +9,61 @@ import (
 	"time"
 )
 
-// Rounds is how many times each side is measured, in turns. The medians are compared.
+// Rounds is how many times each load is measured, in turns. The medians are compared.
 const Rounds = 7
 
-// Slice is how long one side runs in one round.
+// Slice is how long one load runs in one round.
 const Slice = 700 * time.Millisecond
 
 // Load does as much work as it can until stop reports true and returns how many operations that was. It is called several times.
 type Load func(stop func() bool) (operations int)
 
-// Compare runs reference and subject in turns, reports the median rate of each and the median of the rounds' ratios, and the
-// memory that one operation of the subject allocates (in the whole process, so the load's own share is included). It
-// fails the benchmark if the ratio is below floor.
-func Compare(b *testing.B, floor float64, reference, subject Load) {
+// Beside is a load that is measured in the same rounds for the record.
+type Beside struct {
+	Name string // one word, for the names of the metrics
+	Load Load
+}
+
+// Compare runs reference, subject and what is measured beside them in turns. It reports the median rate of each, the median of the rounds'
+// ratios of the subject to each other one, and the memory that one operation of the subject allocates (in the whole process, so the load's own
+// share is included). It fails the benchmark if the ratio to the reference is below floor.
+func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Beside) {
 	b.Helper()
-	measure(reference) // warm up
+	others := append([]Beside{{Name: "reference", Load: reference}}, beside...)
+	for _, other := range others { // warm up
+		measure(other.Load)
+	}
 	measure(subject)
-	var ratios, references, subjects []float64
+	rates, ratios := make([][]float64, len(others)), make([][]float64, len(others))
+	var subjects []float64
 	var allocs, bytes uint64
 	var operations int
 	for range Rounds {
-		ref := measure(reference)
+		for i, other := range others {
+			rates[i] = append(rates[i], measure(other.Load).rate)
+		}
 		sub := measure(subject)
-		references, subjects = append(references, ref.rate), append(subjects, sub.rate)
-		ratios = append(ratios, sub.rate/ref.rate)
+		subjects = append(subjects, sub.rate)
+		for i := range others {
+			ratios[i] = append(ratios[i], sub.rate/rates[i][len(rates[i])-1])
+		}
 		allocs, bytes, operations = allocs+sub.allocs, bytes+sub.bytes, operations+sub.operations
 	}
-	ratio := Median(ratios)
 	b.ReportMetric(0, "ns/op") // the number of iterations means nothing here
-	b.ReportMetric(Median(references), "reference/s")
 	b.ReportMetric(Median(subjects), "subject/s")
+	for i, other := range others {
+		b.ReportMetric(Median(rates[i]), other.Name+"/s")
+		if i > 0 {
+			b.ReportMetric(Median(ratios[i]), "ratio-to-"+other.Name)
+		}
+	}
 	b.ReportMetric(float64(allocs)/float64(operations), "allocs/op")
 	b.ReportMetric(float64(bytes)/float64(operations), "B/op")
+	ratio := Median(ratios[0])
 	b.ReportMetric(ratio, "ratio")
 	b.ReportMetric(floor, "floor")
 	if ratio < floor {
-		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(subjects), Median(references))
+		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(subjects), Median(rates[0]))
 	}
 }
 
