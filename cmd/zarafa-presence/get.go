@@ -77,16 +77,21 @@ func writeJSON(w io.Writer, people []person) error {
 	if err := encoder.Encode(people); err != nil {
 		return err
 	}
-	var escaped []byte
-	for _, r := range document.String() {
+	_, err := w.Write(escapeTerminal([]byte(document.String())))
+	return err
+}
+
+// escapeTerminal escapes in a JSON document what a terminal would obey, which changes no value.
+func escapeTerminal(document []byte) []byte {
+	escaped := make([]byte, 0, len(document))
+	for _, r := range string(document) {
 		if r != '\n' && unprintable(r) {
 			escaped = fmt.Appendf(escaped, `\u%04x`, r)
 		} else {
 			escaped = utf8.AppendRune(escaped, r)
 		}
 	}
-	_, err := w.Write(escaped)
-	return err
+	return escaped
 }
 
 // person is what the daemon says of one user, and what is printed as JSON.
