@@ -35,6 +35,7 @@ type recorder struct {
 	protocol domain.Protocol
 	store    ports.Store
 	clock    ports.Clock
+	standing *standing
 	log      *slog.Logger
 	wake     chan struct{} // holds one token while there may be something to write
 
@@ -62,11 +63,12 @@ const (
 	synced
 )
 
-func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, log *slog.Logger) *recorder {
+func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, standing *standing, log *slog.Logger) *recorder {
 	return &recorder{
 		protocol:   protocol,
 		store:      store,
 		clock:      clock,
+		standing:   standing,
 		log:        log,
 		wake:       make(chan struct{}, 1),
 		attendance: newAttendance(),
@@ -79,6 +81,7 @@ func (r *recorder) Connected() {
 	defer r.mu.Unlock()
 	if r.connectedAt.IsZero() {
 		r.connectedAt = r.clock.Now()
+		r.standing.enter(domain.SourceConnected)
 		r.log.Info("source connected")
 	}
 }
@@ -131,6 +134,7 @@ func (r *recorder) fold() {
 	for i := range told {
 		r.enter(&told[i])
 	}
+	r.standing.saw(len(r.attendance.devices))
 	clear(told)
 	r.spare = told
 }
@@ -146,6 +150,7 @@ func (r *recorder) enter(t *tiding) {
 		r.attendance.forget(t.report.User)
 	case synced:
 		r.attendance.sync()
+		r.standing.enter(domain.SourceSynced)
 		r.log.Info("source in sync", "users", len(r.attendance.devices))
 	}
 }

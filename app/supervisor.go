@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,11 @@ type Supervisor struct {
 	leases  ports.Leases
 	clock   ports.Clock
 	log     *slog.Logger
+
+	standings []*standing // one for each of the sources
 }
+
+var _ ports.Sources = (*Supervisor)(nil)
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
 func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
@@ -39,26 +44,42 @@ func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Lease
 		}
 		seen[source.Protocol()] = true
 	}
-	return &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}, nil
+	s := &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}
+	for _, source := range sources {
+		s.standings = append(s.standings, newStanding(source.Protocol(), clock))
+	}
+	return s, nil
+}
+
+// Statuses implements ports.Sources.
+func (s *Supervisor) Statuses() []domain.SourceStatus {
+	statuses := make([]domain.SourceStatus, 0, len(s.standings))
+	for _, standing := range s.standings {
+		statuses = append(statuses, standing.get())
+	}
+	slices.SortFunc(statuses, func(a, b domain.SourceStatus) int { return a.Protocol.Compare(b.Protocol) })
+	return statuses
 }
 
 // Run runs the sources until ctx ends, and returns when all of them have. To be called once.
 func (s *Supervisor) Run(ctx context.Context) {
 	var running sync.WaitGroup
-	for _, source := range s.sources {
+	for i, source := range s.sources {
+		standing := s.standings[i]
 		running.Go(func() {
-			s.leases.Hold(ctx, source.Protocol().String(), func(ctx context.Context) { s.supervise(ctx, source) })
+			s.leases.Hold(ctx, source.Protocol().String(), func(ctx context.Context) { s.supervise(ctx, source, standing) })
 		})
 	}
 	running.Wait()
 }
 
 // supervise runs one source again and again.
-func (s *Supervisor) supervise(ctx context.Context, source ports.Source) {
+func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standing *standing) {
+	defer standing.enter(domain.SourceStandby)
 	log := s.log.With("protocol", source.Protocol())
 	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
 	for failures := 0; ; {
-		held, err := s.runOnce(ctx, source, log)
+		held, err := s.runOnce(ctx, source, standing, log)
 		if ctx.Err() != nil {
 			return
 		}
@@ -67,8 +88,13 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source) {
 		}
 		delay := retryDelay(failures, err)
 		failures++
+		state, retryAt := domain.SourceWaiting, s.clock.Now().Add(delay)
+		if errors.Is(err, ports.ErrRejected) {
+			state = domain.SourceRejected
+		}
+		standing.wait(state, err, retryAt)
 		switch {
-		case errors.Is(err, ports.ErrRejected):
+		case state == domain.SourceRejected:
 			log.Error("source rejected: check its configuration", "err", err, "retry_in", delay)
 		case held > 0:
 			log.Warn("source lost", "err", err, "held", held.Round(time.Second), "retry_in", delay)
@@ -89,8 +115,9 @@ func retryDelay(failures int, err error) time.Duration {
 }
 
 // runOnce is one Run of a source, and what has to follow it. It returns how long the connection held.
-func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, log *slog.Logger) (time.Duration, error) {
-	recorder := newRecorder(source.Protocol(), s.store, s.clock, log)
+func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing *standing, log *slog.Logger) (time.Duration, error) {
+	standing.enter(domain.SourceConnecting)
+	recorder := newRecorder(source.Protocol(), s.store, s.clock, standing, log)
 	recording, stop := context.WithCancel(ctx)
 	var recorded sync.WaitGroup
 	recorded.Go(func() { recorder.record(recording) })

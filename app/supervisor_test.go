@@ -31,6 +31,8 @@ type stage struct {
 	runs  chan ports.Observer
 	lose  chan error
 	log   bytes.Buffer
+
+	supervisor *app.Supervisor
 }
 
 func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
@@ -44,6 +46,7 @@ func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		s.supervisor = supervisor
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { supervisor.Run(ctx) })

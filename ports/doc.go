@@ -4,6 +4,7 @@
 //
 //   - Presence: ask and update. The HTTP adapter and whatever comes beside it call it.
 //   - Feed: states by revision, and their changes as they happen.
+//   - Sources: how the sources are doing.
 //   - Readiness: whether that makes sense yet. The wiring implements it, which knows what has to be started first.
 //   - Observer: what a source tells the use cases while it is connected.
 //
@@ -20,6 +21,7 @@ package ports
 
 //go:generate go tool mockgen -source=presence.go -destination=mocks/presence.go -package=mocks
 //go:generate go tool mockgen -source=feed.go -destination=mocks/feed.go -package=mocks
+//go:generate go tool mockgen -source=sources.go -destination=mocks/sources.go -package=mocks
 //go:generate go tool mockgen -source=readiness.go -destination=mocks/readiness.go -package=mocks
 //go:generate go tool mockgen -source=store.go -destination=mocks/store.go -package=mocks
 //go:generate go tool mockgen -source=leases.go -destination=mocks/leases.go -package=mocks

@@ -29,7 +29,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 	defer other.Close()
 	cfg := localConfig()
 	cfg.Listen = other.Addr().String()
-	server := http.New(cfg, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(cfg, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	err = server.Start(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "http.listen: "+cfg.Listen+" is taken by another program") {
 		t.Errorf("Start: %v", err)
@@ -46,7 +46,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 func TestLoading(t *testing.T) {
 	var loaded loading
 	tokens, store := newTokens(t), memory.New()
-	server := http.New(localConfig(), newPresence(t, store), app.NewFeed(store, clock.New()), &loaded, tokens, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), newPresence(t, store), app.NewFeed(store, clock.New()), nil, &loaded, tokens, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestLoading(t *testing.T) {
 }
 
 func TestStartAndStopTwice(t *testing.T) {
-	server := http.New(localConfig(), nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ type Server struct {
 	cfg       Config
 	presence  ports.Presence
 	feed      ports.Feed
+	sources   ports.Sources
 	readiness ports.Readiness
 	tokens    ports.Tokens
 	log       *slog.Logger
@@ -63,11 +64,12 @@ type Server struct {
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
+func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
 	s := &Server{
 		cfg:       cfg,
 		presence:  presence,
 		feed:      feed,
+		sources:   sources,
 		readiness: readiness,
 		tokens:    tokens,
 		log:       log,

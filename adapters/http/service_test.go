@@ -88,6 +88,18 @@ func (l *loading) Ready() error {
 	return ports.ErrLoading
 }
 
+// someSources is a ports.Sources with one source in each of three states.
+type someSources struct{}
+
+func (someSources) Statuses() []domain.SourceStatus {
+	at := domain.TimestampOf(time.Date(2026, 11, 23, 9, 0, 0, 250e6, time.UTC))
+	return []domain.SourceStatus{
+		{Protocol: domain.MustProtocol("irc"), State: domain.SourceStandby, Since: at},
+		{Protocol: domain.MustProtocol("sip"), State: domain.SourceRejected, Since: at, Error: `the server said "no"`, RetryAt: at.Add(5 * time.Minute)},
+		{Protocol: xmpp, State: domain.SourceSynced, Since: at, Users: 42},
+	}
+}
+
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
@@ -149,7 +161,7 @@ func startServer(t tester, cfg http.Config, presence ports.Presence, feed ports.
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, presence, feed, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, presence, feed, someSources{}, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

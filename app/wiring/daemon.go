@@ -100,7 +100,8 @@ func options(s *Settings, log *slog.Logger, background *work) fx.Option {
 		}
 	}
 	return fx.Options(append(all,
-		fx.Provide(newPresence, fx.Annotate(app.NewFeed, fx.As(new(ports.Feed))), app.NewExpirer, newSupervisor),
+		fx.Provide(newPresence, fx.Annotate(app.NewFeed, fx.As(new(ports.Feed))), app.NewExpirer,
+			fx.Annotate(newSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("expirer", fx.Invoke(func(lc fx.Lifecycle, w *work, e *app.Expirer) { w.during(lc, "the expirer", e.Run) })),
 		fx.Module("supervisor", fx.Invoke(func(lc fx.Lifecycle, w *work, s *app.Supervisor) {
 			w.during(lc, "the supervisor of the sources", func(ctx context.Context) error { s.Run(ctx); return nil })

@@ -1,0 +1,39 @@
+package domain
+
+import "fmt"
+
+// SourceState says how a source of presences is doing.
+type SourceState uint8
+
+// The states of a source.
+const (
+	SourceStandby    SourceState = iota // it does not run here: another daemon runs it, or this one has not begun or is ending
+	SourceConnecting                    // it is trying to connect
+	SourceConnected                     // the server has accepted the connection; not everyone has been reported yet
+	SourceSynced                        // everyone who is online has been reported, and changes come as they happen
+	SourceWaiting                       // it could not connect, or the link was lost; it will try again
+	SourceRejected                      // the server refused it, so it needs a person; it will try again, but not soon
+)
+
+var sourceStateNames = [...]string{
+	SourceStandby: "standby", SourceConnecting: "connecting", SourceConnected: "connected", SourceSynced: "synced",
+	SourceWaiting: "waiting", SourceRejected: "rejected",
+}
+
+// String returns the state in one word.
+func (s SourceState) String() string {
+	if int(s) < len(sourceStateNames) {
+		return sourceStateNames[s]
+	}
+	return fmt.Sprintf("SourceState(%d)", uint8(s))
+}
+
+// SourceStatus is how the source of one protocol is doing.
+type SourceStatus struct {
+	Protocol Protocol
+	State    SourceState
+	Since    Timestamp // when it came into this state
+	Users    int       // of how many users the connection has told; zero if there is none
+	Error    string    // why the last connection ended or could not be made; empty while there is one, and before the first
+	RetryAt  Timestamp // when it will try again, if it is waiting or rejected; else zero
+}

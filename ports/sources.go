@@ -1,0 +1,10 @@
+package ports
+
+import "github.com/zarafa/presence/domain"
+
+// Sources tells how the sources of this daemon are doing. It may be used concurrently.
+type Sources interface {
+	// Statuses returns the status of each source, in the order of their protocols' names. It does not block. What it returns is the
+	// caller's.
+	Statuses() []domain.SourceStatus
+}
