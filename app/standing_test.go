@@ -64,7 +64,7 @@ func TestTheStatusFollowsTheSource(t *testing.T) {
 
 		s.lose <- errors.New("the link broke")
 		lost := s.is(t, domain.SourceWaiting, 0, "the link broke")
-		seen = <-s.runs
+		<-s.runs
 		if got := s.is(t, domain.SourceConnecting, 0, "the link broke"); got.Since != lost.RetryAt {
 			t.Errorf("connecting since %s, announced was %s", got.Since, lost.RetryAt)
 		}
