@@ -46,7 +46,7 @@ BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirnam
 
 .PHONY: chaos
 chaos: ## kill the daemon KILLS times (100) while clients put, and compare what is left with what was acknowledged
-	CHAOS_KILLS=$(KILLS) go test -run '^TestKill$$' -v -timeout 30m ./cmd/zarafa-presence
+	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./cmd/zarafa-presence
 
 KILLS ?= 100
 
