@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"testing"
 	"time"
 )
 
@@ -21,7 +20,7 @@ type Authority struct {
 }
 
 // NewAuthority makes an authority that nobody knows yet.
-func NewAuthority(t testing.TB) *Authority {
+func NewAuthority(t TB) *Authority {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
@@ -45,7 +44,7 @@ func NewAuthority(t testing.TB) *Authority {
 }
 
 // Issue makes a certificate for a host, valid for a day, and returns it and its key as PEM.
-func (a *Authority) Issue(t testing.TB, host string) (certificate, key []byte) {
+func (a *Authority) Issue(t TB, host string) (certificate, key []byte) {
 	t.Helper()
 	private := newKey(t)
 	template := &x509.Certificate{
@@ -69,7 +68,7 @@ func (a *Authority) Issue(t testing.TB, host string) (certificate, key []byte) {
 }
 
 // Config returns the TLS configuration of a server for a host.
-func (a *Authority) Config(t testing.TB, host string) *tls.Config {
+func (a *Authority) Config(t TB, host string) *tls.Config {
 	t.Helper()
 	pair, err := tls.X509KeyPair(a.Issue(t, host))
 	if err != nil {
@@ -78,7 +77,7 @@ func (a *Authority) Config(t testing.TB, host string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func newKey(t TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -34,7 +33,7 @@ type Stanza struct {
 }
 
 // Login connects a device of a user and makes it available.
-func (s *Server) Login(t testing.TB, user, resource string) *Client {
+func (s *Server) Login(t TB, user, resource string) *Client {
 	t.Helper()
 	c, err := s.connect(user, resource)
 	if err != nil {
@@ -178,7 +177,7 @@ func (c *Client) Cut() {
 }
 
 // Await returns the first stanza that arrives and that match accepts, or fails the test after a while.
-func (c *Client) Await(t testing.TB, what string, match func(Stanza) bool) Stanza {
+func (c *Client) Await(t TB, what string, match func(Stanza) bool) Stanza {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
 	for {
@@ -197,7 +196,7 @@ func (c *Client) Await(t testing.TB, what string, match func(Stanza) bool) Stanz
 }
 
 // AwaitPresence waits for a presence stanza of a type from a bare JID.
-func (c *Client) AwaitPresence(t testing.TB, from, kind string) {
+func (c *Client) AwaitPresence(t TB, from, kind string) {
 	t.Helper()
 	c.Await(t, kind+" from "+from, func(s Stanza) bool {
 		bare, _, _ := strings.Cut(s.From, "/")

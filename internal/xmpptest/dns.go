@@ -8,13 +8,12 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
-	"testing"
 	"time"
 )
 
 // StartDNS starts a real DNS server (dnsmasq) that knows the given SRV records, as service,target,port,priority,weight, and that
 // localhost.test and example.test are 127.0.0.1; anything else does not exist. It returns the server's address. It ends with the test.
-func StartDNS(t testing.TB, records ...string) string {
+func StartDNS(t TB, records ...string) string {
 	t.Helper()
 	const path = "/usr/sbin/dnsmasq"
 	require(t, path)

@@ -10,6 +10,6 @@
 //		})
 //	}
 //
-// A server that is not installed fails the test: nothing is ever skipped. The tests of adapters/xmpp and the daemon's end-to-end
-// test use it.
+// A server that is not installed fails the test: nothing is ever skipped. The tests of adapters/xmpp, the daemon's end-to-end
+// test and the demo use it.
 package xmpptest

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"syscall"
-	"testing"
 )
 
 const ejabberdctlPath = "/usr/sbin/ejabberdctl"
@@ -20,7 +19,7 @@ type ejabberd struct {
 	api     string // the address of its HTTP API: ejabberdctl takes most of a second for each command
 }
 
-func (e *ejabberd) prepare(t testing.TB, s *Server) {
+func (e *ejabberd) prepare(t TB, s *Server) {
 	t.Helper()
 	require(t, ejabberdctlPath)
 	if s.options.Seeing == Privilege {
@@ -71,13 +70,13 @@ func (e *ejabberd) command(s *Server, args ...string) *exec.Cmd {
 	return command
 }
 
-func (e *ejabberd) start(t testing.TB, s *Server) *process {
+func (e *ejabberd) start(t TB, s *Server) *process {
 	t.Helper()
 	return launch(t, e.command(s, "foreground"), s.path("console.log"))
 }
 
 // call calls a command of the HTTP API.
-func (e *ejabberd) call(t testing.TB, command string, arguments map[string]string) {
+func (e *ejabberd) call(t TB, command string, arguments map[string]string) {
 	t.Helper()
 	body, err := json.Marshal(arguments)
 	if err != nil {
@@ -95,13 +94,13 @@ func (e *ejabberd) call(t testing.TB, command string, arguments map[string]strin
 	}
 }
 
-func (e *ejabberd) register(t testing.TB, s *Server, user, password string) {
+func (e *ejabberd) register(t TB, s *Server, user, password string) {
 	t.Helper()
 	e.call(t, "register", map[string]string{"user": user, "host": s.Domain, "password": password})
 }
 
 // share makes the observer see everybody, and everybody only the observer.
-func (e *ejabberd) share(t testing.TB, s *Server) {
+func (e *ejabberd) share(t TB, s *Server) {
 	t.Helper()
 	for _, group := range []struct{ name, member, displayed string }{{"staff", "@all@", "observers"}, {"observers", Observer, "staff"}} {
 		e.call(t, "srg_create", map[string]string{"group": group.name, "host": s.Domain, "label": group.name, "description": "", "display": group.displayed})
@@ -109,7 +108,7 @@ func (e *ejabberd) share(t testing.TB, s *Server) {
 	}
 }
 
-func (e *ejabberd) stop(t testing.TB, _ *Server) {
+func (e *ejabberd) stop(t TB, _ *Server) {
 	t.Helper()
 	e.call(t, "stop", map[string]string{})
 }

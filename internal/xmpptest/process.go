@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -22,8 +21,8 @@ type process struct {
 	done    chan struct{} // closed when it has ended
 }
 
-// credential returns the system account of a server. Only root can become that.
-func credential(t testing.TB, name string) *syscall.Credential {
+// credential returns the system account of a server, which only root can become and root has to: none of them runs as root.
+func credential(t TB, name string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatalf("run this test as root: the server must run as the system user %q, which only root can become", name)
@@ -41,7 +40,7 @@ func credential(t testing.TB, name string) *syscall.Credential {
 }
 
 // require fails the test if a program is not installed.
-func require(t testing.TB, path string) {
+func require(t TB, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-packages)", err)
@@ -49,7 +48,7 @@ func require(t testing.TB, path string) {
 }
 
 // launch starts a program. It ends with the test at the latest, and with this process if that is killed.
-func launch(t testing.TB, command *exec.Cmd, log string) *process {
+func launch(t TB, command *exec.Cmd, log string) *process {
 	t.Helper()
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -82,7 +81,7 @@ func (p *process) kill() {
 }
 
 // run runs a program to its end and returns its output.
-func run(t testing.TB, command *exec.Cmd) string {
+func run(t TB, command *exec.Cmd) string {
 	t.Helper()
 	output, err := command.CombinedOutput()
 	if err != nil {
@@ -93,7 +92,7 @@ func run(t testing.TB, command *exec.Cmd) string {
 
 // freePort returns a port of 127.0.0.1 that was free a moment ago. It is below those that the system gives to connections by itself,
 // any of which may take it before the server does; and drawn at random, for tests of several packages run at the same time.
-func freePort(t testing.TB) int {
+func freePort(t TB) int {
 	t.Helper()
 	const first, end = 15_000, 32_000
 	for range 100 {
@@ -109,7 +108,7 @@ func freePort(t testing.TB) int {
 }
 
 // Eventually polls until check returns nil, and fails the test with check's last answer after a generous time.
-func Eventually(t testing.TB, check func() error) {
+func Eventually(t TB, check func() error) {
 	t.Helper()
 	if err := poll(20*time.Second, check); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -50,7 +49,7 @@ type Options struct {
 	TLS12  bool // no TLS 1.3
 }
 
-// Server is a running server. Its methods are for the test's goroutine.
+// Server is a running server. Its methods are for one goroutine, the test's.
 type Server struct {
 	Kind      Kind
 	Domain    string
@@ -68,17 +67,17 @@ type Server struct {
 // program is what differs between the servers.
 type program interface {
 	// prepare writes the configuration.
-	prepare(t testing.TB, s *Server)
+	prepare(t TB, s *Server)
 	// start starts the program without waiting for it.
-	start(t testing.TB, s *Server) *process
+	start(t TB, s *Server) *process
 	// register creates an account.
-	register(t testing.TB, s *Server, user, password string)
+	register(t TB, s *Server, user, password string)
 	// stop ends the program the proper way.
-	stop(t testing.TB, s *Server)
+	stop(t TB, s *Server)
 }
 
 // Start starts a server that ends with the test. All accounts exist when it returns.
-func Start(t testing.TB, kind Kind, options Options) *Server {
+func Start(t TB, kind Kind, options Options) *Server {
 	t.Helper()
 	if len(options.Users) == 0 {
 		options.Users = []string{"alice", "bob", "carol", "dave"}
@@ -116,7 +115,7 @@ func Start(t testing.TB, kind Kind, options Options) *Server {
 		s.program.register(t, s, user, s.Password(user))
 	}
 	if seer, ok := s.program.(interface {
-		share(t testing.TB, s *Server)
+		share(t TB, s *Server)
 	}); ok && options.Seeing == Group {
 		seer.share(t, s)
 	}
@@ -124,7 +123,7 @@ func Start(t testing.TB, kind Kind, options Options) *Server {
 }
 
 // Register creates one more account. On Prosody, an account that is not in Options.Users is not in the group.
-func (s *Server) Register(t testing.TB, user string) {
+func (s *Server) Register(t TB, user string) {
 	t.Helper()
 	s.program.register(t, s, user, s.Password(user))
 }
@@ -136,7 +135,7 @@ func (s *Server) JID(user string) string { return user + "@" + s.Domain }
 func (s *Server) Password(user string) string { return "secret of " + user }
 
 // Restart starts the server after Stop or Kill, on the same addresses and with the same accounts, and returns when it is ready.
-func (s *Server) Restart(t testing.TB) {
+func (s *Server) Restart(t TB) {
 	t.Helper()
 	s.process = s.program.start(t, s)
 	err := poll(60*time.Second, func() error {
@@ -153,7 +152,7 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Stop ends the server as an administrator would: it says goodbye to everybody.
-func (s *Server) Stop(t testing.TB) {
+func (s *Server) Stop(t TB) {
 	t.Helper()
 	s.program.stop(t, s)
 	select {
@@ -163,6 +162,9 @@ func (s *Server) Stop(t testing.TB) {
 	}
 	s.awaitEnd()
 }
+
+// Done is closed when the server, as it was last started, has ended.
+func (s *Server) Done() <-chan struct{} { return s.process.done }
 
 // Kill ends the server at once. Its connections end without a word.
 func (s *Server) Kill() {
@@ -207,7 +209,7 @@ func (s *Server) Log() string {
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *Server) write(t testing.TB, name string, content []byte) {
+func (s *Server) write(t TB, name string, content []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o755); err != nil {
 		t.Fatal(err)
@@ -218,7 +220,7 @@ func (s *Server) write(t testing.TB, name string, content []byte) {
 }
 
 // own gives everything in the scratch folder to the server's system account.
-func (s *Server) own(t testing.TB, account *syscall.Credential) {
+func (s *Server) own(t TB, account *syscall.Credential) {
 	t.Helper()
 	err := filepath.Walk(s.dir, func(path string, _ os.FileInfo, err error) error {
 		if err != nil {
