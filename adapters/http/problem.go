@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,8 @@ type problem struct {
 	Status int            `json:"status"`
 	Detail string         `json:"detail,omitempty"`
 	Errors []problemEntry `json:"errors,omitempty"`
+
+	challenge string // of a 401 that is not the original API's
 }
 
 // problemEntry names one fault in the request's document.
@@ -168,7 +171,7 @@ func respond(ctx *fasthttp.RequestCtx, err error) {
 	setHeader(ctx)
 	switch p.Status {
 	case fasthttp.StatusUnauthorized:
-		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, challenge)
+		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, cmp.Or(p.challenge, challenge))
 	case fasthttp.StatusMethodNotAllowed:
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, allowed)
 	case fasthttp.StatusServiceUnavailable:
