@@ -1,4 +1,5 @@
-// Package document writes the JSON of API v1 that stands for what is known of a user. The handlers of v1 and the event stream call it.
+// Package document reads the requests of API v1 and writes the JSON that stands for what is known of a user. The handlers of v1 and the event
+// stream call it.
 package document
 
 import (

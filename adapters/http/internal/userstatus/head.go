@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/zarafa/presence/adapters/http/internal/jsonscan"
 )
 
 // Head reads a request up to the list of users, without changing the text. It returns the token, and the rest of the text from the
@@ -17,33 +19,33 @@ func Head(text []byte) (token string, list []byte, ok bool) {
 	if end < 0 || !plain(text[:end]) {
 		return "", nil, false
 	}
-	s := scanner{text: text[:end:end]}
-	if s.peek() != '{' {
+	s := jsonscan.Scanner{Text: text[:end:end]}
+	if s.Peek() != '{' {
 		return "", nil, false
 	}
-	s.pos++
+	s.Pos++
 	var seen uint8
 	for first := true; ; first = false {
-		name, ok := s.member(first)
+		name, ok := s.Member(first)
 		if !ok {
 			return "", nil, false
 		}
 		switch string(name) {
 		case keyToken:
-			value, ok := s.quoted()
+			value, ok := quoted(&s)
 			if !ok || seen&seenToken != 0 {
 				return "", nil, false
 			}
 			seen |= seenToken
 			token = unsafe.String(unsafe.SliceData(value), len(value))
 		case keyType:
-			value, ok := s.quoted()
+			value, ok := quoted(&s)
 			if !ok || seen&seenType != 0 || string(value) != typeUsers {
 				return "", nil, false
 			}
 			seen |= seenType
 		case keyUsers:
-			if seen != seenToken|seenType || s.peek() != 0 || s.pos != end {
+			if seen != seenToken|seenType || s.Peek() != 0 || s.Pos != end {
 				return "", nil, false
 			}
 			return token, text[end:], true
@@ -54,11 +56,11 @@ func Head(text []byte) (token string, list []byte, ok bool) {
 }
 
 // quoted skips white space and reads a string, if one is next.
-func (s *scanner) quoted() (value []byte, ok bool) {
-	if s.peek() != '"' {
+func quoted(s *jsonscan.Scanner) (value []byte, ok bool) {
+	if s.Peek() != '"' {
 		return nil, false
 	}
-	return s.str()
+	return s.Str()
 }
 
 // plain reports whether text is ASCII without escape sequences.

@@ -13,10 +13,11 @@ package userstatus
 import (
 	"bytes"
 	"fmt"
-	"strings"
-	"unicode/utf8"
+	"slices"
+	"strconv"
 	"unsafe"
 
+	"github.com/zarafa/presence/adapters/http/internal/jsonscan"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -40,19 +41,7 @@ const (
 )
 
 // Fault says what is wrong with the form of a request. It is an error.
-type Fault struct {
-	Pointer string // to the faulty place: a JSON pointer as a URI fragment (RFC 6901, section 6); empty if the text is not JSON
-	Detail  string
-	TooMany bool // there are more than MaxUsers entries
-}
-
-// Error returns the detail and where it is.
-func (f *Fault) Error() string {
-	if f.Pointer == "" {
-		return f.Detail
-	}
-	return f.Pointer + " " + f.Detail
-}
+type Fault = jsonscan.Fault
 
 // Request is a request that was read. Its strings are parts of the text, which reading changes: whatever outlives the text must be
 // copied. It may be used again for the next request, to save memory, but not concurrently.
@@ -63,7 +52,7 @@ type Request struct {
 
 	entries []int32 // for each update, which entry it stands in
 
-	scan      scanner
+	scan      jsonscan.Scanner
 	update    bool     // the protocols are wanted
 	protocols [][]byte // the names of the current entry's protocols
 }
@@ -108,58 +97,19 @@ func (r *Request) Reset() {
 
 func (r *Request) read(text []byte, update bool) error {
 	r.Reset()
-	r.scan = scanner{text: text}
+	r.scan = jsonscan.Scanner{Text: text}
 	r.update = update
 	r.document()
-	if r.scan.fault != nil {
-		return r.scan.fault
-	}
-	return nil
+	return r.scan.Err()
 }
 
 // fail records a fault of the document's form.
-func (r *Request) fail(pointer, format string, args ...any) {
-	if r.scan.fault == nil {
-		r.scan.fault = &Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}
-	}
-}
+func (r *Request) fail(pointer, format string, args ...any) { r.scan.Refuse(pointer, format, args...) }
 
 func (r *Request) document() {
-	s := &r.scan
-	if at := invalidUTF8(s.text); at >= 0 {
-		s.pos = at
-		s.fail("the text is not UTF-8")
-		return
-	}
-	switch c := s.peek(); {
-	case s.pos == len(s.text):
-		r.fail("", "the request has no body; expected a JSON object")
-		return
-	case c != '{':
-		if s.skip() {
-			r.fail("#", "must be an object")
-		}
-		return
-	}
-	s.enter()
-	r.members()
-	if s.fault == nil && (s.peek() != 0 || s.pos < len(s.text)) {
-		s.fail("something follows the object")
-	}
-}
-
-// invalidUTF8 returns where text stops being UTF-8, or -1.
-func invalidUTF8(text []byte) int {
-	if utf8.Valid(text) {
-		return -1
-	}
-	at := 0
-	for {
-		r, size := utf8.DecodeRune(text[at:])
-		if r == utf8.RuneError && size <= 1 {
-			return at
-		}
-		at += size
+	if r.scan.Open() {
+		r.members()
+		r.scan.Close()
 	}
 }
 
@@ -173,7 +123,7 @@ const (
 func (r *Request) members() {
 	var seen uint8
 	for first := true; ; first = false {
-		name, ok := r.scan.member(first)
+		name, ok := r.scan.Member(first)
 		if !ok {
 			break
 		}
@@ -189,7 +139,7 @@ func (r *Request) members() {
 			bit = seenUsers
 			ok = seen&bit == 0 && r.users()
 		default:
-			ok = r.scan.skip()
+			ok = r.scan.Skip()
 		}
 		if seen&bit != 0 {
 			r.fail("#/"+string(name), "is there twice")
@@ -219,38 +169,30 @@ func (r *Request) kind() bool {
 
 // text reads a string that is needed only as long as the text is.
 func (r *Request) text(pointer string) (string, bool) {
-	if r.scan.peek() != '"' {
-		return "", r.wrong(pointer, "a string")
+	if r.scan.Peek() != '"' {
+		return "", r.scan.Wrong(pointer, "a string")
 	}
-	value, ok := r.scan.str()
+	value, ok := r.scan.Str()
 	return unsafe.String(unsafe.SliceData(value), len(value)), ok
-}
-
-// wrong records that the next value is not of the type that was expected, unless it is not even JSON.
-func (r *Request) wrong(pointer, expected string) bool {
-	if r.scan.skip() {
-		r.fail(pointer, "must be %s", expected)
-	}
-	return false
 }
 
 func (r *Request) users() bool {
 	s := &r.scan
-	if s.peek() != '[' {
-		return r.wrong("#/"+keyUsers, "an array")
+	if s.Peek() != '[' {
+		return r.scan.Wrong("#/"+keyUsers, "an array")
 	}
-	s.enter()
-	for first := true; s.element(first); first = false {
+	s.Enter()
+	for first := true; s.Element(first); first = false {
 		if len(r.Users) == MaxUsers {
-			s.fault = &Fault{Pointer: "#/" + keyUsers, Detail: fmt.Sprintf("has more than %d entries", MaxUsers), TooMany: true}
+			s.Fault = &Fault{Pointer: "#/" + keyUsers, Detail: fmt.Sprintf("has more than %d entries", MaxUsers), TooMany: true}
 			return false
 		}
 		if !r.bareEntry() && !r.entry() {
 			return false
 		}
 	}
-	s.depth--
-	return s.fault == nil
+	s.Depth--
+	return s.Fault == nil
 }
 
 // bareEntry reads an entry that is nothing but a user id, written in the usual way: most entries of long queries are. Anything else it
@@ -258,23 +200,23 @@ func (r *Request) users() bool {
 func (r *Request) bareEntry() bool {
 	const usual = `{"` + keyUser + `":`
 	s := &r.scan
-	at := s.pos + len(usual)
-	if at+1 >= len(s.text) || string(s.text[s.pos:at]) != usual {
+	at := s.Pos + len(usual)
+	if at+1 >= len(s.Text) || string(s.Text[s.Pos:at]) != usual {
 		return false
 	}
-	if s.text[at] == ' ' {
+	if s.Text[at] == ' ' {
 		at++
 	}
-	if s.text[at] != '"' {
+	if s.Text[at] != '"' {
 		return false
 	}
 	at++
-	end := special(s.text, at)
-	if end+1 >= len(s.text) || s.text[end] != '"' || s.text[end+1] != '}' {
+	end := jsonscan.Special(s.Text, at)
+	if end+1 >= len(s.Text) || s.Text[end] != '"' || s.Text[end+1] != '}' {
 		return false
 	}
-	r.Users = append(r.Users, unsafe.String(&s.text[at], end-at))
-	s.pos = end + 2
+	r.Users = append(r.Users, unsafe.String(&s.Text[at], end-at))
+	s.Pos = end + 2
 	return true
 }
 
@@ -282,15 +224,15 @@ func (r *Request) bareEntry() bool {
 func (r *Request) entry() bool {
 	s := &r.scan
 	at := len(r.Users)
-	if s.peek() != '{' {
-		return r.wrong(Pointer(at), "an object")
+	if s.Peek() != '{' {
+		return r.scan.Wrong(Pointer(at), "an object")
 	}
-	s.enter()
+	s.Enter()
 	r.Users = append(r.Users, "")
 	found, begin := false, len(r.Updates)
 	r.protocols = r.protocols[:0]
 	for first := true; ; first = false {
-		name, ok := s.member(first)
+		name, ok := s.Member(first)
 		if !ok {
 			break
 		}
@@ -300,10 +242,10 @@ func (r *Request) entry() bool {
 				return false
 			}
 			found = true
-			if s.peek() != '"' {
-				return r.wrong(Pointer(at, keyUser), "a string")
+			if s.Peek() != '"' {
+				return r.scan.Wrong(Pointer(at, keyUser), "a string")
 			}
-			value, ok := s.str()
+			value, ok := s.Str()
 			if !ok {
 				return false
 			}
@@ -314,14 +256,14 @@ func (r *Request) entry() bool {
 			return false
 		}
 	}
-	if s.fault == nil && !found {
+	if s.Fault == nil && !found {
 		r.fail(Pointer(at, keyUser), "is missing")
 	}
 	for i := begin; i < len(r.Updates); i++ {
 		r.Updates[i].User = r.Users[at] // who may stand behind the protocols
 	}
-	s.depth--
-	return s.fault == nil
+	s.Depth--
+	return s.Fault == nil
 }
 
 // newProtocol notes a protocol's name, which must not be one of those that the entry has already.
@@ -343,17 +285,17 @@ func (r *Request) newProtocol(entry int, name []byte) bool {
 // protocol reads what an entry says about one protocol.
 func (r *Request) protocol(entry int, name []byte) bool {
 	s := &r.scan
-	if s.peek() != '{' {
-		if s.skip() {
+	if s.Peek() != '{' {
+		if s.Skip() {
 			r.fail(Pointer(entry, string(name)), "must be an object")
 		}
 		return false
 	}
-	s.enter()
+	s.Enter()
 	var status, message string
 	var hasStatus, hasMessage bool
 	for first := true; ; first = false {
-		key, ok := s.member(first)
+		key, ok := s.Member(first)
 		if !ok {
 			break
 		}
@@ -363,17 +305,17 @@ func (r *Request) protocol(entry int, name []byte) bool {
 		case keyText:
 			ok = r.field(entry, name, keyText, &message, &hasMessage)
 		default:
-			ok = s.skip()
+			ok = s.Skip()
 		}
 		if !ok {
 			return false
 		}
 	}
-	if s.fault == nil && !hasStatus {
+	if s.Fault == nil && !hasStatus {
 		r.fail(Pointer(entry, string(name), keyStatus), "is missing")
 	}
-	s.depth--
-	if s.fault != nil {
+	s.Depth--
+	if s.Fault != nil {
 		return false
 	}
 	if r.update {
@@ -390,37 +332,20 @@ func (r *Request) field(entry int, protocol []byte, key string, to *string, seen
 		return false
 	}
 	*seen = true
-	if s.peek() != '"' {
-		if s.skip() {
+	if s.Peek() != '"' {
+		if s.Skip() {
 			r.fail(Pointer(entry, string(protocol), key), "must be a string")
 		}
 		return false
 	}
-	value, ok := s.str()
+	value, ok := s.Str()
 	*to = unsafe.String(unsafe.SliceData(value), len(value))
 	return ok
 }
 
 // Pointer returns a JSON pointer, as a URI fragment, to an entry or to what the given path leads to within it.
 func Pointer(entry int, path ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "#/%s/%d", keyUsers, entry)
-	for _, name := range path {
-		b.WriteByte('/')
-		for i := range len(name) {
-			switch c := name[i]; {
-			case c == '~':
-				b.WriteString("~0")
-			case c == '/':
-				b.WriteString("~1")
-			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._!$&'()*+,;=:@?", c) >= 0:
-				b.WriteByte(c)
-			default:
-				fmt.Fprintf(&b, "%%%02X", c)
-			}
-		}
-	}
-	return b.String()
+	return jsonscan.Pointer(slices.Concat([]string{keyUsers, strconv.Itoa(entry)}, path)...)
 }
 
 // PointerTo returns the pointer to the part of an entry that a problem is about.

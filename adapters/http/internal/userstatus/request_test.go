@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/zarafa/presence/adapters/http/internal/jsonscan"
 	"github.com/zarafa/presence/adapters/http/internal/userstatus"
 	"github.com/zarafa/presence/domain"
 )
@@ -111,7 +112,7 @@ func TestReadFaults(t *testing.T) {
 		{"not UTF-8", "{\"x\":\"\xff\"}", ""},
 		{"overlong UTF-8", "{\"x\":\"\xc0\xaf\"}", ""},
 		{"surrogate in UTF-8", "{\"x\":\"\xed\xa0\x80\"}", ""},
-		{"too deep", `{"x":` + deep(userstatus.MaxDepth) + `}`, ""},
+		{"too deep", `{"x":` + deep(jsonscan.MaxDepth) + `}`, ""},
 		{"much too deep", strings.Repeat("[", 500_000), ""},
 		{"much too deep objects", `{"x":` + strings.Repeat(`{"x":`, 100_000), ""},
 

@@ -1,0 +1,916 @@
+// zarafa-presence in a web page: see colleagues change colour, and be seen.
+//
+//   import { connect } from "https://presence.example.test/client.js";
+//
+//   const presence = connect({ token: () => fetch("/presence-token").then((answer) => answer.text()) });
+//   presence.watch(["alice@example.test"], (user) => {
+//     document.querySelector("#alice").className = user.status; // available, busy, away or unavailable
+//   });
+//
+// or, with nothing but an element:
+//
+//   configure({ token });                                   // once per page
+//   <presence-dot user="alice@example.test"></presence-dot>
+//
+// It is one module without dependencies, for current browsers, as it is: nothing has to be built. Its types are in client.d.ts beside
+// it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
+//
+// What is in here, in this order:
+//   connect, Connection   watch, watchAll, get, set, clear, report
+//   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
+//   EventParser           the format of server-sent events
+//   Report                heartbeats, away when idle, unavailable on leaving the page
+//   configure, PresenceDot, <presence-dot>
+
+/** Where the daemon is, unless connect says otherwise: where this module was loaded from. */
+const home = new URL(".", import.meta.url);
+
+/** How long a token from a callback is used before a report asks for a fresh one. Its last message must go out at once: see Report. */
+const freshToken = 120_000;
+
+/** After so long without a byte a stream is dead, for the daemon sends a comment every 15 seconds. */
+const silence = 45_000;
+
+/** How long the list of watched users may still grow before the stream begins: a page adds its dots one by one. */
+const gathering = 30;
+
+/** The pause before the first attempt to reconnect, unless the daemon sets another with `retry`; and the longest. */
+const firstPause = 2_000;
+const longestPause = 60_000;
+
+/**
+ * Connects to a daemon. Nothing is sent before something is watched, asked or set.
+ *
+ * @param {object} options
+ * @param {string | (() => string | Promise<string>)} options.token a token, or a function that fetches a fresh one. With a string everything ends when
+ *   that token does, after five minutes as a rule; a function is called again whenever a fresh one is needed.
+ * @param {string | URL} [options.url] where the daemon is, e.g. "https://presence.example.test/"; else where this module came from
+ * @returns {Connection}
+ */
+export function connect(options) {
+  return new Connection(options);
+}
+
+/** What connect returns. Its event "state" tells that `state` has changed. */
+export class Connection extends EventTarget {
+  #caller;
+  #named; // the stream of all users that are watched by name
+  #everybody; // the stream of watchAll
+  #reports = new Set();
+  #state = { name: "idle", error: null, retryAt: null };
+
+  constructor({ token, url = home } = {}) {
+    super();
+    this.#caller = new Caller(url, token);
+    this.#named = new Stream(this.#caller, false, () => this.#tell());
+    this.#everybody = new Stream(this.#caller, true, () => this.#tell());
+    globalThis.addEventListener?.("online", this.#resume);
+    globalThis.addEventListener?.("pageshow", this.#resume);
+    globalThis.addEventListener?.("pagehide", this.#suspend);
+    globalThis.document?.addEventListener("visibilitychange", this.#hurry);
+  }
+
+  /**
+   * How the streams are: `name` is
+   *   "idle"        nothing is watched
+   *   "connecting"  the first answer is awaited
+   *   "live"        what was told is the present
+   *   "waiting"     the connection is lost; it is tried again at `retryAt` (milliseconds, as Date.now()), and `error` is why
+   *   "refused"     the daemon does not want to; `error` is why. It is not tried again until `token` is set or another list is watched.
+   */
+  get state() {
+    return this.#state;
+  }
+
+  /** Takes another token, or another function that fetches them, and tries again what was refused. */
+  set token(token) {
+    this.#caller.tokens = new Tokens(token);
+    for (const stream of [this.#named, this.#everybody]) stream.restart();
+  }
+
+  /**
+   * Watches users: calls back with each one's document, at first as it is and then whenever it changes; also for users that nobody
+   * knows. All lists of a page go through one stream. A callback for a user who is known already comes soon, never before watch returns.
+   *
+   * @param {string | Iterable<string>} users ids, such as "alice@example.test"
+   * @param {(user: object) => void} callback
+   * @returns {() => void} call it to watch no more
+   */
+  watch(users, callback) {
+    const ids = new Set(list(users).map(canonical));
+    return this.#named.add({ ids, callback, wants: (id) => ids.has(id) });
+  }
+
+  /**
+   * Watches everybody whom the daemon knows. Only services may (auth.services); else the state becomes "refused", with status 403.
+   *
+   * @param {(user: object) => void} callback
+   * @param {() => void} [ready] called whenever all are told and what follows are changes
+   * @returns {() => void} call it to watch no more
+   */
+  watchAll(callback, ready) {
+    return this.#everybody.add({ ids: null, callback, ready, wants: () => true });
+  }
+
+  /**
+   * Asks once. One id is answered with its document, a list of at most 10,000 with a list in the same order.
+   *
+   * @param {string | Iterable<string>} users
+   */
+  async get(users) {
+    const ids = list(users);
+    if (typeof users === "string") return (await this.#caller.request("GET", `v1/users/${encodeURIComponent(users)}`)).json();
+    return (await (await this.#caller.request("POST", "v1/users:query", { body: { users: ids } })).json()).users;
+  }
+
+  /**
+   * Sets the status of the token's user by hand: it wins over all other protocols until `until` or for `ttl` seconds, else until it is cleared.
+   *
+   * @param {"available" | "busy" | "away" | "unavailable"} status
+   * @param {object} [options] message, until (Date or RFC 3339 text), ttl (seconds), protocol ("manual"), user (services may set anybody's)
+   */
+  async set(status, { message, until, ttl, protocol = "manual", user } = {}) {
+    if (until instanceof Date) until = until.toISOString();
+    await this.#onProtocol("PUT", protocol, user, { status, message, until, ttl });
+  }
+
+  /** Takes away what was set by hand, or on another protocol. To take away what is not there is no error. */
+  async clear({ protocol = "manual", user } = {}) {
+    await this.#onProtocol("DELETE", protocol, user);
+  }
+
+  /**
+   * Reports the token's user as this page's: at once, again before the daemon forgets it, as away after a time without a key or a pointer, and as unavailable
+   * when the page goes away. See Report.
+   *
+   * @param {"available" | "busy" | "away" | "unavailable"} [status]
+   * @param {object} [options]
+   * @param {string} [options.message]
+   * @param {string} [options.protocol] "spreed"
+   * @param {number} [options.idle] milliseconds without a key or a pointer until available becomes away (10 minutes); 0: never
+   * @param {number} [options.heartbeat] milliseconds between two reports; else a third of the time after which the daemon forgets them
+   * @param {(error: Error) => void} [options.onerror] called with what goes wrong; else the first one goes to the console
+   * @returns {Report}
+   */
+  report(status = "available", options = {}) {
+    const report = new Report(this.#caller, status, options, () => this.#reports.delete(report));
+    this.#reports.add(report);
+    return report;
+  }
+
+  /** Ends everything: streams, and reports, whose user becomes unavailable. */
+  async close() {
+    globalThis.removeEventListener?.("online", this.#resume);
+    globalThis.removeEventListener?.("pageshow", this.#resume);
+    globalThis.removeEventListener?.("pagehide", this.#suspend);
+    globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
+    this.#named.clear();
+    this.#everybody.clear();
+    await Promise.all([...this.#reports].map((report) => report.stop()));
+  }
+
+  async #onProtocol(method, protocol, user, body) {
+    await this.#caller.request(method, await this.#caller.pathOf(protocol, user), { body });
+  }
+
+  /** Makes one state of the two streams': the worse one. */
+  #tell() {
+    const order = ["idle", "live", "connecting", "waiting", "refused"];
+    const [a, b] = [this.#named.state, this.#everybody.state];
+    this.#state = order.indexOf(a.name) > order.indexOf(b.name) ? a : b;
+    this.dispatchEvent(new CustomEvent("state", { detail: this.#state }));
+  }
+
+  #resume = (event) => {
+    if (event.type === "pageshow" && !event.persisted) return;
+    for (const stream of [this.#named, this.#everybody]) stream.resume(); // a stream from before is probably dead
+  };
+
+  #suspend = () => {
+    for (const stream of [this.#named, this.#everybody]) stream.suspend(); // or the page could not be kept for going back to it
+  };
+
+  #hurry = () => {
+    if (document.visibilityState !== "visible") return;
+    for (const stream of [this.#named, this.#everybody]) stream.hurry();
+  };
+}
+
+/** What the daemon refuses: `status` is that of HTTP, `detail` says why in a sentence, `errors` names what is wrong with which part. */
+export class PresenceError extends Error {
+  constructor(status, { title = `HTTP ${status}`, detail = "", errors = [] } = {}, retryAfter = 0) {
+    super(detail || title);
+    this.name = "PresenceError";
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    this.errors = errors;
+    this.retryAfter = retryAfter; // milliseconds; 0: the daemon does not say
+  }
+
+  /** Whether the same request may be accepted later. */
+  get temporary() {
+    return this.status >= 500 || this.status === 408 || this.status === 429;
+  }
+
+  static async from(response) {
+    const problem = await response.json().catch(() => ({})); // a proxy's page, perhaps
+    return new PresenceError(response.status, problem ?? {}, 1000 * Number(response.headers.get("Retry-After")) || 0);
+  }
+}
+
+/** Sends requests. */
+class Caller {
+  tokens;
+  #url;
+
+  constructor(url, token) {
+    this.#url = new URL(url, globalThis.location?.href);
+    if (!this.#url.pathname.endsWith("/")) this.#url.pathname += "/";
+    this.tokens = new Tokens(token);
+  }
+
+  /**
+   * Sends a request with a token in its header, and once more with a fresh one if the daemon does not take it.
+   * It fails with a PresenceError if the daemon refuses, and with fetch's TypeError if it cannot be reached.
+   *
+   * @returns {Promise<Response>}
+   */
+  async request(method, path, { body, headers, signal, keepalive, freshFor } = {}) {
+    for (let first = true; ; first = false) {
+      const tokens = this.tokens;
+      const token = await tokens.get(freshFor);
+      signal?.throwIfAborted();
+      const response = await this.#send(method, path, token, { body, headers, signal, keepalive });
+      if (response.ok) return response;
+      if (response.status === 401 && tokens.reject(token) && first) continue;
+      throw await PresenceError.from(response);
+    }
+  }
+
+  /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer any more. */
+  parting(path, body) {
+    if (this.tokens.last) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
+  }
+
+  /** The path of a user's presence on a protocol; the user is the token's unless another is named. */
+  async pathOf(protocol, user) {
+    user ??= userOf(await this.tokens.get());
+    return `v1/users/${encodeURIComponent(user)}/${encodeURIComponent(protocol)}`;
+  }
+
+  #send(method, path, token, { body, headers, signal, keepalive }) {
+    return fetch(new URL(path, this.#url), {
+      method,
+      headers: { ...headers, Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+      signal,
+      keepalive,
+      cache: "no-store",
+      credentials: "same-origin", // a proxy in front may want to see its cookie
+      redirect: "error", // the token is for the daemon alone
+    });
+  }
+}
+
+/** Keeps the token, and fetches another when it is time. */
+class Tokens {
+  last = ""; // the one that get returned last
+  #source;
+  #since = 0; // when it was fetched
+  #fetching = null;
+  #life = Infinity; // a guess at how long a token holds, from those that did not any more
+
+  constructor(source) {
+    if (typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
+    this.#source = source;
+  }
+
+  /** Returns a token that is not older than freshFor milliseconds, if fresh ones can be had. All who ask at once get the same. */
+  async get(freshFor = Infinity) {
+    if (typeof this.#source === "string") return (this.last = this.#source.trim());
+    if (this.last && Date.now() - this.#since < Math.min(freshFor, this.#life)) return this.last;
+    this.#fetching ??= Promise.resolve()
+      .then(this.#source)
+      .then((token) => {
+        if (typeof token !== "string" || !token.trim()) throw new TypeError("the function for tokens returned none");
+        this.#since = Date.now();
+        return (this.last = token.trim());
+      })
+      .finally(() => (this.#fetching = null));
+    return this.#fetching;
+  }
+
+  /** Notes that the daemon does not take a token, and says whether there may be another. */
+  reject(token) {
+    if (typeof this.#source === "string") return false;
+    if (token === this.last) {
+      const age = Date.now() - this.#since;
+      if (age > 10_000) this.#life = Math.min(this.#life, age / 2);
+      this.last = "";
+    }
+    return true;
+  }
+
+  /** Notes that the daemon has said that its time is up. */
+  expired() {
+    this.reject(this.last);
+  }
+
+  /** Whether there is no other token than one. */
+  get fixed() {
+    return typeof this.#source === "string";
+  }
+}
+
+/**
+ * One connection to /v1/events. The daemon begins with everyone's present state and goes on with every change; each event has the revision as its id.
+ * After an interruption the last id is sent back, and what has changed since then comes. Nothing is lost and nothing comes twice,
+ * however long it took. What is known is kept here, so that a second watch for a user need not wait.
+ */
+class Stream {
+  state = { name: "idle", error: null, retryAt: null };
+  #caller;
+  #everybody;
+  #tell;
+  #watches = new Set();
+  #known = new Map(); // id -> { user, data }: the document, and its text to see whether it is another
+  #open = new Set(); // the ids that were asked for
+  #unconfirmed = null; // while a stream begins anew: the ids that were not told yet
+  #lastID = "";
+  #pause = firstPause;
+  #failures = 0;
+  #aborter = null; // of the connection; null: none
+  #timer = 0;
+  #suspended = false;
+
+  constructor(caller, everybody, tell) {
+    this.#caller = caller;
+    this.#everybody = everybody;
+    this.#tell = tell;
+  }
+
+  /** Adds a watch and returns what takes it away. */
+  add(watch) {
+    this.#watches.add(watch);
+    if (this.#covers(watch)) {
+      queueMicrotask(() => this.#repeat(watch));
+    } else {
+      this.#begin(gathering);
+    }
+    return () => {
+      if (this.#watches.delete(watch) && !this.#watches.size) this.clear();
+    };
+  }
+
+  /** Ends the stream and forgets everything. */
+  clear() {
+    this.#watches.clear();
+    this.#stop();
+    this.#forget();
+    this.#set("idle");
+  }
+
+  /** Connects again at once, going on from where it was. */
+  restart() {
+    if (!this.#watches.size || this.#suspended) return;
+    this.#failures = 0;
+    this.#schedule(0);
+  }
+
+  suspend() {
+    this.#suspended = true;
+    this.#stop();
+  }
+
+  resume() {
+    this.#suspended = false;
+    if (this.state.name !== "refused") this.restart();
+  }
+
+  hurry() {
+    if (this.state.name === "waiting") this.restart();
+  }
+
+  #covers(watch) {
+    return this.#open.size > 0 && (!watch.ids || [...watch.ids].every((id) => this.#open.has(id)));
+  }
+
+  /** Tells a new watch what is known. */
+  #repeat(watch) {
+    if (!this.#watches.has(watch)) return;
+    for (const [id, { user }] of this.#known) if (watch.wants(id)) call(watch.callback, user);
+    if (this.state.name === "live") call(watch.ready);
+  }
+
+  /** Opens a stream for another list: all of it is told anew. */
+  #begin(after) {
+    this.#forget(true);
+    this.#failures = 0;
+    if (!this.#suspended) this.#schedule(after);
+  }
+
+  /** Lets go of the place in the stream; what is known stays, to be confirmed, unless all is to go. */
+  #forget(confirm = false) {
+    this.#lastID = "";
+    this.#open = new Set();
+    if (!confirm) this.#known.clear();
+    this.#unconfirmed = new Set(this.#known.keys());
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    this.#aborter?.abort();
+    this.#aborter = null;
+  }
+
+  #schedule(after) {
+    this.#stop();
+    if (this.state.name !== "live" && this.state.name !== "waiting") this.#set("connecting");
+    this.#timer = setTimeout(() => this.#run(), after);
+  }
+
+  #set(name, error = null, retryAt = null) {
+    if (this.state.name === name && this.state.error === error && this.state.retryAt === retryAt) return;
+    this.state = { name, error, retryAt };
+    this.#tell();
+  }
+
+  /** Connects once, and arranges for the next time. */
+  async #run() {
+    const aborter = (this.#aborter = new AbortController());
+    const began = Date.now();
+    let error;
+    try {
+      const reason = await this.#read(aborter);
+      if (reason === "expired" && this.#aborter === aborter && Date.now() - began > 5_000) return this.#schedule(0); // with a fresh token
+      error = new Error(endings[reason] ?? "the connection has ended");
+    } catch (failure) {
+      error = failure;
+    }
+    if (this.#aborter !== aborter) return; // stopped, or another has taken its place
+    this.#aborter = null;
+    if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#set("refused", error);
+    const pause = Math.max(error.retryAfter ?? 0, Math.min(this.#pause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+    this.#set("waiting", error, Date.now() + pause);
+    this.#timer = setTimeout(() => this.#run(), pause);
+  }
+
+  /** Tells whether a refused request may be accepted later: the next token, perhaps. */
+  #worthTrying(error) {
+    return error.temporary || (error.status === 401 && !this.#caller.tokens.fixed);
+  }
+
+  /** Reads one stream to its end, and returns why the daemon has ended it; nothing if it did not say. */
+  async #read(aborter) {
+    let heard = Date.now();
+    let quiet = false;
+    const watchdog = setInterval(() => {
+      if (Date.now() - heard > silence) {
+        quiet = true;
+        aborter.abort();
+      }
+    }, 5_000);
+    try {
+      const response = await this.#request(aborter.signal);
+      const ended = { reason: "" };
+      const parser = new EventParser((event) => {
+        if (this.#aborter === aborter) this.#take(event, ended); // not what came together with the last it should hear
+      });
+      const text = new TextDecoder();
+      const reader = response.body.getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        heard = Date.now();
+        if (done) return ended.reason;
+        parser.push(text.decode(value, { stream: true }));
+        if (parser.retry !== null) this.#pause = Math.max(parser.retry, 100);
+      }
+    } catch (error) {
+      throw quiet ? new Error("the daemon has fallen silent") : error;
+    } finally {
+      clearInterval(watchdog);
+      aborter.abort(); // of no effect if all was read
+    }
+  }
+
+  #request(signal) {
+    const body = {};
+    if (!this.#everybody) {
+      this.#open = new Set([...this.#watches].flatMap((watch) => [...watch.ids]));
+      body.users = [...this.#open];
+    } else {
+      this.#open = new Set([""]);
+    }
+    const headers = { Accept: "text/event-stream" };
+    if (this.#lastID) headers["Last-Event-ID"] = this.#lastID;
+    return this.#caller.request("POST", "v1/events", { body, headers, signal });
+  }
+
+  #take({ type, data, id }, ended) {
+    if (id) this.#lastID = id;
+    switch (type) {
+      case "reset": // the daemon does not know what it said before: all follows
+        this.#unconfirmed = new Set(this.#known.keys());
+        break;
+      case "presence":
+        this.#learn(JSON.parse(data), data);
+        break;
+      case "ready":
+        this.#confirm();
+        this.#failures = 0;
+        this.#set("live");
+        for (const { ready } of [...this.#watches]) call(ready);
+        break;
+      case "end":
+        ended.reason = JSON.parse(data).reason;
+        if (ended.reason === "expired") this.#caller.tokens.expired();
+    }
+  }
+
+  #learn(user, data) {
+    this.#unconfirmed?.delete(user.user);
+    if (this.#known.get(user.user)?.data === data) return;
+    this.#known.set(user.user, { user, data });
+    for (const watch of [...this.#watches]) if (watch.wants(user.user)) call(watch.callback, user);
+  }
+
+  /** Ends the beginning: of whom nothing was told, nobody knows anything (any more). */
+  #confirm() {
+    const missing = this.#everybody ? [] : [...this.#open].filter((id) => !this.#known.has(id));
+    for (const id of [...(this.#unconfirmed ?? []), ...missing]) {
+      const user = unknownUser(id);
+      this.#learn(user, JSON.stringify(user));
+      if (!this.#watches.size) return; // a callback has ended it all
+      if (this.#everybody || !this.#open.has(id)) this.#known.delete(id);
+    }
+    this.#unconfirmed = null;
+  }
+}
+
+/** Why the daemon ends a stream. */
+const endings = { expired: "the token has expired", stopping: "the daemon is stopping" };
+
+/** Calls what the page has handed over; its faults are its own, and reach the console like any other. */
+function call(callback, ...args) {
+  try {
+    callback?.(...args);
+  } catch (fault) {
+    globalThis.reportError ? reportError(fault) : console.error(fault);
+  }
+}
+
+/** Reads the format of server-sent events (HTML Living Standard, 9.2.6), of which chunks may end anywhere. */
+export class EventParser {
+  /** Milliseconds that the sender wants clients to wait before they reconnect; null: it has not said. */
+  retry = null;
+  #dispatch;
+  #rest = ""; // the begin of a line whose end has not come
+  #afterCR = false; // a LF that comes first belongs to the CR before
+  #type = "";
+  #data = [];
+  #id = "";
+
+  /** @param {(event: { type: string, data: string, id: string }) => void} dispatch called for each event; `id` is the last that was sent */
+  constructor(dispatch) {
+    this.#dispatch = dispatch;
+  }
+
+  /** Takes the next piece of the text. */
+  push(chunk) {
+    if (!chunk) return;
+    if (this.#afterCR && chunk[0] === "\n") chunk = chunk.slice(1);
+    this.#afterCR = chunk.endsWith("\r");
+    const ends = /\r\n?|\n/g;
+    let begin = 0;
+    for (let end; (end = ends.exec(chunk)); begin = ends.lastIndex) {
+      this.#line(this.#rest + chunk.slice(begin, end.index));
+      this.#rest = "";
+    }
+    this.#rest += chunk.slice(begin);
+  }
+
+  #line(line) {
+    if (line === "") return this.#end();
+    const colon = line.indexOf(":");
+    if (colon === 0) return; // a comment
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
+    if (name === "data") this.#data.push(value);
+    else if (name === "event") this.#type = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
+    else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
+  }
+
+  #end() {
+    const event = { type: this.#type || "message", data: this.#data.join("\n"), id: this.#id };
+    const some = this.#data.length > 0;
+    this.#type = "";
+    this.#data = [];
+    if (some) this.#dispatch(event);
+  }
+}
+
+/**
+ * Keeps one's own presence up to date for as long as the page is there. What connection.report returns.
+ *
+ * Several pages of one user in the same browser know of each other: who works in one of them is not away in the others, and when one is
+ * closed the others say at once that the user is still there. They should report the same status, else the last one to speak wins.
+ */
+export class Report {
+  #caller;
+  #status;
+  #options;
+  #ended;
+  #stopped = false;
+  #path = "";
+  #active = Date.now(); // when the user last did something
+  #every = 0; // milliseconds between two heartbeats; 0: not known yet
+  #timer = 0;
+  #aborter = null; // of the request that is under way
+  #failures = 0;
+  #complained = false;
+  #siblings = null;
+
+  constructor(caller, status, options, ended) {
+    this.#caller = caller;
+    this.#status = status;
+    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, user: undefined, ...options };
+    this.#every = options.heartbeat ?? 0;
+    this.#ended = ended;
+    for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
+    globalThis.document?.addEventListener("visibilitychange", this.#act);
+    globalThis.addEventListener?.("pagehide", this.#leave);
+    globalThis.addEventListener?.("pageshow", this.#act);
+    globalThis.addEventListener?.("online", this.#beat);
+    this.#beat();
+  }
+
+  /** What is reported at present: the status, or away instead of available when nobody has touched the page for long. */
+  get status() {
+    return this.#status === "available" && this.#idleIn() <= 0 ? "away" : this.#status;
+  }
+
+  /** Reports another status, and another message or none, from now on. */
+  set(status, message) {
+    this.#status = status;
+    this.#options.message = message;
+    this.#beat();
+  }
+
+  /** Ends it: the user becomes unavailable. It resolves when the daemon knows; calling it again does nothing. */
+  async stop() {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#aborter?.abort();
+    this.#aborter = null;
+    for (const name of activities) globalThis.removeEventListener?.(name, this.#act, { capture: true });
+    globalThis.document?.removeEventListener("visibilitychange", this.#act);
+    globalThis.removeEventListener?.("pagehide", this.#leave);
+    globalThis.removeEventListener?.("pageshow", this.#act);
+    globalThis.removeEventListener?.("online", this.#beat);
+    this.#ended();
+    try {
+      if (this.#path) await this.#caller.request("PUT", this.#path, { body: { status: "unavailable" } });
+      this.#siblings?.postMessage("left");
+    } finally {
+      this.#siblings?.close();
+    }
+  }
+
+  /** How many milliseconds it takes until the user counts as idle; Infinity: never. */
+  #idleIn() {
+    return this.#options.idle > 0 ? this.#active + this.#options.idle - Date.now() : Infinity;
+  }
+
+  #act = (event) => {
+    if (event.type === "visibilitychange" && document.visibilityState !== "visible") return;
+    const before = this.status;
+    const news = Date.now() - this.#active > 5_000;
+    this.#active = Date.now();
+    if (news) this.#siblings?.postMessage("active");
+    if (event.type === "pageshow" ? event.persisted : before !== this.status) this.#beat(); // back from being away, or from the browser's memory
+  };
+
+  /** The page goes away. A request that is under way must not arrive after this one. */
+  #leave = () => {
+    clearTimeout(this.#timer);
+    this.#aborter?.abort();
+    this.#aborter = null;
+    if (this.#path) this.#caller.parting(this.#path, { status: "unavailable" });
+    this.#siblings?.postMessage("left");
+  };
+
+  #hear = ({ data }) => {
+    if (data === "active") {
+      const before = this.status;
+      this.#active = Date.now();
+      if (before !== this.status) this.#beat();
+    } else if (data === "left") {
+      clearTimeout(this.#timer); // soon, but after its last word has reached the daemon
+      this.#timer = setTimeout(this.#beat, 500);
+    }
+  };
+
+  /** Reports, and arranges for the next time. A report that is under way is dropped for the newer one. */
+  #beat = async () => {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#aborter?.abort();
+    const aborter = (this.#aborter = new AbortController());
+    let next;
+    try {
+      await this.#say(aborter.signal);
+      this.#failures = 0;
+      next = this.#every || longestPause;
+    } catch (error) {
+      if (this.#aborter !== aborter) return; // another has taken its place, or the page goes away
+      this.#complain(error);
+      if (error instanceof PresenceError && !error.temporary && error.status !== 401) return this.#end();
+      next = Math.max(error.retryAfter ?? 0, Math.min(firstPause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+    }
+    if (this.#aborter !== aborter) return;
+    this.#aborter = null;
+    if (this.#status === "available") next = Math.min(next, Math.max(this.#idleIn(), 0) || next);
+    this.#timer = setTimeout(this.#beat, next);
+  };
+
+  async #say(signal) {
+    const { protocol, user, message } = this.#options;
+    if (!this.#path) {
+      this.#path = await this.#caller.pathOf(protocol, user);
+      this.#meet();
+    }
+    await this.#caller.request("PUT", this.#path, { body: { status: this.status, message }, signal, freshFor: freshToken });
+    if (!this.#every) this.#every = await this.#learn(protocol, signal);
+  }
+
+  /** Finds out how often to report: at a third of the time after which the daemon forgets it. */
+  async #learn(protocol, signal) {
+    const path = this.#path.slice(0, this.#path.lastIndexOf("/"));
+    const user = await (await this.#caller.request("GET", path, { signal })).json();
+    const { updated, expires } = user.protocols[protocol] ?? {};
+    if (!expires) return 0; // what is unavailable does not expire: the next report may tell
+    return Math.max((Date.parse(expires) - Date.parse(updated)) / 3, 200);
+  }
+
+  /** Joins the other pages that report the same. */
+  #meet() {
+    if (!globalThis.BroadcastChannel || this.#stopped) return;
+    this.#siblings = new BroadcastChannel(`zarafa-presence ${this.#path}`);
+    this.#siblings.onmessage = this.#hear;
+  }
+
+  #complain(error) {
+    if (this.#options.onerror) return call(this.#options.onerror, error);
+    if (!this.#complained) console.warn("the presence could not be reported:", error);
+    this.#complained = true;
+  }
+
+  #end() {
+    this.#path = ""; // there is nothing to take back
+    void this.stop();
+  }
+}
+
+/** What a user does when at work. */
+const activities = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+
+/** What the daemon says of a user whom nobody knows. */
+function unknownUser(id) {
+  return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
+}
+
+/** The user whom a token is for; a token is TIME:USER:MAC. */
+export function userOf(token) {
+  const [begin, end] = [token.indexOf(":"), token.lastIndexOf(":")];
+  if (begin < 0 || end <= begin + 1) throw new TypeError("that is no token");
+  return token.slice(begin + 1, end);
+}
+
+function list(users) {
+  return typeof users === "string" ? [users] : [...users];
+}
+
+/** The form of an id in which the daemon tells it: in lower case, letter by letter. What can be no id is refused before it spoils a whole list. */
+function canonical(id) {
+  if (typeof id !== "string" || !/^[^@\s"/<>\\]+@[^@\s"/<>\\.]+(\.[^@\s"/<>\\.]+)*$/.test(id)) throw new TypeError(`${JSON.stringify(id)} is no user: an id is account@domain`);
+  return Array.from(id, (letter) => String.fromCodePoint(letter.toLowerCase().codePointAt(0))).join("");
+}
+
+// ---- <presence-dot user="alice@example.test"></presence-dot>
+
+let shared = null; // the connection of all dots
+let labels = { available: "available", busy: "busy", away: "away", unavailable: "unavailable", stale: "perhaps no longer", unknown: "unknown" };
+const dots = new Set(); // those in the page that have a user
+
+/**
+ * Connects all <presence-dot> elements of the page, those that come later too, and returns the connection for whatever else the page wants to do.
+ * The options are those of connect, and `labels`: the words for the statuses, if the page is not in English.
+ *
+ * @returns {Connection}
+ */
+export function configure({ labels: words, ...options }) {
+  const before = shared;
+  shared = connect(options);
+  labels = { ...labels, ...words };
+  for (const dot of dots) dot.attach();
+  void before?.close();
+  return shared;
+}
+
+/**
+ * The element: a dot with a colour and a shape, and words for whoever sees neither. Its attribute `status` follows, for the page's style sheet.
+ * The custom properties --presence-available, --presence-busy, --presence-away and --presence-unavailable set the colours, --presence-size the size (0.75em).
+ */
+export class PresenceDot extends (globalThis.HTMLElement ?? Object) {
+  static observedAttributes = ["user"];
+  static #sheet = null;
+  #dot = null;
+  #unwatch = null;
+
+  /** Shows a document that the page has already, instead of watching the user. */
+  show(user) {
+    this.#draw();
+    const status = user ? user.status : "unknown";
+    if (this.getAttribute("status") !== status) this.setAttribute("status", status);
+    this.toggleAttribute("stale", Boolean(user?.stale));
+    let text = labels[status];
+    if (user?.stale) text += ` (${labels.stale})`;
+    if (user?.message) text += `: ${user.message}`;
+    const name = this.getAttribute("user");
+    this.#dot.title = text;
+    this.#dot.setAttribute("aria-label", name ? `${name}: ${text}` : text);
+  }
+
+  connectedCallback() {
+    this.#draw();
+    if (!this.hasAttribute("user")) return;
+    dots.add(this);
+    this.attach();
+  }
+
+  disconnectedCallback() {
+    dots.delete(this);
+    this.#detach();
+  }
+
+  attributeChangedCallback() {
+    if (!this.isConnected) return;
+    this.disconnectedCallback();
+    this.connectedCallback();
+  }
+
+  /** Watches the user over the page's connection. configure calls it. */
+  attach() {
+    this.#detach();
+    this.show(null);
+    try {
+      this.#unwatch = shared?.watch(this.getAttribute("user"), (user) => this.show(user)) ?? null;
+    } catch (fault) {
+      console.warn("<presence-dot>:", fault.message);
+    }
+  }
+
+  #detach() {
+    this.#unwatch?.();
+    this.#unwatch = null;
+  }
+
+  #draw() {
+    if (this.#dot) return;
+    const root = this.attachShadow({ mode: "open" });
+    if (!PresenceDot.#sheet) {
+      PresenceDot.#sheet = new CSSStyleSheet(); // which a content security policy allows, unlike <style>
+      PresenceDot.#sheet.replaceSync(dotStyle);
+    }
+    root.adoptedStyleSheets = [PresenceDot.#sheet];
+    this.#dot = document.createElement("span");
+    this.#dot.setAttribute("part", "dot");
+    this.#dot.setAttribute("role", "img");
+    root.append(this.#dot);
+  }
+}
+
+// Each status has a shape of its own, for colours alone do not tell everybody: available is full, busy has a bar, away is a crescent,
+// unavailable a ring; stale is faint.
+const dotStyle = `
+:host { display: inline-block; inline-size: var(--presence-size, 0.75em); block-size: var(--presence-size, 0.75em); --color: var(--presence-unavailable, #8a8f98); }
+:host([hidden]) { display: none; }
+:host([status="available"]) { --color: var(--presence-available, #2da44e); }
+:host([status="busy"]) { --color: var(--presence-busy, #d1242f); }
+:host([status="away"]) { --color: var(--presence-away, #d4930d); }
+span {
+  display: block; box-sizing: border-box; inline-size: 100%; block-size: 100%; border-radius: 50%;
+  border: max(1.5px, 0.15em) solid var(--color); forced-color-adjust: none; transition: border-color 0.2s, background-color 0.2s;
+}
+:host([status="available"]) span { background: var(--color); }
+:host([status="busy"]) span { border: 0; background: linear-gradient(#fff, #fff) center / 56% 20% no-repeat var(--color); }
+:host([status="away"]) span { border: 0; background: var(--color); mask: radial-gradient(circle at 18% 22%, transparent 48%, #000 51%); }
+:host([status="unknown"]) span { border-style: dotted; }
+:host([stale]) span { opacity: 0.5; }
+@media (prefers-reduced-motion: reduce) { span { transition: none; } }
+`;
+
+if (globalThis.customElements && !customElements.get("presence-dot")) customElements.define("presence-dot", PresenceDot);
