@@ -900,7 +900,7 @@ const dotStyle = `
 :host([hidden]) { display: none; }
 :host([status="available"]) { --color: var(--presence-available, #2da44e); }
 :host([status="busy"]) { --color: var(--presence-busy, #d1242f); }
-:host([status="away"]) { --color: var(--presence-away, #d4930d); }
+:host([status="away"]) { --color: var(--presence-away, #bf8700); }
 span {
   display: block; box-sizing: border-box; inline-size: 100%; block-size: 100%; border-radius: 50%;
   border: max(1.5px, 0.15em) solid var(--color); forced-color-adjust: none; transition: border-color 0.2s, background-color 0.2s;

@@ -1,0 +1,200 @@
+// The board: signing in, the connection and what is said about it. people.js shows the people.
+
+import { connect, userOf } from "../client.js";
+import { People } from "./people.js";
+
+const $ = (id) => document.getElementById(id);
+const kept = { token: "presence.token", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+
+const people = new People(announce);
+let connection = null;
+let user = ""; // the token's
+let countdown = 0;
+
+start();
+
+function start() {
+  $("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    signIn($("token").value);
+  });
+  $("naming").addEventListener("submit", (event) => {
+    event.preventDefault();
+    watchNamed($("users").value);
+  });
+  $("sign-out").addEventListener("click", () => signOut());
+  $("rename").addEventListener("click", () => askWhom());
+  addEventListener("hashchange", takeFragment);
+  if (takeFragment()) return;
+  const token = sessionStorage.getItem(kept.token);
+  if (token) signIn(token);
+  else askToken();
+}
+
+/** Signs in with the token of the address, which is taken out of it before anything else happens: nobody is to read it over a shoulder or in the history. */
+function takeFragment() {
+  const found = location.hash.match(/^#(?:.*&)?token=([^&]*)/);
+  if (!found) return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  let token = found[1];
+  try {
+    token = decodeURIComponent(token); // a + is a +: a token has some
+  } catch {
+    // it was not encoded
+  }
+  signIn(token);
+  return true;
+}
+
+function signIn(token) {
+  token = token.trim();
+  if (!/^\d+:[^:]+.*:[A-Za-z0-9+/=]+$/.test(token)) {
+    askToken("That is no token. One looks like 1795380326:alice@example.test:GWYG…");
+    return;
+  }
+  $("token").value = "";
+  sessionStorage.setItem(kept.token, token);
+  const same = userOf(token) === user;
+  user = userOf(token);
+  $("as").textContent = user;
+  $("as").title = `Signed in as ${user}`;
+  for (const id of ["as", "sign-out", "connection"]) $(id).hidden = false;
+  hide("sign-in");
+  if (connection && same) {
+    connection.token = token; // it goes on where the old one ended
+    return;
+  }
+  disconnect();
+  connection = connect({ token });
+  connection.addEventListener("state", () => tell(connection.state));
+  const users = sessionStorage.getItem(kept.users);
+  if (users) watchNamed(users);
+  else watchAll();
+}
+
+function signOut() {
+  disconnect();
+  user = "";
+  for (const key of Object.values(kept)) sessionStorage.removeItem(key);
+  $("users").value = "";
+  for (const id of ["as", "sign-out", "connection"]) $(id).hidden = true;
+  askToken();
+}
+
+function disconnect() {
+  clearInterval(countdown);
+  void connection?.close();
+  connection = null;
+  people.clear();
+  for (const id of ["naming", "people", "tools", "rename"]) hide(id);
+}
+
+let unwatch = null;
+
+function watchAll() {
+  people.waitForAll();
+  showPeople(false);
+  unwatch = connection.watchAll((person) => people.update(person), () => people.complete());
+}
+
+function watchNamed(text) {
+  const users = [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
+  people.clear();
+  unwatch?.();
+  unwatch = null;
+  try {
+    if (!users.length) throw new TypeError("Name at least one user.");
+    unwatch = connection.watch(users, (person) => people.update(person));
+  } catch (fault) {
+    askWhom(fault.message);
+    return;
+  }
+  sessionStorage.setItem(kept.users, users.join(" "));
+  hide("naming");
+  people.complete();
+  showPeople(true);
+}
+
+function showPeople(named) {
+  $("people").hidden = $("tools").hidden = false;
+  $("rename").hidden = !named;
+}
+
+function askToken(fault = "") {
+  fill("sign-in-fault", fault);
+  $("sign-in").hidden = false;
+  if (fault) $("token").setAttribute("aria-invalid", "true");
+  else $("token").removeAttribute("aria-invalid");
+  $("token").focus();
+}
+
+function askWhom(fault = "") {
+  unwatch?.();
+  unwatch = null;
+  people.clear();
+  for (const id of ["people", "tools"]) hide(id);
+  fill("naming-fault", fault);
+  $("users").value = sessionStorage.getItem(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
+  $("naming").hidden = false;
+  $("users").focus();
+}
+
+let before = "";
+
+/** Tells how the connection is, and reacts to refusals. */
+function tell({ name, error, retryAt }) {
+  const sign = $("connection");
+  clearInterval(countdown);
+  sign.dataset.state = name;
+  document.body.classList.toggle("outdated", name === "waiting" || name === "refused");
+  const texts = { idle: "Not connected", connecting: "Connecting…", live: "Live", refused: "Not connected" };
+  sign.textContent = texts[name] ?? "";
+  sign.title = error?.message ?? "";
+  if (name === "waiting") {
+    const show = () => {
+      const seconds = Math.ceil((retryAt - Date.now()) / 1000);
+      sign.textContent = seconds > 0 ? `Connection lost, trying again in ${seconds} s` : "Connection lost, trying again…";
+    };
+    show();
+    countdown = setInterval(show, 1000);
+  }
+  if (name === before) return;
+  if (name === "waiting") announce("The connection is lost. What is shown may be out of date.");
+  if (name === "live" && before === "waiting") announce("Connected again.");
+  before = name;
+  if (name === "refused") refused(error);
+}
+
+function refused(error) {
+  if (error.status === 401) {
+    sessionStorage.removeItem(kept.token);
+    const old = people.size > 0;
+    if (!old) for (const id of ["people", "tools"]) hide(id);
+    const why = error.detail.replace(/^not authenticated: /, "");
+    askToken(/expired/.test(why)
+      ? `Your token has expired${old ? "; what you see below is no longer kept up to date" : ""}. Sign in with a fresh one. (${why})`
+      : `The daemon does not accept this token: ${why}.`);
+  } else if (error.status === 403) {
+    $("naming-why").textContent = `${user} may not watch everybody: only services may, which the daemon lists in auth.services. You can name the users whom you want to see.`;
+    askWhom();
+  } else if (sessionStorage.getItem(kept.users)) {
+    const faults = error.errors.map((fault) => fault.detail).join("; ");
+    askWhom(`The daemon does not accept this list: ${faults || error.message}.`);
+  } else {
+    askToken(`The daemon refuses: ${error.message}.`);
+  }
+}
+
+function fill(id, text) {
+  $(id).textContent = text;
+  $(id).hidden = !text;
+}
+
+function hide(id) {
+  $(id).hidden = true;
+}
+
+/** Says something to who cannot see it; nothing about single people, who would never stop changing. */
+function announce(text) {
+  $("announcer").textContent = text;
+}

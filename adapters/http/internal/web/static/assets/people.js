@@ -1,0 +1,368 @@
+// The list of people: who is shown, in which group, and the rows. board.js hands it everybody's documents.
+//
+// There may be ten thousand people. The rows are made in chunks, when a chunk comes near the window, and go when it is far away; before and after,
+// the chunk is an empty box of the same height. Changes are gathered and shown once a frame.
+
+import { detail, makeRow, updateRow, tick } from "./row.js";
+
+const $ = (id) => document.getElementById(id);
+const chunkSize = 50;
+const statuses = ["available", "busy", "away", "unavailable"];
+
+export class People {
+  #announce;
+  #people = new Map(); // id -> { user, account, domain, text }
+  #order = []; // the ids by domain and account
+  #sorted = true;
+  #changed = new Set(); // ids whose row may have to change
+  #frame = 0;
+  #complete = false;
+  #filter = { text: "", status: "" };
+  #groups = new Map(); // domain -> Group
+  #shown = 0;
+
+  constructor(announce) {
+    this.#announce = announce;
+    $("search").addEventListener("input", () => this.#setFilter({ text: fold($("search").value.trim()) }));
+    $("search").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#search("");
+      else if (event.key === "ArrowDown") this.#focusFirst(event);
+    });
+    for (const button of $("filters").querySelectorAll("button")) {
+      const { status } = button.dataset;
+      if (status) customElements.whenDefined("presence-dot").then(() => button.querySelector("presence-dot").show({ status }));
+      button.addEventListener("click", () => this.#setFilter({ status }));
+    }
+    $("nobody").querySelector("button").addEventListener("click", () => {
+      this.#search("");
+      this.#setFilter({ status: "" });
+      $("search").focus();
+    });
+    $("groups").addEventListener("keydown", (event) => this.#move(event));
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA)$/.test(event.target.tagName) || $("tools").hidden) return;
+      event.preventDefault();
+      $("search").select();
+    });
+    setInterval(() => document.visibilityState === "visible" && tick($("groups")), 10_000);
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick($("groups")));
+  }
+
+  get size() {
+    return this.#people.size;
+  }
+
+  clear() {
+    this.#people.clear();
+    this.#order = [];
+    this.#changed.clear();
+    this.#schedule();
+  }
+
+  /** Says that everybody is coming: until complete is called, that nobody is there means nothing. */
+  waitForAll() {
+    this.#complete = false;
+    this.#schedule();
+  }
+
+  complete() {
+    this.#complete = true;
+    this.#schedule();
+  }
+
+  update(user) {
+    const known = this.#people.get(user.user);
+    const at = user.user.lastIndexOf("@");
+    const person = known ?? { account: user.user.slice(0, at), domain: user.user.slice(at + 1) };
+    person.user = user;
+    person.text = fold(`${user.user} ${user.message}`);
+    if (!known) {
+      this.#people.set(user.user, person);
+      this.#order.push(user.user);
+      this.#sorted = false;
+    }
+    this.#changed.add(user.user);
+    this.#schedule();
+  }
+
+  #search(text) {
+    $("search").value = text;
+    this.#setFilter({ text: fold(text) });
+  }
+
+  #setFilter(change) {
+    Object.assign(this.#filter, change);
+    for (const button of $("filters").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.status === this.#filter.status));
+    }
+    this.#schedule();
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => this.#announce(`${this.#shown} shown`), 700); // not with every key
+  }
+  #telling = 0;
+
+  #schedule() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    if (!this.#sorted) {
+      this.#order.sort((a, b) => compare(this.#people.get(a), this.#people.get(b)));
+      this.#sorted = true;
+    }
+    const { domains, counts, found } = this.#select();
+    for (const [domain, group] of this.#groups) {
+      if (domains.has(domain)) continue;
+      group.remove();
+      this.#groups.delete(domain);
+    }
+    let previous = null;
+    for (const [domain, { ids, here, all }] of domains) {
+      let group = this.#groups.get(domain);
+      if (!group) this.#groups.set(domain, (group = new Group(domain, this.#people)));
+      group.place(previous);
+      group.show(ids, this.#changed, here, all);
+      previous = group;
+    }
+    this.#changed.clear();
+    this.#tell(counts, found);
+  }
+
+  /** Finds who is to be shown, and counts whom the search has found by status. */
+  #select() {
+    const domains = new Map();
+    const counts = Object.fromEntries(statuses.map((status) => [status, 0]));
+    const words = this.#filter.text.split(/\s+/).filter(Boolean);
+    const all = new Map();
+    let found = 0;
+    this.#shown = 0;
+    for (const id of this.#order) {
+      const { user, domain, text } = this.#people.get(id);
+      const total = all.get(domain) ?? { here: 0, all: 0 };
+      all.set(domain, total);
+      total.all++;
+      if (user.status !== "unavailable") total.here++;
+      if (!words.every((word) => text.includes(word))) continue;
+      found++;
+      counts[user.status]++;
+      if (this.#filter.status && user.status !== this.#filter.status) continue;
+      this.#shown++;
+      const group = domains.get(domain);
+      if (group) group.ids.push(id);
+      else domains.set(domain, { ids: [id] });
+    }
+    for (const [domain, group] of domains) Object.assign(group, all.get(domain));
+    return { domains, counts, found };
+  }
+
+  #tell(counts, found) {
+    for (const button of $("filters").querySelectorAll("button")) {
+      const { status } = button.dataset;
+      put(button.querySelector(".count"), number(status ? counts[status] : found));
+    }
+    const total = this.#people.size;
+    put($("shown"), this.#shown === total ? `${number(total)} ${total === 1 ? "person" : "people"}` : `${number(this.#shown)} of ${number(total)} people`);
+    $("nobody").hidden = this.#shown > 0;
+    $("nobody").querySelector("button").hidden = total === 0;
+    put($("nobody").querySelector("p"), total ? "Nobody matches." : this.#complete ? "The daemon does not know anybody yet." : "Loading…");
+  }
+
+  #focusFirst(event) {
+    const first = $("groups").querySelector("summary");
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
+  }
+
+  /** Moves the focus from row to row. */
+  #move(event) {
+    const summary = event.target.closest?.("summary");
+    if (!summary || event.ctrlKey || event.metaKey || event.altKey) return;
+    const groups = [...this.#groups.values()];
+    if (event.key === "End") [...groups].sort((a, b) => a.isBefore(b)).pop()?.fillLast();
+    const all = [...$("groups").querySelectorAll("summary")];
+    const at = all.indexOf(summary);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    if (to < 0) $("search").focus();
+    else all[to]?.focus();
+  }
+}
+
+/** The people of one domain. */
+class Group {
+  #section = document.createElement("section");
+  #count = document.createElement("span");
+  #list = document.createElement("div");
+  #chunks = [];
+  #people;
+
+  constructor(domain, people) {
+    this.#people = people;
+    const heading = document.createElement("h2");
+    heading.id = `domain-${domain}`;
+    const name = document.createElement("span");
+    name.textContent = domain;
+    this.#count.className = "count";
+    heading.append(name, " ", this.#count);
+    this.#section.setAttribute("aria-labelledby", heading.id);
+    this.#list.setAttribute("role", "list");
+    this.#list.className = "list";
+    this.#section.append(heading, this.#list);
+  }
+
+  /** Puts the group after another one, or first. */
+  place(previous) {
+    const wanted = previous ? previous.#section.nextSibling : $("groups").firstChild;
+    if (wanted !== this.#section) $("groups").insertBefore(this.#section, wanted);
+  }
+
+  remove() {
+    this.show([], new Set(), 0, 0);
+    this.#section.remove();
+  }
+
+  isBefore(other) {
+    return this.#section.compareDocumentPosition(other.#section) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;
+  }
+
+  fillLast() {
+    this.#chunks.at(-1)?.fill();
+  }
+
+  show(ids, changed, here, all) {
+    put(this.#count, `${number(here)} of ${number(all)} here`);
+    const wanted = Math.ceil(ids.length / chunkSize);
+    while (this.#chunks.length > wanted) this.#chunks.pop().remove();
+    while (this.#chunks.length < wanted) this.#chunks.push(new Chunk(this.#list, this.#people));
+    this.#chunks.forEach((chunk, i) => chunk.show(ids.slice(i * chunkSize, (i + 1) * chunkSize), changed, i * chunkSize, ids.length));
+  }
+}
+
+/** Some neighbours in a group. It has rows only while it is near the window. */
+class Chunk {
+  static #of = new WeakMap(); // element -> Chunk
+  static #rowHeight = 44;
+  static #observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const chunk = Chunk.#of.get(target);
+      if (isIntersecting) chunk.fill();
+      else chunk.empty();
+    }
+  }, { rootMargin: "800px 0px" });
+
+  #box = document.createElement("div");
+  #people;
+  #ids = [];
+  #first = 0;
+  #total = 0;
+  #rows = null; // id -> element; null: empty
+
+  constructor(list, people) {
+    this.#people = people;
+    this.#box.setAttribute("role", "none");
+    list.append(this.#box);
+    Chunk.#of.set(this.#box, this);
+    Chunk.#observer.observe(this.#box);
+  }
+
+  remove() {
+    Chunk.#observer.unobserve(this.#box);
+    this.#box.remove();
+  }
+
+  show(ids, changed, first, total) {
+    const same = ids.length === this.#ids.length && ids.every((id, i) => id === this.#ids[i]);
+    const moved = first !== this.#first || total !== this.#total;
+    this.#ids = ids;
+    this.#first = first;
+    this.#total = total;
+    if (!this.#rows) {
+      if (!same) this.#reserve();
+      return;
+    }
+    if (!same) this.#arrange();
+    for (const id of changed) {
+      const row = this.#rows.get(id);
+      if (row) updateRow(row, this.#people.get(id), true);
+    }
+    if (!same || moved) this.#number();
+  }
+
+  fill() {
+    if (this.#rows) return;
+    this.#rows = new Map();
+    this.#arrange();
+    this.#number();
+    this.#box.style.blockSize = "";
+    const row = this.#box.firstChild;
+    if (row && !row.querySelector("details").open) Chunk.#rowHeight = row.offsetHeight;
+  }
+
+  empty() {
+    if (!this.#rows || this.#box.contains(document.activeElement) || this.#box.querySelector("details[open]")) return;
+    const height = this.#box.offsetHeight;
+    this.#rows = null;
+    this.#box.replaceChildren();
+    this.#box.style.blockSize = `${height}px`;
+  }
+
+  #reserve() {
+    this.#box.style.blockSize = `${this.#ids.length * Chunk.#rowHeight}px`;
+  }
+
+  /** Makes the rows those of the ids, in their order, and keeps the elements of who stays. */
+  #arrange() {
+    const rows = new Map();
+    let next = this.#box.firstChild;
+    const staying = new Set(this.#ids);
+    for (const [id, row] of this.#rows) {
+      if (staying.has(id)) continue;
+      if (row === next) next = row.nextSibling;
+      row.remove();
+    }
+    for (const id of this.#ids) {
+      let row = this.#rows.get(id);
+      if (!row) {
+        row = makeRow(this.#people.get(id));
+        row.addEventListener("toggle", () => detail(row, this.#people.get(id)), true);
+      }
+      if (row === next) next = row.nextSibling;
+      else this.#box.insertBefore(row, next);
+      rows.set(id, row);
+    }
+    this.#rows = rows;
+  }
+
+  /** Tells a screen reader which rows these are of how many. */
+  #number() {
+    this.#ids.forEach((id, i) => {
+      const row = this.#rows.get(id);
+      row.setAttribute("aria-posinset", this.#first + i + 1);
+      row.setAttribute("aria-setsize", this.#total);
+    });
+  }
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+function compare(a, b) {
+  return collator.compare(a.domain, b.domain) || collator.compare(a.account, b.account) || (a.user.user < b.user.user ? -1 : 1);
+}
+
+/** Makes a text comparable: without case and accents. */
+function fold(text) {
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+function number(n) {
+  return n.toLocaleString("en");
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

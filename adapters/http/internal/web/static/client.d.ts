@@ -1,0 +1,144 @@
+// Types of client.js, which explains everything at length.
+
+/** A status; "busy" is the strongest and "unavailable" the weakest when several protocols say different things. */
+export type Status = "available" | "busy" | "away" | "unavailable";
+
+/** What one protocol says of a user. Times are RFC 3339 texts. */
+export interface Presence {
+  status: Status;
+  message: string;
+  /** When the status or the message last changed. */
+  since: string | null;
+  /** When it was last confirmed. */
+  updated: string | null;
+  /** Until when it holds if nobody repeats it; null: until it changes. */
+  expires: string | null;
+  /** The connection to the source is lost: perhaps this is no longer so. */
+  stale: boolean;
+}
+
+/** What is known of a user. */
+export interface User {
+  /** The id: in lower case when watched, as it was asked when got. */
+  user: string;
+  status: Status;
+  message: string;
+  /** The protocol that decided; null: nobody knows the user. */
+  by: string | null;
+  /** Why that one. */
+  reason: "unknown" | "only" | "manual" | "strongest" | "latest" | "first";
+  since: string | null;
+  stale: boolean;
+  /** Grows with each change of any user; 0: nobody knows the user. */
+  revision: number;
+  /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
+  protocols: Record<string, Presence>;
+}
+
+/** A token, or a function that fetches a fresh one. */
+export type Token = string | (() => string | Promise<string>);
+
+export interface ConnectOptions {
+  token: Token;
+  /** Where the daemon is; else where the module was loaded from. */
+  url?: string | URL;
+}
+
+export function connect(options: ConnectOptions): Connection;
+
+export interface State {
+  name: "idle" | "connecting" | "live" | "waiting" | "refused";
+  /** Why it waits or was refused. */
+  error: Error | PresenceError | null;
+  /** When it is tried again, as Date.now(). */
+  retryAt: number | null;
+}
+
+export interface SetOptions {
+  message?: string;
+  /** Until when it holds; not together with ttl. */
+  until?: Date | string;
+  /** For how many seconds it holds. */
+  ttl?: number;
+  /** "manual" unless named. */
+  protocol?: string;
+  /** Whose; the token's user unless named. Services may set anybody's. */
+  user?: string;
+}
+
+export interface ReportOptions {
+  message?: string;
+  /** "spreed" unless named. */
+  protocol?: string;
+  /** Whose; the token's user unless named. */
+  user?: string;
+  /** Milliseconds without a key or a pointer until available becomes away: 600000 unless set; 0: never. */
+  idle?: number;
+  /** Milliseconds between two reports; else a third of the time after which the daemon forgets them. */
+  heartbeat?: number;
+  onerror?: (error: Error | PresenceError) => void;
+}
+
+/** A connection to a daemon. The event "state" tells that `state` has changed. */
+export class Connection extends EventTarget {
+  private constructor();
+  readonly state: State;
+  set token(token: Token);
+  watch(users: string | Iterable<string>, callback: (user: User) => void): () => void;
+  watchAll(callback: (user: User) => void, ready?: () => void): () => void;
+  get(user: string): Promise<User>;
+  get(users: Iterable<string>): Promise<User[]>;
+  set(status: Status, options?: SetOptions): Promise<void>;
+  clear(options?: { protocol?: string; user?: string }): Promise<void>;
+  report(status?: Status, options?: ReportOptions): Report;
+  close(): Promise<void>;
+}
+
+/** Reports one's own presence for as long as the page is there. */
+export interface Report {
+  /** What is reported at present. */
+  readonly status: Status;
+  set(status: Status, message?: string): void;
+  stop(): Promise<void>;
+}
+
+/** What the daemon refuses. */
+export class PresenceError extends Error {
+  /** The status of HTTP. */
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly errors: { detail: string; pointer: string }[];
+  /** Whether the same request may be accepted later. */
+  readonly temporary: boolean;
+}
+
+/** The user whom a token is for. */
+export function userOf(token: string): string;
+
+/** Reads the format of server-sent events. */
+export class EventParser {
+  constructor(dispatch: (event: { type: string; data: string; id: string }) => void);
+  readonly retry: number | null;
+  push(chunk: string): void;
+}
+
+export interface ConfigureOptions extends ConnectOptions {
+  /** The words of the dots, if the page is not in English. */
+  labels?: Partial<Record<Status | "stale" | "unknown", string>>;
+}
+
+/** Connects all <presence-dot> elements of the page. */
+export function configure(options: ConfigureOptions): Connection;
+
+/** <presence-dot user="alice@example.test"></presence-dot> */
+export class PresenceDot extends HTMLElement {
+  /** Shows a document that the page has already. */
+  show(user: Pick<User, "status"> & Partial<User> | null): void;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "presence-dot": PresenceDot;
+  }
+}
