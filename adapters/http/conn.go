@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/events"
 )
 
 const (
@@ -25,7 +27,8 @@ type conn struct {
 	slack         time.Duration
 	reads, writes deadline
 
-	exchange *exchange // whose answer is being sent; only the serving goroutine uses it
+	stream   *events.Subscription // what the connection is to be used for from now on, if not for requests
+	exchange *exchange            // whose answer is being sent; only the serving goroutine uses it
 }
 
 // Read notes the beginning of a request.

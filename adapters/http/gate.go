@@ -29,6 +29,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	} else {
 		s.next(ctx)
 	}
+	if c, ok := ctx.Conn().(*conn); ok && c.stream != nil {
+		c.stream.Head = ctx.Response.Header.AppendBytes(nil)
+	}
 	ctx.Request.ReleaseBody(maxWhole) // or the connection would keep its largest body until it is closed
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -49,6 +50,7 @@ type Server struct {
 	log       *slog.Logger
 	refusals  *refusals
 	lists     *lists
+	hub       *events.Hub
 
 	http *fasthttp.Server
 	next fasthttp.RequestHandler // Fiber's router
@@ -75,6 +77,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 		log:       log,
 		refusals:  newRefusals(log),
 		lists:     newLists(),
+		hub:       events.New(events.DefaultSettings(), feed, log),
 		conns:     make(map[*conn]struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -82,6 +85,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	app.Add(fiber.MethodGet, "/", func(c *fiber.Ctx) error { return s.query(c.Context()) })
 	app.Add(fiber.MethodPut, "/", func(c *fiber.Ctx) error { return s.update(c.Context()) })
 	app.Add(fiber.MethodPost, "/", func(c *fiber.Ctx) error { return s.updateAndQuery(c.Context()) })
+	s.routeEvents(app)
 	s.next = app.Handler()
 	s.http = tune(app.Server(), cfg)
 	s.http.Handler = s.handle
@@ -113,6 +117,7 @@ const prompt = 4 << 10
 // tune sets what Fiber does not pass on to fasthttp.
 func tune(server *fasthttp.Server, cfg Config) *fasthttp.Server {
 	server.SecureErrorLogMessage = true
+	server.KeepHijackedConns = true
 	server.ConnState = func(c net.Conn, state fasthttp.ConnState) {
 		if c, ok := c.(*conn); ok {
 			c.note(state)
@@ -176,6 +181,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		_ = s.listener.Close() // fails if it is closed already
 	}
 	s.mu.Unlock()
+	s.running.Go(s.hub.Stop)
 	ended := make(chan struct{})
 	go func() {
 		s.running.Wait()
@@ -258,14 +264,23 @@ func (s *Server) serve(raw net.Conn) {
 		return
 	}
 	s.running.Go(func() {
-		defer func() {
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-		}()
 		_ = s.http.ServeConn(c) // what can go wrong is the client's affair, which was told
 		c.release()
+		if c.stream == nil {
+			s.forget(c)
+			return
+		}
+		s.running.Go(func() { // a new goroutine, for this one's stack has become large
+			defer s.forget(c)
+			s.handOver(c)
+		})
 	})
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 // methods are those that the API has.
