@@ -1,111 +1,25 @@
 package natstest
 
 import (
-	"context"
-	"io"
-	"net"
-	"sync"
 	"testing"
+
+	"github.com/zarafa/presence/internal/netgate"
 )
 
-// Gate is a way to a server that can be shut: who uses it is cut off, and the others are not.
+// Gate is a way to the server that can be shut: who uses it is cut off, and the others are not.
 type Gate struct {
-	server   *Server
-	listener net.Listener
-	running  sync.WaitGroup
-
-	mu    sync.Mutex
-	shut  bool
-	conns map[net.Conn]struct{}
+	*netgate.Gate
+	server *Server
 }
 
 // Gate opens a gate to the server. It ends with the test.
 func (s *Server) Gate(t testing.TB) *Gate {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &Gate{server: s, listener: listener, conns: map[net.Conn]struct{}{}}
-	g.running.Go(g.accept)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		g.Shut()
-		g.running.Wait()
-	})
-	return g
+	return &Gate{Gate: netgate.Open(t, s.Addr), server: s}
 }
 
 // URL is what a client connects to that goes through the gate.
-func (g *Gate) URL() string {
-	return g.server.cluster.options.Scheme + "://" + g.listener.Addr().String()
-}
-
-// Shut ends all connections through the gate, and lets no new ones through.
-func (g *Gate) Shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = true
-	for conn := range g.conns {
-		_ = conn.Close()
-	}
-}
-
-// Open undoes Shut.
-func (g *Gate) Open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = false
-}
-
-func (g *Gate) accept() {
-	for {
-		client, err := g.listener.Accept()
-		if err != nil {
-			return
-		}
-		g.running.Go(func() { g.pass(client) })
-	}
-}
-
-// pass carries what a client and the server say until one of them ends the connection, or the gate is shut.
-func (g *Gate) pass(client net.Conn) {
-	defer client.Close()
-	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", g.server.Addr)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	defer g.leave(client, server)
-	if !g.enter(client, server) {
-		return
-	}
-	var back sync.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(client, server)
-		_ = client.Close()
-	})
-	_, _ = io.Copy(server, client)
-	_ = server.Close()
-	back.Wait()
-}
-
-func (g *Gate) enter(conns ...net.Conn) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, conn := range conns {
-		g.conns[conn] = struct{}{}
-	}
-	return !g.shut
-}
-
-func (g *Gate) leave(conns ...net.Conn) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, conn := range conns {
-		delete(g.conns, conn)
-	}
-}
+func (g *Gate) URL() string { return g.server.cluster.options.Scheme + "://" + g.Addr() }
 
 // ServerURL is what a client connects to that does not go through the gate.
 func (g *Gate) ServerURL() string { return g.server.URL() }

@@ -1,0 +1,221 @@
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Page is a tab. It ends with the test, if it was not closed before.
+type Page struct {
+	ctx    context.Context //nolint:containedctx // it is how chromedp names a tab
+	cancel context.CancelFunc
+	close  sync.Once
+
+	mu       sync.Mutex
+	expected []string
+	faults   []string
+}
+
+// Open opens an address in a new tab.
+func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
+	t.Helper()
+	p := new(Page)
+	p.ctx, p.cancel = chromedp.NewContext(b.ctx)
+	t.Cleanup(func() {
+		p.Close()
+		p.check(t)
+	})
+	if err := chromedp.Listen(p.ctx, p.note); err != nil {
+		t.Fatal(err)
+	}
+	p.Look(t, look)
+	p.Visit(t, url)
+	return p
+}
+
+// Close closes the tab, as its user would.
+func (p *Page) Close() {
+	p.close.Do(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		_ = chromedp.Cancel(ctx) // the browser may have ended
+		p.cancel()
+	})
+}
+
+// Look changes how the page is looked at.
+func (p *Page) Look(t testing.TB, look Look) {
+	t.Helper()
+	scheme := "light"
+	if look.Dark {
+		scheme = "dark"
+	}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	p.do(t, "emulating a window", chromedp.EmulateViewport(look.Width, look.Height), call(emulation.SetEmulatedMedia, media))
+}
+
+// Visit goes to an address and waits until the page is loaded.
+func (p *Page) Visit(t testing.TB, url string) {
+	t.Helper()
+	p.do(t, "opening "+url, chromedp.Navigate(url))
+}
+
+// Press presses keys, as chromedp/kb names them.
+func (p *Page) Press(t testing.TB, keys string) {
+	t.Helper()
+	p.do(t, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
+}
+
+// Type writes into what a CSS selector finds.
+func (p *Page) Type(t testing.TB, selector, text string) {
+	t.Helper()
+	p.do(t, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Click clicks on what a CSS selector finds.
+func (p *Page) Click(t testing.TB, selector string) {
+	t.Helper()
+	p.do(t, "clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+func (p *Page) do(t testing.TB, what string, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.Fatalf("%s: %v\n%s", what, err, strings.Join(p.faults, "\n"))
+	}
+}
+
+func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, command, params)
+		return err
+	})
+}
+
+// Eval returns the value of a JavaScript expression; of a promise, what it resolves to.
+func Eval[T any](t testing.TB, p *Page, expression string) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// Run runs JavaScript statements, in which await may stand.
+func (p *Page) Run(t testing.TB, statements string) {
+	t.Helper()
+	Eval[bool](t, p, "(async () => {"+statements+"\n})().then(() => true)")
+}
+
+// Until waits until a JavaScript expression is true, looking again with every frame, and returns how long that took.
+func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	script := fmt.Sprintf(`new Promise((resolve) => {
+		const begin = performance.now();
+		const look = () => {
+			let is = false;
+			try { is = Boolean(%s) } catch {}
+			if (is || performance.now() - begin > %d) resolve(is); else requestAnimationFrame(look);
+		};
+		look();
+	})`, expression, (patience - 5*time.Second).Milliseconds())
+	if !Eval[bool](t, p, script) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", patience-5*time.Second, what, expression, strings.Join(p.faults, "\n"),
+			Eval[string](t, p, "document.body.innerText"))
+	}
+	return time.Since(begin)
+}
+
+// Screenshot keeps a picture of the window as a PNG file in a folder, or of the whole page.
+func (p *Page) Screenshot(t testing.TB, dir, name string, whole bool) {
+	t.Helper()
+	take := chromedp.CaptureScreenshot()
+	if whole {
+		take = chromedp.FullScreenshot(100)
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, take)
+	if err != nil {
+		t.Fatalf("taking the picture %s: %v", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Expect names a part of an error that the page may log, because the test provokes it: Chromium logs each answer of 400 and more, and each
+// connection that fails.
+func (p *Page) Expect(parts ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = append(p.expected, parts...)
+}
+
+// note collects what is wrong in the page.
+func (p *Page) note(event any) {
+	switch event := event.(type) {
+	case *log.EventEntryAdded:
+		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
+			p.fault(fmt.Sprintf("%s: %s %s", event.Entry.Source, event.Entry.Text, event.Entry.URL))
+		}
+	case *runtime.EventConsoleAPICalled:
+		if event.Type == runtime.ConsoleAPICalledTypeError || event.Type == runtime.ConsoleAPICalledTypeWarning || event.Type == runtime.ConsoleAPICalledTypeAssert {
+			var parts []string
+			for _, arg := range event.Args {
+				parts = append(parts, string(arg.Value)+arg.Description)
+			}
+			p.fault("console: " + strings.Join(parts, " "))
+		}
+	case *runtime.EventExceptionThrown:
+		text := event.ExceptionDetails.Text
+		if event.ExceptionDetails.Exception != nil {
+			text += " " + event.ExceptionDetails.Exception.Description
+		}
+		p.fault("exception: " + text)
+	}
+}
+
+func (p *Page) fault(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, text)
+}
+
+// check fails the test if something went wrong in the page that was not expected.
+func (p *Page) check(t testing.TB) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, fault := range p.faults {
+		expected := false
+		for _, part := range p.expected {
+			expected = expected || strings.Contains(fault, part)
+		}
+		if !expected {
+			t.Errorf("in the page: %s", fault)
+		}
+	}
+}
