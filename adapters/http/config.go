@@ -16,6 +16,7 @@ type Config struct {
 	ReadTimeout    time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
 	WriteTimeout   time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
 	IdleTimeout    time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
+	CORSOrigins    []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
 // DefaultConfig returns the defaults.
@@ -52,7 +53,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, validateOrigins(c.CORSOrigins)...)...)
 }
 
 func validateAddress(address string) error {

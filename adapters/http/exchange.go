@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/document"
 	"github.com/zarafa/presence/adapters/http/internal/userstatus"
 	"github.com/zarafa/presence/domain"
 )
@@ -15,6 +16,11 @@ type exchange struct {
 	request userstatus.Request
 	found   []domain.Presences
 	body    []byte
+
+	// Of API v1.
+	asked  document.Query
+	states []domain.State
+	packed []byte
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
@@ -26,6 +32,9 @@ func (x *exchange) release() {
 	x.request.Reset()
 	clear(x.found)
 	x.found = x.found[:0]
+	x.asked.Reset()
+	clear(x.states)
+	x.states = x.states[:0]
 	exchanges.Put(x)
 }
 

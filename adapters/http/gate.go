@@ -20,8 +20,15 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
 		return
 	}
-	if method := ctx.Method(); !slices.Contains(routable, string(method)) {
-		refuse(ctx, fiber.ErrMethodNotAllowed) // which Fiber would call a bad request
+	if method := ctx.Method(); !slices.Contains(routable, string(method)) { // which Fiber would call a bad request
+		if string(ctx.Path()) == "/" {
+			refuse(ctx, errMethod)
+			return
+		}
+		ctx.Request.Header.SetMethod(fiber.MethodTrace) // which no path has: it is told which there are
+		ctx.SetConnectionClose()
+	}
+	if done := s.cors.handle(ctx); done {
 		return
 	}
 	if err := s.readiness.Ready(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/document"
 	"github.com/zarafa/presence/adapters/http/internal/userstatus"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -35,13 +36,15 @@ type problem struct {
 	Detail string         `json:"detail,omitempty"`
 	Errors []problemEntry `json:"errors,omitempty"`
 
+	allowed   string // of a 405: the methods that there are
 	challenge string // of a 401 that is not the original API's
 }
 
-// problemEntry names one fault in the request's document.
+// problemEntry names one fault in the request's document, or in its URL.
 type problemEntry struct {
-	Detail  string `json:"detail"`
-	Pointer string `json:"pointer"`
+	Detail    string `json:"detail"`
+	Pointer   string `json:"pointer,omitempty"`
+	Parameter string `json:"parameter,omitempty"` // of the query or the path
 }
 
 // Error makes a problem what a handler returns.
@@ -58,11 +61,15 @@ func problemOf(err error, request *userstatus.Request) *problem {
 	var fault *userstatus.Fault
 	var problems domain.Problems
 	var routing *fiber.Error
+	var method *methodFault
+	var arg *document.ArgFault
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &fault):
 		return problemOfForm(fault)
+	case errors.As(err, &arg):
+		return problemOfArg(arg)
 	case errors.Is(err, domain.ErrUnauthenticated):
 		if request != nil && request.Token == "" {
 			return newProblem(fasthttp.StatusUnauthorized, "the AuthenticationToken is missing")
@@ -83,9 +90,11 @@ func problemOf(err error, request *userstatus.Request) *problem {
 	case errors.Is(err, errBadHTTP):
 		return newProblem(fasthttp.StatusBadRequest, err.Error())
 	case errors.As(err, &routing) && routing.Code == fasthttp.StatusNotFound:
-		return newProblem(fasthttp.StatusNotFound, "there is nothing here; the path is /")
-	case errors.As(err, &routing) && routing.Code == fasthttp.StatusMethodNotAllowed:
-		return newProblem(fasthttp.StatusMethodNotAllowed, "the methods are "+strings.Join(methods, ", "))
+		return newProblem(fasthttp.StatusNotFound, "there is nothing here; /openapi.json tells what there is")
+	case errors.As(err, &method):
+		p := newProblem(fasthttp.StatusMethodNotAllowed, method.Error())
+		p.allowed = method.allowed
+		return p
 	}
 	return newProblem(fasthttp.StatusInternalServerError, "a fault in the server; its log says more")
 }
@@ -102,12 +111,17 @@ func problemOfForm(fault *userstatus.Fault) *problem {
 	return newProblem(status, fault.Error(), problemEntry{Pointer: fault.Pointer, Detail: fault.Detail})
 }
 
+// problemOfArg is about a parameter of the URL that is not what it should be.
+func problemOfArg(fault *document.ArgFault) *problem {
+	status := fasthttp.StatusBadRequest
+	if fault.TooMany {
+		status = fasthttp.StatusRequestEntityTooLarge
+	}
+	return newProblem(status, fault.Error(), problemEntry{Parameter: fault.Name, Detail: fault.Detail})
+}
+
 // problemOfEntries names every entry that the use case refused.
 func problemOfEntries(problems domain.Problems, request *userstatus.Request) *problem {
-	status, detail := fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
-	if errors.Is(problems, domain.ErrForbidden) {
-		status, detail = fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
-	}
 	entries := make([]problemEntry, 0, len(problems))
 	for _, p := range problems {
 		entry, protocol := p.Index, ""
@@ -122,7 +136,15 @@ func problemOfEntries(problems domain.Problems, request *userstatus.Request) *pr
 			entries = append(entries, e)
 		}
 	}
-	return newProblem(status, detail, entries...)
+	return refusalOf(problems, entries)
+}
+
+// refusalOf is about what the use case refused.
+func refusalOf(problems domain.Problems, entries []problemEntry) *problem {
+	if errors.Is(problems, domain.ErrForbidden) {
+		return newProblem(fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed", entries...)
+	}
+	return newProblem(fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries", entries...)
 }
 
 // problemOfReading is about a request that broke off, or that fasthttp did not want to read.
@@ -144,9 +166,24 @@ func problemOfReading(err error) *problem {
 
 // problemOfRoute is what Fiber calls with the error of a handler, or its own.
 func problemOfRoute(c *fiber.Ctx, err error) error {
+	var routing *fiber.Error
+	if errors.As(err, &routing) && routing.Code == fasthttp.StatusMethodNotAllowed {
+		err = &methodFault{allowed: c.GetRespHeader(fiber.HeaderAllow)} // Fiber has looked which routes there are
+		if c.Path() == "/" {
+			err = errMethod
+		}
+	}
 	respond(c.Context(), err)
 	return nil
 }
+
+// methodFault says that a path has other methods.
+type methodFault struct{ allowed string }
+
+func (f *methodFault) Error() string { return "the methods are " + f.allowed }
+
+// errMethod is about the original API's path.
+var errMethod = &methodFault{allowed: strings.Join(methods, ", ")}
 
 var (
 	typeJSON    = []byte("application/json")
@@ -154,15 +191,21 @@ var (
 
 	nameCache, noStore = []byte("Cache-Control"), []byte("no-store")
 	nameSniff, noSniff = []byte("X-Content-Type-Options"), []byte("nosniff")
-	challenge          = `AuthenticationToken realm="presence"`
-	retryAfter         = "1" // second
-	allowed            = strings.Join(methods, ", ")
+
+	// An answer is data. A browser that is made to show it as a page, or inside one, is not to run or fetch anything because of it.
+	namePolicy, apiPolicy    = []byte("Content-Security-Policy"), []byte("default-src 'none'; frame-ancestors 'none'")
+	nameReferrer, noReferrer = []byte("Referrer-Policy"), []byte("no-referrer")
+
+	challenge  = `AuthenticationToken realm="presence"`
+	retryAfter = "1" // second
 )
 
 // setHeader sets what every response has.
 func setHeader(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.SetCanonical(nameCache, noStore)
 	ctx.Response.Header.SetCanonical(nameSniff, noSniff)
+	ctx.Response.Header.SetCanonical(namePolicy, apiPolicy)
+	ctx.Response.Header.SetCanonical(nameReferrer, noReferrer)
 }
 
 // respond answers with the problem that an error is.
@@ -173,7 +216,7 @@ func respond(ctx *fasthttp.RequestCtx, err error) {
 	case fasthttp.StatusUnauthorized:
 		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, cmp.Or(p.challenge, challenge))
 	case fasthttp.StatusMethodNotAllowed:
-		ctx.Response.Header.Set(fasthttp.HeaderAllow, allowed)
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, p.allowed)
 	case fasthttp.StatusServiceUnavailable:
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}

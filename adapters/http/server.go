@@ -50,6 +50,7 @@ type Server struct {
 	log       *slog.Logger
 	refusals  *refusals
 	lists     *lists
+	cors      *cors
 	hub       *events.Hub
 
 	http *fasthttp.Server
@@ -77,6 +78,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 		log:       log,
 		refusals:  newRefusals(log),
 		lists:     newLists(),
+		cors:      newCORS(cfg.CORSOrigins),
 		hub:       events.New(events.DefaultSettings(), feed, log),
 		conns:     make(map[*conn]struct{}),
 	}
@@ -85,7 +87,9 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	app.Add(fiber.MethodGet, "/", func(c *fiber.Ctx) error { return s.query(c.Context()) })
 	app.Add(fiber.MethodPut, "/", func(c *fiber.Ctx) error { return s.update(c.Context()) })
 	app.Add(fiber.MethodPost, "/", func(c *fiber.Ctx) error { return s.updateAndQuery(c.Context()) })
+	addPages(app)
 	s.routeEvents(app)
+	s.addV1(app)
 	s.next = app.Handler()
 	s.http = tune(app.Server(), cfg)
 	s.http.Handler = s.handle

@@ -270,7 +270,7 @@ func readAnswer(t tester, from *bufio.Reader) answer {
 type problem struct {
 	Type, Title, Detail string
 	Status              int
-	Errors              []struct{ Pointer, Detail string }
+	Errors              []struct{ Pointer, Parameter, Detail string }
 }
 
 // problem checks that an answer is a well-formed refusal.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/zarafa/presence/domain"
 )
@@ -103,6 +104,14 @@ func Unescape(text []byte) (string, error) {
 		to++
 	}
 	return view(text[:to]), nil
+}
+
+// UnescapeString is Unescape for a text that must not be changed.
+func UnescapeString(text string) (string, error) {
+	if strings.IndexByte(text, '%') < 0 {
+		return text, nil
+	}
+	return Unescape([]byte(text))
 }
 
 // nibble returns the value of a hexadecimal digit, more than 15 if it is none.

@@ -50,10 +50,10 @@ func TestReadSetting(t *testing.T) {
 		`{"status":"busy","until":"1970-01-01T00:00:00Z"}`:                               {Status: "busy", Until: 1},
 		`{"status":"busy","until":"0001-01-01T00:00:00Z"}`:                               {Status: "busy", Until: 1},
 		`{"status":"busy","until":"2262-01-01T00:00:00Z"}`:                               {Status: "busy", Until: far},
-		`{"status":"busy","ttl":10800}`:                                                  {Status: "busy", Until: three},
-		`{"status":"busy","ttl":9999999999}`:                                             {Status: "busy", Until: far},
+		`{"status":"busy","ttl":10800}`:                                                  {Status: "busy", Until: three, ByTTL: true},
+		`{"status":"busy","ttl":9999999999}`:                                             {Status: "busy", Until: far, ByTTL: true},
 		`{"status":"","message":"` + strings.Repeat("x", 5000) + `"}`:                    {Message: strings.Repeat("x", 5000)},
-		`{"st\u0061tus":"\u0062usy","ttl" : 1 , "m\u0065ssage" : "\ud83d\ude00"}` + "\t": {Status: "busy", Message: "😀", Until: now.Add(time.Second)},
+		`{"st\u0061tus":"\u0062usy","ttl" : 1 , "m\u0065ssage" : "\ud83d\ude00"}` + "\t": {Status: "busy", Message: "😀", Until: now.Add(time.Second), ByTTL: true},
 	} {
 		var s document.Setting
 		if err := s.Read([]byte(text), now); err != nil || s != want {

@@ -16,6 +16,7 @@ type Setting struct {
 	Status  string
 	Message string
 	Until   domain.Timestamp // zero if there is no end
+	ByTTL   bool             // the end came as a ttl
 }
 
 // Read reads the document. The ttl counts from the given moment. A fault is a *jsonscan.Fault.
@@ -87,7 +88,7 @@ func (t *Setting) last(s *jsonscan.Scanner, now domain.Timestamp) bool {
 	if !ok {
 		return false
 	}
-	t.Until = domain.TimestampOf(latest)
+	t.Until, t.ByTTL = domain.TimestampOf(latest), true
 	if left := int64(t.Until-now) / int64(time.Second); int64(seconds) < left {
 		t.Until = now.Add(time.Duration(seconds) * time.Second)
 	}
