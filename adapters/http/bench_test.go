@@ -27,6 +27,15 @@ func BenchmarkGetOneUser(b *testing.B) {
 	compare(b, 0.85, r, func(client int) string { return request("GET", r.body(mark, entry(client))) })
 }
 
+// BenchmarkV1GetOneUser is the same on API v1: a bearer token, and a tag with each answer.
+func BenchmarkV1GetOneUser(b *testing.B) {
+	r := populated(b)
+	token := r.tokens.Issue(mark)
+	compare(b, 0.7, r, func(client int) string {
+		return fmt.Sprintf("GET /v1/users/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n\r\n", user(storedUsers/2+client), token) // whose revisions have as many digits
+	})
+}
+
 // BenchmarkGetThousandUsers has all clients ask about the same users, out of many, as the pages of one organisation do. Nobody
 // changes meanwhile, so it shows what a list costs that the server knows.
 func BenchmarkGetThousandUsers(b *testing.B) {

@@ -23,6 +23,7 @@ func NewBare(cfg Config, constant []byte) *fiber.App {
 	for _, method := range methods {
 		app.Add(method, "/", handler)
 	}
+	app.Add(fiber.MethodGet, "/v1/users/:user", func(c *fiber.Ctx) error { return c.Send(constant) })
 	return app
 }
 

@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"io"
 
@@ -128,12 +129,10 @@ var (
 
 // respondKnown sets the tag with the given hash. If the client has what it stands for it is told so, and there is nothing more to do.
 func respondKnown(ctx *fasthttp.RequestCtx, hash uint64) bool {
-	var bytes [8]byte
-	for i := range bytes {
-		bytes[i] = byte(hash >> (8 * i))
-	}
+	var number [8]byte
+	binary.LittleEndian.PutUint64(number[:], hash)
 	var buffer [20]byte
-	tag := append(hex.AppendEncode(append(buffer[:0], `W/"`...), bytes[:]), '"')
+	tag := append(hex.AppendEncode(append(buffer[:0], `W/"`...), number[:]), '"')
 	ctx.Response.Header.SetCanonical(nameTag, tag)
 	wanted := ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)
 	if len(wanted) == 0 || !hasTag(string(wanted), string(tag[len("W/"):])) {

@@ -507,7 +507,7 @@ func TestV1WhatIsStoredDoesNotChangeWithTheBuffers(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, response.Body)
 		response.Body.Close()
-		if response.StatusCode != 204 {
+		if response.StatusCode != nethttp.StatusNoContent {
 			t.Fatalf("PUT: %d", response.StatusCode)
 		}
 	}
