@@ -67,11 +67,9 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 	}
 	var changed []domain.State
 	f.store.Each(func(user domain.UserID, presences domain.Presences) bool {
-		revision := newest(presences)
-		if last, some := removed[user]; some {
-			revision = max(revision, last)
-			delete(removed, user)
-		}
+		last, _ := f.store.LastRemoval(user) // also of before since, so that it is the revision that States tells
+		revision := max(last, newest(presences))
+		delete(removed, user)
 		if revision > since {
 			changed = append(changed, domain.State{User: user, Revision: revision})
 		}

@@ -57,6 +57,9 @@ func TestStatesHaveTheRevisionOfTheLastChange(t *testing.T) {
 		t.Errorf("anna is %+v, the feed is at %d", got, feed.Revision())
 	}
 	f.remove(t, mark)
+	if changed, err := feed.Changed(0); err != nil || changed[len(changed)-1].User != mark || changed[len(changed)-1].Revision != 4 {
+		t.Errorf("after a removal there are %+v, %v; want mark last, with the revision of the removal", changed, err)
+	}
 	if states, _ := statesOf(t, feed, string(mark)); states[0].Revision != 4 || render(states[0].Presences) != "spreed=busy in a meeting" {
 		t.Errorf("after a removal mark is %+v", states[0])
 	}

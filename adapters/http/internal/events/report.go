@@ -108,8 +108,8 @@ func (r *report) notesOfListed() ([]note, error) {
 	for places := r.places; len(places) > 0; {
 		n := min(len(places), reportChunk)
 		r.ids = r.ids[:0]
-		for _, p := range places[:n] {
-			r.ids = append(r.ids, string(p.topic.user))
+		for i := range places[:n] { // of a place only the topic stays the same
+			r.ids = append(r.ids, string(places[i].topic.user))
 		}
 		states, forgotten, err := r.hub.feed.States(r.ids, r.states[:0])
 		r.states = states
@@ -141,9 +141,10 @@ func (r *report) tell(notes []note) error {
 		return err
 	}
 	for i := range states {
-		if states[i].Revision != notes[i].revision {
+		if states[i].Revision > r.upto {
 			continue
 		}
+		states[i].Revision = notes[i].revision // also if the store has forgotten meanwhile which it was: ids must ascend
 		r.out = appendPresence(r.out, &states[i])
 		if len(r.out) >= reportWrite {
 			if err := r.flush(); err != nil {

@@ -1,0 +1,190 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http/internal/events"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// TestWhatReadersHoldIsWhatIsStored has the presences of some users change at random, also by the expirer, while readers come, go, come back,
+// and stop reading for long; the ring is so small that it is outrun all the time, the store forgets, and the feed breaks. Each reader checks
+// that ids ascend, that no state is older than one it has, and, when it is told that it knows everything up to the last revision, that this
+// is what is stored.
+func TestWhatReadersHoldIsWhatIsStored(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for _, ring := range []int{16, 1 << 12} {
+		t.Run(fmt.Sprintf("ring of %d", ring), func(t *testing.T) {
+			p := &property{world: newWorld(t, func(s *events.Settings) { s.Ring = ring }), changing: make(chan struct{}), quiet: make(chan struct{})}
+			for i := range 60 {
+				p.users = append(p.users, domain.UserID(fmt.Sprintf("user%02d@example.test", i)))
+			}
+			p.run(seed)
+		})
+	}
+}
+
+type property struct {
+	*world
+	users    []domain.UserID
+	changing chan struct{} // is closed when nobody changes anything any more
+	quiet    chan struct{} // is closed when all has expired that will
+	last     domain.Revision
+}
+
+func (p *property) run(seed uint64) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := app.NewExpirer(p.store, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
+			p.t.Errorf("the expirer: %v", err)
+		}
+	})
+	var readers sync.WaitGroup
+	for i := range 24 {
+		readers.Go(func() { p.read(i, rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	random := rand.New(rand.NewPCG(seed, 1<<32))
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		p.changeSomething(random)
+	}
+	close(p.changing)
+	p.eventually("all has expired that will", func() bool {
+		pending := false
+		p.store.Each(func(_ domain.UserID, presences domain.Presences) bool {
+			for _, presence := range presences {
+				pending = pending || presence.Expires != 0
+			}
+			return !pending
+		})
+		return !pending
+	})
+	p.last = p.store.Revision()
+	close(p.quiet)
+	readers.Wait()
+	cancel()
+	all.Wait()
+}
+
+// changeSomething makes one change, or a burst of them.
+func (p *property) changeSomething(random *rand.Rand) {
+	n := 1
+	if random.IntN(20) == 0 {
+		n = random.IntN(300)
+	}
+	for range n {
+		user := p.users[min(random.IntN(len(p.users)), random.IntN(len(p.users)))] // some more often than others
+		protocol := []domain.Protocol{spreed, xmpp, domain.Manual}[random.IntN(3)]
+		switch random.IntN(10) {
+		case 0, 1:
+			p.remove(user, protocol)
+		case 2, 3:
+			p.set(user, protocol, domain.Status(random.IntN(4)), "soon over", time.Duration(1+random.IntN(300))*time.Millisecond)
+		default:
+			p.set(user, protocol, domain.Status(random.IntN(4)), strings.Repeat("x", random.IntN(domain.MaxMessage)), 0)
+		}
+	}
+	switch random.IntN(400) {
+	case 0:
+		p.compact()
+	case 1:
+		p.feed.fail(errors.New("the link is lost"))
+	case 2:
+		p.feed.fail(ports.ErrCompacted)
+	}
+	time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond)
+}
+
+// read is one reader, who comes and goes until nothing changes any more.
+func (p *property) read(number int, random *rand.Rand) {
+	mine, all := p.users, number%3 == 0
+	if !all {
+		mine = nil
+		for _, i := range random.Perm(len(p.users))[:1+random.IntN(len(p.users))] {
+			mine = append(mine, p.users[i])
+		}
+	}
+	var before *reader
+	for {
+		r := p.subscribe(p.subscription(before, mine, all), random.IntN(2) == 0)
+		if before != nil {
+			r.held, r.id, r.told = before.held, before.id, 0
+		}
+		before = r
+		end := p.stay(r, random)
+		_ = r.Close()
+		if end {
+			break
+		}
+	}
+	want := p.stored(mine...)
+	if all { // who was told of everybody need not know of those of whom nothing is known
+		for user, state := range want {
+			if _, known := before.held[user]; !known && len(p.store.Presences(user)) == 0 {
+				before.held[user] = state
+			}
+		}
+	}
+	if !maps.Equal(before.held, want) {
+		for user, state := range want {
+			if before.held[user] != state {
+				p.t.Errorf("reader %d (of all: %v) holds %+v, stored is %+v", number, all, before.held[user], state)
+			}
+		}
+	}
+}
+
+// subscription is what a reader asks for who comes back with what it had before.
+func (p *property) subscription(before *reader, users []domain.UserID, all bool) events.Subscription {
+	s := events.Subscription{All: all}
+	if !all {
+		s.Users = users
+	}
+	if before != nil {
+		s.Since = before.id
+	}
+	return s
+}
+
+// stay reads for a while, and reports whether everything has been told that ever will.
+func (p *property) stay(r *reader, random *rand.Rand) (end bool) {
+	leave := time.Now().Add(time.Duration(random.IntN(600)) * time.Millisecond)
+	for {
+		select {
+		case <-p.quiet:
+			_ = r.SetReadDeadline(time.Now().Add(patience))
+			if r.id >= p.last {
+				return true
+			}
+		case <-p.changing:
+			_ = r.SetReadDeadline(time.Now().Add(patience))
+		default:
+			if time.Now().After(leave) {
+				return false
+			}
+			if random.IntN(100) == 0 { // stops reading for long
+				time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+			}
+			_ = r.SetReadDeadline(leave.Add(time.Millisecond))
+		}
+		if _, err := r.take(); errors.Is(err, errBroken) {
+			p.t.Errorf("%v", err)
+			return true
+		} else if err != nil {
+			return false
+		}
+	}
+}

@@ -1,0 +1,361 @@
+package events_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http/internal/document"
+	"github.com/zarafa/presence/adapters/http/internal/events"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	spreed = domain.MustProtocol("spreed")
+	xmpp   = domain.MustProtocol("xmpp")
+)
+
+const patience = 10 * time.Second
+
+// world is a hub over a real store, whose subscribers come over real connections.
+type world struct {
+	t        *testing.T
+	store    *memory.Store
+	feed     *breakable
+	hub      *events.Hub
+	listener net.Listener
+	serving  sync.WaitGroup
+	live     atomic.Int64 // streams that the hub has not let go of
+	mu       sync.Mutex   // held while a subscriber connects
+}
+
+// breakable is a feed whose followings can be made to fail.
+type breakable struct {
+	ports.Feed
+	mu   sync.Mutex
+	last *fragile
+}
+
+type fragile struct {
+	ports.Following
+	broken atomic.Pointer[error]
+}
+
+func (b *breakable) Follow() ports.Following {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = &fragile{Following: b.Feed.Follow()}
+	return b.last
+}
+
+func (f *fragile) Next(ctx context.Context) ([]domain.State, domain.Revision, error) {
+	states, head, err := f.Following.Next(ctx)
+	if why := f.broken.Load(); why != nil && ctx.Err() == nil {
+		return nil, 0, *why
+	}
+	return states, head, err
+}
+
+// fail makes the hub's following fail.
+func (b *breakable) fail(why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last.broken.Store(&why)
+	b.last.Close()
+}
+
+func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
+	t.Helper()
+	settings := events.DefaultSettings()
+	settings.Heartbeat = 40 * time.Millisecond
+	settings.Shards = 3
+	for _, c := range change {
+		c(&settings)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, store: memory.New(), listener: listener}
+	w.feed = &breakable{Feed: app.NewFeed(w.store, clock.New())}
+	w.hub = events.New(settings, w.feed, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		w.hub.Stop()
+		_ = listener.Close()
+		w.serving.Wait()
+	})
+	return w
+}
+
+// set makes the store know a presence, which holds as long as the policy says.
+func (w *world) set(user domain.UserID, protocol domain.Protocol, status domain.Status, message string, holds time.Duration) {
+	w.change(user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+		return old.Observe(status, message, domain.ExpiryPolicy{After: holds}, now)
+	})
+}
+
+// remove makes the store know nothing of a user on a protocol.
+func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
+	w.change(user, protocol, domain.Presence.Remove)
+}
+
+func (w *world) change(user domain.UserID, protocol domain.Protocol, next func(domain.Presence, domain.Timestamp) domain.Presence) {
+	w.t.Helper()
+	for {
+		old, _ := w.store.Presences(user).On(protocol)
+		err := w.store.Apply(context.Background(), []ports.Write{{User: user, Old: old, New: next(old, clock.New().Now())}})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, ports.ErrConflict) {
+			w.t.Errorf("Apply: %v", err)
+			return
+		}
+	}
+}
+
+// compact makes the store forget what was removed.
+func (w *world) compact() {
+	w.store.Lock()
+	defer w.store.Unlock()
+	w.store.Compact(w.store.Revision())
+}
+
+// subscribe connects. The client's receive buffer is as small as it gets if small.
+func (w *world) subscribe(s events.Subscription, small bool) *reader {
+	w.t.Helper()
+	if s.Until == 0 {
+		s.Until = clock.New().Now().Add(time.Hour)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	dialer := net.Dialer{ControlContext: func(_ context.Context, _, _ string, raw syscallConn) error { return smallBuffer(raw, small) }}
+	client, err := dialer.Dial("tcp", w.listener.Addr().String())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	server, err := w.listener.Accept()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.live.Add(1)
+	w.serving.Go(func() {
+		defer w.live.Add(-1)
+		w.hub.Serve(server.(*net.TCPConn), &s)
+	})
+	return &reader{Conn: client, lines: bufio.NewReader(client), held: make(map[domain.UserID]held)}
+}
+
+// everybody subscribes to everybody.
+func (w *world) everybody() *reader { return w.subscribe(events.Subscription{All: true}, false) }
+
+// list subscribes to some users.
+func (w *world) list(users ...domain.UserID) *reader {
+	return w.subscribe(events.Subscription{Users: users}, false)
+}
+
+// held is what a reader knows of a user.
+type held struct {
+	revision domain.Revision
+	document string // without the times that change without being a change
+}
+
+// reader is a client that checks what it is told.
+type reader struct {
+	net.Conn
+	lines *bufio.Reader
+
+	held  map[domain.UserID]held
+	id    domain.Revision // up to which it was told everything, or the last state's
+	told  domain.Revision // the last state's
+	count int             // of states
+}
+
+// event is one event, or a comment.
+type event struct {
+	name, data string
+	id         domain.Revision
+	hasID      bool
+}
+
+// next reads the next event.
+func (r *reader) next() (event, error) {
+	var e event
+	for {
+		line, err := r.lines.ReadString('\n')
+		if err != nil {
+			return event{}, err // what is not complete does not count
+		}
+		line = strings.TrimSuffix(line, "\n")
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "":
+			return e, nil
+		case ":":
+		case "event":
+			e.name = value
+		case "data":
+			e.data += value
+		case "retry":
+			e.name = "retry"
+		case "id":
+			n, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				return event{}, fmt.Errorf("id %q", value)
+			}
+			e.id, e.hasID = domain.Revision(n), true
+		default:
+			return event{}, fmt.Errorf("the line %q", line)
+		}
+	}
+}
+
+var errBroken = errors.New("the stream is wrong")
+
+// take reads an event and takes it into account. An errBroken means that the hub has done wrong.
+func (r *reader) take() (event, error) {
+	e, err := r.next()
+	if err != nil {
+		return e, err
+	}
+	switch e.name {
+	case "reset":
+		clear(r.held)
+		r.id, r.told = 0, 0
+	case "presence":
+		return e, r.takeState(e)
+	}
+	if e.hasID {
+		if e.id < r.id {
+			return e, fmt.Errorf("%w: %q has the id %d after %d", errBroken, e.name, e.id, r.id)
+		}
+		r.id = e.id
+	}
+	return e, nil
+}
+
+func (r *reader) takeState(e event) error {
+	var doc struct {
+		User     domain.UserID
+		Revision domain.Revision
+	}
+	if err := json.Unmarshal([]byte(e.data), &doc); err != nil {
+		return fmt.Errorf("%w: %w in %s", errBroken, err, e.data)
+	}
+	known := r.held[doc.User]
+	switch {
+	case e.hasID != (doc.Revision > 0) || e.id != doc.Revision:
+		return fmt.Errorf("%w: the id %d with %s", errBroken, e.id, e.data)
+	case e.hasID && (e.id <= r.told || e.id < r.id):
+		return fmt.Errorf("%w: a state with the id %d after %d and %d", errBroken, e.id, r.told, r.id)
+	case doc.Revision < known.revision || doc.Revision == known.revision && known.document != "" && doc.Revision > 0:
+		return fmt.Errorf("%w: %s after revision %d of that user", errBroken, e.data, known.revision)
+	}
+	r.held[doc.User] = held{doc.Revision, essence(e.data)}
+	r.count++
+	if e.hasID {
+		r.id, r.told = e.id, e.id
+	}
+	return nil
+}
+
+// until reads until an event with the given name has come.
+func (r *reader) until(t *testing.T, name string) event {
+	t.Helper()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	for {
+		e, err := r.take()
+		if err != nil {
+			t.Fatalf("waiting for %q: %v", name, err)
+		}
+		if e.name == name {
+			return e
+		}
+	}
+}
+
+// upTo reads until everything has been told up to a revision.
+func (r *reader) upTo(t *testing.T, revision domain.Revision) {
+	t.Helper()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	for r.id < revision {
+		if _, err := r.take(); err != nil {
+			t.Fatalf("waiting for revision %d after %d: %v", revision, r.id, err)
+		}
+	}
+}
+
+// ended reads to the end of the stream.
+func (r *reader) ended(t *testing.T) (last event) {
+	t.Helper()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	for {
+		e, err := r.take()
+		if errors.Is(err, io.EOF) {
+			return last
+		}
+		if err != nil {
+			t.Fatalf("waiting for the end: %v", err)
+		}
+		last = e
+	}
+}
+
+// essence takes out of a document what can change without being a change: when a presence was last confirmed, and until when it holds.
+func essence(text string) string {
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return err.Error()
+	}
+	protocols, _ := doc["protocols"].(map[string]any)
+	for name, p := range protocols {
+		if p, ok := p.(map[string]any); ok && name != domain.Manual.String() {
+			delete(p, "updated")
+			delete(p, "expires")
+		}
+	}
+	short, _ := json.Marshal(doc)
+	return string(short)
+}
+
+// stored returns what a reader of some users should hold.
+func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
+	w.t.Helper()
+	want := make(map[domain.UserID]held)
+	for _, user := range users {
+		states, _, err := w.feed.States([]string{string(user)}, nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		want[user] = held{states[0].Revision, essence(string(document.AppendUser(nil, string(user), &states[0])))}
+	}
+	return want
+}
+
+func (w *world) eventually(what string, is func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
