@@ -72,6 +72,12 @@ func (p *Page) Visit(t testing.TB, url string) {
 	p.do(t, "opening "+url, chromedp.Navigate(url))
 }
 
+// Back begins to go back to the page before, which the browser may have kept as it was: then it is not loaded again.
+func (p *Page) Back(t testing.TB) {
+	t.Helper()
+	Eval[int](t, p, `setTimeout(() => history.back())`)
+}
+
 // Press presses keys, as chromedp/kb names them.
 func (p *Page) Press(t testing.TB, keys string) {
 	t.Helper()
@@ -126,26 +132,34 @@ func (p *Page) Run(t testing.TB, statements string) {
 	Eval[bool](t, p, "(async () => {"+statements+"\n})().then(() => true)")
 }
 
-// Until waits until a JavaScript expression is true, looking again with every frame, and returns how long that took.
+// Until waits until a JavaScript expression is true, looking again with every frame, and returns how long that took. The page may go to another
+// address meanwhile.
 func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	t.Helper()
-	begin := time.Now()
 	script := fmt.Sprintf(`new Promise((resolve) => {
-		const begin = performance.now();
 		const look = () => {
 			let is = false;
 			try { is = Boolean(%s) } catch {}
-			if (is || performance.now() - begin > %d) resolve(is); else requestAnimationFrame(look);
+			if (is) resolve(is); else requestAnimationFrame(look);
 		};
 		look();
-	})`, expression, (patience - 5*time.Second).Milliseconds())
-	if !Eval[bool](t, p, script) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", patience-5*time.Second, what, expression, strings.Join(p.faults, "\n"),
-			Eval[string](t, p, "document.body.innerText"))
+	})`, expression)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	begin := time.Now()
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		if err == nil {
+			return time.Since(begin)
+		}
+		if ctx.Err() != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", patience, what, expression, strings.Join(p.faults, "\n"),
+				Eval[string](t, p, "document.body.innerText"))
+		}
+		time.Sleep(10 * time.Millisecond) // the page has gone elsewhere in between
 	}
-	return time.Since(begin)
 }
 
 // Screenshot keeps a picture of the window as a PNG file in a folder, or of the whole page.

@@ -9,9 +9,9 @@ const kept = { token: "presence.token", users: "presence.users" }; // in the tab
 const people = new People(announce);
 let connection = null;
 let user = ""; // the token's
+let unwatch = null; // ends what is watched
 let countdown = 0;
-
-start();
+let before = ""; // the name of the state that was told last
 
 function start() {
   $("sign-in").addEventListener("submit", (event) => {
@@ -89,8 +89,6 @@ function disconnect() {
   for (const id of ["naming", "people", "tools", "rename"]) hide(id);
 }
 
-let unwatch = null;
-
 function watchAll() {
   people.waitForAll();
   showPeople(false);
@@ -138,8 +136,6 @@ function askWhom(fault = "") {
   $("naming").hidden = false;
   $("users").focus();
 }
-
-let before = "";
 
 /** Tells how the connection is, and reacts to refusals. */
 function tell({ name, error, retryAt }) {
@@ -198,3 +194,5 @@ function hide(id) {
 function announce(text) {
   $("announcer").textContent = text;
 }
+
+start();
