@@ -109,19 +109,44 @@ func urlOf(listen string) string {
 	return "http://" + net.JoinHostPort(host, port) + "/"
 }
 
-// do sends a request of the original API and returns the answer's body.
-func (c *client) do(ctx context.Context, method string, entries []map[string]any) ([]byte, error) {
-	body, err := json.Marshal(map[string]any{"AuthenticationToken": c.token, "Type": "UserStatus", "UserStatus": entries})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader(body))
+// query asks about users and returns the answer's body.
+func (c *client) query(ctx context.Context, users []string) ([]byte, error) {
+	at, err := url.JoinPath(c.url, "v1/users:query")
 	if err != nil {
 		return nil, coded(exitUsage, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	return c.send(ctx, http.MethodPost, at, map[string]any{"users": users})
+}
+
+// change sends a request about a user's presence on a protocol.
+func (c *client) change(ctx context.Context, method, user, protocol string, document any) error {
+	at, err := url.JoinPath(c.url, "v1/users", url.PathEscape(user), protocol)
+	if err != nil {
+		return coded(exitUsage, err)
+	}
+	_, err = c.send(ctx, method, at, document)
+	return err
+}
+
+// send sends a document, if there is one, and returns the answer's body.
+func (c *client) send(ctx context.Context, method, at string, document any) ([]byte, error) {
+	var body []byte
+	if document != nil {
+		var err error
+		if body, err = json.Marshal(document); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err != nil {
+		return nil, coded(exitUsage, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	if document != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	transport := &http.Transport{DisableKeepAlives: true} // one request, and no proxy: the daemon is near
 	response, err := (&http.Client{Transport: transport, CheckRedirect: noRedirect}).Do(request)
 	if err != nil {
@@ -132,7 +157,7 @@ func (c *client) do(ctx context.Context, method string, entries []map[string]any
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNoContent {
 		return nil, c.refusal(response.StatusCode, answer)
 	}
 	return answer, nil

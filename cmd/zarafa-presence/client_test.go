@@ -34,6 +34,14 @@ func TestGetAndSet(t *testing.T) {
 		{"set for another as a service", ask, []string{"set", "--as", "helpdesk@zarafa.com", markd, "away"}, result{0, "markd@zarafa.com is away on spreed\n", ""}},
 		{"set for another", ask, []string{"set", "--as", "linda@zarafa.com", markd, "away"}, result{3, "", "refused (403): Forbidden: nothing was done, because not all of it is allowed\nzarafa-presence:   not allowed: linda@zarafa.com may not update markd@zarafa.com"}},
 		{"another secret", other, []string{"get", markd}, result{3, "", "refused (401): Unauthorized: not authenticated: the token is forged, or made with another secret"}},
+		{"set for a time", ask, []string{"set", "--for", "1h", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy on manual until ", ""}},
+		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
+		{"clear", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
+		{"clear again", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
+		{"clear for another", ask, []string{"clear", "--as", "linda@zarafa.com", markd}, result{3, "", "linda@zarafa.com may not update markd@zarafa.com"}},
+		{"set until a time that has passed", ask, []string{"set", "--until", "2026-01-01T00:00:00Z", markd, "busy"}, result{2, "", "invalid end 2026-01-01T00:00:00.000Z: it has passed"}},
+		{"longer than the protocol's time", ask, []string{"set", "--for", "1h", "--protocol", "spreed", markd, "busy"}, result{2, "", "a presence on spreed holds for 2m0s at most"}},
+		{"everybody, for one who is no service", ask, []string{"watch", "--as", markd}, result{3, "", "refused (403): Forbidden: not allowed: markd@zarafa.com is no service"}},
 		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", `refused (422): Unprocessable Entity`}},
 		{"no such path", append([]string{"PRESENCE_URL=" + d.url + "x"}, secretEnv...), []string{"get", markd}, result{1, "", "refused (404): Not Found"}},
 	}
@@ -91,13 +99,13 @@ func TestStrangeAnswers(t *testing.T) {
 		want   string
 	}{
 		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1, "does not answer like this daemon: invalid character"},
-		{"another document", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, 1, "it has no UserStatus"},
-		{"no user", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"UserStatus":[{}]}`)) }, 1, "user_id: "},
+		{"another document", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, 1, "it has no users"},
+		{"no user", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"users":[{}]}`)) }, 1, "invalid user"},
 		{"a strange protocol", func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"UserStatus":[{"user_id":"a@b","x":1}]}`))
-		}, 1, "x of a@b: "},
+			_, _ = w.Write([]byte(`{"users":[{"user":"a@b","status":"busy","protocols":{"x":1}}]}`))
+		}, 1, "protocols"},
 		{"a strange status", func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"UserStatus":[{"user_id":"a@b","x":{"status":"on"}}]}`))
+			_, _ = w.Write([]byte(`{"users":[{"user":"a@b","status":"busy","protocols":{"x":{"status":"on"}}}]}`))
 		}, 1, `x of a@b: unknown status "on"`},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, 1, "refused (302): Found"},
 		{"a fault", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, 1, "refused (500): Internal Server Error"},
@@ -142,7 +150,7 @@ func TestRefusalsAreShownSafely(t *testing.T) {
 		{"entries", 422, map[string]any{"title": "T", "errors": []map[string]string{{"detail": evil}, {"detail": long}}}, "T\nzarafa-presence:   " + tame + "\nzarafa-presence:   " + cut},
 		{"long", 400, map[string]any{"title": long, "detail": long}, cut + ": " + cut},
 		{"many entries", 422, map[string]any{"title": "T", "errors": entries(maxRefusals + 7)}, "T" + strings.Repeat("\nzarafa-presence:   entry", maxRefusals) + "\nzarafa-presence:   and 7 more"},
-		{"no refusal, but a strange user", 200, map[string]any{"UserStatus": []any{map[string]any{"user_id": evil, "x": map[string]string{"status": "on"}}}}, ""},
+		{"no refusal, but a strange user", 200, map[string]any{"users": []any{map[string]any{"user": evil, "status": "on"}}}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -168,11 +176,15 @@ func TestRefusalsAreShownSafely(t *testing.T) {
 // What is printed as JSON says the same, and moves nothing on the terminal either.
 func TestJSONIsShownSafely(t *testing.T) {
 	want := []person{{User: "a@b.c", Status: "busy", Message: "\x1b[2J\u009b2J\x7f\u202e<&>ü\n", By: "spreed", Protocols: map[string]state{}}}
-	var out strings.Builder
-	if err := writeJSON(&out, want); err != nil {
+	document, err := json.Marshal(want)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e<&>ü\n"`) {
+	var out strings.Builder
+	if err := writeJSON(&out, document); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e\u003c\u0026\u003eü\n"`) {
 		t.Errorf("printed %q", text)
 	}
 	var got []person
@@ -181,11 +193,11 @@ func TestJSONIsShownSafely(t *testing.T) {
 	}
 }
 
-// Several protocols: a column each, and the rule of the domain decides.
+// Several protocols: a column each.
 func TestTable(t *testing.T) {
-	people, err := readAnswer([]byte(`{"Type":"UserStatus","UserStatus":[
-		{"user_id":"a@b.c","xmpp":{"status":"away","message":"lunch"},"spreed":{"status":"available","message":"hi"}},
-		{"user_id":"d@e.f","irc":{"status":"busy","message":""}}]}`))
+	people, _, err := readAnswer([]byte(`{"revision":7,"users":[
+		{"user":"a@b.c","status":"available","message":"hi","by":"spreed","protocols":{"xmpp":{"status":"away","message":"lunch"},"spreed":{"status":"available","message":"hi"}}},
+		{"user":"d@e.f","status":"busy","message":"","by":"irc","protocols":{"irc":{"status":"busy","message":""}}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

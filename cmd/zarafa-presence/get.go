@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,7 +17,7 @@ import (
 )
 
 const getLong = `Asks a running daemon who is available and prints a line for each user: the unified status, the protocol that decided, its
-message, and the status on each protocol. With --json it prints an array with the same, the messages of each protocol included.
+message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
 `
 
 func (c *cli) get() *cobra.Command {
@@ -39,12 +39,10 @@ func (c *cli) get() *cobra.Command {
 }
 
 func (c *cli) runGet(command *cobra.Command, flags clientFlags, users []string, asJSON bool) error {
-	entries := make([]map[string]any, len(users))
-	for i, user := range users {
+	for _, user := range users {
 		if _, err := domain.ParseUserID(user); err != nil {
 			return coded(exitUsage, err)
 		}
-		entries[i] = map[string]any{"user_id": user}
 	}
 	asking, err := domain.ParseUserID(users[0])
 	if err != nil {
@@ -54,30 +52,28 @@ func (c *cli) runGet(command *cobra.Command, flags clientFlags, users []string, 
 	if err != nil {
 		return err
 	}
-	answer, err := client.do(command.Context(), http.MethodGet, entries)
+	answer, err := client.query(command.Context(), users)
 	if err != nil {
 		return err
 	}
-	people, err := readAnswer(answer)
+	people, documents, err := readAnswer(answer)
 	if err != nil {
 		return fmt.Errorf("%s does not answer like this daemon: %s", client.url, excerpt(err.Error()))
 	}
 	if asJSON {
-		return writeJSON(command.OutOrStdout(), people)
+		return writeJSON(command.OutOrStdout(), documents)
 	}
 	return writeTable(command.OutOrStdout(), people)
 }
 
-// writeJSON prints an array of people. What encoding/json leaves as it is and a terminal would obey is escaped, which changes no value.
-func writeJSON(w io.Writer, people []person) error {
-	var document strings.Builder
-	encoder := json.NewEncoder(&document)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(people); err != nil {
+// writeJSON prints a document. What a terminal would obey is escaped, which changes no value.
+func writeJSON(w io.Writer, document []byte) error {
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, document, "", "  "); err != nil {
 		return err
 	}
-	_, err := w.Write(escapeTerminal([]byte(document.String())))
+	indented.WriteByte('\n')
+	_, err := w.Write(escapeTerminal(indented.Bytes()))
 	return err
 }
 
@@ -94,9 +90,9 @@ func escapeTerminal(document []byte) []byte {
 	return escaped
 }
 
-// person is what the daemon says of one user, and what is printed as JSON.
+// person is what is shown of a user's document.
 type person struct {
-	User      string           `json:"user_id"`
+	User      string           `json:"user"`
 	Status    string           `json:"status"`
 	Message   string           `json:"message"`
 	By        string           `json:"by"` // empty if no protocol knows the user
@@ -104,59 +100,43 @@ type person struct {
 }
 
 type state struct {
-	Status  string `json:"status"`
-	Message string `json:"message"`
+	Status string `json:"status"`
 }
 
-// readAnswer reads the document that a GET is answered with. Every key of an entry but user_id is a protocol.
-func readAnswer(answer []byte) ([]person, error) {
-	var document struct {
-		UserStatus []map[string]json.RawMessage
-	}
+// readAnswer reads the document that a query is answered with, and returns the users' documents also as they are.
+func readAnswer(answer []byte) ([]person, json.RawMessage, error) {
+	var document struct{ Users json.RawMessage }
 	if err := json.Unmarshal(answer, &document); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if document.UserStatus == nil {
-		return nil, errors.New("it has no UserStatus")
+	if document.Users == nil {
+		return nil, nil, errors.New("it has no users")
 	}
-	people := make([]person, len(document.UserStatus))
-	for i, entry := range document.UserStatus {
-		var err error
-		if people[i], err = readPerson(entry); err != nil {
-			return nil, err
+	var people []person
+	if err := json.Unmarshal(document.Users, &people); err != nil {
+		return nil, nil, err
+	}
+	for i := range people {
+		if err := people[i].check(); err != nil {
+			return nil, nil, err
 		}
 	}
-	return people, nil
+	return people, document.Users, nil
 }
 
-func readPerson(entry map[string]json.RawMessage) (person, error) {
-	p := person{Protocols: map[string]state{}}
-	if err := json.Unmarshal(entry["user_id"], &p.User); err != nil {
-		return p, fmt.Errorf("user_id: %w", err)
+func (p *person) check() error {
+	if _, err := domain.ParseUserID(p.User); err != nil {
+		return err
 	}
-	var presences domain.Presences
-	for name, raw := range entry {
-		if name == "user_id" {
-			continue
-		}
-		protocol, err := domain.ParseProtocol(name)
-		if err != nil {
-			return p, fmt.Errorf("%s: %w", p.User, err)
-		}
-		var s state
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return p, fmt.Errorf("%s of %s: %w", protocol, p.User, err)
-		}
-		status, err := domain.ParseStatus(s.Status)
-		if err != nil {
-			return p, fmt.Errorf("%s of %s: %w", protocol, p.User, err)
-		}
-		p.Protocols[name] = s
-		presences = presences.With(domain.Presence{Protocol: protocol, Status: status, Message: s.Message})
+	if _, err := domain.ParseStatus(p.Status); err != nil {
+		return fmt.Errorf("%s: %w", p.User, err)
 	}
-	unified := domain.Unify(presences)
-	p.Status, p.Message, p.By = unified.Status.String(), unified.Message, unified.By.String()
-	return p, nil
+	for protocol, s := range p.Protocols {
+		if _, err := domain.ParseStatus(s.Status); err != nil {
+			return fmt.Errorf("%s of %s: %w", protocol, p.User, err)
+		}
+	}
+	return nil
 }
 
 // writeTable prints a line for each person, and a column for each protocol that knows any of them.

@@ -1,4 +1,4 @@
-// Command zarafa-presence is the daemon and its tools: serve runs it, check looks at a configuration, get, set and watch ask a running one,
+// Command zarafa-presence is the daemon and its tools: serve runs it, check looks at a configuration, get, set, clear and watch ask a running one,
 // token makes a token, export and import write all presences to a file and back.
 package main
 
@@ -64,7 +64,7 @@ func (c *cli) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.watch(), c.export(), c.importing(), version())
+	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.export(), c.importing(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		command.Args = usageArgs(command.Args)

@@ -164,7 +164,7 @@ func start(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
 	program := exec.Command(os.Args[0], args...)
 	program.Env = append(append([]string{asProgram}, daemonEnv...), environ...)
-	program.Stderr = new(output)
+	program.Stdout, program.Stderr = new(output), new(output)
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -115,5 +117,77 @@ func TestAge(t *testing.T) {
 		if got := age(&since, now); got != text {
 			t.Errorf("%v ago is %q, want %q", d, got, text)
 		}
+	}
+}
+
+// TestWatch: a line for each change, also after the daemon was away.
+func TestWatch(t *testing.T) {
+	environ := append([]string{"PRESENCE_AUTH__SERVICES=board@example.test"}, secretEnv...)
+	serving := func(listen string) *node {
+		n := &node{Cmd: start(t, environ, "serve", "--http.listen="+listen)}
+		eventually(t, "the daemon serves", func() bool { return strings.Contains(n.log(), "msg=started") })
+		_, rest, _ := strings.Cut(n.log(), "msg=listening url=")
+		n.url, _, _ = strings.Cut(rest, "\n")
+		return n
+	}
+	set := func(url, user, status string) {
+		t.Helper()
+		if got := command(append([]string{"PRESENCE_URL=" + url}, environ...), "set", user, status, "a message"); got.code != 0 {
+			t.Fatalf("set: %+v", got)
+		}
+	}
+	daemon := serving("127.0.0.1:0")
+	set(daemon.url, "kim@example.test", "away")
+	everybody := start(t, append([]string{"PRESENCE_URL=" + daemon.url}, environ...), "watch")
+	one := start(t, append([]string{"PRESENCE_URL=" + daemon.url}, environ...), "watch", "--json", "Anna@example.test")
+	shows := func(program *exec.Cmd, text string) {
+		t.Helper()
+		eventually(t, "watch shows "+text, func() bool { return strings.Contains(program.Stdout.(*output).String(), text) })
+	}
+	shows(everybody, " kim@example.test away spreed a message\n")
+	shows(one, `{"user":"anna@example.test","status":"unavailable"`)
+	set(daemon.url, "anna@example.test", "busy")
+	shows(everybody, " anna@example.test busy spreed a message\n")
+	shows(one, `{"user":"anna@example.test","status":"busy"`)
+
+	if err := daemon.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = daemon.Wait() // it was killed
+	eventually(t, "watch says that it is alone", func() bool { return strings.Contains(everybody.Stderr.(*output).String(), "trying again in") })
+	daemon = serving(strings.TrimSuffix(strings.TrimPrefix(daemon.url, "http://"), "/"))
+	set(daemon.url, "anna@example.test", "available")
+	shows(everybody, " anna@example.test available spreed a message\n")
+	shows(one, `{"user":"anna@example.test","status":"available"`)
+	for _, program := range []*exec.Cmd{everybody, one} {
+		if err := program.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := program.Wait(); err != nil || strings.Contains(program.Stdout.(*output).String(), "kim") != (program == everybody) {
+			t.Errorf("interrupted, watch ends with %v and has shown\n%s", err, program.Stdout)
+		}
+	}
+}
+
+func TestUntil(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("", 3600))
+	for text, want := range map[string]string{
+		"15:00":                     "2026-11-22T15:00:00+01:00",
+		"12:00":                     "2026-11-23T12:00:00+01:00",
+		"2026-12-24T15:00:00-05:00": "2026-12-24T15:00:00-05:00",
+		"":                          "0001-01-01T00:00:00Z",
+		"noon":                      "",
+		"25:00":                     "",
+	} {
+		at, err := setFlags{until: text}.end(false, now)
+		if got := at.Format(time.RFC3339); (err != nil) != (want == "") || err == nil && got != want {
+			t.Errorf("until %q: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	if at, err := (setFlags{lasting: time.Hour}).end(true, now); err != nil || !at.Equal(now.Add(time.Hour)) {
+		t.Errorf("for an hour: %v, %v", at, err)
+	}
+	if _, err := (setFlags{}).end(true, now); err == nil {
+		t.Error("for no time is accepted")
 	}
 }
