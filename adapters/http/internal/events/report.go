@@ -73,12 +73,15 @@ func (r *report) notes() ([]note, error) {
 		defer func() { <-r.hub.scans }()
 	case <-r.hub.ctx.Done():
 	}
+	if r.reset {
+		r.since = 0
+	}
+	if r.since > 0 && r.since == r.upto {
+		return nil, nil
+	}
 	look := r.notesOfListed
 	if r.all {
 		look = r.notesOfAll
-	}
-	if r.reset {
-		r.since = 0
 	}
 	notes, err := look()
 	if errors.Is(err, ports.ErrCompacted) {

@@ -40,6 +40,7 @@ type message struct {
 	sub          *subscriber
 	subscription *Subscription // of one who joins
 	err          error         // of one who is back
+	counted      chan<- Count
 }
 
 type messageKind uint8
@@ -49,6 +50,7 @@ const (
 	leave             // the client has gone
 	back              // the connection can be written to again, or has failed
 	stop
+	count
 )
 
 func newShard(h *Hub, head domain.Revision) *shard {
@@ -110,10 +112,8 @@ func (s *shard) finished() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range s.messages {
-		if m.kind == join {
-			return false
-		}
+	if len(s.messages) > 0 {
+		return false
 	}
 	s.closed = true
 	return true
@@ -137,6 +137,8 @@ func (s *shard) receive() {
 			s.remove(m.sub)
 		case back:
 			s.back(m.sub, m.err)
+		case count:
+			m.counted <- s.count()
 		case stop:
 			s.ending = true
 			for _, subs := range [][]*subscriber{s.listed, s.all} {
@@ -166,6 +168,15 @@ func (s *shard) join(sub *subscriber, subscription *Subscription) {
 	if s.ending {
 		s.part(sub, stopping, s.hub.settings.Farewell)
 	}
+}
+
+// count is a shard's part of Hub.Count.
+func (s *shard) count() Count {
+	c := Count{Streams: len(s.listed) + len(s.all), Users: len(s.topics)}
+	for _, t := range s.topics {
+		c.Places += len(t.members)
+	}
+	return c
 }
 
 // enter makes a subscriber a member of its i-th topic.
@@ -281,14 +292,15 @@ func (s *shard) flush() {
 		s.swept = s.cursor
 		for i := len(s.all) - 1; i >= 0; i-- { // for they may be removed
 			s.tell(s.all[i])
-			s.keepUp(i)
+			s.read() // so that whoever comes next gets in one piece what is new
 		}
 	}
 	n := len(s.due)
-	for i, sub := range s.due[:n] {
+	for i := range n {
+		sub := s.due[i]
 		sub.due = false
 		s.tell(sub)
-		s.keepUp(i)
+		s.read()
 	}
 	left := copy(s.due, s.due[n:])
 	clear(s.due[left:])
@@ -296,13 +308,6 @@ func (s *shard) flush() {
 	s.batch.reset()
 	if left > 0 {
 		s.notify()
-	}
-}
-
-// keepUp reads the ring from time to time in a long pass over the subscribers, before it can be too quick.
-func (s *shard) keepUp(i int) {
-	if i%128 == 0 && s.hub.ring.end.Load()-s.cursor > uint64(len(s.hub.ring.slots)/4) {
-		s.read()
 	}
 }
 

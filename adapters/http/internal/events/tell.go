@@ -9,13 +9,14 @@ type batch struct {
 	upto     uint64          // the place in the ring after the last entry that was considered
 	revision domain.Revision // of that entry
 	from     uint64          // the place in the ring of the first that was considered, if shared
+	full     bool            // there may be more in the ring
 	shared   bool            // anybody who is told of everybody can have it who is at the same place
 	consumed int             // how many pending entries were considered
 }
 
 func (b *batch) reset() {
 	clear(b.entries)
-	b.entries, b.data, b.shared = b.entries[:0], b.data[:0], false
+	b.entries, b.data, b.shared, b.full = b.entries[:0], b.data[:0], false, false
 	if cap(b.data) > 4*maxBatch {
 		b.data = nil
 	}
@@ -58,7 +59,7 @@ func (s *shard) tell(sub *subscriber) {
 // collectAll makes the batch of what is in the ring from a place on. It returns false if not all of it is there any more.
 func (s *shard) collectAll(from uint64) bool {
 	b := &s.batch
-	if b.shared && b.from == from {
+	if b.shared && b.from == from && (b.full || b.upto == s.cursor) {
 		return true
 	}
 	b.reset()
@@ -70,6 +71,7 @@ func (s *shard) collectAll(from uint64) bool {
 		}
 		b.upto, b.revision = place+1, e.state.Revision
 		if e.kind == change && !e.superseded.Load() && !b.add(e) {
+			b.full = true
 			break
 		}
 	}
