@@ -118,26 +118,27 @@ type follower struct {
 
 // run returns nil when ctx ends. It gives up what cannot get better by itself, and a daemon that it has never reached.
 func (f *follower) run(ctx context.Context) error {
-	for failures := 0; ; failures++ {
+	failures := 0
+	for ctx.Err() == nil {
 		connected, err := f.follow(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // which is why
+			continue
+		case !f.connected || f.final(err):
+			return err
 		case connected:
 			failures = 0
 		}
-		if !f.connected || f.final(err) {
-			return err
-		}
 		pause := min(firstReturn<<min(failures, 10), lastReturn)
 		pause = pause/2 + rand.N(pause/2)
+		failures++
 		f.show.connection(fmt.Sprintf("%v; trying again in %v", err, pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 // final reports whether to try again is of no use.
