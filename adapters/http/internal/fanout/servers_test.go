@@ -230,7 +230,7 @@ func post(method, path, body string) string {
 }
 
 // cycle is how many users change in turns. Nobody lags so far behind that a user has changed again.
-const cycle = 2000
+const cycle = 30_000
 
 func user(i int) string { return fmt.Sprintf("user%06d@example.test", i) }
 
