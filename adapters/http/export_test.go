@@ -27,6 +27,17 @@ func NewBare(cfg Config, constant []byte) *fiber.App {
 	return app
 }
 
+// Routes lists what a server's router knows, each as "METHOD pattern".
+func (s *Server) Routes() []string {
+	app := newApp(s.cfg, fiber.DefaultErrorHandler)
+	s.route(app)
+	var routes []string
+	for _, route := range app.GetRoutes() {
+		routes = append(routes, route.Method+" "+route.Path)
+	}
+	return routes
+}
+
 // NewRefusals returns a function that is refused over and over.
 func NewRefusals(log io.Writer) (note func()) {
 	r := newRefusals(slog.New(slog.NewTextHandler(log, nil)))

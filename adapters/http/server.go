@@ -84,17 +84,22 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	app := newApp(cfg, problemOfRoute)
+	s.route(app)
+	s.next = app.Handler()
+	s.http = tune(app.Server(), cfg)
+	s.http.Handler = s.handle
+	s.http.ErrorHandler = s.refuseUnread
+	return s
+}
+
+// route tells the router everything that there is. internal/web/static/openapi.json describes it to clients.
+func (s *Server) route(app *fiber.App) {
 	app.Add(fiber.MethodGet, "/", func(c *fiber.Ctx) error { return s.query(c.Context()) })
 	app.Add(fiber.MethodPut, "/", func(c *fiber.Ctx) error { return s.update(c.Context()) })
 	app.Add(fiber.MethodPost, "/", func(c *fiber.Ctx) error { return s.updateAndQuery(c.Context()) })
 	addPages(app)
 	s.routeEvents(app)
 	s.addV1(app)
-	s.next = app.Handler()
-	s.http = tune(app.Server(), cfg)
-	s.http.Handler = s.handle
-	s.http.ErrorHandler = s.refuseUnread
-	return s
 }
 
 // newApp makes Fiber as the server and its benchmarks use it.

@@ -28,7 +28,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(complete{m},
 		// fasthttp starts it once and for ever, to keep the Date header.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
@@ -199,7 +199,7 @@ func (r *running) body(user domain.UserID, entries string) string {
 }
 
 // client does not keep connections, so that each test ends with none.
-var client = &nethttp.Client{Transport: &nethttp.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+var client = &nethttp.Client{Transport: documented{&nethttp.Transport{DisableKeepAlives: true}}, Timeout: 10 * time.Second}
 
 type answer struct {
 	status int
@@ -236,7 +236,11 @@ func raw(t tester, server *http.Server, request string) answer {
 		_, _ = io.WriteString(c, request)
 		_ = c.CloseWrite()
 	}()
-	return readAnswer(t, bufio.NewReader(c))
+	got := parseAnswer(t, bufio.NewReader(c))
+	if got.status != 0 {
+		isDocumented(t, request, got)
+	}
+	return got
 }
 
 func dial(t tester, server *http.Server) *net.TCPConn {
@@ -249,7 +253,21 @@ func dial(t tester, server *http.Server) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
+// readAnswer reads the answer to a request of the original API.
 func readAnswer(t tester, from *bufio.Reader) answer {
+	t.Helper()
+	got := parseAnswer(t, from)
+	if got.status != 0 {
+		request := "POST / HTTP/1.1"
+		if got.body == "" {
+			request = "PUT / HTTP/1.1"
+		}
+		isDocumented(t, request, got)
+	}
+	return got
+}
+
+func parseAnswer(t tester, from *bufio.Reader) answer {
 	t.Helper()
 	if _, err := from.Peek(1); err != nil {
 		return answer{}

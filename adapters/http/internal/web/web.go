@@ -37,6 +37,7 @@ var types = map[string]string{
 	".ts":   "text/plain; charset=utf-8", // the registered type is that of a video
 	".css":  "text/css; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".json": "application/json",
 }
 
 // Files returns all of them.
