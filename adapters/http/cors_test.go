@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	nethttp "net/http"
 	"strings"
 	"testing"
 
@@ -69,6 +70,28 @@ func TestCORS(t *testing.T) {
 				t.Errorf("the original API: %d %s", got.status, corsHeaders(got))
 			}
 		})
+	}
+}
+
+// TestCORSOfEvents: their header does not take the way of other answers.
+func TestCORSOfEvents(t *testing.T) {
+	r := start(t, allow(intranet))
+	for origin, want := range map[string]string{intranet: intranet, elsewhere: ""} {
+		request, err := nethttp.NewRequest("GET", "http://"+r.Addr().String()+"/v1/events?user="+mark, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+r.tokens.Issue(alice))
+		request.Header.Set("Origin", origin)
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if got := response.Header.Get("Access-Control-Allow-Origin"); response.StatusCode != nethttp.StatusOK || got != want || response.Header.Get("Vary") != "Origin" ||
+			response.Header.Get("Content-Security-Policy") == "" {
+			t.Errorf("from %s: %d %v", origin, response.StatusCode, response.Header)
+		}
 	}
 }
 

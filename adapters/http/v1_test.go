@@ -437,14 +437,14 @@ func TestV1Compression(t *testing.T) {
 		users int
 		large bool // it is sent in chunks if it is compressed
 	}{
-		{"one piece", 10, false}, {"large", 500, true},
+		{"one piece", 10, false}, {"large", 60, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			list := `{"users":["markd@zarafa.com"` + strings.Repeat(`,"markd@zarafa.com"`, test.users-1) + `]}`
-			url := "/v1/users?" + strings.Repeat("user=markd%40zarafa.com&", min(test.users, 300))
+			url := "/v1/users?" + strings.Repeat("user=markd%40zarafa.com&", test.users)
 			for _, request := range [][3]string{{"GET", url, ""}, {"POST", "/v1/users:query", list}} {
 				plain := r.v1(t, alice, request[0], request[1], request[2])
-				if n := len(as[people](t, 200, plain).Users); n < min(test.users, 300) || plain.header.Get("Content-Encoding") != "" ||
+				if n := len(as[people](t, 200, plain).Users); n != test.users || plain.header.Get("Content-Encoding") != "" ||
 					plain.header.Get("Content-Length") != fmt.Sprint(len(plain.body)) || plain.header.Get("Vary") != "Accept-Encoding" {
 					t.Errorf("%s: %d users, %v", request[0], n, plain.header)
 				}
@@ -481,10 +481,10 @@ func TestV1Compression(t *testing.T) {
 func TestV1LargeToOldClients(t *testing.T) {
 	r := start(t)
 	r.knows(t, mark, spreed, domain.Available, strings.Repeat("x", domain.MaxMessage))
-	list := `{"users":["markd@zarafa.com"` + strings.Repeat(`,"markd@zarafa.com"`, 499) + `]}`
+	list := `{"users":["markd@zarafa.com"` + strings.Repeat(`,"markd@zarafa.com"`, 99) + `]}`
 	got := raw(t, r.Server, fmt.Sprintf("POST /v1/users:query HTTP/1.0\r\nAuthorization: Bearer %s\r\nAccept-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s",
 		r.tokens.Issue(mark), len(list), list))
-	if n := len(as[people](t, 200, got).Users); n != 500 || got.header.Get("Content-Encoding") != "" {
+	if n := len(as[people](t, 200, got).Users); n != 100 || got.header.Get("Content-Encoding") != "" {
 		t.Errorf("%d users, %v", n, got.header)
 	}
 }
