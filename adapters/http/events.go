@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -22,32 +21,35 @@ const pathEvents = "/v1/events"
 // routeEvents adds the live feed to Fiber's router.
 func (s *Server) routeEvents(app *fiber.App) {
 	app.Add(fiber.MethodGet, pathEvents, func(c *fiber.Ctx) error {
-		return s.subscribe(c.Context(), func(q *document.Query) error { return q.ReadArgs(c.Context().URI().QueryString()) })
+		return s.events(c.Context(), inQuery, func(ctx *fasthttp.RequestCtx, asked *document.Query) error {
+			return asked.ReadArgs(ctx.URI().QueryString())
+		})
 	})
 	app.Add(fiber.MethodPost, pathEvents, func(c *fiber.Ctx) error {
-		return s.subscribe(c.Context(), func(q *document.Query) error { return q.Read(c.Context().Request.Body()) })
+		return s.events(c.Context(), inUsers, func(ctx *fasthttp.RequestCtx, asked *document.Query) error {
+			if err := noArgs(ctx); err != nil {
+				return err
+			}
+			return asked.Read(ctx.Request.Body())
+		})
 	})
 }
 
-// subscribe begins a stream: what remains of it is the hub's affair, once fasthttp has let go of the connection.
-func (s *Server) subscribe(ctx *fasthttp.RequestCtx, read func(*document.Query) error) error {
+// events begins a stream. What remains of it is the hub's affair, once fasthttp has let go of the connection.
+func (s *Server) events(ctx *fasthttp.RequestCtx, place func(domain.Problem) problemEntry, read func(*fasthttp.RequestCtx, *document.Query) error) error {
 	by, err := s.bearer(ctx)
 	if err != nil {
 		return err
 	}
-	var query document.Query
-	if err := read(&query); err != nil {
-		return err
+	x := newExchange()
+	if err := read(ctx, &x.asked); err != nil {
+		return s.refusedV1(ctx, x, err, place)
 	}
-	stream := &events.Subscription{All: !query.Named, Since: query.Since, Until: by.Until}
-	if stream.All {
-		if err := by.MayWatchAll(); err != nil {
-			return s.forbidden(ctx, err)
-		}
+	stream, err := subscription(&x.asked, by)
+	if err != nil {
+		return s.refusedV1(ctx, x, err, place)
 	}
-	if stream.Users, err = distinct(query.Users); err != nil {
-		return err
-	}
+	x.release()
 	if last := ctx.Request.Header.Peek("Last-Event-ID"); len(last) > 0 {
 		since, err := strconv.ParseUint(string(last), 10, 64)
 		stream.Since, stream.Lost = domain.Revision(since), err != nil // an id that is not ours is from another life
@@ -65,29 +67,26 @@ func (s *Server) subscribe(ctx *fasthttp.RequestCtx, read func(*document.Query) 
 	return nil
 }
 
-// forbidden turns an ErrForbidden into a problem.
-func (s *Server) forbidden(ctx *fasthttp.RequestCtx, err error) error {
-	s.refusals.note(fasthttp.StatusForbidden, err.Error(), ctx.RemoteAddr())
-	return newProblem(fasthttp.StatusForbidden, err.Error())
-}
-
-// distinct returns the users that some ids name, each once, in memory of their own.
-func distinct(ids []string) ([]domain.UserID, error) {
-	users := make([]domain.UserID, 0, len(ids))
-	var faults []problemEntry
-	for i, id := range ids {
+// subscription returns what was asked for, each user once, in memory of its own.
+func subscription(asked *document.Query, by domain.Principal) (*events.Subscription, error) {
+	if !asked.Named {
+		if err := by.MayWatchAll(); err != nil {
+			return nil, newProblem(fasthttp.StatusForbidden, err.Error())
+		}
+		return &events.Subscription{All: true, Since: asked.Since, Until: by.Until}, nil
+	}
+	users := make([]domain.UserID, 0, len(asked.Users))
+	var problems domain.Problems
+	for i, id := range asked.Users {
 		user, err := domain.ParseUserID(id)
 		if err != nil {
-			faults = append(faults, problemEntry{Detail: err.Error(), Pointer: fmt.Sprintf("#/users/%d", i)})
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
 			continue
 		}
 		users = append(users, domain.UserID(strings.Clone(string(user))))
 	}
-	if len(faults) > 0 {
-		return nil, newProblem(fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries", faults...)
-	}
 	slices.Sort(users)
-	return slices.Compact(users), nil
+	return &events.Subscription{Users: slices.Compact(users), Since: asked.Since, Until: by.Until}, problems.OrNil()
 }
 
 // handOver gives the connection of a stream to the hub. It returns when the stream has ended.

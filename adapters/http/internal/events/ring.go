@@ -49,7 +49,7 @@ func newRing(size int) *ring {
 }
 
 func (r *ring) slot(place uint64) *atomic.Pointer[entry] {
-	return &r.slots[place&uint64(len(r.slots)-1)]
+	return &r.slots[place%uint64(len(r.slots))]
 }
 
 // append adds an entry in place of the oldest one.

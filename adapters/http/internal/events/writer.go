@@ -1,6 +1,9 @@
 package events
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // writer writes to connections without waiting for them. It is not to be used concurrently.
 type writer struct {
@@ -14,8 +17,8 @@ func newWriter() *writer {
 	w := new(writer)
 	w.do = func(fd uintptr) bool {
 		for {
-			w.n, w.err = syscall.Write(int(fd), w.data) //nolint:gosec // a file descriptor is an int
-			if w.err != syscall.EINTR {
+			w.n, w.err = syscall.Write(int(fd), w.data)
+			if w.err == nil || !errors.Is(w.err, syscall.EINTR) {
 				return true
 			}
 		}
@@ -30,8 +33,11 @@ func (w *writer) write(conn syscall.RawConn, data []byte) (n int, err error) {
 		return 0, err
 	}
 	w.data = nil
-	if w.err == syscall.EAGAIN {
+	switch {
+	case w.err == nil:
+		return w.n, nil
+	case errors.Is(w.err, syscall.EAGAIN):
 		return 0, nil
 	}
-	return max(w.n, 0), w.err
+	return 0, w.err
 }

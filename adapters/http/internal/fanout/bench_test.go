@@ -120,9 +120,8 @@ func BenchmarkHighestRate(b *testing.B) {
 
 // highestRate doubles the rate while the events arrive in time, and then looks in between.
 func (a *audience) highestRate(b *testing.B) float64 {
-	good := 4.0
-	bad := good
-	for bad = 2 * good; a.keepsUp(b, bad); bad *= 2 {
+	good, bad := 4.0, 8.0
+	for ; a.keepsUp(b, bad); bad *= 2 {
 		good = bad
 	}
 	for range 3 {
