@@ -46,6 +46,47 @@ func start(t *testing.T, change func(*nats.Config)) *nats.Store {
 	return s
 }
 
+// ended stops a store, so that another one can take over what it has left.
+func ended(t *testing.T, s ports.Store) {
+	t.Helper()
+	if s != nil {
+		stop(t, s.(*nats.Store))
+	}
+}
+
+// reloading starts a store over what the one before has left in its directory, with a snapshot every other time.
+func reloading(change func(*nats.Config)) func(*testing.T, ports.Store) ports.Store {
+	var dir string
+	times := 0
+	return func(t *testing.T, before ports.Store) ports.Store {
+		if before == nil {
+			dir = t.TempDir()
+		} else if times++; times%2 == 0 {
+			if err := before.(*nats.Store).Snapshot(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended(t, before)
+		return start(t, func(c *nats.Config) { c.Dir = dir; change(c) })
+	}
+}
+
+func TestReload(t *testing.T) {
+	t.Run("sync=system", func(t *testing.T) { portstest.Reload(t, reloading(func(*nats.Config) {})) })
+	t.Run("sync=always", func(t *testing.T) { portstest.Reload(t, reloading(func(c *nats.Config) { c.Sync = "always" })) })
+	t.Run("servers=3", func(t *testing.T) {
+		cluster := natstest.Start(t, natstest.Options{Servers: 3})
+		buckets := 0
+		portstest.Reload(t, func(t *testing.T, before ports.Store) ports.Store {
+			if before == nil {
+				buckets++
+			}
+			ended(t, before)
+			return joined(t, cluster.URL(), 3, func(c *nats.Config) { c.Bucket = fmt.Sprint("sentence", buckets) })
+		})
+	})
+}
+
 func TestContract(t *testing.T) {
 	t.Run("sync=system", func(t *testing.T) {
 		portstest.Store(t, func(t *testing.T) ports.Store { return start(t, nil) })
