@@ -91,8 +91,10 @@ func subscription(asked *document.Query, by domain.Principal) (*events.Subscript
 
 // handOver gives the connection of a stream to the hub. It returns when the stream has ended.
 func (s *Server) handOver(c *conn) {
+	stream := c.stream
+	c.stream = nil // the list can be long
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		s.hub.Serve(tcp, c.stream)
+		s.hub.Serve(tcp, stream)
 	}
 	c.abort()
 }

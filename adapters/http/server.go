@@ -190,9 +190,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		_ = s.listener.Close() // fails if it is closed already
 	}
 	s.mu.Unlock()
-	s.running.Go(s.hub.Stop)
 	ended := make(chan struct{})
 	go func() {
+		s.hub.Stop()
 		s.running.Wait()
 		close(ended)
 	}()

@@ -30,7 +30,8 @@ type Settings struct {
 	Patience  time.Duration // how long somebody who knows more than this daemon waits for it
 	Parting   time.Duration // how long a stalled reader has to take what there is, once its stream is to end
 	Farewell  time.Duration // the same when the hub stops
-	Ring      int           // how many entries are kept; a power of two
+	Ring      int           // how many entries are kept
+	Batch     int           // how many bytes are written to a connection at once, or little more
 	Shards    int
 }
 
@@ -42,6 +43,7 @@ func DefaultSettings() Settings {
 		Parting:   5 * time.Second,
 		Farewell:  400 * time.Millisecond,
 		Ring:      1 << 14,
+		Batch:     64 << 10,
 		Shards:    runtime.GOMAXPROCS(0),
 	}
 }

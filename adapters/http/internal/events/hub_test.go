@@ -362,7 +362,7 @@ func TestClientsGo(t *testing.T) {
 	w.holds(stays, mark, kim)
 }
 
-// TestLongList has a list of as many users as there may be, most of whom change.
+// TestLongList has a list of as many users as there may be, many of whom change.
 func TestLongList(t *testing.T) {
 	w := newWorld(t)
 	var users []domain.UserID
@@ -377,7 +377,7 @@ func TestLongList(t *testing.T) {
 	if r.count != len(users) {
 		t.Errorf("the snapshot has %d states, want %d", r.count, len(users))
 	}
-	for _, user := range users {
+	for _, user := range users[:2000] {
 		w.set(user, spreed, domain.Busy, "", 0)
 	}
 	r.upTo(t, w.store.Revision())
@@ -385,4 +385,37 @@ func TestLongList(t *testing.T) {
 	if got, want := w.hub.Count(), (events.Count{Streams: 1, Users: len(users), Places: len(users)}); got != want {
 		t.Errorf("in memory are %+v, want %+v", got, want)
 	}
+}
+
+// TestChangesWhileFollowingBegins: what changes between the beginning of the following and the first subscriber is told once.
+func TestChangesWhileFollowingBegins(t *testing.T) {
+	w := newWorld(t)
+	n := 0
+	w.feed.followed = func() {
+		n++
+		w.set(mark, spreed, domain.Busy, fmt.Sprint(n), 0)
+	}
+	all, list := w.everybody(), w.list(mark)
+	for revision := range domain.Revision(3) {
+		all.upTo(t, revision+1)
+		list.upTo(t, revision+1)
+		w.holds(all, mark)
+		w.holds(list, mark)
+		if all.count != n || list.count != n {
+			t.Errorf("%d and %d states were told, want %d", all.count, list.count, n)
+		}
+		w.feed.fail(errors.New("the link is lost"))
+	}
+}
+
+// TestHeadWithoutStates: a feed may know that it is further without telling any state. That counts.
+func TestHeadWithoutStates(t *testing.T) {
+	w := newWorld(t, func(s *events.Settings) { s.Patience = time.Hour })
+	r := w.list(mark)
+	r.until(t, "ready")
+	w.feed.withhold.Store(true)
+	w.set(mark, spreed, domain.Busy, "", 0)
+	r.upTo(t, 1)
+	again := w.subscribe(events.Subscription{Users: []domain.UserID{mark}, Since: 1}, false)
+	again.upTo(t, 1)
 }

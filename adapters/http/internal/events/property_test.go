@@ -26,9 +26,9 @@ import (
 func TestWhatReadersHoldIsWhatIsStored(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	for _, ring := range []int{16, 1 << 12} {
-		t.Run(fmt.Sprintf("ring of %d", ring), func(t *testing.T) {
-			p := &property{world: newWorld(t, func(s *events.Settings) { s.Ring = ring }), changing: make(chan struct{}), quiet: make(chan struct{})}
+	for _, c := range []struct{ ring, batch int }{{16, 64 << 10}, {1 << 12, 3000}} {
+		t.Run(fmt.Sprintf("ring of %d", c.ring), func(t *testing.T) {
+			p := &property{world: newWorld(t, func(s *events.Settings) { s.Ring, s.Batch = c.ring, c.batch }), changing: make(chan struct{}), quiet: make(chan struct{})}
 			for i := range 60 {
 				p.users = append(p.users, domain.UserID(fmt.Sprintf("user%02d@example.test", i)))
 			}
@@ -58,7 +58,7 @@ func (p *property) run(seed uint64) {
 		readers.Go(func() { p.read(i, rand.New(rand.NewPCG(seed, uint64(i)))) })
 	}
 	random := rand.New(rand.NewPCG(seed, 1<<32))
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
 		p.changeSomething(random)
 	}
 	close(p.changing)

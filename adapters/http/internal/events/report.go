@@ -68,11 +68,6 @@ func (r *report) send() error {
 
 // notes finds out of whom there is anything to tell. If that cannot be found out any more then the subscriber has to begin anew.
 func (r *report) notes() ([]note, error) {
-	select { // not everybody at once: this can take long and much memory
-	case r.hub.scans <- struct{}{}:
-		defer func() { <-r.hub.scans }()
-	case <-r.hub.ctx.Done():
-	}
 	if r.reset {
 		r.since = 0
 	}
@@ -92,6 +87,12 @@ func (r *report) notes() ([]note, error) {
 }
 
 func (r *report) notesOfAll() ([]note, error) {
+	select { // not for all at once: this can take long, and much memory
+	case r.hub.scans <- struct{}{}:
+		defer func() { <-r.hub.scans }()
+	case <-r.hub.ctx.Done():
+		return nil, errStopped
+	}
 	states, err := r.hub.feed.Changed(r.since)
 	if err != nil {
 		return nil, err

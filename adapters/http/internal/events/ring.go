@@ -38,8 +38,8 @@ func (e *entry) event() []byte {
 
 // ring holds the newest entries. One goroutine appends; any may read at the same time.
 type ring struct {
-	slots []atomic.Pointer[entry] // a power of two
-	end   atomic.Uint64           // the place of the next entry
+	slots []atomic.Pointer[entry]
+	end   atomic.Uint64 // the place of the next entry
 
 	latest map[domain.UserID]*entry // of each user who has an entry in the ring; only append uses it
 }

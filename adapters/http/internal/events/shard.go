@@ -8,9 +8,6 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// maxBatch is how much is written to a connection at once, in bytes, unless one event is larger.
-const maxBatch = 64 << 10
-
 // shard owns some of the subscribers. All of its methods but post and notify are for its own goroutine.
 type shard struct {
 	hub  *Hub

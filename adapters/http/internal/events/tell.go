@@ -17,17 +17,14 @@ type batch struct {
 func (b *batch) reset() {
 	clear(b.entries)
 	b.entries, b.data, b.shared, b.full = b.entries[:0], b.data[:0], false, false
-	if cap(b.data) > 4*maxBatch {
-		b.data = nil
-	}
 }
 
-// add adds an entry, and returns false if that is enough.
-func (b *batch) add(e *entry) bool {
+// add adds an entry, and returns whether there may be more, so that they are not much larger than most.
+func (b *batch) add(e *entry, most int) bool {
 	event := e.event()
 	b.entries = append(b.entries, e)
 	b.data = append(b.data, event...)
-	return len(b.data) < maxBatch
+	return len(b.data) < most
 }
 
 // tell writes to a subscriber what it has to be told, as far as its connection takes it.
@@ -70,7 +67,7 @@ func (s *shard) collectAll(from uint64) bool {
 			return false
 		}
 		b.upto, b.revision = place+1, e.state.Revision
-		if e.kind == change && !e.superseded.Load() && !b.add(e) {
+		if e.kind == change && !e.superseded.Load() && !b.add(e, s.hub.settings.Batch) {
 			b.full = true
 			break
 		}
@@ -98,7 +95,7 @@ func (s *shard) collectPending(pending []*entry) {
 	b.consumed = 0
 	for _, e := range pending {
 		b.consumed, b.revision = b.consumed+1, e.state.Revision
-		if !e.superseded.Load() && !b.add(e) {
+		if !e.superseded.Load() && !b.add(e, s.hub.settings.Batch) {
 			break
 		}
 	}

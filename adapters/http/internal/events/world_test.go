@@ -51,19 +51,25 @@ type world struct {
 // breakable is a feed whose followings can be made to fail.
 type breakable struct {
 	ports.Feed
-	mu   sync.Mutex
-	last *fragile
+	followed func()      // is called when there is a new following
+	withhold atomic.Bool // a following tells no states, only how far it is
+	mu       sync.Mutex
+	last     *fragile
 }
 
 type fragile struct {
 	ports.Following
+	of     *breakable
 	broken atomic.Pointer[error]
 }
 
 func (b *breakable) Follow() ports.Following {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last = &fragile{Following: b.Feed.Follow()}
+	b.last = &fragile{Following: b.Feed.Follow(), of: b}
+	if b.followed != nil {
+		b.followed()
+	}
 	return b.last
 }
 
@@ -71,6 +77,9 @@ func (f *fragile) Next(ctx context.Context) ([]domain.State, domain.Revision, er
 	states, head, err := f.Following.Next(ctx)
 	if why := f.broken.Load(); why != nil && ctx.Err() == nil {
 		return nil, 0, *why
+	}
+	if f.of.withhold.Load() {
+		states = nil
 	}
 	return states, head, err
 }
