@@ -2,12 +2,14 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
+	"golang.org/x/sys/unix"
 )
 
 // maxPayload is how large an entry of the journal may be: a request of 10,000 users makes less than half of it.
@@ -21,6 +23,10 @@ type embedded struct {
 	dir    *directory
 	server *server.Server
 }
+
+// maxStore is more than any disk has. Left to itself the engine takes three quarters of what is free when it starts, and refuses to write
+// more although there is room by then.
+const maxStore = 1 << 60
 
 // startEmbedded starts the engine on a directory, which it creates if need be.
 func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error) {
@@ -36,6 +42,8 @@ func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error
 		StoreDir:   dir.streams(),
 		SyncAlways: always,
 		MaxPayload: maxPayload,
+
+		JetStreamMaxStore: maxStore,
 	}
 	engine, err := server.NewServer(options)
 	if err != nil {
@@ -51,6 +59,40 @@ func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error
 		return nil, fmt.Errorf("the embedded NATS server does not start on %s; what it says is in the log", path)
 	}
 	return &embedded{dir: dir, server: engine}, nil
+}
+
+// broken returns why the engine writes no more: it keeps to that after any fault of the disk, also when there is room again. It returns nil as
+// long as the engine works.
+func (e *embedded) broken() error {
+	if !e.server.JetStreamEnabled() {
+		return errors.New("JetStream has shut itself down")
+	}
+	if health := e.server.Healthz(nil); health.Status != "ok" {
+		return errors.New(health.Error)
+	}
+	return nil
+}
+
+// leastRoom is how much room there has to be on the disk for another attempt, in bytes: enough for some snapshots' chunks and blocks of the
+// journal.
+const leastRoom = 32 << 20
+
+// mend lets an engine that writes no more begin anew with what is on the disk.
+func (e *embedded) mend() error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(e.dir.path, &disk); err != nil {
+		return fmt.Errorf("store.dir: %w", err)
+	}
+	if room := disk.Bavail * uint64(disk.Bsize); room < leastRoom { //nolint:gosec // a size is not negative
+		return fmt.Errorf("the disk of %s has room for %d MB, at least %d are needed", e.dir.path, room>>20, leastRoom>>20)
+	}
+	if err := e.server.ShutdownJetStream(); err != nil {
+		return fmt.Errorf("the embedded NATS server: %w", err)
+	}
+	if err := e.server.EnableJetStream(&server.JetStreamConfig{StoreDir: e.dir.streams(), MaxStore: maxStore}); err != nil {
+		return fmt.Errorf("the embedded NATS server: %w", err)
+	}
+	return nil
 }
 
 // connect is how a client gets to the engine.

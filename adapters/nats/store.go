@@ -95,6 +95,9 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	s.running.Go(func() { s.writer.run(s.background) })
 	s.running.Go(func() { s.snapshots.run(s.background) })
 	s.running.Go(func() { s.forgetOld(s.background) })
+	if s.engine != nil {
+		s.running.Go(s.lookAfterEngine)
+	}
 	if s.reader != nil {
 		s.running.Go(func() { s.reader.watch(s.background) })
 	}

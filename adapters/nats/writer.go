@@ -28,6 +28,8 @@ type writer struct {
 	wake    chan struct{} // holds one token while there may be something to send
 	entry   []byte        // what is being sent; belongs to run
 
+	complained time.Time // when the log was last told that the engine has refused something; belongs to answer
+
 	mu      sync.Mutex // held for moments only: not to render, to send, or to show anything
 	stopped bool
 	last    uint64             // number of the last commit
@@ -245,9 +247,17 @@ func (w *writer) send(c *commit) error {
 	case errors.Is(err, natsgo.ErrReconnectBufExceeded):
 		return fmt.Errorf("%w: there is no connection to NATS", ports.ErrUnavailable)
 	case err != nil:
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+		return unavailable(err)
 	}
 	return nil
+}
+
+// unavailable makes an ErrUnavailable of any error.
+func unavailable(err error) error {
+	if errors.Is(err, ports.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 }
 
 // finish ends a commit. The lock is held.
@@ -266,15 +276,15 @@ func (w *writer) finish(c *commit, err error) {
 	w.signal()
 }
 
-// giveUp lets go of a commit that was not answered in time, in a cluster: whether it comes about is for the reader to find out. An
-// engine in this process does answer.
+// giveUp lets go of a commit that was not answered in time: whether it comes about is for the reader to find out. What an engine in this process
+// was sent it does answer, unless it has stopped (see lookAfterEngine); nothing can be sent behind that before it is known what has
+// become of it.
 func (w *writer) giveUp(c *commit) {
-	if w.alone {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.finish(c, ports.ErrUnavailable)
+	if _, sent := w.sent[c.number]; !sent || !w.alone {
+		w.finish(c, ports.ErrUnavailable)
+	}
 }
 
 // answer takes the engine's answer to a commit. All answers come in one goroutine, in the order of the entries.
@@ -295,6 +305,10 @@ func (w *writer) answer(msg *natsgo.Msg) {
 	case err == nil:
 		return // done when the reader gets it
 	case w.alone:
+		if time.Since(w.complained) > complain {
+			w.complained = time.Now()
+			w.store.log.Error("store: the journal has refused a write", "err", err)
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if !w.stopped { // else Stop may wait already

@@ -1,0 +1,118 @@
+package nats_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// smallDisk returns a directory on a file system of its own with room for so many bytes. That takes root.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatalf("a small file system cannot be mounted, which takes root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// logged is a log that one goroutine may look at while others write.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// TestDiskFull: writes are refused, and reads go on. When there is room again writes are taken, and after a restart everything that was
+// acknowledged is there, and nothing that was refused.
+func TestDiskFull(t *testing.T) {
+	disk := smallDisk(t, "96m")
+	cfg := nats.DefaultConfig()
+	cfg.Dir = filepath.Join(disk, "store")
+	ballast := filepath.Join(disk, "ballast")
+	write(t, ballast, strings.Repeat("x", 84<<20))
+	var log logged
+	s := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	acknowledged := map[domain.UserID]string{}
+	put := func(i int) error {
+		user, message := numbered(i%40), strings.Repeat("x", 4000)+time.Now().String()
+		old, _ := s.Presences(user).On(web)
+		err := s.Apply(t.Context(), []ports.Write{{User: user, Old: old, New: old.Observe(domain.Busy, message, domain.ExpiryPolicy{}, now())}})
+		if err == nil {
+			acknowledged[user] = message
+		}
+		return err
+	}
+	var refused error
+	for i := 0; refused == nil; i++ {
+		if i == 100_000 {
+			t.Fatal("400 MB are on a disk of 96")
+		}
+		refused = put(i)
+	}
+	if !errors.Is(refused, ports.ErrUnavailable) {
+		t.Errorf("Apply = %v, want ErrUnavailable", refused)
+	}
+	if !strings.Contains(log.String(), "store degraded") {
+		t.Errorf("the log does not say that the disk is full:\n%.2000s", log.String())
+	}
+	for user, message := range acknowledged {
+		if p, _ := s.Presences(user).On(web); p.Message != message {
+			t.Fatalf("%s is not as it was acknowledged", user)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); put(1) != nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no write is taken although there is room:\n%.4000s", log.String())
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), "can be written again"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log does not say that there is room:\n%.4000s", log.String())
+		}
+	}
+	stop(t, s)
+	again := reopened(t, cfg.Dir)
+	for user, message := range acknowledged {
+		if p, _ := again.Presences(user).On(web); p.Message != message {
+			t.Errorf("%s is not as it was acknowledged", user)
+		}
+	}
+	if n := len(image(again)); n != len(acknowledged) {
+		t.Errorf("%d users, want %d", n, len(acknowledged))
+	}
+	stop(t, again)
+}
