@@ -249,7 +249,7 @@ func BenchmarkLists(b *testing.B) {
 
 // BenchmarkStalledSubscriber compares how long deliveries take when somebody has stopped reading, and when nobody has.
 func BenchmarkStalledSubscriber(b *testing.B) {
-	const rounds, rate = 7, 8
+	const rounds, rate = 9, 5
 	t := startSubject(b)
 	tokens, err := newTokens()
 	if err != nil {
@@ -266,6 +266,7 @@ func BenchmarkStalledSubscriber(b *testing.B) {
 	var alone, beside []float64
 	a.publishAt(b, rate, time.Second) // warm up
 	for range rounds {
+		changeOthers(b, t)
 		p99, _ := a.publishAt(b, rate, 2*time.Second)
 		alone = append(alone, float64(p99))
 		stalled := stall(b, t)
@@ -286,10 +287,6 @@ func BenchmarkStalledSubscriber(b *testing.B) {
 // stall subscribes to everybody, and does not read: there is more for it than all buffers hold when it returns.
 func stall(b *testing.B, t *target) net.Conn {
 	b.Helper()
-	tokens, err := newTokens()
-	if err != nil {
-		b.Fatal(err)
-	}
 	conn, err := net.Dial("tcp4", "127.0.0.1:"+strconv.Itoa(t.port))
 	if err != nil {
 		b.Fatal(err)
@@ -298,12 +295,22 @@ func stall(b *testing.B, t *target) net.Conn {
 	if _, err := fmt.Fprint(conn, get("/v1/events", authorization(b))); err != nil {
 		b.Fatal(err)
 	}
-	for i := range 200 { // some 4 MB, of whom nobody else hears
+	changeOthers(b, t)
+	return conn
+}
+
+// changeOthers changes users in nobody's list: some 4 MB for whoever is told of everybody.
+func changeOthers(b *testing.B, t *target) {
+	b.Helper()
+	tokens, err := newTokens()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 200 {
 		var names []string
 		for j := range 50 {
 			names = append(names, user(1000+(i*50+j)%5000))
 		}
-		t.send(b, put(tokens, i*50, names...))
+		t.send(b, put(tokens, time.Now().Nanosecond()%1e8, names...))
 	}
-	return conn
 }
