@@ -1,17 +1,23 @@
 package main
 
-// What things cost on the machine of docs/architecture.md's table, with two cores: rounded to the worse side of what the benchmarks there say.
+// What things cost on the machine of docs/architecture.md's table, two cores that others use as well: the worst of what was measured. The
+// benchmarks named here measure it anew.
 const (
-	memoryUser  = 310.0   // bytes for a user with two presences, id and messages included (BenchmarkStart of adapters/nats)
-	diskUser    = 580.0   // bytes for the same
-	loadUser    = 7e-6    // seconds to load the same at the start
-	applyRecord = 3e-6    // seconds of one core to take one record into a node's memory: the start, which does little else
-	recordBytes = 220.0   // bytes of one record in the journal, with what the engine and the entry put around it
-	journalMost = 240_000 // records a second that one journal takes (BenchmarkPut, 256 writers, store.sync: system)
+	memoryUser  = 1100.0    // bytes of a daemon for a user with two presences, at most, while loading (docs/operations.md, Sizing)
+	loadUser    = 12e-6     // seconds to load the same at the start (BenchmarkStart of adapters/nats)
+	applyRecord = 6e-6      // seconds to take a presence into a node's memory: half of that, so an upper bound
+	recordBytes = 250.0     // bytes of a record that has an entry of the journal for itself, with what the engine puts around it; many share one
+	journalMost = 130_000.0 // records a second that a journal in the daemon takes (BenchmarkPut of adapters/nats, 256 writers, store.sync: system)
+	updatesMost = 32_000.0  // updates a second that a node takes over HTTP (BenchmarkDurable of adapters/http)
+	answersMost = 50_000.0  // answers a second that it gives about one user (the same)
+	listedMost  = 1.1e6     // users a second of whom it tells in lists that were not asked for before (BenchmarkGetThousandOtherUsers)
+)
 
-	// A journal is not planned to be used for more than this part of what it takes.
-	journalPlan = 0.5
-	// Nor a node for more than so much memory, or so much of its cores, for presences.
-	nodeMemory = 8e9
+// The plan: journals and HTTP are used to a part of what was measured, and a node has so much memory and may
+// spend so much of a core on what others write. Of each journal two nodes hold everybody, so that one may fail.
+const (
+	planUse    = 0.5
+	nodeMemory = 16e9
 	nodeCores  = 0.5
+	homes      = 2
 )

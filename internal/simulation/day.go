@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/zarafa/presence/domain"
 )
 
 // seed makes every run the same.
@@ -21,7 +23,8 @@ const (
 	stayMean      = 8.5 * hour
 	stayMin       = 1 * hour
 	stayMax       = 13 * hour
-	stayStatus    = 30 * minute // mean of the exponential time for which an XMPP client keeps a status
+	phoneShare    = 0.6         // of them have a telephone as well, from an hour before until three hours after
+	stayStatus    = 30 * minute // mean of the exponential time for which a device keeps a status
 	meetingsADay  = 1.5         // mean of the Poisson distribution; what would overlap does not take place
 	meetingsFrom  = 9 * hour
 	meetingsUntil = 17 * hour
@@ -37,10 +40,12 @@ const (
 
 const minutesADay = 24 * 60
 
-// counts is how often something happens in each minute of the day.
+// counts is how often something happens in each minute of the day, to one user on average.
 type counts [minutesADay]float64
 
-func (c *counts) note(at float64) { c[int(at/minute+minutesADay)%minutesADay]++ }
+func (c *counts) note(at float64, part float64) {
+	c[int(at/minute+minutesADay)%minutesADay] += part
+}
 
 func (c *counts) sum() (total float64) {
 	for _, n := range c {
@@ -49,45 +54,80 @@ func (c *counts) sum() (total float64) {
 	return total
 }
 
-// day is what one user does on average.
+// busiest is how often all of it together happens in the busiest minute.
+func busiest(all ...*counts) (most float64) {
+	for i := range minutesADay {
+		together := 0.0
+		for _, c := range all {
+			together += c[i]
+		}
+		most = max(most, together)
+	}
+	return most
+}
+
+// day is what happens on a day.
 type day struct {
-	statuses counts // changes of status on XMPP
+	reports  counts // what devices on XMPP say
+	statuses counts // what of it changes the user's status
 	joins    counts // beginnings of meetings
 	expiries counts // ends of meetings, noticed by expiry
 	renewals counts // heartbeats but the first
 	sessions []session
-	users    float64 // who were simulated
+	part     float64 // of each count is one of the simulated users
 }
 
 // simulateDay lets so many users live through a day, event by event.
 func simulateDay(users int) *day {
 	random := rand.New(rand.NewPCG(seed, 1))
-	d := &day{users: float64(users)}
+	d := &day{part: 1 / float64(users)}
 	for range users {
 		if random.Float64() >= workShare {
 			continue
 		}
 		arrive := arriveMean + arriveSpread*random.NormFloat64()
 		leave := arrive + min(max(stayMean+hour*random.NormFloat64(), stayMin), stayMax)
-		for at := arrive; at < leave; at += stayStatus * random.ExpFloat64() {
-			d.statuses.note(at)
+		all := reports(random, "desk", arrive, leave, domain.Away, domain.Available, domain.Available, domain.Busy)
+		if random.Float64() < phoneShare {
+			all = append(all, reports(random, "phone", arrive-hour, leave+3*hour, domain.Away, domain.Available)...)
 		}
-		d.statuses.note(leave)
+		d.live(all)
 		for _, s := range meetings(random, arrive, leave) {
-			d.joins.note(s.join)
-			for at := s.join + heartbeatEvery; at <= s.last; at += heartbeatEvery {
-				d.renewals.note(at)
-			}
-			d.expiries.note(s.last + heartbeatTTL)
+			d.joins.note(s.join, d.part)
+			coalescing{}.each(s, func(at float64, _ bool) { d.renewals.note(at, d.part) })
+			d.expiries.note(s.last+heartbeatTTL, d.part)
 			d.sessions = append(d.sessions, s)
 		}
 	}
-	for _, c := range []*counts{&d.statuses, &d.joins, &d.expiries, &d.renewals} {
-		for i := range c {
-			c[i] /= d.users
+	return d
+}
+
+type report struct {
+	at     float64
+	device domain.Device
+}
+
+// reports draws what a device says between two moments.
+func reports(random *rand.Rand, name string, from, until float64, statuses ...domain.Status) (all []report) {
+	for at := from; at < until; at += stayStatus * random.ExpFloat64() {
+		all = append(all, report{at, domain.Device{Name: name, Status: statuses[random.IntN(len(statuses))]}})
+	}
+	return append(all, report{until, domain.Device{Name: name, Status: domain.Unavailable}})
+}
+
+// live counts what a user's devices say, and what it changes by the domain's rule.
+func (d *day) live(all []report) {
+	slices.SortFunc(all, func(a, b report) int { return cmp.Compare(a.at, b.at) })
+	var devices domain.Devices
+	before, _ := devices.Merge()
+	for _, r := range all {
+		d.reports.note(r.at, d.part)
+		devices.Set(r.device)
+		if now, _ := devices.Merge(); now != before {
+			d.statuses.note(r.at, d.part)
+			before = now
 		}
 	}
-	return d
 }
 
 // meetings draws one user's meetings between arrival and departure.
@@ -126,20 +166,26 @@ func poisson(random *rand.Rand, mean float64) int {
 	return n
 }
 
-// peak is how many records a second each user makes in the busiest minute of the day, if that part of the renewals is journaled.
-func (d *day) peak(renewals float64) (most float64) {
-	for i := range minutesADay {
-		most = max(most, d.statuses[i]+d.joins[i]+d.expiries[i]+renewals*d.renewals[i])
+// journaled is which of the renewals a rule journals.
+func (d *day) journaled(c coalescing) *counts {
+	var journaled counts
+	for _, s := range d.sessions {
+		c.each(s, func(at float64, written bool) {
+			if written {
+				journaled.note(at, d.part)
+			}
+		})
 	}
-	return most / minute
+	return &journaled
 }
 
-// journaled is the part of the renewals that a rule journals.
-func (d *day) journaled(c coalescing) float64 {
-	var journaled, all int
-	for _, s := range d.sessions {
-		j, a := c.records(s)
-		journaled, all = journaled+j-1, all+a-1 // the first heartbeat is no renewal
-	}
-	return float64(journaled) / float64(all)
+// records is how many records a second each user makes in the busiest minute.
+func (d *day) records(c coalescing) float64 {
+	return busiest(&d.statuses, &d.joins, &d.expiries, d.journaled(c)) / minute
 }
+
+// changes is the same of what watchers are told, which no rule changes.
+func (d *day) changes() float64 { return busiest(&d.statuses, &d.joins, &d.expiries) / minute }
+
+// updates is the same of what comes in over HTTP.
+func (d *day) updates() float64 { return busiest(&d.joins, &d.renewals) / minute }
