@@ -96,6 +96,8 @@ func TestBoardPictures(t *testing.T) {
 		entries = append(entries, fmt.Sprintf(`{"user_id":%q,"spreed":{"status":%q,"message":%q}}`, c.user, c.status, c.message))
 	}
 	o.putAll(t, strings.Join(entries, ","))
+	o.set(t, "dmitri@example.test", "manual", `{"status":"busy","message":"deep work","ttl":3600}`)
+	o.set(t, "fatima.alzahra@example.test", "manual", `{"status":"away","message":"at the dentist, back after lunch","ttl":5400}`)
 	dir := os.Getenv("BOARD_PICTURES")
 	if dir == "" {
 		dir = t.TempDir()
@@ -108,7 +110,7 @@ func TestBoardPictures(t *testing.T) {
 			page.Visit(t, "about:blank")
 			page.Visit(t, o.board(boss))
 			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d`, len(colleagues)))
-			page.Run(t, `document.querySelectorAll("summary")[1].focus(); document.querySelectorAll("details")[1].open = true;`)
+			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
 			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
 			o.inspect(t, page, dir, "board-"+look.String())
 		})
@@ -122,6 +124,144 @@ func (o *office) inspect(t *testing.T, page *browsertest.Page, dir, name string)
 	page.Screenshot(t, dir, name, false)
 	if faults := browsertest.Eval[string](t, page, faultsOfPage); faults != "" {
 		t.Errorf("%s:\n%s", name, faults)
+	}
+}
+
+// TestBoardSignIn: what goes wrong with tokens, and who may not watch everybody.
+func TestBoardSignIn(t *testing.T) {
+	o := newOffice(t, "")
+	o.put(t, "alice@example.test", "busy", "in a meeting")
+	fault := `document.querySelector("#sign-in-fault").innerText`
+	open := func(token string) *browsertest.Page {
+		address := o.url + "board"
+		if token != "" {
+			address += "#token=" + url.QueryEscape(token)
+		}
+		page := o.browser.Open(t, address, browsertest.Desktop)
+		page.Expect("status of 401", "status of 403")
+		return page
+	}
+	t.Run("no token", func(t *testing.T) {
+		page := open("")
+		page.Until(t, "it asks for one, where the cursor is", `document.activeElement.id === "token" && `+fault+` === ""`)
+		page.Type(t, "#token", "a token\r")
+		page.Until(t, "what is none is refused at once", fault+`.startsWith("That is no token.")`)
+		page.Type(t, "#token", kb.End+strings.Repeat(kb.Backspace, 10)+"  "+agedToken(boss, 0)+" \r") // with blanks around, as when pasted
+		page.Until(t, "a good one does", row("alice")+` === "busy|in a meeting|spreed"`)
+		if kept := browsertest.Eval[string](t, page, `JSON.stringify([localStorage.length, document.cookie, Object.keys(sessionStorage)])`); kept != `[0,"",["presence.token"]]` {
+			t.Errorf("the browser keeps %s", kept)
+		}
+		page.Run(t, `setTimeout(() => location.reload())`)
+		page.Until(t, "it holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && `+row("alice")+` === "busy|in a meeting|spreed"`)
+		page.Click(t, "#sign-out")
+		page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden && document.querySelector("#people").hidden && sessionStorage.length === 0`)
+	})
+	t.Run("forged", func(t *testing.T) {
+		page := open(strings.Replace(agedToken(boss, 0), boss, "root@example.test", 1))
+		page.Until(t, "it is refused", fault+`.startsWith("The daemon does not accept this token: ") && document.querySelector("#people").hidden && sessionStorage.length === 0`)
+	})
+	t.Run("expired", func(t *testing.T) {
+		page := open(agedToken(boss, 10*time.Minute))
+		page.Until(t, "it is refused", fault+`.startsWith("Your token has expired. Sign in with a fresh one.")`)
+	})
+	t.Run("expires", func(t *testing.T) {
+		page := open(agedToken(boss, 5*time.Minute-7*time.Second))
+		page.Until(t, "at first all is well", row("alice")+` === "busy|in a meeting|spreed"`)
+		page.Until(t, "it has expired", fault+`.startsWith("Your token has expired; what you see below is no longer kept up to date.")`)
+		if !browsertest.Eval[bool](t, page, `document.body.classList.contains("outdated") && `+row("alice")+` === "busy|in a meeting|spreed"`) {
+			t.Error("what was shown is gone, or looks like news")
+		}
+		o.put(t, "alice@example.test", "away", "lunch")
+		page.Type(t, "#token", agedToken(boss, 0)+"\r")
+		page.Until(t, "it goes on", row("alice")+` === "away|lunch|spreed" && document.querySelector("#sign-in").hidden && document.querySelector("#connection").innerText === "Live"`)
+	})
+	t.Run("another by a link", func(t *testing.T) {
+		page := open(agedToken("alice@example.test", 0))
+		page.Until(t, "she may not watch all", `document.activeElement.id === "users"`)
+		page.Run(t, fmt.Sprintf(`location.hash = "#x=y&token=" + %q`, agedToken(boss, 0))) // not encoded, as people write it
+		page.Until(t, "the other one may", row("alice")+` === "away|lunch|spreed" && location.hash === ""`)
+	})
+	t.Run("only services", func(t *testing.T) {
+		page := open(agedToken("alice@example.test", 0))
+		page.Until(t, "it asks whom, and says why", `document.activeElement.id === "users" &&
+			document.querySelector("#naming-why").innerText.startsWith("alice@example.test may not watch everybody: only services may")`)
+		page.Type(t, "#users", "alice@example.test, nonsense")
+		page.Click(t, "#naming button")
+		page.Until(t, "it names the mistake", `document.querySelector("#naming-fault").innerText === '"nonsense" is no user: an id is account@domain'`)
+		page.Run(t, `document.querySelector("#users").value = ""`)
+		page.Type(t, "#users", "alice@example.test, Bob@example.test\nzoe@other.example.test")
+		page.Click(t, "#naming button")
+		page.Until(t, "they are shown", row("alice")+` === "away|lunch|spreed" && document.querySelector("#shown").innerText === "3 people" && !document.querySelector("#rename").hidden`)
+		page.Until(t, "nobody is lost who is not known", row("bob")+` === "unavailable||"`)
+		page.Run(t, `setTimeout(() => location.reload())`)
+		page.Until(t, "the list holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelector("#shown").innerText === "3 people"`)
+		page.Click(t, "#rename")
+		page.Until(t, "the list can be changed", `document.querySelector("#users").value === "alice@example.test\nBob@example.test\nzoe@other.example.test"`)
+	})
+}
+
+// TestBoardNetwork: the board says that it is cut off, and since when it is not.
+func TestBoardNetwork(t *testing.T) {
+	o := newOffice(t, "")
+	o.put(t, "alice@example.test", "busy", "one")
+	page := o.browser.Open(t, strings.Replace(o.board(boss), o.url, o.intranet.daemon, 1), browsertest.Desktop)
+	page.Expect("net::ERR_")
+	page.Until(t, "alice is shown", row("alice")+` === "busy|one|spreed" && document.querySelector("#connection").innerText === "Live"`)
+	o.gate.Shut()
+	page.Until(t, "it says so, to the eye and the ear", `document.querySelector("#connection").innerText.startsWith("Connection lost, trying again") &&
+		document.querySelector("#announcer").textContent.startsWith("The connection is lost.")`)
+	o.put(t, "alice@example.test", "away", "two")
+	o.put(t, "bob@example.test", "away", "new here")
+	o.gate.Open()
+	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
+		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
+}
+
+// TestBoardThousands: ten thousand people are as easy to handle as ten.
+func TestBoardThousands(t *testing.T) {
+	const people = 10_000
+	o := newOffice(t, "spreed: {auto_unavailable: 1h}")
+	entries := make([]string, people)
+	for i := range entries {
+		entries[i] = fmt.Sprintf(`{"user_id":"user%d@d%d.example.test","spreed":{"status":%q}}`, i, i%5, []string{"busy", "away", "available"}[i%3])
+	}
+	o.putAll(t, strings.Join(entries, ","))
+	page := o.browser.Open(t, o.url+"board", browsertest.Desktop)
+	page.Run(t, `
+		globalThis.longest = 0;
+		new PerformanceObserver((list) => { for (const entry of list.getEntries()) longest = Math.max(longest, entry.duration) }).observe({ type: "longtask", buffered: true });
+		globalThis.drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+		globalThis.longestOf = async (act) => { await drawn(); const begin = performance.now(); act(); await drawn(); return Math.round(performance.now() - begin) };
+	`)
+	began := time.Now()
+	page.Run(t, fmt.Sprintf(`location.hash = "#token=" + %q`, agedToken(boss, 0)))
+	page.Until(t, "everybody is there", `document.querySelector("#shown").innerText === "10,000 people" && document.querySelectorAll(".row").length > 10`)
+	loaded := time.Since(began)
+	elements := browsertest.Eval[int](t, page, `document.querySelectorAll("*").length`)
+	longest := browsertest.Eval[float64](t, page, `drawn().then(() => longest)`) // 0: none above 50 ms, which the browser does not tell
+	page.Run(t, `setTimeout(() => { for (const begin = performance.now(); performance.now() - begin < 1000; ); })`)
+	page.Until(t, "a long task would have been noticed", `longest >= 1000`)
+	search := browsertest.Eval[int](t, page, `longestOf(() => { const box = document.querySelector("#search"); box.value = "99"; box.dispatchEvent(new Event("input")) })`)
+	page.Until(t, "the search has found", `document.querySelector("#shown").innerText === "280 of 10,000 people"`)
+	clear := browsertest.Eval[int](t, page, `longestOf(() => { const box = document.querySelector("#search"); box.value = ""; box.dispatchEvent(new Event("input")) })`)
+	scroll := browsertest.Eval[int](t, page, `longestOf(() => scrollTo(0, document.documentElement.scrollHeight / 2))`)
+	page.Until(t, "the middle is shown", `[...document.querySelectorAll(".row")].some((row) => { const { top } = row.getBoundingClientRect(); return top > 200 && top < innerHeight })`)
+	page.Run(t, `scrollTo(0, 0); document.querySelector("summary").focus()`)
+	page.Press(t, kb.End)
+	page.Until(t, "End goes to the last", `document.activeElement.querySelector(".name").textContent === "user9999" && document.activeElement.getBoundingClientRect().bottom <= innerHeight`)
+	page.Press(t, kb.Home)
+	page.Until(t, "Home goes to the first", `document.activeElement.querySelector(".name").textContent === "user0"`)
+	began = time.Now()
+	o.put(t, "user5@d0.example.test", "busy", "in a meeting")
+	page.Until(t, "a change is shown", row("user5")+` === "busy|in a meeting|spreed"`)
+	change := time.Since(began)
+	if after := browsertest.Eval[int](t, page, `document.querySelectorAll("*").length`); after > 2*elements {
+		t.Errorf("there were %d elements, and after scrolling there are %d", elements, after)
+	}
+	t.Logf("%d people: shown after %v, %d elements, longest task %.0f ms; search %d ms, all again %d ms, scrolling %d ms, a change %v",
+		people, loaded, elements, longest, search, clear, scroll, change)
+	if loaded > 5*time.Second || change > time.Second || search > 300 || clear > 300 || scroll > 300 || elements > 5000 {
+		t.Error("that is too slow, or too much")
 	}
 }
 

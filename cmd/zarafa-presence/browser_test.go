@@ -99,7 +99,7 @@ func newOffice(t *testing.T, more string) *office {
 http: {listen: 127.0.0.1:0, cors_origins: [%q]}
 auth: {secret: %s, services: [%s]}
 %s
-`, o.intranet.URL, testSecret, boss, more))
+`, o.URL, testSecret, boss, more))
 	o.daemon = serve(t, nil, "--config", file)
 	o.gate = netgate.Open(t, strings.TrimSuffix(strings.TrimPrefix(o.url, "http://"), "/"))
 	o.intranet.daemon = "http://" + o.gate.Addr() + "/"
@@ -117,5 +117,23 @@ func (o *office) putAll(t *testing.T, entries string) {
 	t.Helper()
 	if status, body := request(t, "PUT", o.url, token(t, secretEnv, boss), entries); status != 200 {
 		t.Fatalf("PUT: %d %s", status, body)
+	}
+}
+
+// set sets somebody's presence on a protocol, with the document of API v1.
+func (o *office) set(t *testing.T, user, protocol, document string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.url+"v1/users/"+url.PathEscape(user)+"/"+protocol, strings.NewReader(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+agedToken(boss, 0))
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		t.Fatalf("PUT of %s for %s: %s", document, user, response.Status)
 	}
 }

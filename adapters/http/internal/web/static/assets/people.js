@@ -181,8 +181,11 @@ export class People {
   #move(event) {
     const summary = event.target.closest?.("summary");
     if (!summary || event.ctrlKey || event.metaKey || event.altKey) return;
-    const groups = [...this.#groups.values()];
-    if (event.key === "End") [...groups].sort((a, b) => a.isBefore(b)).pop()?.fillLast();
+    if (event.key === "Home" || event.key === "End") { // there may be no rows yet
+      const groups = [...this.#groups.values()].sort((a, b) => a.isBefore(b));
+      if (event.key === "Home") groups.at(0)?.fill(0);
+      else groups.at(-1)?.fill(-1);
+    }
     const all = [...$("groups").querySelectorAll("summary")];
     const at = all.indexOf(summary);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
@@ -230,8 +233,9 @@ class Group {
     return this.#section.compareDocumentPosition(other.#section) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;
   }
 
-  fillLast() {
-    this.#chunks.at(-1)?.fill();
+  /** Makes the rows of the first chunk (0) or the last one (-1). */
+  fill(at) {
+    this.#chunks.at(at)?.fill();
   }
 
   show(ids, changed, here, all) {

@@ -72,7 +72,7 @@ function protocolItem(protocol, presence, decides) {
   };
   add("since", presence.since);
   add("confirmed", presence.updated);
-  add("until", presence.expires);
+  add(protocol === "manual" ? "until" : "expires", presence.expires);
   if (presence.stale) times.append("; the connection to the source is lost");
   item.append(dot, element("span", "protocol", protocol), words, times);
   dot.show(presence);
@@ -84,18 +84,25 @@ export function tick(root) {
   for (const time of root.querySelectorAll("time[data-ago]")) fill(time, ago(time.dateTime));
 }
 
+/** Tells since when it is so, or until when if the person has said that. */
 function fillSince(box, since, until) {
   const key = `${since} ${until}`;
   if (box.dataset.key === key) return;
   box.dataset.key = key;
   box.replaceChildren();
+  box.title = "";
   if (!since) return;
+  box.title = `since ${absolute(since)}`;
+  if (until) {
+    const end = moment(until);
+    end.title = `until ${absolute(until)}, ${box.title}`;
+    box.append("until ", end);
+    return;
+  }
   const time = element("time", "", ago(since));
   time.dateTime = since;
   time.dataset.ago = "";
-  time.title = `since ${absolute(since)}`;
   box.append(element("span", "hidden", "since "), time);
-  if (until) box.append(element("span", "until", ` until ${clock(until)}`));
 }
 
 /** When ends what the person has set by hand. */
