@@ -265,6 +265,7 @@ func TestEventParser(t *testing.T) {
 			"id: 1\0\ndata: a\n\nid: 2\n\ndata: b\n\n": "message|a|;message|b|2",
 			"retry: 250\nretry: x\nunknown: y\ndata: ü☎😀\n\ndata: cut off": "message|ü☎😀|;retry 250",
 			"\n\r\n\r\ndata:\n\n": "message||",
+			"id: 4\ndata: a\n\n: all is quiet\nid: 5\n\nid: 6\ndata: cut off\n": "message|a|4;up to 5",
 		};
 		const faults = [];
 		const parse = (pieces) => {
@@ -272,6 +273,7 @@ func TestEventParser(t *testing.T) {
 			const parser = new client.EventParser(({ type, data, id }) => events.push([type, data, id].join("|")));
 			for (const piece of pieces) parser.push(piece);
 			if (parser.retry !== null) events.push("retry " + parser.retry);
+			if (parser.id && !events.at(-1)?.includes("|" + parser.id)) events.push("up to " + parser.id);
 			return events.join(";");
 		};
 		const bytes = (text) => new TextEncoder().encode(text);

@@ -120,6 +120,7 @@ export function userOf(token: string): string;
 export class EventParser {
   constructor(dispatch: (event: { type: string; data: string; id: string }) => void);
   readonly retry: number | null;
+  readonly id: string;
   push(chunk: string): void;
 }
 

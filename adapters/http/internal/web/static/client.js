@@ -484,6 +484,7 @@ class Stream {
         heard = Date.now();
         if (done) return ended.reason;
         parser.push(text.decode(value, { stream: true }));
+        if (parser.id && this.#aborter === aborter) this.#lastID = parser.id;
         if (parser.retry !== null) this.#pause = Math.max(parser.retry, 100);
       }
     } catch (error) {
@@ -507,8 +508,7 @@ class Stream {
     return this.#caller.request("POST", "v1/events", { body, headers, signal });
   }
 
-  #take({ type, data, id }, ended) {
-    if (id) this.#lastID = id;
+  #take({ type, data }, ended) {
     switch (type) {
       case "reset": // the daemon does not know what it said before: all follows
         this.#unconfirmed = new Set(this.#known.keys());
@@ -564,12 +564,14 @@ function call(callback, ...args) {
 export class EventParser {
   /** Milliseconds that the sender wants clients to wait before they reconnect; null: it has not said. */
   retry = null;
+  /** The id up to which everything was told: that of the last event, or of a comment since. */
+  id = "";
   #dispatch;
   #rest = ""; // the begin of a line whose end has not come
   #afterCR = false; // a LF that comes first belongs to the CR before
   #type = "";
   #data = [];
-  #id = "";
+  #id = ""; // it counts from the end of its event on
 
   /** @param {(event: { type: string, data: string, id: string }) => void} dispatch called for each event; `id` is the last that was sent */
   constructor(dispatch) {
@@ -603,7 +605,8 @@ export class EventParser {
   }
 
   #end() {
-    const event = { type: this.#type || "message", data: this.#data.join("\n"), id: this.#id };
+    this.id = this.#id;
+    const event = { type: this.#type || "message", data: this.#data.join("\n"), id: this.id };
     const some = this.#data.length > 0;
     this.#type = "";
     this.#data = [];
@@ -907,7 +910,7 @@ span {
 }
 :host([status="available"]) span { background: var(--color); }
 :host([status="busy"]) span { border: 0; background: linear-gradient(#fff, #fff) center / 56% 20% no-repeat var(--color); }
-:host([status="away"]) span { border: 0; background: var(--color); mask: radial-gradient(circle at 18% 22%, transparent 48%, #000 51%); }
+:host([status="away"]) span { border: 0; background: var(--color); --crescent: radial-gradient(circle at 18% 22%, transparent 48%, #000 51%); -webkit-mask: var(--crescent); mask: var(--crescent); }
 :host([status="unknown"]) span { border-style: dotted; }
 :host([stale]) span { opacity: 0.5; }
 @media (prefers-reduced-motion: reduce) { span { transition: none; } }
