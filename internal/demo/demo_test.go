@@ -1,0 +1,423 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// asProgram makes the test's binary behave as the command.
+const asProgram = "ZARAFA_PRESENCE_DEMO_TEST_AS_PROGRAM=1"
+
+// Where everybody can run them: the daemon as it is built, and this very binary.
+var programs struct{ dir, daemon, demo string }
+
+func TestMain(m *testing.M) {
+	if name, value, _ := strings.Cut(asProgram, "="); os.Getenv(name) == value {
+		main()
+	}
+	code, err := withPrograms(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+// withPrograms runs the tests with the programs built.
+func withPrograms(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "demo-test-*")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	programs.dir, programs.daemon, programs.demo = dir, filepath.Join(dir, "zarafa-presence"), filepath.Join(dir, "demo")
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return 0, err
+	}
+	if output, err := exec.Command("go", "build", "-o", programs.daemon, "../../cmd/zarafa-presence").CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building the daemon: %w\n%s", err, output)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	content, err := os.ReadFile(self)
+	if err != nil {
+		return 0, err
+	}
+	if err := os.WriteFile(programs.demo, content, 0o755); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+// output is a buffer that one goroutine may fill while another looks.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// demo is a demo in a process of its own, as a terminal would run it.
+type demo struct {
+	t              *testing.T
+	command        *exec.Cmd
+	stdout, stderr output
+	code           chan int
+	temporary      string // where all its temporary folders are
+	url, token     string
+}
+
+// launch starts a demo, as root or as somebody else.
+func launch(t *testing.T, as *syscall.Credential, args ...string) *demo {
+	t.Helper()
+	d := prepare(t, as, args...)
+	d.start(&d.stdout)
+	return d
+}
+
+func prepare(t *testing.T, as *syscall.Credential, args ...string) *demo {
+	t.Helper()
+	temporary, err := os.MkdirTemp(programs.dir, "tmp-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(temporary, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	d := &demo{t: t, temporary: temporary, code: make(chan int, 1)}
+	d.command = exec.Command(programs.demo, append([]string{"-daemon", programs.daemon, "-listen", "127.0.0.1:0"}, args...)...)
+	d.command.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + temporary, "PRESENCE_HTTP__LISTEN=192.0.2.1:1", asProgram}
+	d.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as, Pdeathsig: syscall.SIGKILL}
+	d.command.Stderr = &d.stderr
+	return d
+}
+
+func (d *demo) start(stdout io.Writer) {
+	d.t.Helper()
+	d.command.Stdout = stdout
+	if err := d.command.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func() {
+		_ = d.command.Wait()
+		d.code <- d.command.ProcessState.ExitCode()
+	}()
+	d.t.Cleanup(func() { _ = syscall.Kill(-d.command.Process.Pid, syscall.SIGKILL) }) // only if the test has failed
+}
+
+var invited = regexp.MustCompile(`(http://\S+/)board#token=(\S+)`)
+
+// awaitInvitation waits until the address is printed, and takes it from there.
+func (d *demo) awaitInvitation() {
+	d.t.Helper()
+	eventually(d.t, "the address is printed\n"+d.stderr.String(), func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C ends") })
+	found := invited.FindStringSubmatch(d.stdout.String())
+	if found == nil {
+		d.t.Fatalf("no address in\n%s", d.stdout.String())
+	}
+	var err error
+	d.url = found[1]
+	if d.token, err = url.QueryUnescape(found[2]); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// ends waits for the end and checks that nothing is left.
+func (d *demo) ends(code int) {
+	d.t.Helper()
+	select {
+	case got := <-d.code:
+		if got != code {
+			d.t.Errorf("exit code %d, want %d:\n%s%s", got, code, d.stdout.String(), d.stderr.String())
+		}
+	case <-time.After(30 * time.Second):
+		d.t.Fatalf("it does not end:\n%s%s", d.stdout.String(), d.stderr.String())
+	}
+	if folders := d.folders(); len(folders) > 0 {
+		d.t.Errorf("folders are left: %v", folders)
+	}
+	if left := d.processes(""); len(left) > 0 {
+		d.t.Errorf("processes are left: %v", left)
+	}
+}
+
+func (d *demo) folders() []string {
+	found, err := filepath.Glob(filepath.Join(d.temporary, "*"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return found
+}
+
+// processes finds the servers that the demo has started: what it keeps for them stands in their command lines. name is part of that of
+// the one that is looked for.
+func (d *demo) processes(name string) map[int]string {
+	d.t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	found := map[int]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		line := strings.ReplaceAll(string(text), "\x00", " ")
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && strings.Contains(line, d.temporary) && strings.Contains(line, name) {
+			found[pid] = line
+		}
+	}
+	return found
+}
+
+func (d *demo) signal(signal syscall.Signal) {
+	d.t.Helper()
+	if err := syscall.Kill(-d.command.Process.Pid, signal); err != nil { // the group, as a terminal does
+		d.t.Fatal(err)
+	}
+}
+
+// seen adds what a query answers, as protocol=status.
+func (d *demo) seen(all map[string]bool) {
+	d.t.Helper()
+	var entries []string
+	for _, p := range cast {
+		entries = append(entries, fmt.Sprintf(`{"user_id":"%s@example.test"}`, p.name))
+	}
+	body := fmt.Sprintf(`{"AuthenticationToken":%q,"Type":"UserStatus","UserStatus":[%s]}`, d.token, strings.Join(entries, ","))
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.url, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}).Do(request)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct{ UserStatus []map[string]json.RawMessage }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || len(answer.UserStatus) != len(cast) {
+		d.t.Fatalf("GET: %s: %d users, %v", response.Status, len(answer.UserStatus), err)
+	}
+	for _, entry := range answer.UserStatus {
+		for protocol, text := range entry {
+			var presence struct{ Status string }
+			if json.Unmarshal(text, &presence) == nil {
+				all[protocol+"="+presence.Status] = true
+			}
+		}
+	}
+}
+
+var watchLine = regexp.MustCompile(`(?m)^ *(PRESENCE_TOKEN=.* watch --url .*)$`)
+
+// watches pastes the line that is printed for a terminal into a shell, and waits until it has told of everybody.
+func (d *demo) watches() {
+	d.t.Helper()
+	found := watchLine.FindStringSubmatch(d.stdout.String())
+	if found == nil {
+		d.t.Fatalf("no command to watch in\n%s", d.stdout.String())
+	}
+	var told output
+	shell := exec.Command("/bin/sh", "-c", "exec env "+found[1])
+	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
+	shell.Stdout, shell.Stderr = &told, &told
+	if err := shell.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() {
+		_ = shell.Process.Signal(syscall.SIGINT)
+		if err := shell.Wait(); err != nil {
+			d.t.Errorf("%s: %v\n%s", found[1], err, told.String())
+		}
+	}()
+	eventually(d.t, "watch tells of everybody", func() bool {
+		return !slices.ContainsFunc(cast, func(p person) bool { return !strings.Contains(told.String(), p.name+"@example.test") })
+	})
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 seconds: %s", what)
+		}
+	}
+}
+
+// nobody is an account without any privilege.
+func nobody(t *testing.T) *syscall.Credential {
+	t.Helper()
+	account, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
+	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
+	if errUID != nil || errGID != nil {
+		t.Fatal(errUID, errGID)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// TestDemo runs it for real, as root and as an ordinary user, until everything has been seen over HTTP, and ends it.
+func TestDemo(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		as     *syscall.Credential
+		signal syscall.Signal
+	}{
+		{"root", nil, syscall.SIGINT},
+		{"nobody", nobody(t), syscall.SIGTERM},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := launch(t, test.as, "-v")
+			d.awaitInvitation()
+			begin := time.Now()
+			if len(d.folders()) < 2 || len(d.processes("prosody")) == 0 || len(d.processes("zarafa-presence")) == 0 {
+				t.Fatalf("the test cannot see what the demo has started: %v %v", d.folders(), d.processes(""))
+			}
+			want := []string{"spreed=available", "spreed=busy", "manual=busy"}
+			for _, status := range domain.Statuses() {
+				want = append(want, "xmpp="+status.String())
+			}
+			all := map[string]bool{}
+			eventually(t, fmt.Sprintf("everything of %v is seen", want), func() bool {
+				d.seen(all)
+				return !slices.ContainsFunc(want, func(status string) bool { return !all[status] })
+			})
+			if took := time.Since(begin); took > 15*time.Second {
+				t.Errorf("all statuses and protocols were seen only after %v", took)
+			}
+			d.watches()
+			d.signal(test.signal)
+			d.ends(0)
+			if text := d.stderr.String(); text != "" {
+				t.Errorf("it complains: %s", text)
+			}
+			if conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")); err == nil {
+				conn.Close()
+				t.Error("something still listens")
+			}
+		})
+	}
+}
+
+// TestEarlyEnd ends it while it is starting.
+func TestEarlyEnd(t *testing.T) {
+	d := launch(t, nil)
+	eventually(t, "a server is starting", func() bool { return len(d.processes("prosody")) > 0 })
+	d.signal(syscall.SIGINT)
+	d.ends(0)
+}
+
+// TestReaderGone: nobody reads what it prints any more, as in `make demo | head -1`.
+func TestReaderGone(t *testing.T) {
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := prepare(t, nil, "-v")
+	d.start(written)
+	if err := written.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.ends(0)
+}
+
+// TestServerGone ends one of the servers under the demo, which says so and takes the other one along.
+func TestServerGone(t *testing.T) {
+	for server, says := range map[string]string{"prosody": "Prosody has ended", "zarafa-presence": "the daemon has ended"} {
+		t.Run(server, func(t *testing.T) {
+			d := launch(t, nil)
+			d.awaitInvitation()
+			running := d.processes(server + " ")
+			if len(running) != 1 {
+				t.Fatalf("%d processes of %s: %v", len(running), server, d.processes(""))
+			}
+			for pid := range running {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.ends(1)
+			if !strings.Contains(d.stderr.String(), says) {
+				t.Errorf("it says %q, want %q", d.stderr.String(), says)
+			}
+		})
+	}
+}
+
+// TestRefusals: what keeps it from starting is said in a sentence.
+func TestRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		want []string
+	}{
+		{"taken", []string{"-listen", taken.Addr().String()}, 1, []string{taken.Addr().String(), "address already in use", "make demo ARGS=-listen="}},
+		{"no address", []string{"-listen", "8123"}, 1, []string{"-listen: address 8123: missing port", "127.0.0.1:8123"}},
+		{"no daemon", []string{"-daemon", "/nowhere/d"}, 1, []string{"/nowhere/d", "`make demo` builds it"}},
+		{"a daemon that ends", []string{"-daemon", "/bin/false"}, 1, []string{"the daemon has ended at once"}},
+		{"a daemon that is none", []string{"-daemon", "/etc/hostname"}, 1, []string{"the daemon does not start", "/etc/hostname"}},
+		{"argument", []string{"now"}, 2, []string{`unknown argument "now"`}},
+		{"flag", []string{"-port=1"}, 2, []string{"-port"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := launch(t, nil, test.args...)
+			d.ends(test.code)
+			for _, want := range test.want {
+				if text := d.stderr.String(); !strings.Contains(text, want) {
+					t.Errorf("it says %q, which lacks %q", text, want)
+				}
+			}
+		})
+	}
+	err = check(options{}, "/nowhere/prosody")
+	if err == nil || !strings.Contains(err.Error(), "sudo apt-get install prosody") {
+		t.Errorf("without Prosody it says %v", err)
+	}
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"image/png"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/zarafa/presence/internal/browsertest"
+)
+
+// TestPicture opens the board in a browser at the address that is printed, and takes a picture when everything is to be seen: each status, each
+// protocol, and nothing of which the page complains. With BOARD_PICTURES=DIRECTORY it stays there as board.png: docs/board.png is made so.
+func TestPicture(t *testing.T) {
+	d := launch(t, nil, "-seed", "1")
+	d.awaitInvitation()
+	t.Run("browser", func(t *testing.T) { // it ends before the demo does
+		page := browsertest.Start(t).Open(t, invited.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800})
+		page.Until(t, "all is on the board", `(() => {
+			const rows = [...document.querySelectorAll(".row")];
+			const texts = (part) => new Set(rows.map((row) => row.querySelector(part).textContent));
+			return rows.length === 12 && texts(".status").size === 4 && ["xmpp", "spreed", "manual"].every((protocol) => texts(".by").has(protocol)) &&
+				rows.filter((row) => row.querySelector(".status").textContent === "unavailable").length < 4;
+		})()`)
+		dir := cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir())
+		page.Screenshot(t, dir, "board", false)
+		content, err := os.ReadFile(filepath.Join(dir, "board.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if picture, err := png.DecodeConfig(bytes.NewReader(content)); err != nil || picture.Width != 1280 || picture.Height != 800 {
+			t.Errorf("the picture is %dx%d, want 1280x800 (%v)", picture.Width, picture.Height, err)
+		}
+	})
+	d.signal(syscall.SIGINT)
+	d.ends(0)
+}
