@@ -14,6 +14,12 @@ build: ## build bin/zarafa-presence
 run: build ## build and start the daemon with a secret of its own, and print what to try (ARGS= adds flags)
 	@exec bin/zarafa-presence serve --quickstart run $(ARGS)
 
+.PHONY: demo
+demo: build ## see it at work: a dozen made-up colleagues on a real XMPP server, and the board (ARGS= adds flags, -help lists them)
+	@scripts/install-test-packages prosody
+	@go build -o bin/demo ./internal/demo
+	@exec bin/demo $(ARGS)
+
 .PHONY: help
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
