@@ -87,6 +87,12 @@ type office struct {
 	*intranet
 	gate    *netgate.Gate
 	browser *browsertest.Browser
+	file    string // the daemon's configuration
+}
+
+// address is where the daemon listens.
+func (o *office) address() string {
+	return strings.TrimSuffix(strings.TrimPrefix(o.url, "http://"), "/")
 }
 
 // boss is a service.
@@ -95,13 +101,13 @@ const boss = "intranet@example.test"
 func newOffice(t *testing.T, more string) *office {
 	t.Helper()
 	o := &office{intranet: newIntranet(t)}
-	file := write(t, "zarafa-presence.yaml", fmt.Sprintf(`
+	o.file = write(t, "zarafa-presence.yaml", fmt.Sprintf(`
 http: {listen: 127.0.0.1:0, cors_origins: [%q]}
 auth: {secret: %s, services: [%s]}
 %s
 `, o.URL, testSecret, boss, more))
-	o.daemon = serve(t, nil, "--config", file)
-	o.gate = netgate.Open(t, strings.TrimSuffix(strings.TrimPrefix(o.url, "http://"), "/"))
+	o.daemon = serve(t, nil, "--config", o.file)
+	o.gate = netgate.Open(t, o.address())
 	o.intranet.daemon = "http://" + o.gate.Addr() + "/"
 	o.browser = browsertest.Start(t)
 	return o

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,8 +152,12 @@ func TestWebClientNetwork(t *testing.T) {
 		presence.watch(names, note(watchers[0]));
 		presence.watch(names.slice(0, 5), note(watchers[1])); // goes through the same stream
 		presence.watchAll(note(watchers[2]));
-		globalThis.states = [];
-		presence.addEventListener("state", () => states.push(presence.state.name));
+		globalThis.resumed = []; // with which id each stream began
+		const send = globalThis.fetch;
+		globalThis.fetch = (url, options) => {
+			if (String(url).endsWith("/v1/events")) resumed.push(options.headers["Last-Event-ID"] ?? "");
+			return send(url, options);
+		};
 	`)
 	page.Until(t, "all are told", `presence.state.name === "live"`)
 	number := 0
@@ -187,9 +193,37 @@ func TestWebClientNetwork(t *testing.T) {
 	if sizes := browsertest.Eval[string](t, page, `watchers.map((map) => map.size).join()`); sizes != "20,5,20" {
 		t.Errorf("known are %s users", sizes)
 	}
+	if from := browsertest.Eval[[]string](t, page, `resumed`); len(from) < 8 || from[0] != "" || from[1] != "" || slices.Contains(from[2:], "") {
+		t.Errorf("the streams began from %q: only the first of each has nothing to go on from", from)
+	}
 	if streams := browsertest.Eval[int](t, page, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("v1/events")).length`); streams < 6 {
 		t.Errorf("only %d streams have ended: what was cut?", streams)
 	}
+}
+
+// TestWebClientReset: the daemon comes back without a memory. What the page knew is forgotten, and it is told so.
+func TestWebClientReset(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Expect("net::ERR_")
+	for i := range 10 {
+		o.put(t, "alice@example.test", "busy", fmt.Sprint(i))
+	}
+	o.put(t, "bob@example.test", "busy", "old")
+	page.Run(t, `
+		globalThis.last = [new Map(), new Map()];
+		presence.watch(["alice@example.test", "bob@example.test", "carol@example.test"], (user) => last[0].set(user.user, [user.status, user.by, user.message].join("|")));
+		presence.watchAll((user) => last[1].set(user.user, [user.status, user.by, user.message].join("|")));
+	`)
+	page.Until(t, "all are told", `presence.state.name === "live" && last.every((map) => map.get("alice@example.test") === "busy|spreed|9" && map.get("bob@example.test") === "busy|spreed|old")`)
+	if code := o.terminate(syscall.SIGTERM); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	o.daemon = serve(t, nil, "--config", o.file, "--http.listen", o.address())
+	o.put(t, "bob@example.test", "available", "new")
+	page.Until(t, "only what is now is left", `presence.state.name === "live" && last.every((map) => map.get("alice@example.test") === "unavailable||" && map.get("bob@example.test") === "available|spreed|new")`)
+	o.put(t, "alice@example.test", "away", "back")
+	page.Until(t, "and follows", `last.every((map) => map.get("alice@example.test") === "away|spreed|back")`)
 }
 
 // TestWebClientTokens: tokens end long before the page does. Each time a fresh one is fetched, and nothing is missed meanwhile.
