@@ -28,8 +28,8 @@ const (
 	// silence is after which time a meeting's client that says nothing any more counts as gone. In earnest it is two minutes.
 	silence = 12 * time.Second
 
-	// patience is how long the daemon may take to start, and to end.
-	patience = 20 * time.Second
+	// How long the daemon may take to start, and to end before it is killed.
+	startTime, stopTime = 20 * time.Second, 5 * time.Second
 )
 
 // daemon is the daemon as it is built, in a process of its own.
@@ -73,14 +73,14 @@ func startDaemon(s *scope, program, listen string, server *xmpptest.Server) *dae
 		s.Fatal(err)
 	}
 	d.launch(s, program, file)
-	for deadline := time.Now().Add(patience); d.url == ""; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(startTime); d.url == ""; time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-d.done:
 			s.Fatalf("the daemon has ended at once:\n%s", d.said())
 		default:
 		}
 		if time.Now().After(deadline) {
-			s.Fatalf("the daemon has not started within %v:\n%s", patience, d.said())
+			s.Fatalf("the daemon has not started within %v:\n%s", startTime, d.said())
 		}
 		d.url = servedAt(d.said())
 	}
@@ -122,7 +122,7 @@ func (d *daemon) launch(s *scope, program, file string) {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-d.done:
-		case <-time.After(patience):
+		case <-time.After(stopTime):
 			_ = command.Process.Kill()
 			<-d.done
 		}

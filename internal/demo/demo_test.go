@@ -269,7 +269,7 @@ func (d *demo) watches() {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 30 seconds: %s", what)
 		}
@@ -339,6 +339,19 @@ func TestEarlyEnd(t *testing.T) {
 	d := launch(t, nil)
 	eventually(t, "a server is starting", func() bool { return len(d.processes("prosody")) > 0 })
 	d.signal(syscall.SIGINT)
+	d.ends(0)
+}
+
+// TestImpatience: who presses Ctrl-C again leaves nothing behind either.
+func TestImpatience(t *testing.T) {
+	d := launch(t, nil)
+	d.awaitInvitation()
+	d.signal(syscall.SIGINT)
+	eventually(t, "it has begun to end", func() bool {
+		return strings.Contains(d.stdout.String(), "Ending") || len(d.folders()) == 0
+	})
+	_ = syscall.Kill(d.command.Process.Pid, syscall.SIGINT) // it may have ended already
+	_ = syscall.Kill(d.command.Process.Pid, syscall.SIGTERM)
 	d.ends(0)
 }
 

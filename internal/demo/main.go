@@ -23,9 +23,8 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop)                           // a second signal kills
-	ctx, stop = signal.NotifyContext(ctx, syscall.SIGPIPE) // whoever reads what is printed has gone: once or more often
+	// SIGPIPE: whoever reads what is printed has gone. Any further signal does nothing: the end is near, and cutting it short would leave things behind.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
