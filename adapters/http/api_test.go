@@ -91,7 +91,7 @@ func TestPostReadsItsOwnWrites(t *testing.T) {
 // TestWhatIsStoredDoesNotChangeWithTheBuffers writes over one connection, whose buffers are used again for each request.
 func TestWhatIsStoredDoesNotChangeWithTheBuffers(t *testing.T) {
 	r := start(t)
-	keep := &nethttp.Client{Transport: documented{&nethttp.Transport{}}}
+	keep := &nethttp.Client{Transport: documented(&nethttp.Transport{})}
 	defer keep.CloseIdleConnections()
 	send := func(method, body string) string {
 		request, err := nethttp.NewRequest(method, "http://"+r.Addr().String(), strings.NewReader(body))
@@ -148,7 +148,7 @@ func TestExpectContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Expect", "100-continue")
-	patient := &nethttp.Client{Transport: documented{&nethttp.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}, Timeout: 10 * time.Second}
+	patient := &nethttp.Client{Transport: documented(&nethttp.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}), Timeout: 10 * time.Second}
 	response, err := patient.Do(request)
 	if err != nil {
 		t.Fatal(err)

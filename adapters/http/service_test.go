@@ -199,7 +199,7 @@ func (r *running) body(user domain.UserID, entries string) string {
 }
 
 // client does not keep connections, so that each test ends with none.
-var client = &nethttp.Client{Transport: documented{&nethttp.Transport{DisableKeepAlives: true}}, Timeout: 10 * time.Second}
+var client = &nethttp.Client{Transport: documented(&nethttp.Transport{DisableKeepAlives: true}), Timeout: 10 * time.Second}
 
 type answer struct {
 	status int

@@ -16,7 +16,7 @@ import (
 // another's: nothing that is kept may still lie in them, least of all where another client's token will be.
 func TestNoPartOfARequestOutlivesIt(t *testing.T) {
 	r := start(t)
-	proxy := &nethttp.Client{Transport: documented{&nethttp.Transport{}}}
+	proxy := &nethttp.Client{Transport: documented(&nethttp.Transport{})}
 	defer proxy.CloseIdleConnections()
 	send := func(method, body string) {
 		t.Helper()

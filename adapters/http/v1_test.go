@@ -492,7 +492,7 @@ func TestV1LargeToOldClients(t *testing.T) {
 // TestV1WhatIsStoredDoesNotChangeWithTheBuffers writes over one connection, whose buffers are used again for each request.
 func TestV1WhatIsStoredDoesNotChangeWithTheBuffers(t *testing.T) {
 	r := start(t)
-	keep := &nethttp.Client{Transport: documented{&nethttp.Transport{}}}
+	keep := &nethttp.Client{Transport: documented(&nethttp.Transport{})}
 	defer keep.CloseIdleConnections()
 	for i := range 40 {
 		request, err := nethttp.NewRequest("PUT", fmt.Sprintf("http://%s/v1/users/user%02d%%40example.test/spreed", r.Addr(), i),

@@ -134,7 +134,7 @@ func (o *office) set(t *testing.T, user, protocol, document string) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+agedToken(boss, 0))
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	response, err := (&http.Client{Transport: documented()}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

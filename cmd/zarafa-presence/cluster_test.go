@@ -76,7 +76,7 @@ func (n *network) send(method string, node *node, entry string) (status int, ans
 	if err != nil {
 		return 0, err.Error()
 	}
-	response, err := (&http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	response, err := (&http.Client{Timeout: 5 * time.Second, Transport: documented()}).Do(request)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,35 @@ func (s *site) ask() map[string]string {
 		shown[name] = renderEntry(answer.UserStatus[i])
 	}
 	return shown
+}
+
+// unified asks API v1 about a user, and how the sources are doing.
+func (s *site) unified(user string) (status, by, source string) {
+	s.t.Helper()
+	get := func(path string, into any) {
+		s.t.Helper()
+		request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token(s.t, secretEnv, "alice@example.test"))
+		answer, err := (&http.Client{Transport: documented()}).Do(request)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if err := json.NewDecoder(answer.Body).Decode(into); err != nil || answer.StatusCode != http.StatusOK {
+			s.t.Fatalf("GET %s: %d, %v", path, answer.StatusCode, err)
+		}
+	}
+	var found struct{ Status, By string }
+	get("v1/users/"+s.server.JID(user), &found)
+	var doing struct{ Sources []struct{ State string } }
+	get("v1/sources", &doing)
+	if len(doing.Sources) != 1 {
+		s.t.Fatalf("there are the sources %+v", doing.Sources)
+	}
+	return found.Status, found.By, doing.Sources[0].State
 }
 
 func renderEntry(entry map[string]any) string {
@@ -137,6 +167,9 @@ func (s *site) devices() {
 		"carol": "spreed=busy presenting, xmpp=unavailable",
 		"dave":  "xmpp=unavailable", "nobody": "",
 	}, nil)
+	if status, by, source := s.unified("alice"); status != "busy" || by != "xmpp" || source != "connected" && source != "synced" {
+		s.t.Errorf("API v1 says that alice is %s on %s, and that the source is %s", status, by, source)
+	}
 	laptop.Leave("closing the lid") // on the phone is on the phone
 	tablet.Cut()
 	s.becomes(map[string]string{

@@ -12,10 +12,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zarafa/presence/internal/apicontract"
 )
+
+// theContract is the document that describes the APIs.
+var theContract = sync.OnceValue(func() *apicontract.Contract {
+	c, err := apicontract.Load("../../adapters/http/internal/web/static/openapi.json")
+	if err != nil {
+		panic(err)
+	}
+	return c
+})
+
+// documented lets no answer pass that is not documented.
+func documented() http.RoundTripper {
+	return apicontract.Transport{Contract: theContract(), Transport: &http.Transport{DisableKeepAlives: true}}
+}
 
 // request sends a document as a client would, and returns the status and the body.
 func request(t *testing.T, method, url, token, entries string) (int, string) {
@@ -27,7 +44,7 @@ func request(t *testing.T, method, url, token, entries string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Transport: documented()}
 	answer, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
