@@ -90,10 +90,7 @@ func (r *reader) close() {
 func (r *reader) watch(ctx context.Context) {
 	select {
 	case err := <-r.broken:
-		r.store.log.Error("store degraded: it cannot go on", "err", err)
-		r.store.stop()
-		r.store.writer.close()
-		r.store.fail(err)
+		r.store.lost(err)
 	case <-ctx.Done():
 	}
 }
@@ -242,10 +239,14 @@ func (s *Store) position() uint64 {
 	return s.reached
 }
 
-// takeEntry takes the next entry into the image.
+// takeEntry takes the next entry into the image, unless it is there already.
 func (s *Store) takeEntry(sequence uint64, entry []byte) {
 	var rejected []bool
 	s.Lock()
+	if sequence <= s.reached {
+		s.Unlock()
+		return
+	}
 	origin, err := parseEntry(entry, func(first int, records []record) {
 		rejected = append(rejected, !s.apply(sequence, first, records))
 	})
