@@ -23,7 +23,6 @@ type reader struct {
 	last    atomic.Int64 // when the journal got the last entry that was taken, which tells that from another of the same number
 	taken   atomic.Uint64
 	behind  time.Time // since when the journal has been shorter than the image: zero if it is not
-	said    time.Time // when the log was told that the journal cannot be followed: zero if it can
 
 	loaded chan struct{} // closed when upTo has been taken in
 	broken chan error    // holds why the journal cannot be followed any further
@@ -61,7 +60,7 @@ func (r *reader) start(ctx context.Context) {
 	}
 	go func() {
 		defer close(r.done)
-		var lost time.Time
+		var said, lost time.Time
 		for ctx.Err() == nil {
 			err := r.follow(ctx)
 			again := time.Since(lost) < 2*readAnswer // the first time is none to speak of
@@ -72,8 +71,8 @@ func (r *reader) start(ctx context.Context) {
 			case errors.Is(err, errLost) || r.store.engine != nil:
 				r.broken <- err
 				return
-			case again && time.Since(r.said) >= readSay:
-				r.said = time.Now()
+			case again && time.Since(said) >= readSay:
+				said = time.Now()
 				r.store.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
 			}
 			pause(ctx, readAgain)
@@ -129,10 +128,6 @@ func (r *reader) follow(ctx context.Context) error {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
 	defer messages.Stop()
-	if !r.said.IsZero() {
-		r.said = time.Time{}
-		r.store.log.Info("store: the journal is followed again")
-	}
 	for {
 		msg, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -29,8 +28,7 @@ type writer struct {
 	wake    chan struct{} // holds one token while there may be something to send
 	entry   []byte        // what is being sent; belongs to run
 
-	degraded   atomic.Bool // the log was last told that the servers take no writes
-	complained time.Time   // when the log was last told that the engine has refused something; belongs to answer
+	complained time.Time // when the log was last told that the engine has refused something; belongs to answer
 
 	mu      sync.Mutex // held for moments only: not to render, to send, or to show anything
 	stopped bool
@@ -285,33 +283,10 @@ func (w *writer) finish(c *commit, err error) {
 // was sent it does answer, unless it has stopped or the answer was lost (see recover); nothing can be sent behind that before it is
 // known what has become of it.
 func (w *writer) giveUp(c *commit) {
-	if w.letGo(c) {
-		w.refused(errNoAnswer)
-	}
-}
-
-// letGo ends a commit for giveUp, and reports whether it has.
-func (w *writer) letGo(c *commit) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, sent := w.sent[c.number]; c.ended || sent && w.alone {
-		return false
-	}
-	w.finish(c, unavailable(errNoAnswer))
-	return true
-}
-
-// refused tells the log that the servers do not take writes. Of a connection that is lost, and of our own engine, it is told otherwise.
-func (w *writer) refused(why error) {
-	if !w.alone && w.store.conn.IsConnected() && !w.degraded.Swap(true) {
-		w.store.log.Warn("store degraded: the journal cannot be written; reads go on from memory, writes are refused", "err", why)
-	}
-}
-
-// taken tells the log that they do again.
-func (w *writer) taken() {
-	if w.degraded.Load() && w.degraded.Swap(false) {
-		w.store.log.Info("store: the journal can be written again")
+	if _, sent := w.sent[c.number]; !sent || !w.alone {
+		w.finish(c, unavailable(errNoAnswer))
 	}
 }
 
@@ -338,9 +313,8 @@ func (w *writer) answer(msg *natsgo.Msg) {
 		w.settle(c, err)
 	default:
 		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.finish(c, err)
-		w.mu.Unlock()
-		w.refused(err)
 	}
 }
 
@@ -384,7 +358,6 @@ func (w *writer) arrived(origin string, rejected []bool) {
 	if node != w.node || err != nil {
 		return
 	}
-	w.taken()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.sent[number]
