@@ -52,12 +52,6 @@ func joined(t *testing.T, url string, replicas int, change func(*nats.Config)) *
 	if err := s.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for !s.Reaches(ctx) {
-		if ctx.Err() != nil {
-			t.Fatal("nobody answers for the journal")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 	return s
 }
 

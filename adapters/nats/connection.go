@@ -69,14 +69,12 @@ func (s *Store) options() []natsgo.Option {
 				s.log.Warn("store degraded: the connection to NATS is lost; reads go on from memory, writes are refused", "err", err)
 			}
 		}),
-		natsgo.ReconnectHandler(s.reconnected),
+		natsgo.ReconnectHandler(func(c *natsgo.Conn) {
+			s.payload.Store(c.MaxPayload())
+			s.log.Info("store connected again", "server", c.ConnectedUrlRedacted())
+		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { s.log.Warn("store: NATS", "err", err) }),
 	}
-}
-
-func (s *Store) reconnected(conn *natsgo.Conn) {
-	s.payload.Store(conn.MaxPayload())
-	s.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
 }
 
 // refusal is an error that will not go away by itself.

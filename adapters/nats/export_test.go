@@ -54,22 +54,3 @@ func (s *Store) Chunks(ctx context.Context) (there map[string]int, held string, 
 func (s *Store) DeleteStreams(ctx context.Context) error {
 	return errors.Join(s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal"), s.streams.js.DeleteStream(ctx, "KV_"+s.config.Bucket))
 }
-
-// EmptyJournal makes the journal begin anew, under the store.
-func (s *Store) EmptyJournal(ctx context.Context) error {
-	err := s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal")
-	if err == nil {
-		_, err = openStreams(ctx, s.streams.js, s.config)
-	}
-	return err
-}
-
-// Reaches reports whether somebody answers for the journal: after its creation it takes a moment until every server knows who does.
-func (s *Store) Reaches(ctx context.Context) bool {
-	_, err := s.streams.js.Publish(ctx, s.streams.entries, nil, jetstream.WithExpectLastSequence(1<<60), jetstream.WithRetryAttempts(0))
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) && refused.Code == 400
-}
-
-// Reconnect breaks the connection to the engine or the servers; it comes back by itself.
-func (s *Store) Reconnect() error { return s.conn.ForceReconnect() }

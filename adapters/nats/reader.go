@@ -90,7 +90,10 @@ func (r *reader) close() {
 func (r *reader) watch(ctx context.Context) {
 	select {
 	case err := <-r.broken:
-		r.store.lost(err)
+		r.store.log.Error("store degraded: it cannot go on", "err", err)
+		r.store.stop()
+		r.store.writer.close()
+		r.store.fail(err)
 	case <-ctx.Done():
 	}
 }
@@ -239,14 +242,10 @@ func (s *Store) position() uint64 {
 	return s.reached
 }
 
-// takeEntry takes the next entry into the image, unless it is there already.
+// takeEntry takes the next entry into the image.
 func (s *Store) takeEntry(sequence uint64, entry []byte) {
 	var rejected []bool
 	s.Lock()
-	if sequence <= s.reached {
-		s.Unlock()
-		return
-	}
 	origin, err := parseEntry(entry, func(first int, records []record) {
 		rejected = append(rejected, !s.apply(sequence, first, records))
 	})

@@ -30,8 +30,6 @@ type Store struct {
 	*replica.Replica
 	reached uint64 // the last entry that the image has taken in; the replica's lock guards it
 
-	catching sync.Mutex // held by catchUp, so that it takes each entry once
-
 	config Config
 	log    *slog.Logger
 
@@ -99,10 +97,6 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	s.running.Go(func() { s.forgetOld(s.background) })
 	if s.engine != nil {
 		s.running.Go(s.lookAfterEngine)
-		s.conn.SetReconnectHandler(func(conn *natsgo.Conn) { //nolint:contextcheck // it outlives the start
-			s.reconnected(conn)
-			s.writer.recoverSent(errLostAnswer) // it went to the connection before
-		})
 	}
 	if s.reader != nil {
 		s.running.Go(func() { s.reader.watch(s.background) })
@@ -126,11 +120,7 @@ func (s *Store) startEngine() error {
 // Failed yields an error if the store cannot go on: what it has in memory is not true any more. The daemon has to start again then.
 func (s *Store) Failed() <-chan error { return s.failed }
 
-// lost makes the store fail: it writes nothing any more, its snapshots neither.
-func (s *Store) lost(err error) {
-	s.log.Error("store degraded: it cannot go on", "err", err)
-	s.stop()
-	s.writer.close()
+func (s *Store) fail(err error) {
 	select {
 	case s.failed <- err:
 	default:
@@ -177,7 +167,7 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	g, before, err := s.writer.begin(writes)
 	switch {
 	case before != nil: // one of the presences is being written: the caller has to see what comes of it
-		if err := before.wait(ctx, deadline.C); err != nil {
+		if err := before.wait(ctx, deadline.C); err != nil && !errors.Is(err, ports.ErrUnavailable) {
 			return err
 		}
 		return ports.ErrConflict
@@ -185,7 +175,10 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 		return err
 	}
 	err = g.commit.wait(ctx, deadline.C)
-	if err == nil && g.rejected {
+	switch {
+	case errors.Is(err, errNoAnswer):
+		s.writer.giveUp(g.commit)
+	case err == nil && g.rejected:
 		return ports.ErrConflict
 	}
 	return err

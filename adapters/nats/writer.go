@@ -49,7 +49,6 @@ type commit struct {
 	records []record
 	size    int // in bytes, at most
 	groups  []*group
-	late    *time.Timer // gives it up
 	done    chan struct{}
 	ended   bool  // done is closed
 	err     error // valid when done is closed
@@ -167,7 +166,6 @@ func (w *writer) enqueue(records []record, size int) *group {
 	} else {
 		w.last++
 		c = &commit{number: w.last, done: make(chan struct{})}
-		c.late = time.AfterFunc(applyWithin, func() { w.giveUp(c) }) // its callers may have gone by then
 		w.queue = append(w.queue, c)
 		w.signal()
 	}
@@ -267,7 +265,6 @@ func (w *writer) finish(c *commit, err error) {
 	if c.ended {
 		return
 	}
-	c.late.Stop()
 	delete(w.sent, c.number)
 	for i := range c.records {
 		if k := (key{c.records[i].user, c.records[i].presence.Protocol}); w.busy[k] == c {
@@ -280,13 +277,13 @@ func (w *writer) finish(c *commit, err error) {
 }
 
 // giveUp lets go of a commit that was not answered in time: whether it comes about is for the reader to find out. What an engine in this process
-// was sent it does answer, unless it has stopped or the answer was lost (see recover); nothing can be sent behind that before it is
-// known what has become of it.
+// was sent it does answer, unless it has stopped (see lookAfterEngine); nothing can be sent behind that before it is known what has
+// become of it.
 func (w *writer) giveUp(c *commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, sent := w.sent[c.number]; !sent || !w.alone {
-		w.finish(c, unavailable(errNoAnswer))
+		w.finish(c, ports.ErrUnavailable)
 	}
 }
 
@@ -301,46 +298,34 @@ func (w *writer) answer(msg *natsgo.Msg) {
 	c := w.sent[number]
 	w.mu.Unlock()
 	switch {
+	case c == nil:
+		return // given up, or already part of the image
 	case err == nil && w.alone:
-		w.stored(c, sequence)
-	case err == nil || c == nil:
-		return // done when the reader gets it, or given up
+		w.show(c, sequence)
+	case err == nil:
+		return // done when the reader gets it
 	case w.alone:
 		if time.Since(w.complained) > complain {
 			w.complained = time.Now()
 			w.store.log.Error("store: the journal has refused a write", "err", err)
 		}
-		w.settle(c, err)
-	default:
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.finish(c, err)
-	}
-}
-
-// stored makes a commit part of the image that our own engine has stored. If that is not the entry that has to come next, an answer was lost
-// before, and what has become of both is read from the journal. The commit is nil if it was given up.
-func (w *writer) stored(c *commit, sequence uint64) {
-	if c == nil || !w.show(c, sequence) {
-		if c != nil || sequence > w.store.position() {
-			w.settle(c, errLostAnswer)
+		if !w.stopped { // else Stop may wait already
+			w.store.running.Go(func() { w.recover(c, err) })
 		}
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.finish(c, nil)
+	w.finish(c, err)
 }
 
-// show makes a commit part of the image, if its entry is the next one. Nobody else writes, so nothing has changed since begin.
-func (w *writer) show(c *commit, sequence uint64) bool {
+// show makes a commit part of the image. Nobody else writes, so nothing has changed since begin.
+func (w *writer) show(c *commit, sequence uint64) {
 	s := w.store
 	size := 0
 	s.Lock()
-	if sequence != s.reached+1 {
-		s.Unlock()
-		return false
-	}
 	for i := range c.records {
 		s.show(&c.records[i], versionOf(sequence, i))
 		size += recordSize + len(c.records[i].presence.Message)
@@ -348,7 +333,6 @@ func (w *writer) show(c *commit, sequence uint64) bool {
 	s.reached = sequence
 	s.Unlock()
 	s.snapshots.grown(size)
-	return true
 }
 
 // arrived ends a commit of ours whose entry has come back from the journal.
