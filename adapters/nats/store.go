@@ -167,7 +167,7 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	g, before, err := s.writer.begin(writes)
 	switch {
 	case before != nil: // one of the presences is being written: the caller has to see what comes of it
-		if err := before.wait(ctx, deadline.C); err != nil && !errors.Is(err, ports.ErrUnavailable) {
+		if err := before.wait(ctx, deadline.C); err != nil { // to be told to look again, and to wait again, could go on for long
 			return err
 		}
 		return ports.ErrConflict
