@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -20,7 +21,7 @@ import (
 )
 
 // joining makes a store, which has not been started, that joins a cluster.
-func joining(t *testing.T, url string, replicas int, change func(*nats.Config)) *nats.Store {
+func joining(t *testing.T, url string, replicas int, change func(*nats.Config), logs ...io.Writer) *nats.Store {
 	t.Helper()
 	cfg := nats.DefaultConfig()
 	cfg.URL, cfg.Replicas = url, replicas
@@ -30,7 +31,7 @@ func joining(t *testing.T, url string, replicas int, change func(*nats.Config)) 
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	s := nats.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s := nats.New(cfg, slog.New(slog.NewTextHandler(io.MultiWriter(append(logs, t.Output())...), nil)))
 	t.Cleanup(func() {
 		began := time.Now()
 		if err := s.Stop(context.Background()); err != nil {
@@ -44,13 +45,19 @@ func joining(t *testing.T, url string, replicas int, change func(*nats.Config)) 
 }
 
 // joined is joining, and starts the store.
-func joined(t *testing.T, url string, replicas int, change func(*nats.Config)) *nats.Store {
+func joined(t *testing.T, url string, replicas int, change func(*nats.Config), logs ...io.Writer) *nats.Store {
 	t.Helper()
-	s := joining(t, url, replicas, change)
+	s := joining(t, url, replicas, change, logs...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := s.Start(ctx); err != nil {
 		t.Fatal(err)
+	}
+	for !s.Reaches(ctx) {
+		if ctx.Err() != nil {
+			t.Fatal("nobody answers for the journal")
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	return s
 }
@@ -189,7 +196,7 @@ func highest(s ports.Store) (last domain.Revision) {
 	return last
 }
 
-// TestAnExpiryIsOneChange: three stores notice that presences expire, and all of them see one change of each.
+// TestAnExpiryIsOneChange: three stores notice that presences expire; the journal has one change of each, and all of them see that.
 func TestAnExpiryIsOneChange(t *testing.T) {
 	t.Parallel()
 	_, stores := three(t)
@@ -237,7 +244,15 @@ func TestAnExpiryIsOneChange(t *testing.T) {
 			t.Errorf("store %d has told %d changes of %d users, want one of each of %d", i, len(revisions), len(seen), users)
 		}
 	}
+	changes, rejected, err := stores[0].Changes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d records came too late", rejected)
 	for i := range users {
+		if n := changes[numbered(i)]; n != 2 {
+			t.Errorf("%s has had %d changes, want two: to busy, and to unavailable", numbered(i), n)
+		}
 		if p, _ := stores[0].Presences(numbered(i)).On(web); p.Status != domain.Unavailable {
 			t.Errorf("%s is %v", numbered(i), p.Status)
 		}

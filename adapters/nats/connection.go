@@ -69,12 +69,14 @@ func (s *Store) options() []natsgo.Option {
 				s.log.Warn("store degraded: the connection to NATS is lost; reads go on from memory, writes are refused", "err", err)
 			}
 		}),
-		natsgo.ReconnectHandler(func(c *natsgo.Conn) {
-			s.payload.Store(c.MaxPayload())
-			s.log.Info("store connected again", "server", c.ConnectedUrlRedacted())
-		}),
+		natsgo.ReconnectHandler(s.reconnected),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { s.log.Warn("store: NATS", "err", err) }),
 	}
+}
+
+func (s *Store) reconnected(conn *natsgo.Conn) {
+	s.payload.Store(conn.MaxPayload())
+	s.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
 }
 
 // refusal is an error that will not go away by itself.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/zarafa/presence/domain"
 )
 
 // Snapshot makes a snapshot now. The journal must be too short for the store to make one itself meanwhile.
@@ -18,6 +20,38 @@ func (s *Store) JournalEntries(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	return info.State.Msgs, nil
+}
+
+// Changes replays the journal, which has to be whole, and returns how many changes each user has had, and how many records were rejected
+// because another one was first.
+func (s *Store) Changes(ctx context.Context) (changes map[domain.UserID]int, rejected int, err error) {
+	info, err := s.streams.journal.Info(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	changes = map[domain.UserID]int{}
+	replayed := New(s.config, s.log)
+	for sequence := uint64(1); sequence <= info.State.LastSeq; sequence++ {
+		msg, err := s.streams.journal.GetMsg(ctx, sequence)
+		if err != nil {
+			return nil, 0, err
+		}
+		_, err = parseEntry(msg.Data, func(first int, records []record) {
+			if !replayed.apply(sequence, first, records) {
+				rejected += len(records)
+				return
+			}
+			for _, r := range records {
+				if r.presence.Revision == 0 || r.presence.Gone {
+					changes[r.user]++
+				}
+			}
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	return changes, rejected, nil
 }
 
 // WriteChunksOnly leaves a snapshot behind that was not finished.
@@ -53,4 +87,42 @@ func (s *Store) Chunks(ctx context.Context) (there map[string]int, held string, 
 // DeleteStreams takes everything away from under the store.
 func (s *Store) DeleteStreams(ctx context.Context) error {
 	return errors.Join(s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal"), s.streams.js.DeleteStream(ctx, "KV_"+s.config.Bucket))
+}
+
+// EmptyJournal makes the journal begin anew, under the store.
+func (s *Store) EmptyJournal(ctx context.Context) error {
+	err := s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal")
+	if err == nil {
+		_, err = openStreams(ctx, s.streams.js, s.config)
+	}
+	return err
+}
+
+// Reaches reports whether somebody answers for the journal: after its creation it takes a moment until every server knows who does.
+func (s *Store) Reaches(ctx context.Context) bool {
+	_, err := s.streams.js.Publish(ctx, s.streams.entries, nil, jetstream.WithExpectLastSequence(1<<60), jetstream.WithRetryAttempts(0))
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && refused.Code == 400
+}
+
+// Feeder returns the name of the server from which the store reads the journal, if no other store does.
+func (s *Store) Feeder(ctx context.Context) (string, error) {
+	consumers := s.streams.journal.ListConsumers(ctx)
+	var name string
+	for info := range consumers.Info() { // to its end, or it leaves a goroutine
+		name = info.Cluster.Leader
+	}
+	return name, consumers.Err()
+}
+
+// Reconnect breaks the connection to the engine or the servers; it comes back by itself.
+func (s *Store) Reconnect() error { return s.conn.ForceReconnect() }
+
+// Behind returns how far the image is, and how far the journal is.
+func (s *Store) Behind(ctx context.Context) (reached, last uint64, err error) {
+	info, err := s.streams.journal.Info(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	return s.position(), info.State.LastSeq, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -167,6 +168,54 @@ func TestAServerIsFrozen(t *testing.T) {
 	l.awaitWrites("after the journal's leader was frozen")
 	leader.Thaw()
 	l.awaitWrites("after it was thawed")
+	l.end()
+}
+
+// TestTheLogTellsOfAnOutage: when it begins and when it is over, whether the connection is lost or there is no majority.
+func TestTheLogTellsOfAnOutage(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 3})
+	var log logged
+	s := joined(t, cluster.URL(), 3, nil, &log)
+	l := begin(t, []*nats.Store{s})
+	l.awaitWrites("before")
+	says := func(want string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), want); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log does not say %q:\n%s", want, log.String())
+			}
+		}
+	}
+	name, err := s.Feeder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feeder := cluster.Server(name)
+	other := cluster.Servers[0]
+	if other == feeder {
+		other = cluster.Servers[1]
+	}
+	feeder.Kill()
+	other.Kill()
+	says("store degraded: the journal cannot be followed")
+	says("store degraded: the journal cannot be written")
+	if strings.Contains(log.String(), "again\n") {
+		t.Errorf("the log says that all is well, without a majority:\n%s", log.String())
+	}
+	feeder.Launch(t)
+	other.Launch(t)
+	says("store: the journal is followed again")
+	says("store: the journal can be written again")
+	for _, server := range cluster.Servers {
+		server.Kill()
+	}
+	says("store degraded: the connection to NATS is lost")
+	for _, server := range cluster.Servers {
+		server.Launch(t)
+	}
+	says("store connected again")
+	l.awaitWrites("after")
 	l.end()
 }
 

@@ -23,6 +23,7 @@ type reader struct {
 	last    atomic.Int64 // when the journal got the last entry that was taken, which tells that from another of the same number
 	taken   atomic.Uint64
 	behind  time.Time // since when the journal has been shorter than the image: zero if it is not
+	said    time.Time // when the log was told that the journal cannot be followed: zero if it can
 
 	loaded chan struct{} // closed when upTo has been taken in
 	broken chan error    // holds why the journal cannot be followed any further
@@ -60,7 +61,7 @@ func (r *reader) start(ctx context.Context) {
 	}
 	go func() {
 		defer close(r.done)
-		var said, lost time.Time
+		var lost time.Time
 		for ctx.Err() == nil {
 			err := r.follow(ctx)
 			again := time.Since(lost) < 2*readAnswer // the first time is none to speak of
@@ -71,8 +72,8 @@ func (r *reader) start(ctx context.Context) {
 			case errors.Is(err, errLost) || r.store.engine != nil:
 				r.broken <- err
 				return
-			case again && time.Since(said) >= readSay:
-				said = time.Now()
+			case again && time.Since(r.said) >= readSay:
+				r.said = time.Now()
 				r.store.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
 			}
 			pause(ctx, readAgain)
@@ -90,10 +91,7 @@ func (r *reader) close() {
 func (r *reader) watch(ctx context.Context) {
 	select {
 	case err := <-r.broken:
-		r.store.log.Error("store degraded: it cannot go on", "err", err)
-		r.store.stop()
-		r.store.writer.close()
-		r.store.fail(err)
+		r.store.lost(err)
 	case <-ctx.Done():
 	}
 }
@@ -131,6 +129,10 @@ func (r *reader) follow(ctx context.Context) error {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
 	defer messages.Stop()
+	if !r.said.IsZero() {
+		r.said = time.Time{}
+		r.store.log.Info("store: the journal is followed again")
+	}
 	for {
 		msg, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
@@ -242,10 +244,14 @@ func (s *Store) position() uint64 {
 	return s.reached
 }
 
-// takeEntry takes the next entry into the image.
+// takeEntry takes the next entry into the image, unless it is there already.
 func (s *Store) takeEntry(sequence uint64, entry []byte) {
 	var rejected []bool
 	s.Lock()
+	if sequence <= s.reached {
+		s.Unlock()
+		return
+	}
 	origin, err := parseEntry(entry, func(first int, records []record) {
 		rejected = append(rejected, !s.apply(sequence, first, records))
 	})

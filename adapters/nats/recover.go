@@ -2,6 +2,10 @@ package nats
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -21,6 +25,9 @@ func (s *Store) lookAfterEngine() {
 		case <-s.background.Done():
 			return
 		case <-ticker.C:
+		}
+		if s.writer.missed.Swap(false) { // what was still on its way when the connection came back
+			s.writer.settle(nil, nil)
 		}
 		why := s.engine.broken()
 		if why == nil {
@@ -44,45 +51,61 @@ func (s *Store) lookAfterEngine() {
 	}
 }
 
-// recoverSent finds out what has become of what the engine was sent before it was brought back to work.
+// errLostAnswer is why it has to be found out what has become of a commit.
+var errLostAnswer = errors.New("the engine's answer was lost")
+
+// recoverSent finds out what has become of what the engine was sent before it was brought back to work, or the connection to it was.
 func (w *writer) recoverSent(cause error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stopped { // Stop may wait already
-		return
+	sent := slices.Collect(maps.Values(w.sent))
+	w.mu.Unlock()
+	for _, c := range sent {
+		w.settle(c, cause)
 	}
-	for _, c := range w.sent {
+}
+
+// settle is recover, in the background.
+func (w *writer) settle(c *commit, cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopped { // else Stop may wait already
 		w.store.running.Go(func() { w.recover(c, cause) })
 	}
 }
 
 // recover finds out what has become of a commit that our own engine has refused or has not answered: it could be in the journal all the same.
-// Nothing else is sent meanwhile. It goes on until the engine tells.
+// Nothing else is sent meanwhile. It goes on until the engine tells. Without a commit it only takes in what was missed.
 func (w *writer) recover(c *commit, cause error) {
 	s := w.store
 	for {
 		err := s.catchUp()
 		if err == nil || s.background.Err() != nil {
-			w.mu.Lock()
-			w.finish(c, unavailable(cause)) // unless it was in the journal
-			w.mu.Unlock()
+			if c != nil {
+				w.mu.Lock()
+				w.finish(c, unavailable(cause)) // unless it was in the journal
+				w.mu.Unlock()
+			}
 			return
 		}
 		s.log.Debug("store: the journal cannot be read, will try again", "err", err, "retry_in", lookAfter)
-		select {
-		case <-s.background.Done():
-		case <-time.After(lookAfter):
-		}
+		pause(s.background, lookAfter)
 	}
 }
 
-// catchUp takes in what the journal has beyond the image.
+// catchUp takes in what the journal has beyond the image. If it has less, what was acknowledged is not on the disk any more.
 func (s *Store) catchUp() error {
+	s.catching.Lock()
+	defer s.catching.Unlock()
 	ctx, cancel := context.WithTimeout(s.background, openWithin)
 	defer cancel()
+	reached := s.position() // before it is asked: what is being written now may be acknowledged meanwhile
 	info, err := s.streams.journal.Info(ctx)
 	if err != nil {
 		return err
+	}
+	if info.State.LastSeq < reached {
+		s.lost(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d: %w", info.State.LastSeq, reached, errLost))
+		return errLost
 	}
 	for next := s.position() + 1; next <= info.State.LastSeq; next++ {
 		msg, err := s.streams.journal.GetMsg(ctx, next)

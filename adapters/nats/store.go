@@ -30,6 +30,8 @@ type Store struct {
 	*replica.Replica
 	reached uint64 // the last entry that the image has taken in; the replica's lock guards it
 
+	catching sync.Mutex // held by catchUp, so that it takes each entry once
+
 	config Config
 	log    *slog.Logger
 
@@ -97,6 +99,11 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	s.running.Go(func() { s.forgetOld(s.background) })
 	if s.engine != nil {
 		s.running.Go(s.lookAfterEngine)
+		s.conn.SetReconnectHandler(func(conn *natsgo.Conn) { //nolint:contextcheck // it outlives the start
+			s.reconnected(conn)
+			s.writer.missed.Store(true)
+			s.writer.recoverSent(errLostAnswer) // it went to the connection before
+		})
 	}
 	if s.reader != nil {
 		s.running.Go(func() { s.reader.watch(s.background) })
@@ -120,7 +127,11 @@ func (s *Store) startEngine() error {
 // Failed yields an error if the store cannot go on: what it has in memory is not true any more. The daemon has to start again then.
 func (s *Store) Failed() <-chan error { return s.failed }
 
-func (s *Store) fail(err error) {
+// lost makes the store fail: it writes nothing any more, its snapshots neither.
+func (s *Store) lost(err error) {
+	s.log.Error("store degraded: it cannot go on", "err", err)
+	s.stop()
+	s.writer.close()
 	select {
 	case s.failed <- err:
 	default:
@@ -167,7 +178,7 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	g, before, err := s.writer.begin(writes)
 	switch {
 	case before != nil: // one of the presences is being written: the caller has to see what comes of it
-		if err := before.wait(ctx, deadline.C); err != nil { // to be told to look again, and to wait again, could go on for long
+		if err := before.wait(ctx, deadline.C); err != nil {
 			return err
 		}
 		return ports.ErrConflict
@@ -175,10 +186,7 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 		return err
 	}
 	err = g.commit.wait(ctx, deadline.C)
-	switch {
-	case errors.Is(err, errNoAnswer):
-		s.writer.giveUp(g.commit)
-	case err == nil && g.rejected:
+	if err == nil && g.rejected {
 		return ports.ErrConflict
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -28,7 +29,9 @@ type writer struct {
 	wake    chan struct{} // holds one token while there may be something to send
 	entry   []byte        // what is being sent; belongs to run
 
-	complained time.Time // when the log was last told that the engine has refused something; belongs to answer
+	missed     atomic.Bool // the connection to our own engine was lost, and with it perhaps an answer
+	degraded   atomic.Bool // the log was last told that the servers take no writes
+	complained time.Time   // when the log was last told that the engine has refused something; belongs to answer
 
 	mu      sync.Mutex // held for moments only: not to render, to send, or to show anything
 	stopped bool
@@ -49,6 +52,7 @@ type commit struct {
 	records []record
 	size    int // in bytes, at most
 	groups  []*group
+	late    *time.Timer // gives it up
 	done    chan struct{}
 	ended   bool  // done is closed
 	err     error // valid when done is closed
@@ -57,6 +61,7 @@ type commit struct {
 // group is what one call of Apply writes.
 type group struct {
 	commit   *commit
+	records  int  // how many of the commit's
 	rejected bool // the image was another than the caller thought; valid when the commit is done
 }
 
@@ -166,10 +171,11 @@ func (w *writer) enqueue(records []record, size int) *group {
 	} else {
 		w.last++
 		c = &commit{number: w.last, done: make(chan struct{})}
+		c.late = time.AfterFunc(applyWithin, func() { w.giveUp(c) }) // its callers may have gone by then
 		w.queue = append(w.queue, c)
 		w.signal()
 	}
-	g := &group{commit: c}
+	g := &group{commit: c, records: len(records)}
 	c.size += size
 	c.records, c.groups = append(c.records, records...), append(c.groups, g)
 	for i := range records {
@@ -265,6 +271,7 @@ func (w *writer) finish(c *commit, err error) {
 	if c.ended {
 		return
 	}
+	c.late.Stop()
 	delete(w.sent, c.number)
 	for i := range c.records {
 		if k := (key{c.records[i].user, c.records[i].presence.Protocol}); w.busy[k] == c {
@@ -277,13 +284,36 @@ func (w *writer) finish(c *commit, err error) {
 }
 
 // giveUp lets go of a commit that was not answered in time: whether it comes about is for the reader to find out. What an engine in this process
-// was sent it does answer, unless it has stopped (see lookAfterEngine); nothing can be sent behind that before it is known what has
-// become of it.
+// was sent it does answer, unless it has stopped or the answer was lost (see recover); nothing can be sent behind that before it is
+// known what has become of it.
 func (w *writer) giveUp(c *commit) {
+	if w.letGo(c) {
+		w.refused(errNoAnswer)
+	}
+}
+
+// letGo ends a commit for giveUp, and reports whether it has.
+func (w *writer) letGo(c *commit) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, sent := w.sent[c.number]; !sent || !w.alone {
-		w.finish(c, ports.ErrUnavailable)
+	if _, sent := w.sent[c.number]; c.ended || sent && w.alone {
+		return false
+	}
+	w.finish(c, unavailable(errNoAnswer))
+	return true
+}
+
+// refused tells the log that the servers do not take writes. Of a connection that is lost, and of our own engine, it is told otherwise.
+func (w *writer) refused(why error) {
+	if !w.alone && w.store.conn.IsConnected() && !w.degraded.Swap(true) {
+		w.store.log.Warn("store degraded: the journal cannot be written; reads go on from memory, writes are refused", "err", why)
+	}
+}
+
+// taken tells the log that they do again.
+func (w *writer) taken() {
+	if w.degraded.Load() && w.degraded.Swap(false) {
+		w.store.log.Info("store: the journal can be written again")
 	}
 }
 
@@ -298,41 +328,60 @@ func (w *writer) answer(msg *natsgo.Msg) {
 	c := w.sent[number]
 	w.mu.Unlock()
 	switch {
-	case c == nil:
-		return // given up, or already part of the image
 	case err == nil && w.alone:
-		w.show(c, sequence)
-	case err == nil:
-		return // done when the reader gets it
+		w.stored(c, sequence)
+	case err == nil || c == nil:
+		return // done when the reader gets it, or given up
 	case w.alone:
 		if time.Since(w.complained) > complain {
 			w.complained = time.Now()
 			w.store.log.Error("store: the journal has refused a write", "err", err)
 		}
+		w.settle(c, err)
+	default:
 		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.stopped { // else Stop may wait already
-			w.store.running.Go(func() { w.recover(c, err) })
+		w.finish(c, err)
+		w.mu.Unlock()
+		w.refused(err)
+	}
+}
+
+// stored makes a commit part of the image that our own engine has stored. If that is not the entry that has to come next, an answer was lost
+// before, and what has become of both is read from the journal. The commit is nil if it was given up.
+func (w *writer) stored(c *commit, sequence uint64) {
+	if c == nil || !w.show(c, sequence) {
+		if c != nil || sequence > w.store.position() {
+			w.settle(c, errLostAnswer)
 		}
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.finish(c, err)
+	w.finish(c, nil)
 }
 
-// show makes a commit part of the image. Nobody else writes, so nothing has changed since begin.
-func (w *writer) show(c *commit, sequence uint64) {
+// show makes a commit part of the image, if its entry is the next one, by the same rule as whoever loads the journal: what was recovered
+// meanwhile may have changed what a group is based on.
+func (w *writer) show(c *commit, sequence uint64) bool {
 	s := w.store
-	size := 0
+	size, first := 0, 0
 	s.Lock()
-	for i := range c.records {
-		s.show(&c.records[i], versionOf(sequence, i))
-		size += recordSize + len(c.records[i].presence.Message)
+	if sequence != s.reached+1 {
+		s.Unlock()
+		return false
+	}
+	for _, g := range c.groups {
+		records := c.records[first : first+g.records]
+		g.rejected = !s.apply(sequence, first, records)
+		for i := range records {
+			size += recordSize + len(records[i].presence.Message)
+		}
+		first += g.records
 	}
 	s.reached = sequence
 	s.Unlock()
 	s.snapshots.grown(size)
+	return true
 }
 
 // arrived ends a commit of ours whose entry has come back from the journal.
@@ -342,6 +391,7 @@ func (w *writer) arrived(origin string, rejected []bool) {
 	if node != w.node || err != nil {
 		return
 	}
+	w.taken()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.sent[number]
