@@ -117,6 +117,14 @@ func judge(err error) error {
 	return err
 }
 
+// overtaken tells whether a message was refused because another one was first on its subject. The second code stands for one that is
+// still on its way.
+func overtaken(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) &&
+		(refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
 const (
 	waitAgain = 500 * time.Millisecond // between two attempts
 	waitSay   = 5 * time.Second        // between two lines in the log

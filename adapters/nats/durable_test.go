@@ -222,6 +222,9 @@ func TestWhatNobodyUpdatesIsForgotten(t *testing.T) {
 	change(t, s, numbered(1), chat, func(p domain.Presence) domain.Presence {
 		return p.Observe(domain.Busy, "", domain.ExpiryPolicy{}, old.Add(2*24*time.Hour))
 	})
+	change(t, s, numbered(2), web, func(p domain.Presence) domain.Presence {
+		return p.Observe(domain.Away, "on leave until tomorrow", domain.ExpiryPolicy{}, old).HoldUntil(now().Add(24 * time.Hour))
+	})
 	stop(t, s)
 	again := reopened(t, dir)
 	for deadline := time.Now().Add(10 * time.Second); len(again.Presences(numbered(1))) > 1; time.Sleep(time.Millisecond) {
@@ -231,5 +234,8 @@ func TestWhatNobodyUpdatesIsForgotten(t *testing.T) {
 	}
 	if left := again.Presences(numbered(1)); len(left) != 1 || left[0].Protocol != chat {
 		t.Errorf("there is %+v, want only what was updated 29 days ago", left)
+	}
+	if _, there := again.Presences(numbered(2)).On(web); !there {
+		t.Error("what somebody has set until tomorrow has gone already")
 	}
 }

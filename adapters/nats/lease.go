@@ -111,8 +111,7 @@ func (l *lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
 	err := l.write(ctx, l.store.writer.node)
-	var refused *jetstream.APIError
-	if !errors.As(err, &refused) || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
+	if !overtaken(err) {
 		return err
 	}
 	text, sequence, err := l.read(ctx) // an earlier renewal of ours may have arrived without an answer

@@ -32,12 +32,13 @@ func (s *Store) forgetOld(ctx context.Context) {
 // forgetAtOnce is how many presences are removed with one write.
 const forgetAtOnce = 500
 
-// forgetBefore removes what was last updated before a moment. What somebody else writes meanwhile stays.
+// forgetBefore removes what was last updated before a moment, unless it holds, or has held, until a later one: that was somebody's wish. What
+// somebody else writes meanwhile stays.
 func (s *Store) forgetBefore(ctx context.Context, moment, now domain.Timestamp) error {
 	var old []ports.Write
 	s.Each(func(user domain.UserID, presences domain.Presences) bool {
 		for _, p := range presences {
-			if p.Updated < moment {
+			if max(p.Updated, p.Expires) < moment {
 				old = append(old, ports.Write{User: user, Old: p, New: p.Remove(now)})
 			}
 		}

@@ -130,8 +130,7 @@ func (s *snapshots) make(ctx context.Context) error {
 	}
 	_, err = s.store.streams.js.Publish(ctx, s.store.streams.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(last.version))
 	if err != nil {
-		var refused *jetstream.APIError
-		if errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		if overtaken(err) {
 			_ = s.purge(ctx, next.Name)
 			return errOvertaken
 		}

@@ -50,7 +50,7 @@ type Store struct {
 	stop       context.CancelFunc
 }
 
-// New makes a store of a valid configuration. Nothing happens before Start.
+// New makes a store of a valid configuration, but Retain may be zero too: then nothing is removed. Nothing happens before Start.
 func New(config Config, log *slog.Logger) *Store {
 	return &Store{Replica: replica.New(), config: config, log: log, failed: make(chan error, 1)}
 }
@@ -96,7 +96,9 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	}
 	s.running.Go(func() { s.writer.run(s.background) })
 	s.running.Go(func() { s.snapshots.run(s.background) })
-	s.running.Go(func() { s.forgetOld(s.background) })
+	if s.config.Retain > 0 {
+		s.running.Go(func() { s.forgetOld(s.background) })
+	}
 	if s.engine != nil {
 		s.running.Go(s.lookAfterEngine)
 		s.conn.SetReconnectHandler(func(conn *natsgo.Conn) { //nolint:contextcheck // it outlives the start

@@ -78,7 +78,9 @@ func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger)
 		}
 		where = dir
 	}
-	store := nats.New(s.Store.Config, log)
+	config := s.Store.Config
+	config.Retain = 0 // to remove what is old is the daemon's task
+	store := nats.New(config, log)
 	if err := store.Start(ctx); err != nil {
 		return nil, err
 	}

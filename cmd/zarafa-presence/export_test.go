@@ -86,6 +86,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// To remove what nobody has updated for store.retain is the daemon's task: an export of a store that was out of use for long has everything, and
+// leaves it there.
+func TestExportForgetsNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	want := strings.ReplaceAll(somePresences, "2026-11-01", time.Now().AddDate(0, 0, -90).UTC().Format(time.DateOnly))
+	importing(t, dir, want, "4 presences imported into "+dir)
+	for range 3 { // the removal would go on meanwhile
+		if got := exported(t, dir); got != want {
+			t.Fatalf("there is\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 // A presence is taken over only if it is later than what is there.
 func TestImportIsIdempotent(t *testing.T) {
 	dir, first := filepath.Join(t.TempDir(), "store"), lately(somePresences)
