@@ -38,7 +38,7 @@ func openDirectory(path string, log *slog.Logger) (*directory, error) {
 		}
 	}
 	if err == nil {
-		err = replaceFile(filepath.Join(path, markerName), markerText)
+		err = writeMarker(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store.dir: %w", err)
@@ -51,19 +51,48 @@ func openDirectory(path string, log *slog.Logger) (*directory, error) {
 		_ = d.close()
 		return nil, err
 	}
-	if err := replaceFile(filepath.Join(path, bootName), bootID()); err != nil {
-		_ = d.close()
-		return nil, fmt.Errorf("store.dir: %w", err)
+	if err := d.noteBoot(); err != nil { // the old one serves: it is not of any later run either
+		log.Warn("store.dir: the run of the machine cannot be noted", "err", err)
 	}
 	return d, nil
 }
 
-// replaceFile writes a small file that is not changed if it says the same already.
-func replaceFile(file, text string) error {
-	if old, err := os.ReadFile(file); err == nil && string(old) == text { //nolint:gosec // in store.dir
+// writeMarker marks the directory, unless it is marked already.
+func writeMarker(path string) error {
+	file := filepath.Join(path, markerName)
+	if old, err := os.ReadFile(file); err == nil && string(old) == markerText { //nolint:gosec // in store.dir
 		return nil
 	}
-	return os.WriteFile(file, []byte(text), 0o600)
+	return os.WriteFile(file, []byte(markerText), 0o600)
+}
+
+// noteBoot notes during which run of the machine the engine is started. On a full disk, too, there is either the old note or the new one.
+func (d *directory) noteBoot() error {
+	file, id := filepath.Join(d.path, bootName), bootID()
+	if old, err := os.ReadFile(file); err == nil && string(old) == id { //nolint:gosec // in store.dir
+		return nil
+	}
+	err := writeSynced(file+".new", id)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		_ = os.Remove(file + ".new")
+	}
+	return err
+}
+
+// writeSynced writes a file, and returns when it is on the disk.
+func writeSynced(name, text string) error {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // in store.dir
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
 }
 
 // lockDirectory keeps other processes out for as long as the file is open.

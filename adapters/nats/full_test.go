@@ -116,3 +116,40 @@ func TestDiskFull(t *testing.T) {
 	}
 	stop(t, again)
 }
+
+// TestStartOnAFullDisk: after the machine has started anew, too, what is stored can be read, and as soon as there is room it can be written.
+func TestStartOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t, "96m")
+	cfg := nats.DefaultConfig()
+	cfg.Dir = filepath.Join(disk, "store")
+	s := nats.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	set(t, s, numbered(1), web, domain.Busy, "before")
+	stop(t, s)
+	boot, ballast := filepath.Join(cfg.Dir, "boot"), filepath.Join(disk, "ballast")
+	write(t, boot, "another run")
+	if err := os.WriteFile(ballast, make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("WriteFile = %v, want a full disk", err)
+	}
+	var log logged
+	full := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err := full.Start(t.Context()); err != nil {
+		t.Fatalf("Start = %v\n%s", err, log.String())
+	}
+	if p, _ := full.Presences(numbered(1)).On(web); p.Message != "before" {
+		t.Errorf("there is %+v", p)
+	}
+	if err := full.Apply(t.Context(), say(full, numbered(1), strings.Repeat("x", 4000))); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("Apply = %v, want ErrUnavailable", err)
+	}
+	if note, err := os.ReadFile(boot); err != nil || string(note) != "another run" {
+		t.Errorf("the note of the machine's run is %q (%v), want it as it was", note, err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	awaitWrite(t, full, numbered(1), "after")
+	stop(t, full)
+}
