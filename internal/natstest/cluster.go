@@ -189,7 +189,7 @@ func (s *Server) Stop(t testing.TB) {
 }
 
 // Freeze halts the server: its connections stay, but nothing answers.
-func (s *Server) Freeze() { s.process.signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() { s.process.freeze() }
 
 // Thaw undoes Freeze.
 func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // build returns the path of the program. The second call, of this process or another, finds it built.
@@ -68,6 +70,13 @@ func launch(t testing.TB, program, config, log string) *process {
 }
 
 func (p *process) signal(signal syscall.Signal) { _ = p.command.Process.Signal(signal) }
+
+// freeze halts it, and returns when all of its threads stand still.
+func (p *process) freeze() {
+	p.signal(syscall.SIGSTOP)
+	for unix.Waitid(unix.P_PID, p.command.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
 
 // kill ends it at once, and returns when it has ended.
 func (p *process) kill() {
