@@ -162,7 +162,7 @@ func (s *Store) Stop(context.Context) error {
 	return nil
 }
 
-// applyWithin is how long Apply waits for the engine.
+// applyWithin is how long Apply waits for the engine, at most: from when the first of the callers whose writes go together has come.
 const applyWithin = 2 * time.Second
 
 var errNoAnswer = errors.New("the store has not answered in time")
@@ -175,19 +175,17 @@ func (s *Store) Apply(ctx context.Context, writes []ports.Write) error {
 	if s.writer == nil {
 		return ports.ErrUnavailable
 	}
-	deadline := time.NewTimer(applyWithin)
-	defer deadline.Stop()
 	g, before, err := s.writer.begin(writes)
 	switch {
 	case before != nil: // one of the presences is being written: the caller has to see what comes of it
-		if err := before.wait(ctx, deadline.C); err != nil {
+		if err := before.wait(ctx); err != nil {
 			return err
 		}
 		return ports.ErrConflict
 	case err != nil || g == nil:
 		return err
 	}
-	err = g.commit.wait(ctx, deadline.C)
+	err = g.commit.wait(ctx)
 	if err == nil && g.rejected {
 		return ports.ErrConflict
 	}

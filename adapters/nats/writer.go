@@ -52,7 +52,8 @@ type commit struct {
 	records []record
 	size    int // in bytes, at most
 	groups  []*group
-	late    *time.Timer // gives it up
+	late    *time.Timer   // closes tooLate, and gives the commit up
+	tooLate chan struct{} // closed when nobody waits any longer
 	done    chan struct{}
 	ended   bool  // done is closed
 	err     error // valid when done is closed
@@ -66,14 +67,14 @@ type group struct {
 }
 
 // wait waits until the commit is done, ctx ends, or it is too late. What becomes of each group is known then.
-func (c *commit) wait(ctx context.Context, tooLate <-chan time.Time) error {
+func (c *commit) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
 		return c.err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-tooLate:
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, errNoAnswer)
+	case <-c.tooLate:
+		return unavailable(errNoAnswer)
 	}
 }
 
@@ -170,8 +171,8 @@ func (w *writer) enqueue(records []record, size int) *group {
 		c = w.queue[n-1]
 	} else {
 		w.last++
-		c = &commit{number: w.last, done: make(chan struct{})}
-		c.late = time.AfterFunc(applyWithin, func() { w.giveUp(c) }) // its callers may have gone by then
+		c = &commit{number: w.last, tooLate: make(chan struct{}), done: make(chan struct{})}
+		c.late = time.AfterFunc(applyWithin, func() { w.giveUp(c) })
 		w.queue = append(w.queue, c)
 		w.signal()
 	}
@@ -283,10 +284,11 @@ func (w *writer) finish(c *commit, err error) {
 	w.signal()
 }
 
-// giveUp lets go of a commit that was not answered in time: whether it comes about is for the reader to find out. What an engine in this process
-// was sent it does answer, unless it has stopped or the answer was lost (see recover); nothing can be sent behind that before it is
-// known what has become of it.
+// giveUp lets the callers of a commit go that was not answered in time, and the commit: whether it comes about is for the reader to find out.
+// What an engine in this process was sent it does answer, unless it has stopped or the answer was lost (see recover); nothing can be
+// sent behind that before it is known what has become of it.
 func (w *writer) giveUp(c *commit) {
+	close(c.tooLate)
 	if w.letGo(c) {
 		w.refused(errNoAnswer)
 	}

@@ -10,10 +10,10 @@ import (
 )
 
 // Rounds is how many times each load is measured, in turns. The medians are compared.
-const Rounds = 7
+const Rounds = 15
 
 // Slice is how long one load runs in one round.
-const Slice = 700 * time.Millisecond
+const Slice = 350 * time.Millisecond
 
 // Load does as much work as it can until stop reports true and returns how many operations that was. It is called several times.
 type Load func(stop func() bool) (operations int)
@@ -24,9 +24,10 @@ type Beside struct {
 	Load Load
 }
 
-// Compare runs reference, subject and what is measured beside them in turns. It reports the median rate of each, the median of the rounds'
-// ratios of the subject to each other one, and the memory that one operation of the subject allocates (in the whole process, so the load's own
-// share is included). It fails the benchmark if the ratio to the reference is below floor.
+// Compare measures reference, subject and what is beside them in turns. Reference and subject follow one another, and either is the first in every
+// other round, as what else the machine does changes meanwhile. It reports the median rate of each, the median of the rounds' ratios of
+// the subject to each other one, and the memory that one operation of the subject allocates (in the whole process, so the load's own share
+// is included). It fails the benchmark if the ratio to the reference is below floor.
 func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Beside) {
 	b.Helper()
 	others := append([]Beside{{Name: "reference", Load: reference}}, beside...)
@@ -38,14 +39,19 @@ func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Bes
 	var subjects []float64
 	var allocs, bytes uint64
 	var operations int
-	for range Rounds {
-		for i, other := range others {
-			rates[i] = append(rates[i], measure(other.Load).rate)
+	for round := range Rounds {
+		var ref, sub sample
+		if round%2 == 0 {
+			ref, sub = measure(reference), measure(subject)
+		} else {
+			sub, ref = measure(subject), measure(reference)
 		}
-		sub := measure(subject)
 		subjects = append(subjects, sub.rate)
 		for i := range others {
-			ratios[i] = append(ratios[i], sub.rate/rates[i][len(rates[i])-1])
+			if i > 0 {
+				ref = measure(others[i].Load)
+			}
+			rates[i], ratios[i] = append(rates[i], ref.rate), append(ratios[i], sub.rate/ref.rate)
 		}
 		allocs, bytes, operations = allocs+sub.allocs, bytes+sub.bytes, operations+sub.operations
 	}
