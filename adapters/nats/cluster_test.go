@@ -53,9 +53,9 @@ func joined(t *testing.T, url string, replicas int, change func(*nats.Config), l
 	if err := s.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for !s.Reaches(ctx) {
+	for !s.Serves(ctx) {
 		if ctx.Err() != nil {
-			t.Fatal("nobody answers for the journal")
+			t.Fatal("the store has started, and takes no writes")
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

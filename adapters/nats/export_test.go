@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -98,11 +99,16 @@ func (s *Store) EmptyJournal(ctx context.Context) error {
 	return err
 }
 
-// Reaches reports whether somebody answers for the journal: after its creation it takes a moment until every server knows who does.
-func (s *Store) Reaches(ctx context.Context) bool {
-	_, err := s.streams.js.Publish(ctx, s.streams.entries, nil, jetstream.WithExpectLastSequence(1<<60), jetstream.WithRetryAttempts(0))
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) && refused.Code == 400
+// Serves reports whether an entry without records is stored, and comes back: after the streams were made it takes a moment until all servers know of
+// them and of each other.
+func (s *Store) Serves(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readAnswer)
+	defer cancel()
+	ack, err := s.streams.js.Publish(ctx, s.streams.entries, appendHeader(nil, "test"), jetstream.WithRetryAttempts(0))
+	for err == nil && ctx.Err() == nil && s.position() < ack.Sequence {
+		pause(ctx, time.Millisecond)
+	}
+	return err == nil && ctx.Err() == nil
 }
 
 // Feeder returns the name of the server from which the store reads the journal, if no other store does.
