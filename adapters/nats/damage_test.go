@@ -2,8 +2,10 @@ package nats_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +64,19 @@ func TestDamageIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		{"a record of the journal", "record 103 follows record 101", func(t *testing.T, journal, _ string) {
+			file := filepath.Join(journal, "msgs", "1.blk")
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, size := 0, 0
+			for range 102 {
+				at += size
+				size = int(binary.LittleEndian.Uint32(data[at:]))
+			}
+			write(t, file, string(data[:at])+string(data[at+size:]))
+		}},
 		{"a snapshot", "KV_presence", func(t *testing.T, _, bucket string) {
 			overwrite(t, filepath.Join(bucket, "msgs", "1.blk"), middle, "\x00\xff\x00\xff")
 		}},
@@ -92,6 +107,65 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 }
 
+// TestNoDamageGoesUnnoticed: whatever happens to whichever file, the store either has everything, or it refuses to start and leaves the directory as it
+// is.
+func TestNoDamageGoesUnnoticed(t *testing.T) {
+	whole, _, _ := damaged(t)
+	s := reopened(t, whole)
+	want := image(s)
+	stop(t, s)
+	harms := []struct {
+		name string
+		harm func(data []byte) string
+	}{
+		{"emptied", func([]byte) string { return "" }},
+		{"cut in half", func(data []byte) string { return string(data[:len(data)/2]) }},
+		{"with a byte more", func(data []byte) string { return string(data) + "x" }},
+		{"with a byte less", func(data []byte) string { return string(data[:max(0, len(data)-1)]) }},
+		{"with another byte", func(data []byte) string {
+			if len(data) > 0 {
+				data[len(data)/2] ^= 1
+			}
+			return string(data)
+		}},
+		{"deleted", nil},
+	}
+	for name := range files(t, whole) {
+		for _, test := range harms {
+			t.Run(filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name)+" "+test.name, func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "store")
+				if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join(dir, strings.TrimPrefix(name, whole))
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if test.harm != nil {
+					write(t, file, test.harm(data))
+				} else if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+				before := contents(t, dir)
+				cfg := nats.DefaultConfig()
+				cfg.Dir = dir
+				s := nats.New(cfg, slog.New(slog.DiscardHandler))
+				if err := s.Start(t.Context()); err != nil {
+					if contents(t, dir) != before {
+						t.Errorf("the directory was changed, and the error is %v", err)
+					}
+					return
+				}
+				if !maps.Equal(image(s), want) {
+					t.Errorf("%d users are left of %d", len(image(s)), len(want))
+				}
+				stop(t, s)
+			})
+		}
+	}
+}
+
 // contents renders all files below a path.
 func contents(t *testing.T, path string) string {
 	t.Helper()
@@ -112,38 +186,69 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestPowerFailure: after the machine was started again, a journal whose end is missing is taken as it is, and the log says so.
+// TestPowerFailure: after the machine was started again, a journal whose end is missing is taken as it is, and the log says so. What the engine
+// has noted of it may have come to the disk.
 func TestPowerFailure(t *testing.T) {
-	dir, journal, _ := damaged(t)
-	block := filepath.Join(journal, "msgs", "1.blk")
-	info, err := os.Stat(block)
+	tests := []struct {
+		name        string
+		users, left int
+		noted, torn bool
+		lost        int64 // bytes
+	}{
+		{"a part of the last record", 200, 199, false, true, 10},
+		{"and the engine's note is there", 200, 199, true, true, 10},
+		{"of the only record", 1, 0, true, true, 10},
+		{"the only record", 1, 0, true, true, 1000},
+		{"all records", 200, 0, true, true, 100_000},
+		{"and the engine's note", 200, 0, false, false, 100_000},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := reopened(t, dir)
+			for i := range test.users {
+				set(t, s, numbered(i), web, domain.Busy, "in a meeting")
+			}
+			stop(t, s)
+			messages := filepath.Join(dir, "jetstream", "jetstream", "$G", "streams", "presence_journal", "msgs")
+			shorten(t, filepath.Join(messages, "1.blk"), test.lost)
+			if !test.noted {
+				if err := os.Remove(filepath.Join(messages, "index.db")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, filepath.Join(dir, "boot"), "another run of this machine")
+			cfg := nats.DefaultConfig()
+			cfg.Dir = dir
+			var log bytes.Buffer
+			s = nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+			if err := s.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(image(s)); n != test.left {
+				t.Errorf("%d users are left of %d, want %d", n, test.users, test.left)
+			}
+			set(t, s, numbered(500), web, domain.Busy, "again")
+			stop(t, s)
+			if strings.Contains(log.String(), "the end of that is lost") != test.torn {
+				t.Errorf("what the log says of a torn record is wrong:\n%s", log.String())
+			}
+			if again := reopened(t, dir); len(image(again)) != test.left+1 {
+				t.Errorf("%d users after one more start, want %d", len(image(again)), test.left+1)
+			}
+		})
+	}
+}
+
+// shorten takes bytes from the end of a file, all of them if it has no more.
+func shorten(t *testing.T, file string, bytes int64) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err == nil {
+		err = os.Truncate(file, max(0, info.Size()-bytes))
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	if err := os.Truncate(block, info.Size()-10); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(journal, "msgs", "index.db")); err != nil { // it was not written yet, either
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "boot"), "another run of this machine")
-	cfg := nats.DefaultConfig()
-	cfg.Dir = dir
-	var log bytes.Buffer
-	s := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(image(s)); n != 199 {
-		t.Errorf("%d users are left of 200, want all but the last", n)
-	}
-	set(t, s, numbered(199), web, domain.Busy, "again")
-	stop(t, s)
-	if !strings.Contains(log.String(), "the end of that is lost") {
-		t.Errorf("the log does not say what is lost:\n%s", log.String())
-	}
-	if again := reopened(t, dir); len(image(again)) != 200 {
-		t.Errorf("%d users after one more start, want 200", len(image(again)))
 	}
 }
 

@@ -51,8 +51,8 @@ func openDirectory(path string, log *slog.Logger) (*directory, error) {
 		_ = d.close()
 		return nil, err
 	}
-	if err := d.noteBoot(); err != nil { // the old one serves: it is not of any later run either
-		log.Warn("store.dir: the run of the machine cannot be noted", "err", err)
+	if err := d.noteBoot(); err != nil { // an old note serves: it is not of any later run either
+		log.Warn("store.dir: the run of the machine cannot be noted; after a power failure the store may have to be restored from a backup", "err", err)
 	}
 	return d, nil
 }
@@ -69,6 +69,9 @@ func writeMarker(path string) error {
 // noteBoot notes during which run of the machine the engine is started. On a full disk, too, there is either the old note or the new one.
 func (d *directory) noteBoot() error {
 	file, id := filepath.Join(d.path, bootName), bootID()
+	if id == "" {
+		return errors.New("the kernel does not tell its boot_id; with systemd ProcSubset= must be all")
+	}
 	if old, err := os.ReadFile(file); err == nil && string(old) == id { //nolint:gosec // in store.dir
 		return nil
 	}
@@ -112,22 +115,40 @@ func lockDirectory(path string) (*os.File, error) {
 func (d *directory) verify(log *slog.Logger) error {
 	const advice = "nothing was changed; restore a backup, or move the directory away to begin with an empty store"
 	if _, err := os.Stat(filepath.Join(d.path, usedName)); err == nil {
-		for _, needed := range []string{"KV_*", "*_journal"} {
+		for _, needed := range []string{"KV_*", "*" + journalSuffix} {
 			if found, err := glob(d.streams(), "jetstream/*/streams/"+needed); err != nil || len(found) == 0 {
 				return fmt.Errorf("store.dir: %s is damaged: the stream %s is missing; %s", d.path, needed, advice)
 			}
 		}
 	}
 	before, _ := os.ReadFile(filepath.Join(d.path, bootName)) // not there: nothing is known of a power failure
+	restarted := len(before) > 0 && string(before) != bootID()
+	lost := false
 	err := verifyStreams(d.streams(), func(found *damage) bool {
-		what := found.explanation(string(before))
+		what := found.explanation(restarted)
 		if what != "" {
 			log.Warn("store: "+what, "err", found)
+			lost = true
 		}
 		return what != ""
 	})
 	if err != nil {
 		return fmt.Errorf("store.dir: %w; %s", err, advice)
+	}
+	if restarted || lost {
+		return d.removeIndexes()
+	}
+	return nil
+}
+
+// removeIndexes lets the engine look at all records anew: what it has noted of a stream may have come to the disk, and the records not.
+func (d *directory) removeIndexes() error {
+	indexes, err := glob(d.streams(), "jetstream/*/streams/*/msgs/"+indexName)
+	for _, index := range indexes {
+		err = errors.Join(err, os.Remove(index))
+	}
+	if err != nil {
+		return fmt.Errorf("store.dir: %w", err)
 	}
 	return nil
 }

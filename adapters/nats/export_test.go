@@ -87,12 +87,12 @@ func (s *Store) Chunks(ctx context.Context) (there map[string]int, held string, 
 
 // DeleteStreams takes everything away from under the store.
 func (s *Store) DeleteStreams(ctx context.Context) error {
-	return errors.Join(s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal"), s.streams.js.DeleteStream(ctx, "KV_"+s.config.Bucket))
+	return errors.Join(s.streams.js.DeleteStream(ctx, s.config.Bucket+journalSuffix), s.streams.js.DeleteStream(ctx, "KV_"+s.config.Bucket))
 }
 
 // EmptyJournal makes the journal begin anew, under the store.
 func (s *Store) EmptyJournal(ctx context.Context) error {
-	err := s.streams.js.DeleteStream(ctx, s.config.Bucket+"_journal")
+	err := s.streams.js.DeleteStream(ctx, s.config.Bucket+journalSuffix)
 	if err == nil {
 		_, err = openStreams(ctx, s.streams.js, s.config)
 	}

@@ -44,6 +44,11 @@ func (s *Store) loadOnce(ctx context.Context, began time.Time) error {
 		return fmt.Errorf("store: the snapshot is of entry %d, and the journal has entries %d to %d: %w; restore both from a backup",
 			position, state.FirstSeq, state.LastSeq, errMissing)
 	}
+	if s.engine != nil {
+		if err := s.whole(ctx, state); err != nil {
+			return err
+		}
+	}
 	s.Lock()
 	s.reached = position
 	s.Compact(domain.Revision(versionOf(position+1, 0)) - 1) // what was removed before is not known
@@ -54,6 +59,21 @@ func (s *Store) loadOnce(ctx context.Context, began time.Time) error {
 		}
 	}
 	s.log.Info("store loaded", "presences", s.count(), "journal_entries", state.LastSeq-position, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// whole checks that the journal has its last entry: the engine keeps its number although a file is missing.
+func (s *Store) whole(ctx context.Context, state jetstream.StreamState) error {
+	if state.Msgs == 0 {
+		return nil
+	}
+	last, err := s.streams.journal.GetLastMsgForSubject(ctx, s.streams.entries)
+	if err != nil {
+		return fmt.Errorf("store: cannot read the journal: %w", err)
+	}
+	if last.Sequence != state.LastSeq {
+		return fmt.Errorf("store: the journal has entries up to %d, and ends with %d: %w; restore a backup", last.Sequence, state.LastSeq, errMissing)
+	}
 	return nil
 }
 

@@ -18,6 +18,9 @@ type streams struct {
 	keys    string // how a key's subject begins
 }
 
+// journalSuffix is how the name of the journal's stream ends.
+const journalSuffix = "_journal"
+
 // openWithin is how long the engine may take to open the streams.
 const openWithin = 3 * time.Second
 
@@ -43,7 +46,7 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 		return nil, err
 	}
 	s.journal, err = openStream(ctx, js, jetstream.StreamConfig{
-		Name:        config.Bucket + "_journal",
+		Name:        config.Bucket + journalSuffix,
 		Description: "zarafa-presence: changes of presences since the snapshots",
 		Subjects:    []string{s.entries},
 		Storage:     jetstream.FileStorage,

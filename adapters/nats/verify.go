@@ -24,11 +24,17 @@ import (
 //	msgs/N.blk           records: length (4 bytes, with a bit for headers), number (8), time (8), length of the subject (2), the subject, with
 //	                     headers their length (4) and they themselves, the message, a checksum (8); all integers little endian
 //
-// A checksum is HighwayHash-64 with the SHA-256 of a name as its key. What else there is the engine can make anew.
+//	msgs/index.db        what the engine has noted of them: two bytes, how many records there are, their size, the first one's number and time (all
+//	                     of variable length), the last one's number, and more; at the end a checksum
+//
+// A checksum is HighwayHash-64 with the SHA-256 of a name as its key. What else there is the engine can make anew, the index too.
 const (
 	recordHeader   = 22
 	recordChecksum = 8
 	headersBit     = 1 << 31
+	deletedBits    = 3 << 62 // in a number: the record says that the one of this number is deleted, or is that itself
+	indexName      = "index.db"
+	indexMagic     = 11
 )
 
 // How a file can end before its last record does.
@@ -43,13 +49,16 @@ const pageSize = 4096
 // damage is a file of the engine that is not as it was written.
 type damage struct {
 	file string
-	at   int64 // what is before is whole
+	at   int64 // what is before is whole; negative if it cannot be said
 	tail bool  // nothing is behind it but, at most, the rest of what was written last
 	cut  bool  // the file ends before its last record does, and where a write that was interrupted ends
 	why  string
 }
 
 func (d *damage) Error() string {
+	if d.at < 0 {
+		return fmt.Sprintf("%s is damaged: %s", d.file, d.why)
+	}
 	return fmt.Sprintf("%s is damaged at byte %d: %s", d.file, d.at, d.why)
 }
 
@@ -116,19 +125,69 @@ func verifyBlocks(stream string) *damage {
 		return &damage{file: stream, why: err.Error()}
 	}
 	slices.SortFunc(blocks, func(a, b string) int { return cmp.Compare(blockNumber(a), blockNumber(b)) })
+	seen := numbers{gapless: strings.HasSuffix(stream, journalSuffix)}
 	for i, file := range blocks {
 		block, err := os.ReadFile(file) //nolint:gosec // below store.dir
 		if err != nil {
 			return &damage{file: file, why: err.Error()}
 		}
 		name := filepath.Base(stream) + "-" + strconv.Itoa(blockNumber(file))
-		if at, why := verifyBlock(name, block); why != "" {
+		if at, why := verifyBlock(name, block, &seen); why != "" {
 			tail := i == len(blocks)-1
 			cut := tail && (why == tooShort || why == tooLong) && len(block)%pageSize == 0
 			return &damage{file: file, at: at, why: why, tail: tail, cut: cut}
 		}
 	}
+	if noted := notedLast(stream); noted > seen.last {
+		why := fmt.Sprintf("the last record is number %d, and there was number %d", seen.last, noted)
+		return &damage{file: filepath.Join(stream, "msgs"), at: -1, why: why, tail: true}
+	}
 	return nil
+}
+
+// numbers is what the numbers of a stream's records say so far.
+type numbers struct {
+	gapless bool   // none may be missing in between
+	last    uint64 // the highest one: zero if there has been none
+}
+
+// next takes the next record's number, and returns what is wrong with it.
+func (n *numbers) next(number uint64) (why string) {
+	deleted := number&deletedBits != 0
+	number &^= deletedBits
+	if n.gapless && !deleted && n.last > 0 && number != n.last+1 {
+		return fmt.Sprintf("record %d follows record %d", number, n.last)
+	}
+	n.last = max(n.last, number)
+	return ""
+}
+
+// notedLast returns the number of the last record that the engine has noted for a stream: zero if there is no note. The note may be older than
+// the records.
+func notedLast(stream string) uint64 {
+	index, err := os.ReadFile(filepath.Join(stream, "msgs", indexName)) //nolint:gosec // below store.dir
+	if err != nil {
+		return 0
+	}
+	return parseIndex(filepath.Base(stream), index)
+}
+
+// parseIndex returns the number of the last record that an index of a stream notes: zero if it is none that the engine would take.
+func parseIndex(name string, index []byte) uint64 {
+	end := len(index) - recordChecksum
+	if end < 2 || index[0] != indexMagic || !bytes.Equal(sum(name, index[:end]), index[end:]) {
+		return 0
+	}
+	var last uint64
+	rest := index[2:end]
+	for range 5 {
+		field, size := binary.Uvarint(rest)
+		if size <= 0 {
+			return 0
+		}
+		last, rest = field, rest[size:]
+	}
+	return last
 }
 
 func blockNumber(file string) int {
@@ -136,8 +195,8 @@ func blockNumber(file string) int {
 	return n
 }
 
-// verifyBlock returns where a block's first record is that is not whole, and why: an empty text if there is none.
-func verifyBlock(name string, block []byte) (at int64, why string) {
+// verifyBlock returns where a block's first record is that is not whole or does not follow the one before, and why: an empty text if there is none.
+func verifyBlock(name string, block []byte, seen *numbers) (at int64, why string) {
 	for rest := block; len(rest) > 0; {
 		at = int64(len(block) - len(rest))
 		if len(rest) < recordHeader+recordChecksum {
@@ -163,6 +222,9 @@ func verifyBlock(name string, block []byte) (at int64, why string) {
 		if !bytes.Equal(sum(name, rest[4:20], data[:subject], data[subject+skip:]), rest[size-recordChecksum:size]) {
 			return at, "the checksum of a record is wrong"
 		}
+		if why := seen.next(binary.LittleEndian.Uint64(rest[4:])); why != "" {
+			return at, why
+		}
 		rest = rest[size:]
 	}
 	return 0, ""
@@ -177,10 +239,10 @@ func bootID() string {
 // explanation returns what has happened, if a damage is what the end of a process or of the machine leaves; else an empty text.
 //
 // A killed process leaves the beginning of the record that it was writing, which nobody has got an acknowledgement for. A power failure
-// takes away what the machine had not yet written to its disk.
-func (d *damage) explanation(writtenDuring string) (what string) {
+// takes away what the machine had not yet written to its disk; it was restarted since then.
+func (d *damage) explanation(restarted bool) (what string) {
 	switch {
-	case d.tail && writtenDuring != "" && writtenDuring != bootID():
+	case d.tail && restarted:
 		return "the machine has stopped while presences were written, and the end of that is lost"
 	case d.cut:
 		return "the process was killed while it wrote; nothing that was acknowledged is missing"
