@@ -122,8 +122,8 @@ func (d *directory) verify(log *slog.Logger) error {
 		}
 	}
 	before, _ := os.ReadFile(filepath.Join(d.path, bootName)) // not there: nothing is known of a power failure
-	restarted := len(before) > 0 && string(before) != bootID()
-	lost := false
+	now := bootID()
+	restarted, lost := len(before) > 0 && now != "" && string(before) != now, false
 	err := verifyStreams(d.streams(), func(found *damage) bool {
 		what := found.explanation(restarted)
 		if what != "" {
