@@ -130,6 +130,13 @@ func TestStartOnAFullDisk(t *testing.T) {
 	stop(t, s)
 	boot, ballast := filepath.Join(cfg.Dir, "boot"), filepath.Join(disk, "ballast")
 	write(t, boot, "another run")
+	for name := range files(t, cfg.Dir) { // such a start removes them, which would leave room
+		if filepath.Base(name) == "index.db" {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	if err := os.WriteFile(ballast, make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("WriteFile = %v, want a full disk", err)
 	}
