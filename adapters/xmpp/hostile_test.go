@@ -156,8 +156,9 @@ func TestHostileServer(t *testing.T) {
 			drip(s, "<item jid='a@example.test'/>")
 		}), func(s *Source) { s.limits.pingTimeout, s.limits.roster = 300*time.Millisecond, time.Second }},
 		{"does not read", errSilent.Error(), afterLogin(func(s *stream) {
+			ping := "<iq type='get' id='" + strings.Repeat("1", 4000) + "' from='example.test'><ping xmlns='urn:xmpp:ping'/></iq>" // its answer is as long
 			for {
-				if _, err := io.WriteString(s, "<iq type='get' id='1' from='example.test'><ping xmlns='urn:xmpp:ping'/></iq>"); err != nil {
+				if _, err := io.WriteString(s, ping); err != nil {
 					return
 				}
 			}
