@@ -132,3 +132,10 @@ func (s *Store) Behind(ctx context.Context) (reached, last uint64, err error) {
 	}
 	return s.position(), info.State.LastSeq, nil
 }
+
+// Queued returns how many commits wait to be sent.
+func (s *Store) Queued() int {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	return len(s.writer.queue)
+}

@@ -82,6 +82,35 @@ func TestNobodyWaitsForAnothersWriteForEver(t *testing.T) {
 	writing.Wait()
 }
 
+// TestWhatCouldNotBeSentIsForgotten: the engine in this process does not answer for longer than anybody waits. What could not be sent
+// meanwhile keeps nobody from writing the same presences, or others, afterwards.
+func TestWhatCouldNotBeSentIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	s.Lock()                                           // no answer is taken
+	for _, users := range [][]int{{0, 1, 2}, {3, 4}} { // the first is sent, two wait behind it; two come when nobody waits for these any longer
+		var writing sync.WaitGroup
+		for _, i := range users {
+			writing.Go(func() {
+				if err := s.Apply(t.Context(), say(s, numbered(i), "during")); !errors.Is(err, ports.ErrUnavailable) {
+					t.Errorf("Apply = %v, want ErrUnavailable", err)
+				}
+			})
+			time.Sleep(50 * time.Millisecond)
+		}
+		writing.Wait()
+	}
+	for deadline := time.Now().Add(10 * time.Second); s.Queued() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d commits are kept that nobody waits for", s.Queued())
+		}
+	}
+	s.Unlock()
+	for i := range 5 {
+		awaitWrite(t, s, numbered(i), "after")
+	}
+}
+
 // TestAnAnswerIsLost: the connection to the engine in this process breaks again and again while many write, some of them the same. All of them can
 // go on, what is in memory is what a restart finds, and nothing acknowledged is missing.
 func TestAnAnswerIsLost(t *testing.T) {

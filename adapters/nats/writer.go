@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -231,7 +232,7 @@ func (w *writer) next() *commit {
 		if w.queue = w.queue[1:]; len(w.queue) == 0 {
 			w.queue = nil
 		}
-		if !c.ended { // else given up
+		if !c.ended { // else the store has stopped
 			w.sent[c.number] = c
 			return c
 		}
@@ -302,6 +303,7 @@ func (w *writer) letGo(c *commit) bool {
 		return false
 	}
 	w.finish(c, unavailable(errNoAnswer))
+	w.queue = slices.DeleteFunc(w.queue, func(queued *commit) bool { return queued == c }) // nothing may join it any more, and nobody needs its memory
 	return true
 }
 
