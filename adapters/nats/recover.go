@@ -81,15 +81,26 @@ func (w *writer) recover(c *commit, cause error) {
 		err := s.catchUp()
 		if err == nil || s.background.Err() != nil {
 			if c != nil {
-				w.mu.Lock()
-				w.finish(c, unavailable(cause)) // unless it was in the journal
-				w.mu.Unlock()
+				w.settled(c, err, cause)
 			}
 			return
 		}
 		s.log.Debug("store: the journal cannot be read, will try again", "err", err, "retry_in", lookAfter)
 		pause(s.background, lookAfter)
 	}
+}
+
+// settled ends a commit, unless it was in the journal.
+func (w *writer) settled(c *commit, unread, cause error) {
+	w.mu.Lock()
+	found := c.ended
+	w.mu.Unlock()
+	if !found && unread == nil && errors.Is(cause, errLost) {
+		w.store.lost(cause)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finish(c, unavailable(cause))
 }
 
 // catchUp takes in what the journal has beyond the image. If it has less, what was acknowledged is not on the disk any more.

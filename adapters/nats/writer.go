@@ -353,15 +353,16 @@ func (w *writer) answer(msg *natsgo.Msg) {
 // stored makes a commit part of the image that our own engine has stored. If that is not the entry that has to come next, an answer was lost
 // before, and what has become of both is read from the journal. The commit is nil if it was given up.
 func (w *writer) stored(c *commit, sequence uint64) {
-	if c == nil || !w.show(c, sequence) {
-		if c != nil || sequence > w.store.position() {
-			w.settle(c, errLostAnswer)
-		}
-		return
+	switch {
+	case c != nil && w.show(c, sequence):
+		w.mu.Lock()
+		w.finish(c, nil)
+		w.mu.Unlock()
+	case sequence > w.store.position():
+		w.settle(c, errLostAnswer)
+	case c != nil: // it was read from the journal meanwhile, or the engine has lost what had that number
+		w.settle(c, fmt.Errorf("store: entry %d of the journal is not the one that this daemon has had: %w", sequence, errLost))
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finish(c, nil)
 }
 
 // show makes a commit part of the image, if its entry is the next one, by the same rule as whoever loads the journal: what was recovered
