@@ -69,7 +69,7 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) {
 	go func() {
 		defer close(ended)
 		for pause(holding, leaseEvery); holding.Err() == nil; pause(holding, leaseEvery) {
-			switch err := l.renew(holding); {
+			switch err := l.renew(context.WithoutCancel(holding), l.store.writer.node); { // to be given up it must be known how far it is
 			case err == nil:
 				expiry.Reset(time.Until(l.sent.Add(leaseEnds)))
 			case errors.Is(err, ports.ErrLeaseLost):
@@ -82,9 +82,7 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) {
 	lose(nil)
 	<-ended
 	if !lost {
-		releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseReply)
-		defer cancel()
-		_ = l.write(releasing, "") // else it becomes free by itself
+		_ = l.renew(context.WithoutCancel(ctx), "") // else it becomes free by itself
 	}
 }
 
@@ -106,11 +104,11 @@ func (l *lease) take(ctx context.Context) bool {
 	return l.write(ctx, l.store.writer.node) == nil
 }
 
-// renew confirms the lease. Any error but ErrLeaseLost means that nothing is known: the engine has not answered.
-func (l *lease) renew(ctx context.Context) error {
+// renew confirms the lease, or gives it up with an empty node. Any error but ErrLeaseLost means that nothing is known: the engine has not answered.
+func (l *lease) renew(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
-	err := l.write(ctx, l.store.writer.node)
+	err := l.write(ctx, node)
 	if !overtaken(err) {
 		return err
 	}
@@ -122,7 +120,7 @@ func (l *lease) renew(ctx context.Context) error {
 		return ports.ErrLeaseLost
 	}
 	l.sequence = sequence
-	return l.write(ctx, l.store.writer.node)
+	return l.write(ctx, node)
 }
 
 // write replaces the text that was seen last.

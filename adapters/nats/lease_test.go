@@ -90,6 +90,23 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// TestLeaseIsGivenUpWhileItIsRenewed: the server has not answered to a renewal yet when the daemon stops. The next one does not wait until the
+// lease becomes free by itself.
+func TestLeaseIsGivenUpWhileItIsRenewed(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 1})
+	h := hold(t, joined(t, cluster.URL(), 1, nil), joined(t, cluster.URL(), 1, nil))
+	first := h.next(5 * time.Second)
+	cluster.Servers[0].Freeze()
+	time.Sleep(1700 * time.Millisecond) // it renews every 1.5 seconds
+	h.cancels[first]()
+	time.Sleep(100 * time.Millisecond)
+	cluster.Servers[0].Thaw()
+	if second := h.next(2 * time.Second); second == first {
+		t.Errorf("store %d has the lease again, which it has given up", first)
+	}
+}
+
 // TestLeaseAlone: a store of one daemon holds every lease at once.
 func TestLeaseAlone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
