@@ -141,7 +141,8 @@ func (d *directory) verify(log *slog.Logger) error {
 	return nil
 }
 
-// removeIndexes lets the engine look at all records anew: what it has noted of a stream may have come to the disk, and the records not.
+// removeIndexes lets the engine look at all records anew when it starts: what it has noted of a stream may have come to the disk, and the records
+// not.
 func (d *directory) removeIndexes() error {
 	indexes, err := glob(d.streams(), "jetstream/*/streams/*/msgs/"+indexName)
 	for _, index := range indexes {

@@ -77,7 +77,7 @@ func (e *embedded) broken() error {
 // journal.
 const leastRoom = 32 << 20
 
-// mend lets an engine that writes no more begin anew with what is on the disk.
+// mend lets an engine that writes no more begin anew with what is on the disk, not with what it has noted: it counts what it could not write.
 func (e *embedded) mend() error {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(e.dir.path, &disk); err != nil {
@@ -88,6 +88,9 @@ func (e *embedded) mend() error {
 	}
 	if err := e.server.ShutdownJetStream(); err != nil {
 		return fmt.Errorf("the embedded NATS server: %w", err)
+	}
+	if err := e.dir.removeIndexes(); err != nil {
+		return err
 	}
 	if err := e.server.EnableJetStream(&server.JetStreamConfig{StoreDir: e.dir.streams(), MaxStore: maxStore}); err != nil {
 		return fmt.Errorf("the embedded NATS server: %w", err)
@@ -100,8 +103,12 @@ func (e *embedded) connect() natsgo.Option { return natsgo.InProcessServer(e.ser
 
 // stop writes everything to the disk and ends the engine.
 func (e *embedded) stop() error {
+	broken := e.broken() != nil
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
+	if broken {
+		return errors.Join(e.dir.removeIndexes(), e.dir.close())
+	}
 	return e.dir.close()
 }
 

@@ -160,3 +160,49 @@ func TestStartOnAFullDisk(t *testing.T) {
 	awaitWrite(t, full, numbered(1), "after")
 	stop(t, full)
 }
+
+// TestDiskFullAgainAndAgain: after each time, whether the daemon goes on or is started again, everything is there, and what comes can be written.
+func TestDiskFullAgainAndAgain(t *testing.T) {
+	disk := smallDisk(t, "96m")
+	cfg := nats.DefaultConfig()
+	cfg.Dir = filepath.Join(disk, "store")
+	var log logged
+	begin := func() *nats.Store {
+		t.Helper()
+		s := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatalf("Start = %v\n%.4000s", err, log.String())
+		}
+		return s
+	}
+	s := begin()
+	ballast := filepath.Join(disk, "ballast")
+	for round := range 6 {
+		awaitWrite(t, s, numbered(round), "before")
+		if err := os.WriteFile(ballast, make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("WriteFile = %v, want a full disk", err)
+		}
+		full := false
+		for i := 0; i < 100 && !full; i++ {
+			full = s.Apply(t.Context(), say(s, numbered(i%5), strings.Repeat("x", 1000+round*700))) != nil
+		}
+		if !full {
+			t.Fatal("a full disk takes 100 writes")
+		}
+		if round%2 == 0 {
+			stop(t, s)
+			again := begin()
+			same(t, "on a full disk", again, s)
+			s = again
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		awaitWrite(t, s, numbered(round), "after")
+		stop(t, s)
+		again := begin()
+		same(t, "with room", again, s)
+		s = again
+	}
+	stop(t, s)
+}

@@ -51,7 +51,7 @@ type damage struct {
 	file string
 	at   int64 // what is before is whole; negative if it cannot be said
 	tail bool  // nothing is behind it but, at most, the rest of what was written last
-	cut  bool  // the file ends before its last record does, and where a write that was interrupted ends
+	cut  bool  // the last record alone is missing, or a part of it where a write that was interrupted ends
 	why  string
 }
 
@@ -140,7 +140,8 @@ func verifyBlocks(stream string) *damage {
 	}
 	if noted := notedLast(stream); noted > seen.last {
 		why := fmt.Sprintf("the last record is number %d, and there was number %d", seen.last, noted)
-		return &damage{file: filepath.Join(stream, "msgs"), at: -1, why: why, tail: true}
+		cut := seen.last > 0 && noted == seen.last+1 // the engine counts what it could not write
+		return &damage{file: filepath.Join(stream, "msgs"), at: -1, why: why, tail: true, cut: cut}
 	}
 	return nil
 }
@@ -238,14 +239,15 @@ func bootID() string {
 
 // explanation returns what has happened, if a damage is what the end of a process or of the machine leaves; else an empty text.
 //
-// A killed process leaves the beginning of the record that it was writing, which nobody has got an acknowledgement for. A power failure
+// A killed process leaves the beginning of the record that it was writing, a full disk leaves that or nothing of it; nobody has got an
+// acknowledgement for it. A power failure
 // takes away what the machine had not yet written to its disk; it was restarted since then.
 func (d *damage) explanation(restarted bool) (what string) {
 	switch {
 	case d.tail && restarted:
 		return "the machine has stopped while presences were written, and the end of that is lost"
 	case d.cut:
-		return "the process was killed while it wrote; nothing that was acknowledged is missing"
+		return "the process was killed while it wrote, or the disk was full; nothing that was acknowledged is missing"
 	}
 	return ""
 }
