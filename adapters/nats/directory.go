@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // The files in a store's directory. The marker says that it is one, and of which format.
@@ -157,6 +158,14 @@ func (d *directory) removeIndexes() error {
 // used notes that all streams are there.
 func (d *directory) used() error {
 	return os.WriteFile(filepath.Join(d.path, usedName), nil, 0o600)
+}
+
+// touch makes the disk do something, and returns when that is done, or has failed.
+func (d *directory) touch() {
+	now := time.Now()
+	if err := os.Chtimes(d.lock.Name(), now, now); err == nil {
+		_ = d.lock.Sync()
+	}
 }
 
 // checkMarker refuses a directory with other things in it, or of another format.

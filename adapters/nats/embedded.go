@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -22,6 +23,7 @@ const startWithin = 5 * time.Minute
 type embedded struct {
 	dir    *directory
 	server *server.Server
+	hangs  atomic.Bool // it will never answer again
 }
 
 // maxStore is more than any disk has. Left to itself the engine takes three quarters of what is free when it starts, and refuses to write
@@ -61,9 +63,39 @@ func startEmbedded(path string, always bool, log *slog.Logger) (*embedded, error
 	return &embedded{dir: dir, server: engine}, nil
 }
 
+// patience is for how many seconds the engine may keep us waiting although its disk answers.
+const patience = 30
+
+// errHangs says that the engine neither answers nor can be stopped any more: only the end of the process helps. Version 2.15 of it locks itself
+// out if the disk becomes full in the very moment when it shortens a stream.
+var errHangs = errors.New("the embedded NATS server hangs")
+
+// await calls what may never return. Seconds count only when this process runs, and until its disk answers none are counted.
+func (e *embedded) await(call func() error) error {
+	if e.hangs.Load() {
+		return errHangs
+	}
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for waited := 0; waited < patience; waited++ {
+		select {
+		case err := <-done:
+			return err
+		case <-ticker.C:
+			e.dir.touch()
+		}
+	}
+	e.hangs.Store(true)
+	return errHangs
+}
+
 // broken returns why the engine writes no more: it keeps to that after any fault of the disk, also when there is room again. It returns nil as
 // long as the engine works.
-func (e *embedded) broken() error {
+func (e *embedded) broken() error { return e.await(e.health) }
+
+func (e *embedded) health() error {
 	if !e.server.JetStreamEnabled() {
 		return errors.New("JetStream has shut itself down")
 	}
@@ -86,7 +118,7 @@ func (e *embedded) mend() error {
 	if room := disk.Bavail * uint64(disk.Bsize); room < leastRoom { //nolint:gosec // a size is not negative
 		return fmt.Errorf("the disk of %s has room for %d MB, at least %d are needed", e.dir.path, room>>20, leastRoom>>20)
 	}
-	if err := e.server.ShutdownJetStream(); err != nil {
+	if err := e.await(e.server.ShutdownJetStream); err != nil {
 		return fmt.Errorf("the embedded NATS server: %w", err)
 	}
 	if err := e.dir.removeIndexes(); err != nil {
@@ -101,15 +133,18 @@ func (e *embedded) mend() error {
 // connect is how a client gets to the engine.
 func (e *embedded) connect() natsgo.Option { return natsgo.InProcessServer(e.server) }
 
-// stop writes everything to the disk and ends the engine.
+// stop writes everything to the disk and ends the engine, unless that hangs.
 func (e *embedded) stop() error {
 	broken := e.broken() != nil
-	e.server.Shutdown()
-	e.server.WaitForShutdown()
-	if broken {
-		return errors.Join(e.dir.removeIndexes(), e.dir.close())
+	err := e.await(func() error {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+		return nil
+	})
+	if broken && err == nil {
+		err = e.dir.removeIndexes()
 	}
-	return e.dir.close()
+	return errors.Join(err, e.dir.close())
 }
 
 // engineLog hands what the engine says to the daemon's log. What it is pleased to notice is of interest only when something is wrong.

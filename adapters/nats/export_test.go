@@ -139,3 +139,21 @@ func (s *Store) Queued() int {
 	defer s.writer.mu.Unlock()
 	return len(s.writer.queue)
 }
+
+// LoseEntry makes the journal, which has to be empty, count an entry that it does not have.
+func (s *Store) LoseEntry(ctx context.Context) error {
+	config := s.streams.journal.CachedInfo().Config
+	if err := s.streams.js.DeleteStream(ctx, config.Name); err != nil {
+		return err
+	}
+	config.DenyDelete = false
+	var err error
+	if s.streams.journal, err = s.streams.js.CreateStream(ctx, config); err != nil {
+		return err
+	}
+	ack, err := s.streams.js.Publish(ctx, s.streams.entries, nil)
+	if err != nil {
+		return err
+	}
+	return s.streams.journal.DeleteMsg(ctx, ack.Sequence)
+}

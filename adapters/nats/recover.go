@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // How often the engine in this process is looked after, and how often the log says that it still cannot be helped.
@@ -30,8 +32,12 @@ func (s *Store) lookAfterEngine() {
 			s.writer.settle(nil, nil)
 		}
 		why := s.engine.broken()
-		if why == nil {
+		switch {
+		case why == nil:
 			continue
+		case errors.Is(why, errHangs):
+			s.lost(fmt.Errorf("store: %w", why))
+			return
 		}
 		first := complained.IsZero()
 		if first {
@@ -77,13 +83,20 @@ func (w *writer) settle(c *commit, cause error) {
 // Nothing else is sent meanwhile. It goes on until the engine tells. Without a commit it only takes in what was missed.
 func (w *writer) recover(c *commit, cause error) {
 	s := w.store
-	for {
+	for missing := time.Duration(0); ; {
+		works := s.engine.broken() == nil
 		err := s.catchUp()
 		if err == nil || s.background.Err() != nil {
 			if c != nil {
 				w.settled(c, err, cause)
 			}
 			return
+		}
+		if !works || !errors.Is(err, jetstream.ErrMsgNotFound) {
+			missing = 0
+		} else if missing += lookAfter; missing >= settleWithin { // it counts what it could not write, which ends with a new start
+			s.lost(fmt.Errorf("store: the engine does not have what it counts: %w", err))
+			continue
 		}
 		s.log.Debug("store: the journal cannot be read, will try again", "err", err, "retry_in", lookAfter)
 		pause(s.background, lookAfter)
@@ -121,7 +134,7 @@ func (s *Store) catchUp() error {
 	for next := s.position() + 1; next <= info.State.LastSeq; next++ {
 		msg, err := s.streams.journal.GetMsg(ctx, next)
 		if err != nil {
-			return err
+			return fmt.Errorf("entry %d of the journal: %w", next, err)
 		}
 		s.takeEntry(next, msg.Data)
 	}

@@ -181,3 +181,16 @@ func TestAnEngineThatHasLostEntriesIsNoticed(t *testing.T) {
 		awaitFailure(t, s, want)
 	}
 }
+
+// TestAnEngineThatDoesNotHaveWhatItCountsIsNoticed: nothing could be written any more, and nobody would know why.
+func TestAnEngineThatDoesNotHaveWhatItCountsIsNoticed(t *testing.T) {
+	t.Parallel() // it waits
+	s := start(t, nil)
+	if err := s.LoseEntry(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), say(s, numbered(0), "after")); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("Apply = %v, want ErrUnavailable", err)
+	}
+	awaitFailure(t, s, "entry 1 of the journal: ")
+}
