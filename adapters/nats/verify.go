@@ -240,8 +240,7 @@ func bootID() string {
 // explanation returns what has happened, if a damage is what the end of a process or of the machine leaves; else an empty text.
 //
 // A killed process leaves the beginning of the record that it was writing, a full disk leaves that or nothing of it; nobody has got an
-// acknowledgement for it. A power failure
-// takes away what the machine had not yet written to its disk; it was restarted since then.
+// acknowledgement for it. A power failure takes away what the machine had not yet written to its disk; it was restarted since then.
 func (d *damage) explanation(restarted bool) (what string) {
 	switch {
 	case d.tail && restarted:
