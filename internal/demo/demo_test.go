@@ -342,7 +342,7 @@ func TestEarlyEnd(t *testing.T) {
 	d.ends(0)
 }
 
-// TestImpatience: who presses Ctrl-C again leaves nothing behind either.
+// TestImpatience: who presses Ctrl-C again and again leaves nothing behind either.
 func TestImpatience(t *testing.T) {
 	d := launch(t, nil)
 	d.awaitInvitation()
@@ -350,8 +350,11 @@ func TestImpatience(t *testing.T) {
 	eventually(t, "it has begun to end", func() bool {
 		return strings.Contains(d.stdout.String(), "Ending") || len(d.folders()) == 0
 	})
-	_ = syscall.Kill(d.command.Process.Pid, syscall.SIGINT) // it may have ended already
-	_ = syscall.Kill(d.command.Process.Pid, syscall.SIGTERM)
+	eventually(t, "it ends", func() bool {
+		_ = d.command.Process.Signal(syscall.SIGINT) // it may have ended already
+		_ = d.command.Process.Signal(syscall.SIGTERM)
+		return len(d.code) > 0
+	})
 	d.ends(0)
 }
 

@@ -23,11 +23,10 @@ type options struct {
 }
 
 func main() {
-	// SIGPIPE: whoever reads what is printed has gone. Any further signal does nothing: the end is near, and cutting it short would leave things behind.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	code := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	// SIGPIPE: whoever reads what is printed has gone. Any further signal does nothing, until the process has ended: cutting its end short would
+	// leave things behind.
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // command runs the demo and returns the exit code.
