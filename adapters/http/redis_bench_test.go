@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 // redis is a Redis that appends every write to a file, which is synced every second.
@@ -21,16 +23,11 @@ type redis struct{ addr net.Addr }
 // startRedis starts one on a directory of its own, and returns when it answers. It ends with the benchmark.
 func startRedis(b *testing.B) redis {
 	b.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := redis{addr: free.Addr()}
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(r.addr.String())
+	port := freeport.Take(b)
+	r := redis{addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}
 	dir := b.TempDir()
 	log := filepath.Join(dir, "redis.log")
-	command := exec.Command("/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--logfile", log,
+	command := exec.Command("/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--logfile", log,
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive this process
 	if err := command.Start(); err != nil {

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
 
@@ -125,12 +127,7 @@ func TestSilentDNS(t *testing.T) {
 // listenNot returns an address where nobody listens.
 func listenNot(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", freeport.Take(t))
 }
 
 func TestSplitHostPort(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/apicontract"
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 // theContract is the document that describes the APIs.
@@ -452,7 +453,7 @@ func TestMakeSecretRace(t *testing.T) {
 
 // The original's presence.cfg starts a daemon, and any valid token may update anybody, as its clients expect.
 func TestServeLegacy(t *testing.T) {
-	file := write(t, "presence.cfg", "# the original's\nserver_bind = 127.0.0.1\nserver_port = "+freePort(t)+"\nserver_secret_key = "+testSecret+
+	file := write(t, "presence.cfg", "# the original's\nserver_bind = 127.0.0.1\nserver_port = "+fmt.Sprint(freeport.Take(t))+"\nserver_secret_key = "+testSecret+
 		"\ndata_save_interval = 5\nplugins = spreed\n")
 	d := serve(t, nil, "--config", file)
 	status, body := request(t, "PUT", d.url, token(t, secretEnv, "admin@zarafa.com"), `{"user_id":"markd@zarafa.com","spreed":{"status":"busy","message":""}}`)
@@ -467,16 +468,4 @@ func TestServeLegacy(t *testing.T) {
 	if code := d.terminate(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-}
-
-// freePort returns a port that nobody listened on a moment ago: presence.cfg cannot ask for any.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 // Options say what servers to start.
@@ -61,12 +63,12 @@ func Start(t testing.TB, options Options) *Cluster {
 	for i := range options.Servers {
 		c.Servers = append(c.Servers, &Server{
 			Name:    fmt.Sprintf("n%d", i+1),
-			Addr:    fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+			Addr:    fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
 			cluster: c,
 			dir:     t.TempDir(),
-			monitor: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+			monitor: fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
 		})
-		gossip = append(gossip, freePort(t))
+		gossip = append(gossip, freeport.Take(t))
 		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", gossip[i]))
 	}
 	for i, s := range c.Servers {

@@ -3,8 +3,6 @@ package natstest
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,30 +80,4 @@ func (p *process) freeze() {
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.done
-}
-
-// handedOut are the ports that freePort has returned to tests that have not ended. A server that is down does not hold its own.
-var handedOut sync.Map
-
-// freePort returns a port of 127.0.0.1 that was free a moment ago, for the time of the test. It is below those that the system gives to
-// connections by itself, any of which may take it before the server does; and drawn at random from a range that depends on the process,
-// for tests of several packages run at the same time.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const lowest, ranges, size = 15_000, 50, 340
-	first := lowest + os.Getpid()%ranges*size
-	for range 1000 {
-		port := first + rand.N(size)
-		if _, taken := handedOut.LoadOrStore(port, true); taken {
-			continue
-		}
-		t.Cleanup(func() { handedOut.Delete(port) })
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatalf("no port of 127.0.0.1 from %d to %d is free", first, first+size-1)
-	return 0
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 // StartDNS starts a real DNS server (dnsmasq) that knows the given SRV records, as service,target,port,priority,weight, and that
@@ -17,7 +19,7 @@ func StartDNS(t TB, records ...string) string {
 	t.Helper()
 	const path = "/usr/sbin/dnsmasq"
 	require(t, path)
-	port := freePort(t)
+	port := freeport.Take(t)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	args := []string{"--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root", "--bind-interfaces",
 		"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--local=/test/", "--address=/localhost.test/127.0.0.1", "--address=/example.test/127.0.0.1"}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"slices"
 	"syscall"
+
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 const ejabberdctlPath = "/usr/sbin/ejabberdctl"
@@ -30,13 +32,13 @@ func (e *ejabberd) prepare(t TB, s *Server) {
 		t.Fatal("ejabberd gives no privilege to an account")
 	}
 	e.account = credential(t, "ejabberd")
-	e.api = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	e.api = fmt.Sprintf("127.0.0.1:%d", freeport.Take(t))
 	certificate, key := s.Authority.Issue(t, s.Domain)
 	s.write(t, "conf/cert.pem", slices.Concat(certificate, key))
 	s.write(t, "conf/inetrc", []byte("{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1}, [\"localhost\",\"hostalias\"]}.\n"))
 	// A distribution port of its own makes the port mapper daemon of Erlang unnecessary, which would outlive the server.
 	s.write(t, "conf/ejabberdctl.cfg", fmt.Appendf(nil,
-		"INET_DIST_INTERFACE=127.0.0.1\nERL_DIST_PORT=%d\nERL_OPTIONS='%s'\nMNESIA_OPTIONS='-mnesia dump_log_write_threshold 1'\n", freePort(t), oneThread))
+		"INET_DIST_INTERFACE=127.0.0.1\nERL_DIST_PORT=%d\nERL_OPTIONS='%s'\nMNESIA_OPTIONS='-mnesia dump_log_write_threshold 1'\n", freeport.Take(t), oneThread))
 	s.write(t, "conf/ejabberd.yml", []byte(e.config(s)))
 	s.write(t, "logs/ejabberd.log", nil)
 	s.write(t, "spool/.keep", nil)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -88,23 +87,6 @@ func run(t TB, command *exec.Cmd) string {
 		t.Fatalf("%s: %v\n%s", strings.Join(command.Args, " "), err, output)
 	}
 	return string(output)
-}
-
-// freePort returns a port of 127.0.0.1 that was free a moment ago. It is below those that the system gives to connections by itself,
-// any of which may take it before the server does; and drawn at random, for tests of several packages run at the same time.
-func freePort(t TB) int {
-	t.Helper()
-	const first, end = 15_000, 32_000
-	for range 100 {
-		port := first + rand.N(end-first)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatalf("no port of 127.0.0.1 between %d and %d is free", first, end)
-	return 0
 }
 
 // Eventually polls until check returns nil, and fails the test with check's last answer after a generous time.

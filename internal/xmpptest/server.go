@@ -9,6 +9,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 // Kind is a server program.
@@ -93,8 +95,8 @@ func Start(t TB, kind Kind, options Options) *Server {
 	s := &Server{
 		Kind:      kind,
 		Domain:    Domain,
-		Addr:      fmt.Sprintf("127.0.0.1:%d", freePort(t)),
-		DirectTLS: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		Addr:      fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
+		DirectTLS: fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
 		Authority: NewAuthority(t),
 		CAFile:    filepath.Join(dir, "ca.pem"),
 		options:   options,
