@@ -179,8 +179,10 @@ func TestHostileServer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, test.serve)
 			source := f.source(t, nil)
-			source.limits.login = 700 * time.Millisecond
-			if test.want == errSilent.Error() {
+			switch test.want {
+			case errSlowLogin.Error():
+				source.limits.login = 700 * time.Millisecond
+			case errSilent.Error():
 				source.limits.pingTimeout = 500 * time.Millisecond
 			}
 			if test.change != nil {
