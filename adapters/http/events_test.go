@@ -256,7 +256,7 @@ func TestStopEndsStreams(t *testing.T) {
 	if err := r.Stop(context.Background()); err != nil {
 		t.Errorf("Stop: %v", err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 1200*time.Millisecond {
 		t.Errorf("Stop took %v", took)
 	}
 	for _, s := range listening {
