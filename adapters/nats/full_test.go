@@ -3,6 +3,7 @@ package nats_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,31 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
+// ballast is the file that takes away the room of a small disk.
+func ballast(disk string) string { return filepath.Join(disk, "ballast") }
+
+// fillUp leaves no room on a small disk.
+func fillUp(t *testing.T, disk string) {
+	t.Helper()
+	if err := os.WriteFile(ballast(disk), make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("WriteFile = %v, want a full disk", err)
+	}
+}
+
+// makeRoom removes the ballast.
+func makeRoom(t *testing.T, disk string) {
+	t.Helper()
+	if err := os.Remove(ballast(disk)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startOn starts a store on a small disk.
+func startOn(t *testing.T, disk string, log io.Writer) *nats.Store {
+	t.Helper()
+	return startLogging(t, slog.NewTextHandler(log, nil), func(c *nats.Config) { c.Dir = filepath.Join(disk, "store") })
+}
+
 // logged is a log that one goroutine may look at while others write.
 type logged struct {
 	mu   sync.Mutex
@@ -54,15 +80,9 @@ func (l *logged) String() string {
 // acknowledged is there, and nothing that was refused.
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t, "96m")
-	cfg := nats.DefaultConfig()
-	cfg.Dir = filepath.Join(disk, "store")
-	ballast := filepath.Join(disk, "ballast")
-	write(t, ballast, strings.Repeat("x", 84<<20))
+	write(t, ballast(disk), strings.Repeat("x", 84<<20))
 	var log logged
-	s := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := startOn(t, disk, &log)
 	acknowledged := map[domain.UserID]string{}
 	put := func(i int) error {
 		user, message := numbered(i%40), strings.Repeat("x", 4000)+time.Now().String()
@@ -91,9 +111,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("%s is not as it was acknowledged", user)
 		}
 	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom(t, disk)
 	for deadline := time.Now().Add(30 * time.Second); put(1) != nil; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no write is taken although there is room:\n%.4000s", log.String())
@@ -105,7 +123,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	stop(t, s)
-	again := reopened(t, cfg.Dir)
+	again := reopened(t, filepath.Join(disk, "store"))
 	for user, message := range acknowledged {
 		if p, _ := again.Presences(user).On(web); p.Message != message {
 			t.Errorf("%s is not as it was acknowledged", user)
@@ -120,31 +138,21 @@ func TestDiskFull(t *testing.T) {
 // TestStartOnAFullDisk: after the machine has started anew, too, what is stored can be read, and as soon as there is room it can be written.
 func TestStartOnAFullDisk(t *testing.T) {
 	disk := smallDisk(t, "96m")
-	cfg := nats.DefaultConfig()
-	cfg.Dir = filepath.Join(disk, "store")
-	s := nats.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	dir := filepath.Join(disk, "store")
+	s := startOn(t, disk, t.Output())
 	set(t, s, numbered(1), web, domain.Busy, "before")
 	stop(t, s)
-	boot, ballast := filepath.Join(cfg.Dir, "boot"), filepath.Join(disk, "ballast")
+	boot := filepath.Join(dir, "boot")
 	write(t, boot, "another run")
-	for name := range files(t, cfg.Dir) { // such a start removes them, which would leave room
+	for name := range files(t, dir) { // such a start removes them, which would leave room
 		if filepath.Base(name) == "index.db" {
 			if err := os.Remove(name); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := os.WriteFile(ballast, make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("WriteFile = %v, want a full disk", err)
-	}
-	var log logged
-	full := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
-	if err := full.Start(t.Context()); err != nil {
-		t.Fatalf("Start = %v\n%s", err, log.String())
-	}
+	fillUp(t, disk)
+	full := startOn(t, disk, t.Output())
 	if p, _ := full.Presences(numbered(1)).On(web); p.Message != "before" {
 		t.Errorf("there is %+v", p)
 	}
@@ -154,9 +162,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	if note, err := os.ReadFile(boot); err != nil || string(note) != "another run" {
 		t.Errorf("the note of the machine's run is %q (%v), want it as it was", note, err)
 	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom(t, disk)
 	awaitWrite(t, full, numbered(1), "after")
 	stop(t, full)
 }
@@ -164,24 +170,10 @@ func TestStartOnAFullDisk(t *testing.T) {
 // TestDiskFullAgainAndAgain: after each time, whether the daemon goes on or is started again, everything is there, and what comes can be written.
 func TestDiskFullAgainAndAgain(t *testing.T) {
 	disk := smallDisk(t, "96m")
-	cfg := nats.DefaultConfig()
-	cfg.Dir = filepath.Join(disk, "store")
-	var log logged
-	begin := func() *nats.Store {
-		t.Helper()
-		s := nats.New(cfg, slog.New(slog.NewTextHandler(&log, nil)))
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatalf("Start = %v\n%.4000s", err, log.String())
-		}
-		return s
-	}
-	s := begin()
-	ballast := filepath.Join(disk, "ballast")
+	s := startOn(t, disk, t.Output())
 	for round := range 6 {
 		awaitWrite(t, s, numbered(round), "before")
-		if err := os.WriteFile(ballast, make([]byte, 128<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-			t.Fatalf("WriteFile = %v, want a full disk", err)
-		}
+		fillUp(t, disk)
 		full := false
 		for i := 0; i < 100 && !full; i++ {
 			full = s.Apply(t.Context(), say(s, numbered(i%5), strings.Repeat("x", 1000+round*700))) != nil
@@ -191,16 +183,14 @@ func TestDiskFullAgainAndAgain(t *testing.T) {
 		}
 		if round%2 == 0 {
 			stop(t, s)
-			again := begin()
+			again := startOn(t, disk, t.Output())
 			same(t, "on a full disk", again, s)
 			s = again
 		}
-		if err := os.Remove(ballast); err != nil {
-			t.Fatal(err)
-		}
+		makeRoom(t, disk)
 		awaitWrite(t, s, numbered(round), "after")
 		stop(t, s)
-		again := begin()
+		again := startOn(t, disk, t.Output())
 		same(t, "with room", again, s)
 		s = again
 	}

@@ -1,17 +1,13 @@
 package nats_test
 
 import (
-	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/zarafa/presence/adapters/nats"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -33,9 +29,7 @@ func TestEngineHangs(t *testing.T) {
 	if err == nil || !strings.Contains(string(output), "failed, and has stopped") {
 		t.Fatalf("the process ended with %v:\n%s", err, output)
 	}
-	if err := os.Remove(filepath.Join(disk, "ballast")); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom(t, disk)
 	again := reopened(t, filepath.Join(disk, "store"))
 	defer stop(t, again)
 	if p, _ := again.Presences(numbered(1)).On(web); !strings.HasPrefix(p.Message, "the last") {
@@ -57,12 +51,7 @@ func journalSize(t *testing.T, dir string) (bytes int) {
 
 // hang makes the engine hang: there has to be room for a part of what it writes when it shortens the journal.
 func hang(t *testing.T, disk string) {
-	cfg := nats.DefaultConfig()
-	cfg.Dir = filepath.Join(disk, "store")
-	s := nats.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := startOn(t, disk, os.Stderr)
 	for range 2 {
 		set(t, s, numbered(1), web, domain.Busy, "first")
 		if err := s.Snapshot(t.Context()); err != nil {
@@ -72,7 +61,7 @@ func hang(t *testing.T, disk string) {
 	const page, left = 4096, 10
 	write := func(size int) (journal int) {
 		awaitWrite(t, s, numbered(1), "the last"+strings.Repeat(".", size))
-		return journalSize(t, cfg.Dir)
+		return journalSize(t, disk)
 	}
 	const usual = 1000
 	before := write(usual - 1)
@@ -81,9 +70,7 @@ func hang(t *testing.T, disk string) {
 	if end := write(usual + page - (next+left)%page); end%page != page-left {
 		t.Fatalf("the journal has %d bytes", end)
 	}
-	if err := os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, 64<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("WriteFile = %v, want a full disk", err)
-	}
+	fillUp(t, disk)
 	t.Logf("Snapshot = %v", s.Snapshot(t.Context()))
 	select {
 	case err := <-s.Failed():

@@ -11,7 +11,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// settleWithin is how long what the servers of a cluster say may not fit together, after an election for example.
+// settleWithin is how long what the engine says may not fit together: after an election in a cluster, for example, or after a full disk.
 const settleWithin = 15 * time.Second
 
 var errMissing = errors.New("something is missing")

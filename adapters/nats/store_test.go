@@ -26,6 +26,12 @@ func TestMain(m *testing.M) {
 // start starts a store, and stops it when the test ends.
 func start(t *testing.T, change func(*nats.Config)) *nats.Store {
 	t.Helper()
+	return startLogging(t, slog.DiscardHandler, change)
+}
+
+// startLogging is start, with what the store says.
+func startLogging(t *testing.T, log slog.Handler, change func(*nats.Config)) *nats.Store {
+	t.Helper()
 	cfg := nats.DefaultConfig()
 	cfg.Dir = t.TempDir()
 	if change != nil {
@@ -34,7 +40,7 @@ func start(t *testing.T, change func(*nats.Config)) *nats.Store {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	s := nats.New(cfg, slog.New(slog.DiscardHandler))
+	s := nats.New(cfg, slog.New(log))
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

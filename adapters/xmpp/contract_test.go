@@ -4,6 +4,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/portstest"
@@ -21,7 +22,7 @@ func TestContract(t *testing.T) {
 				Source:      from(nil),
 				Online:      "alice@example.test",
 				Refused:     from(func(c *Config) { c.Password = "a wrong one" }),
-				Unreachable: from(func(c *Config) { c.Host = listenNot(t) }),
+				Unreachable: from(func(c *Config) { c.Host = freeport.Address(t) }),
 				Silent: func(t *testing.T) ports.Source {
 					return newFake(t, func(_ *fake, conn net.Conn) { hang(conn) }).source(t, nil)
 				},

@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -82,7 +81,7 @@ func TestServerByDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, closed, err := net.SplitHostPort(listenNot(t))
+	_, closed, err := net.SplitHostPort(freeport.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +121,6 @@ func TestSilentDNS(t *testing.T) {
 	if err := begin(t, source).ends(t); !strings.Contains(err.Error(), errSlowLogin.Error()) {
 		t.Errorf("Run returned %v", err)
 	}
-}
-
-// listenNot returns an address where nobody listens.
-func listenNot(t *testing.T) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", freeport.Take(t))
 }
 
 func TestSplitHostPort(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/zarafa/presence/internal/freeport"
 )
 
 func TestGetAndSet(t *testing.T) {
@@ -77,12 +78,7 @@ func TestGetAndSet(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
+	address := freeport.Address(t)
 	got := command(secretEnv, "get", "--http.listen", address, markd)
 	want := "zarafa-presence: cannot reach the daemon at http://" + address + "/: connection refused; is it running?\n"
 	if got.code != 4 || got.stderr != want {

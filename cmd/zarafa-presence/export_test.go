@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -255,12 +255,7 @@ func TestReplaceFile(t *testing.T) {
 
 // A signal ends an export and an import, and nothing half-done is shown as done.
 func TestInterrupted(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = listener.Close()
-	program := start(t, []string{"GORACE=atexit_sleep_ms=0"}, "export", "--store.kind=nats", "--store.url=nats://"+listener.Addr().String())
+	program := start(t, []string{"GORACE=atexit_sleep_ms=0"}, "export", "--store.kind=nats", "--store.url=nats://"+freeport.Address(t))
 	stderr := program.Stderr.(*output)
 	eventually(t, "it waits for a server", func() bool { return strings.Contains(stderr.String(), "store waiting for NATS") })
 	if err := program.Process.Signal(syscall.SIGINT); err != nil {

@@ -35,6 +35,12 @@ func Take(t TB) int {
 	return 0
 }
 
+// Address is Take with the address, for what is told where to listen or, if nothing ever does, where not to find anybody.
+func Address(t TB) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", Take(t))
+}
+
 // keep takes a name that stands for a port, and reports whether nobody had it. A name of Linux's abstract sockets is free again when its process
 // has ended, however that was.
 func keep(t TB, port int) bool {

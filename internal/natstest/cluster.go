@@ -63,10 +63,10 @@ func Start(t testing.TB, options Options) *Cluster {
 	for i := range options.Servers {
 		c.Servers = append(c.Servers, &Server{
 			Name:    fmt.Sprintf("n%d", i+1),
-			Addr:    fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
+			Addr:    freeport.Address(t),
 			cluster: c,
 			dir:     t.TempDir(),
-			monitor: fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
+			monitor: freeport.Address(t),
 		})
 		gossip = append(gossip, freeport.Take(t))
 		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", gossip[i]))

@@ -32,7 +32,7 @@ func (e *ejabberd) prepare(t TB, s *Server) {
 		t.Fatal("ejabberd gives no privilege to an account")
 	}
 	e.account = credential(t, "ejabberd")
-	e.api = fmt.Sprintf("127.0.0.1:%d", freeport.Take(t))
+	e.api = freeport.Address(t)
 	certificate, key := s.Authority.Issue(t, s.Domain)
 	s.write(t, "conf/cert.pem", slices.Concat(certificate, key))
 	s.write(t, "conf/inetrc", []byte("{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1}, [\"localhost\",\"hostalias\"]}.\n"))

@@ -2,7 +2,6 @@ package xmpptest
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -95,8 +94,8 @@ func Start(t TB, kind Kind, options Options) *Server {
 	s := &Server{
 		Kind:      kind,
 		Domain:    Domain,
-		Addr:      fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
-		DirectTLS: fmt.Sprintf("127.0.0.1:%d", freeport.Take(t)),
+		Addr:      freeport.Address(t),
+		DirectTLS: freeport.Address(t),
 		Authority: NewAuthority(t),
 		CAFile:    filepath.Join(dir, "ca.pem"),
 		options:   options,
