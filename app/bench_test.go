@@ -28,8 +28,9 @@ func crowd(i int) string { return fmt.Sprintf("user%07d@mail.example.test", i) }
 // crowdSource is a source on which a million users are online with one device each.
 type crowdSource struct{ told chan struct{} }
 
-func (s *crowdSource) Protocol() domain.Protocol { return chat }
-func (s *crowdSource) StaleAfter() time.Duration { return time.Minute }
+func (s *crowdSource) Describe() domain.Source {
+	return domain.Source{Protocol: chat, StaleAfter: time.Minute}
+}
 func (s *crowdSource) Run(ctx context.Context, seen ports.Observer) error {
 	seen.Connected()
 	for i := range million {
@@ -53,8 +54,8 @@ func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *d
 	b.Helper()
 	d := &daemon{store: memory.New(), expiry: domain.ExpiryPolicy{After: expiry}}
 	var err error
-	updatable := domain.Updatable{Protocol: web, Expiry: d.expiry}
-	if d.presence, err = app.NewPresence(d.store, clock.New(), []domain.Updatable{updatable}, []domain.Protocol{chat}); err != nil {
+	updatable := domain.ClientProtocol{Protocol: web, Expiry: d.expiry}
+	if d.presence, err = app.NewPresence(d.store, clock.New(), []domain.ClientProtocol{updatable}, []domain.Protocol{chat}); err != nil {
 		b.Fatal(err)
 	}
 	supervisor, err := app.NewSupervisor(sources, d.store, d.store, clock.New(), quiet)

@@ -249,20 +249,20 @@ func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
 	expiring(t, func(t *testing.T, _ *app.Presence, store *memory.Store) {
 		var end domain.Timestamp
 		for _, after := range []time.Duration{10 * time.Minute, 30 * time.Minute, 20 * time.Minute} {
-			old, _ := store.Presences(mark).On(domain.Manual)
+			old, _ := store.Presences(mark).On(domain.MustProtocol("manual"))
 			now := clock.New().Now()
 			end = now.Add(after)
-			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{}, now).HoldUntil(end)
+			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{Vanishes: true}, now).HoldUntil(end)
 			if err := store.Apply(t.Context(), []ports.Write{{User: mark, Old: old, New: next}}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
 		}
-		set, _ := store.Presences(mark).On(domain.Manual)
+		set, _ := store.Presences(mark).On(domain.MustProtocol("manual"))
 		watch := store.Watch(set.Revision)
 		defer watch.Close()
 		changes, err := watch.Next(t.Context())
-		if err != nil || len(changes) != 1 || !changes[0].Presence.Gone || store.Presences(mark) != nil {
+		if err != nil || len(changes) != 1 || !changes[0].Presence.Removed || store.Presences(mark) != nil {
 			t.Errorf("announced %+v, %v; stored is %+v", changes, err, store.Presences(mark))
 		}
 		if late := time.Since(end.Time()); late <= 0 || late > time.Second {

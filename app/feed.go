@@ -13,12 +13,15 @@ var _ ports.Feed = (*Feed)(nil)
 
 // Feed implements ports.Feed over a store.
 type Feed struct {
-	store ports.Store
-	clock ports.Clock
+	store      ports.Store
+	clock      ports.Clock
+	precedence domain.Precedence
 }
 
 // NewFeed makes the use case.
-func NewFeed(store ports.Store, clock ports.Clock) *Feed { return &Feed{store: store, clock: clock} }
+func NewFeed(store ports.Store, clock ports.Clock, precedence domain.Precedence) *Feed {
+	return &Feed{store: store, clock: clock, precedence: precedence}
+}
 
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.store.Revision() }
@@ -44,7 +47,8 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	// The removals first: what is removed in between has a greater revision than any that is returned, and comes as a change.
 	last, forgotten := f.store.LastRemoval(user)
 	presences := f.store.Presences(user)
-	return domain.State{User: user, Revision: max(last, newest(presences)), Presences: presences.At(now)}, forgotten
+	revision, presences := max(last, newest(presences)), presences.At(now)
+	return domain.State{User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences)}, forgotten
 }
 
 // newest returns the greatest revision of some presences.

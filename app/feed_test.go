@@ -16,13 +16,13 @@ import (
 )
 
 // feed is the use case over the fixture's store.
-func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store, f.clock) }
+func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store, f.clock, domain.Precedence{}) }
 
 // newManualFixture is a fixture in which clients may also set what they want by hand.
 func newManualFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
-	presence, err := app.NewPresence(f.store, f.clock, []domain.Updatable{spreed, {Protocol: domain.Manual}}, []domain.Protocol{chat})
+	presence, err := app.NewPresence(f.store, f.clock, []domain.ClientProtocol{spreed, {Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}}}, []domain.Protocol{chat})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestWhatIsSetByHand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, there := f.store.Presences(mark).On(domain.Manual); there {
+	if _, there := f.store.Presences(mark).On(domain.MustProtocol("manual")); there {
 		t.Error("what was taken away is stored")
 	}
 }

@@ -23,13 +23,13 @@ type Presence struct {
 
 // rule says what clients may do with a protocol.
 type rule struct {
-	updatable domain.Updatable // its Protocol is set for read-only ones too
+	updatable domain.ClientProtocol // its Protocol is set for read-only ones too
 	readOnly  bool
 }
 
 // NewPresence makes the use case for the protocols that clients may update and those they may only read. A protocol that is
 // named twice is an error.
-func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Updatable, readOnly []domain.Protocol) (*Presence, error) {
+func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
 	p := &Presence{store: store, clock: clock, protocols: make(map[string]rule)}
 	add := func(r rule) error {
 		name := r.updatable.Protocol.String()
@@ -48,7 +48,7 @@ func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Updat
 		}
 	}
 	for _, protocol := range readOnly {
-		if err := add(rule{updatable: domain.Updatable{Protocol: protocol}, readOnly: true}); err != nil {
+		if err := add(rule{updatable: domain.ClientProtocol{Protocol: protocol}, readOnly: true}); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +86,7 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 			answers = append(answers, presences)
 		}
 		for i, presences := range answers[begin:] {
-			if presences.Expired(now) {
+			if !presences.HoldAt(now) {
 				answers[begin+i] = presences.At(now)
 			}
 		}

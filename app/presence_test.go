@@ -32,7 +32,7 @@ var (
 	chat      = domain.MustProtocol("xmpp")
 	asMark    = domain.Principal{User: mark}
 	asService = domain.Principal{User: "service@zarafa.com", Any: true}
-	spreed    = domain.Updatable{Protocol: web, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}
+	spreed    = domain.ClientProtocol{Protocol: web, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}
 	quiet     = slog.New(slog.DiscardHandler)
 )
 
@@ -57,7 +57,7 @@ func newFixture(t *testing.T) *fixture {
 
 func newPresence(t *testing.T, store ports.Store, clock ports.Clock) *app.Presence {
 	t.Helper()
-	presence, err := app.NewPresence(store, clock, []domain.Updatable{spreed}, []domain.Protocol{chat})
+	presence, err := app.NewPresence(store, clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,11 +340,11 @@ func TestUpdateOfNothingAsksNobody(t *testing.T) {
 
 func TestProtocolsAreDistinctAndNamed(t *testing.T) {
 	for name, protocols := range map[string][]domain.Protocol{"twice": {web}, "nameless": {{}}} {
-		if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.Updatable{spreed}, protocols); err == nil {
+		if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.ClientProtocol{spreed}, protocols); err == nil {
 			t.Errorf("a protocol that is %s is accepted", name)
 		}
 	}
-	if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.Updatable{spreed, spreed}, nil); err == nil {
+	if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.ClientProtocol{spreed, spreed}, nil); err == nil {
 		t.Error("an updatable protocol that is there twice is accepted")
 	}
 }

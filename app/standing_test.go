@@ -95,8 +95,7 @@ func TestSourcesOfOtherDaemonsAreOnStandby(t *testing.T) {
 		var sources []ports.Source
 		for _, name := range []string{"xmpp", "irc"} {
 			source := mocks.NewMockSource(control)
-			source.EXPECT().Protocol().Return(domain.MustProtocol(name)).AnyTimes()
-			source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+			source.EXPECT().Describe().Return(domain.Source{Protocol: domain.MustProtocol(name), StaleAfter: staleAfter}).AnyTimes()
 			source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(func(ctx context.Context, seen ports.Observer) error {
 				seen.Connected()
 				seen.Report(online(anna, "phone", domain.Busy, ""))

@@ -39,14 +39,14 @@ var _ ports.Sources = (*Supervisor)(nil)
 func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
 	seen := make(map[domain.Protocol]bool)
 	for _, source := range sources {
-		if seen[source.Protocol()] {
-			return nil, fmt.Errorf("protocol %s has two sources", source.Protocol())
+		if seen[source.Describe().Protocol] {
+			return nil, fmt.Errorf("protocol %s has two sources", source.Describe().Protocol)
 		}
-		seen[source.Protocol()] = true
+		seen[source.Describe().Protocol] = true
 	}
 	s := &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}
 	for _, source := range sources {
-		s.standings = append(s.standings, newStanding(source.Protocol(), clock))
+		s.standings = append(s.standings, newStanding(source.Describe().Protocol, clock))
 	}
 	return s, nil
 }
@@ -67,7 +67,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 	for i, source := range s.sources {
 		standing := s.standings[i]
 		running.Go(func() {
-			s.leases.Hold(ctx, source.Protocol().String(), func(ctx context.Context) { s.supervise(ctx, source, standing) })
+			s.leases.Hold(ctx, source.Describe().Protocol.String(), func(ctx context.Context) { s.supervise(ctx, source, standing) })
 		})
 	}
 	running.Wait()
@@ -76,7 +76,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 // supervise runs one source again and again.
 func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standing *standing) {
 	defer standing.enter(domain.SourceStandby)
-	log := s.log.With("protocol", source.Protocol())
+	log := s.log.With("protocol", source.Describe().Protocol)
 	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, standing, log)
@@ -117,7 +117,7 @@ func retryDelay(failures int, err error) time.Duration {
 // runOnce is one Run of a source, and what has to follow it. It returns how long the connection held.
 func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing *standing, log *slog.Logger) (time.Duration, error) {
 	standing.enter(domain.SourceConnecting)
-	recorder := newRecorder(source.Protocol(), s.store, s.clock, standing, log)
+	recorder := newRecorder(source.Describe().Protocol, s.store, s.clock, standing, log)
 	recording, stop := context.WithCancel(ctx)
 	var recorded sync.WaitGroup
 	recorded.Go(func() { recorder.record(recording) })
@@ -142,7 +142,7 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing 
 // markStale flags all presences of a source that is not connected.
 func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
 	now := s.clock.Now()
-	protocol := source.Protocol()
+	protocol := source.Describe().Protocol
 	var keys []presenceKey
 	s.store.Each(func(user domain.UserID, presences domain.Presences) bool {
 		if p, known := presences.On(protocol); known && !p.Stale {
@@ -154,7 +154,7 @@ func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *sl
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}
-		return p.MarkStale(source.StaleAfter(), now)
+		return p.MarkStale(source.Describe().StalePolicy(), now)
 	})
 	if err != nil {
 		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)

@@ -39,8 +39,7 @@ func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{store: &failingStore{Store: memory.New()}, runs: make(chan ports.Observer), lose: make(chan error)}
 		source := mocks.NewMockSource(gomock.NewController(t))
-		source.EXPECT().Protocol().Return(chat).AnyTimes()
-		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
 		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
 		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store, s.store, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
 		if err != nil {
@@ -276,8 +275,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		source := mocks.NewMockSource(gomock.NewController(t))
-		source.EXPECT().Protocol().Return(chat).AnyTimes()
-		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
 		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, seen ports.Observer) error {
 			cancel()
 			synctest.Wait()
@@ -297,7 +295,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 
 func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
 	source := mocks.NewMockSource(gomock.NewController(t))
-	source.EXPECT().Protocol().Return(chat).AnyTimes()
+	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
 	if _, err := app.NewSupervisor([]ports.Source{source, source}, memory.New(), memory.New(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
 		t.Errorf("err = %v, want one that names xmpp", err)
 	}
@@ -342,8 +340,7 @@ func TestOnlyTheHolderOfTheLeaseCollects(t *testing.T) {
 			work(lease)
 			<-ctx.Done()
 		})
-		source.EXPECT().Protocol().Return(chat).AnyTimes()
-		source.EXPECT().StaleAfter().Return(staleAfter).AnyTimes()
+		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
 		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(func(ctx context.Context, seen ports.Observer) error {
 			runs <- seen
 			<-ctx.Done()

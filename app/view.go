@@ -118,7 +118,7 @@ func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 		s := &next.seen[i]
 		holds := s.look(v.presence.store, v.list.users[i])
 		next.narrow(s.presences)
-		if holds && !s.presences.Expired(at) && !s.presences.Expired(v.at) {
+		if holds && s.presences.HoldAt(at) && s.presences.HoldAt(v.at) {
 			continue
 		}
 		next.found[i] = s.presences.At(at)

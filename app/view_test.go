@@ -163,7 +163,7 @@ func TestViewProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := &fixture{store: memory.New(), clock: &fixedClock{start}}
 		var err error
-		if f.Presence, err = app.NewPresence(f.store, f.clock, []domain.Updatable{spreed}, []domain.Protocol{chat}); err != nil {
+		if f.Presence, err = app.NewPresence(f.store, f.clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat}); err != nil {
 			t.Fatal(err)
 		}
 		user := rapid.Custom(func(t *rapid.T) domain.UserID {
@@ -178,7 +178,7 @@ func TestViewProperties(t *testing.T) {
 			"write": func(t *rapid.T) {
 				id, protocol := user.Draw(t, "user"), rapid.SampledFrom([]domain.Protocol{web, chat}).Draw(t, "protocol")
 				old, known := f.store.Presences(id).On(protocol)
-				next := old.MarkStale(time.Minute, f.clock.now)
+				next := old.MarkStale(domain.ExpiryPolicy{After: time.Minute}, f.clock.now)
 				if known && rapid.Bool().Draw(t, "remove") {
 					next = old.Remove(f.clock.now)
 				}
@@ -242,7 +242,7 @@ func TestConcurrentRefreshes(t *testing.T) {
 					return
 				}
 				v, _ = v.Refresh()
-				if got, _ := v.Presences()[i].On(chat); next.Gone != (len(v.Presences()[i]) == 0) || got.Message != next.Message {
+				if got, _ := v.Presences()[i].On(chat); next.Removed != (len(v.Presences()[i]) == 0) || got.Message != next.Message {
 					t.Errorf("after writing %+v the view shows %+v", next, v.Presences()[i])
 					return
 				}

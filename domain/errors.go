@@ -14,6 +14,7 @@ var (
 	ErrInvalidUser     = errors.New("invalid user")
 	ErrUnknownProtocol = errors.New("unknown protocol")
 	ErrInvalidProtocol = errors.New("invalid protocol name")
+	ErrInvalidDevice   = errors.New("invalid device")
 	ErrUnknownStatus   = errors.New("unknown status")
 	ErrInvalidMessage  = errors.New("invalid message")
 	ErrInvalidUntil    = errors.New("invalid end")
@@ -32,6 +33,7 @@ const (
 	FieldStatus
 	FieldMessage
 	FieldUntil
+	FieldDevice
 )
 
 // Problem says what is wrong with one entry of a request.

@@ -62,11 +62,11 @@ func TestRepetitionAfterExpiryIsAChange(t *testing.T) {
 
 func TestStale(t *testing.T) {
 	p := domain.Presence{Protocol: xmpp}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
-	stale := p.MarkStale(time.Minute, start+10)
+	stale := p.MarkStale(domain.ExpiryPolicy{After: time.Minute}, start+10)
 	if !stale.Stale || stale.Status != domain.Busy || stale.Message != "phone" || !p.Differs(stale) {
 		t.Errorf("right after the link was lost: %+v", stale)
 	}
-	if again := stale.MarkStale(time.Minute, start+20); again != stale {
+	if again := stale.MarkStale(domain.ExpiryPolicy{After: time.Minute}, start+20); again != stale {
 		t.Errorf("marking twice moves the deadline: %+v", again)
 	}
 	if gone := stale.At(stale.Expires + 1); gone.Status != domain.Unavailable || !gone.Stale {
@@ -76,7 +76,7 @@ func TestStale(t *testing.T) {
 	if back.Stale || back.Expires != 0 || back.Since != start || !stale.Differs(back) {
 		t.Errorf("confirmed by the source: %+v", back)
 	}
-	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(time.Minute, start)
+	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(domain.ExpiryPolicy{After: time.Minute}, start)
 	if !offline.Stale || offline.Expires != 0 {
 		t.Errorf("who is unavailable need not expire: %+v", offline)
 	}
@@ -102,7 +102,7 @@ func TestComingBackAfterAnUnnoticedExpiryIsAChange(t *testing.T) {
 
 func TestRemove(t *testing.T) {
 	p := domain.Presence{Protocol: xmpp, Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
-	want := domain.Presence{Protocol: xmpp, Revision: 7, Since: start + 1, Updated: start + 1, Gone: true}
+	want := domain.Presence{Protocol: xmpp, Revision: 7, Since: start + 1, Updated: start + 1, Removed: true}
 	if got := p.Remove(start + 1); got != want || !p.Differs(got) {
 		t.Errorf("Remove = %+v, want %+v", got, want)
 	}
@@ -243,15 +243,16 @@ func TestPresencesAtDoesNotAllocateUnlessSomethingExpired(t *testing.T) {
 	}
 }
 
-// TestWhatAPersonHasSetEnds: after its end it is as if it had never been set, and until then its end is part of what it says.
-func TestWhatAPersonHasSetEnds(t *testing.T) {
-	none := domain.Presence{Protocol: domain.Manual}
-	set := none.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, 10).HoldUntil(20)
+// TestWhatVanishes: after its end it is as if it had never been set, and an end that was asked for is part of what it says.
+func TestWhatVanishes(t *testing.T) {
+	none := domain.Presence{Protocol: manual}
+	policy := domain.ExpiryPolicy{Vanishes: true}
+	set := none.Observe(domain.Unavailable, "", policy, 10).HoldUntil(20)
 	set.Revision = 7
 	if got := set.At(20); got != set {
 		t.Errorf("at its last moment it is %+v, want %+v", got, set)
 	}
-	if got := set.At(21); !got.Gone || got.Revision != 7 || got.Since != 20 {
+	if got := set.At(21); !got.Removed || got.Revision != 7 || got.Since != 20 {
 		t.Errorf("after its end it is %+v, want it gone since then", got)
 	}
 	other := domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: domain.Away}
@@ -261,7 +262,65 @@ func TestWhatAPersonHasSetEnds(t *testing.T) {
 	if !set.Differs(set.HoldUntil(30)) {
 		t.Error("another end is no change")
 	}
-	if again := set.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, 25); again.Gone || again.Since != 25 || again.Expires != 0 {
+	if again := set.Observe(domain.Unavailable, "", policy, 25); again.Removed || again.Since != 25 || again.Expires != 0 || again.Fixed {
 		t.Errorf("set again it is %+v, want it there since then, for ever", again)
+	}
+}
+
+// TestStaleVanishes: a source of which an absent user says nothing leaves nothing when its link was lost for too long.
+func TestStaleVanishes(t *testing.T) {
+	source := domain.Source{StaleAfter: 10, Absent: domain.AbsentNothing}
+	p := domain.Presence{Protocol: a}.Observe(domain.Busy, "in a meeting", domain.ExpiryPolicy{}, start).MarkStale(source.StalePolicy(), start)
+	if got := p.At(start + 10); got.Status != domain.Busy || !got.Stale {
+		t.Errorf("before the end: %+v", got)
+	}
+	if got := p.At(start + 11); !got.Removed {
+		t.Errorf("after the end: %+v, want nothing", got)
+	}
+}
+
+// TestDevicesOfAClientProtocol: each has its own end, the strongest status wins, and the newest device that has it gives the message.
+func TestDevicesOfAClientProtocol(t *testing.T) {
+	policy := domain.ExpiryPolicy{After: 100}
+	on := func(name string, status domain.Status, message string, at domain.Timestamp) domain.Presence {
+		device, err := domain.ParseDeviceID(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := domain.Presence{Protocol: spreed, Device: device}.Observe(status, message, policy, at)
+		p.Revision = domain.Revision(at)
+		return p
+	}
+	ps := domain.Presences{}.With(on("desk", domain.Available, "at the desk", start)).With(on("laptop", domain.Busy, "presenting", start+50)).
+		With(on("phone", domain.Busy, "calling", start+60)).With(domain.Presence{Protocol: xmpp, Status: domain.Away})
+	want := func(now domain.Timestamp, status domain.Status, message string) {
+		t.Helper()
+		got := ps.At(now)
+		p, known := got.On(spreed)
+		if len(got) != 2 || !known || p.Status != status || p.Message != message || p.Updated != start+60 || p.Revision != domain.Revision(start+60) {
+			t.Errorf("after %d: %+v, want %v %q", now-start, got, status, message)
+		}
+	}
+	want(start+70, domain.Busy, "calling")
+	ps = ps.With(on("phone", domain.Unavailable, "", start+60))
+	want(start+100, domain.Busy, "presenting")
+	ps = ps.With(on("laptop", domain.Busy, "presenting", start))
+	want(start+101, domain.Unavailable, "")
+	desk, _ := domain.ParseDeviceID("desk")
+	if p, known := ps.Of(spreed, desk); !known || p.Message != "at the desk" {
+		t.Errorf("the desk says %+v", p)
+	}
+}
+
+func TestParseDeviceID(t *testing.T) {
+	for _, name := range []string{"", "Firefox on the desk", "7f3a", strings.Repeat("x", domain.MaxDeviceID)} {
+		if got, err := domain.ParseDeviceID(name); got.String() != name || err != nil {
+			t.Errorf("ParseDeviceID(%q) = %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"a\nb", "\xff", strings.Repeat("x", domain.MaxDeviceID+1)} {
+		if _, err := domain.ParseDeviceID(name); !errors.Is(err, domain.ErrInvalidDevice) {
+			t.Errorf("ParseDeviceID(%q) = %v, want ErrInvalidDevice", name, err)
+		}
 	}
 }

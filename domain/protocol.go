@@ -37,9 +37,6 @@ func MustProtocol(name string) Protocol {
 	return protocol
 }
 
-// Manual is the protocol of what people set themselves, "busy until three": it wins over all others for as long as it is there.
-var Manual = MustProtocol("manual")
-
 // String returns the name, empty for the zero value.
 func (p Protocol) String() string {
 	if p == (Protocol{}) {
@@ -56,21 +53,20 @@ func (p Protocol) Compare(q Protocol) int {
 	return cmp.Compare(p.String(), q.String())
 }
 
-// Updatable describes a protocol whose presence clients set themselves, e.g. spreed. All other protocols are read-only for
-// clients.
-type Updatable struct {
+// ClientProtocol is a protocol whose presence clients set themselves, e.g. spreed. All other protocols are read-only for clients.
+type ClientProtocol struct {
 	Protocol Protocol
 	Expiry   ExpiryPolicy
 }
 
 // CheckUntil refuses, with an ErrInvalidUntil, a last moment that has passed, or that is later than a presence of the protocol holds.
-func (u Updatable) CheckUntil(until, now Timestamp) error {
-	latest := u.Expiry.Expires(now)
+func (c ClientProtocol) CheckUntil(until, now Timestamp) error {
+	latest := c.Expiry.Expires(now)
 	switch {
 	case until <= now:
 		return fmt.Errorf("%w %s: it has passed", ErrInvalidUntil, until)
 	case latest != 0 && until > latest:
-		return fmt.Errorf("%w %s: a presence on %s holds for %v at most", ErrInvalidUntil, until, u.Protocol, u.Expiry.After)
+		return fmt.Errorf("%w %s: a presence on %s holds for %v at most", ErrInvalidUntil, until, c.Protocol, c.Expiry.After)
 	}
 	return nil
 }

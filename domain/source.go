@@ -1,6 +1,30 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// Source describes a source of presences: an adapter that collects those of one protocol in the background.
+type Source struct {
+	Protocol   Protocol      // which no other source has
+	StaleAfter time.Duration // how long presences are kept after the link was lost
+	Absent     Absence       // what is left of users that the source does not report
+}
+
+// Absence says what becomes of a user's presence on a protocol that knows the user but reports no device.
+type Absence uint8
+
+// What absence means.
+const (
+	AbsentUnavailable Absence = iota // the user is unavailable, as on XMPP
+	AbsentNothing                    // the protocol says nothing of the user, as a calendar outside of meetings
+)
+
+// StalePolicy returns what ends a presence of the source after the link was lost.
+func (s Source) StalePolicy() ExpiryPolicy {
+	return ExpiryPolicy{After: s.StaleAfter, Vanishes: s.Absent == AbsentNothing}
+}
 
 // SourceState says how a source of presences is doing.
 type SourceState uint8

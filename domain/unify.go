@@ -17,27 +17,47 @@ type Reason uint8
 const (
 	NobodyKnows Reason = iota // there is no presence
 	OnlyOne                   // there is no other
-	SetByHand                 // it is what the person has set
+	Preferred                 // an entry of the precedence list names it
 	Strongest                 // its status takes precedence
 	Latest                    // among those with the same status it changed last
 	FirstByName               // and these changed at the same moment
 )
 
-var reasonNames = [...]string{NobodyKnows: "unknown", OnlyOne: "only", SetByHand: "manual", Strongest: "strongest", Latest: "latest", FirstByName: "first"}
+var reasonNames = [...]string{NobodyKnows: "unknown", OnlyOne: "only", Preferred: "precedence", Strongest: "strongest", Latest: "latest", FirstByName: "first"}
 
 // String returns the reason in one word.
 func (r Reason) String() string { return reasonNames[r] }
 
-// Unify makes one answer of a user's presences, which must be as they are now (Presences.At). What the person has set by hand wins over
-// everything else. Else the strongest status does: busy, then available, then away, then unavailable. Among equals it is the one that
-// changed last, then the first by name.
-func Unify(ps Presences) Unified {
+// Precedence lists what decides before strength does, the first entry first.
+type Precedence []Preference
+
+// Preference is an entry of a Precedence: a protocol, or one status of a protocol.
+type Preference struct {
+	Protocol Protocol
+	Status   Status // only what has this status counts, unless Any is set
+	Any      bool   // the protocol counts with any status
+}
+
+// rank returns the place of the first entry that matches p, or the length of the list.
+func (list Precedence) rank(p *Presence) int {
+	for i, entry := range list {
+		if entry.Protocol == p.Protocol && (entry.Any || entry.Status == p.Status) {
+			return i
+		}
+	}
+	return len(list)
+}
+
+// Unify makes one answer of a user's presences, which must be as they are now (Presences.At). The one that the precedence list names first
+// decides. If it names none, the strongest status does: busy, then available, then away, then unavailable. Among equals it is the one
+// that changed last, then the first by name.
+func (list Precedence) Unify(ps Presences) Unified {
 	if len(ps) == 0 {
 		return Unified{}
 	}
 	best, reason := &ps[0], OnlyOne
 	for i := 1; i < len(ps); i++ {
-		better, why := ps[i].outranks(best)
+		better, why := list.outranks(&ps[i], best)
 		if better {
 			best = &ps[i]
 			reason = why
@@ -45,17 +65,18 @@ func Unify(ps Presences) Unified {
 			reason = max(reason, why)
 		}
 	}
-	if len(ps) > 1 && best.Protocol == Manual {
-		reason = SetByHand
+	if len(ps) > 1 && list.rank(best) < len(list) {
+		reason = Preferred
 	}
 	return Unified{Status: best.Status, Message: best.Message, By: best.Protocol, Reason: reason, Since: best.Since, Stale: best.Stale}
 }
 
 // outranks reports whether p, which comes after q by its protocol's name, stands for both, and which rule decided that.
-func (p *Presence) outranks(q *Presence) (bool, Reason) {
+func (list Precedence) outranks(p, q *Presence) (bool, Reason) {
+	left, right := list.rank(p), list.rank(q)
 	switch {
-	case p.Protocol == Manual || q.Protocol == Manual:
-		return p.Protocol == Manual, SetByHand
+	case left != right:
+		return left < right, Preferred
 	case p.Status != q.Status:
 		return p.Status > q.Status, Strongest
 	case p.Since != q.Since:

@@ -9,6 +9,12 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
+// byHandFirst is the precedence of a site that has configured none.
+var (
+	manual      = domain.MustProtocol("manual")
+	byHandFirst = domain.Precedence{{Protocol: manual, Any: true}}
+)
+
 func TestUnify(t *testing.T) {
 	tests := []struct {
 		name string
@@ -28,19 +34,47 @@ func TestUnify(t *testing.T) {
 			domain.Unified{Status: domain.Busy, Message: "phone", By: xmpp, Reason: domain.Latest, Since: 2}},
 		{"then the first by name", domain.Presences{{Protocol: spreed, Status: domain.Busy, Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 1}},
 			domain.Unified{Status: domain.Busy, By: spreed, Reason: domain.FirstByName, Since: 1}},
-		{"what the person has set wins", domain.Presences{{Protocol: domain.Manual, Status: domain.Away, Message: "lunch", Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 2}},
-			domain.Unified{Status: domain.Away, Message: "lunch", By: domain.Manual, Reason: domain.SetByHand, Since: 1}},
-		{"also from behind", domain.Presences{{Protocol: domain.MustProtocol("irc"), Status: domain.Busy, Since: 2}, {Protocol: domain.Manual, Since: 1}},
-			domain.Unified{By: domain.Manual, Reason: domain.SetByHand, Since: 1}},
-		{"nothing but what the person has set", domain.Presences{{Protocol: domain.Manual, Status: domain.Busy, Since: 1}},
-			domain.Unified{Status: domain.Busy, By: domain.Manual, Reason: domain.OnlyOne, Since: 1}},
+		{"what the person has set wins", domain.Presences{{Protocol: manual, Status: domain.Away, Message: "lunch", Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 2}},
+			domain.Unified{Status: domain.Away, Message: "lunch", By: manual, Reason: domain.Preferred, Since: 1}},
+		{"also from behind", domain.Presences{{Protocol: domain.MustProtocol("irc"), Status: domain.Busy, Since: 2}, {Protocol: manual, Since: 1}},
+			domain.Unified{By: manual, Reason: domain.Preferred, Since: 1}},
+		{"nothing but what the person has set", domain.Presences{{Protocol: manual, Status: domain.Busy, Since: 1}},
+			domain.Unified{Status: domain.Busy, By: manual, Reason: domain.OnlyOne, Since: 1}},
 		{"the rule that tells it from the nearest", domain.Presences{{Protocol: domain.MustProtocol("irc"), Status: domain.Away, Since: 9}, {Protocol: spreed, Status: domain.Busy, Since: 1},
 			{Protocol: xmpp, Status: domain.Busy, Since: 2}}, domain.Unified{Status: domain.Busy, By: xmpp, Reason: domain.Latest, Since: 2}},
 	}
 	for _, test := range tests {
-		if got := domain.Unify(test.ps); got != test.want {
+		if got := byHandFirst.Unify(test.ps); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
+	}
+}
+
+// TestPrecedence: an entry may name one status of a protocol, the first entry that matches decides, and strength among what none matches.
+func TestPrecedence(t *testing.T) {
+	calendar := domain.MustProtocol("calendar")
+	list := domain.Precedence{{Protocol: manual, Status: domain.Busy}, {Protocol: calendar, Status: domain.Away}, {Protocol: manual, Any: true}}
+	busy, away := domain.Presence{Protocol: manual, Status: domain.Busy}, domain.Presence{Protocol: manual, Status: domain.Away}
+	holiday, meeting := domain.Presence{Protocol: calendar, Status: domain.Away}, domain.Presence{Protocol: calendar, Status: domain.Busy}
+	online := domain.Presence{Protocol: xmpp, Status: domain.Available}
+	tests := []struct {
+		ps     domain.Presences
+		by     domain.Protocol
+		reason domain.Reason
+	}{
+		{domain.Presences{holiday, busy, online}, manual, domain.Preferred},
+		{domain.Presences{holiday, away, online}, calendar, domain.Preferred},
+		{domain.Presences{meeting, away, online}, manual, domain.Preferred},
+		{domain.Presences{meeting, online}, calendar, domain.Strongest},
+		{domain.Presences{holiday, online}, calendar, domain.Preferred},
+	}
+	for _, test := range tests {
+		if got := list.Unify(test.ps); got.By != test.by || got.Reason != test.reason {
+			t.Errorf("of %+v %v decided, because of %v; want %v, %v", test.ps, got.By, got.Reason, test.by, test.reason)
+		}
+	}
+	if got := (domain.Precedence{}).Unify(domain.Presences{away, online}); got.By != xmpp || got.Reason != domain.Strongest {
+		t.Errorf("without a list %+v", got)
 	}
 }
 
@@ -51,7 +85,7 @@ func TestUnifyProperties(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "protocols") {
 			ps = ps.With(anyPresence.Draw(t, "presence"))
 		}
-		got := domain.Unify(ps)
+		got := byHandFirst.Unify(ps)
 		by, known := ps.On(got.By)
 		if !known || by.Status != got.Status || by.Message != got.Message || by.Since != got.Since {
 			t.Fatalf("%+v is not what %s says: %+v", got, got.By, by)

@@ -5,6 +5,7 @@ package domain
 type Update struct {
 	User     string
 	Protocol string
+	Device   string // which of the user's devices says so; empty: they are not told apart
 	Status   string
 	Message  string
 	Until    Timestamp // the last moment at which it is to hold; zero: as long as the protocol's presences do

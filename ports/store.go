@@ -11,9 +11,6 @@ var (
 	// ErrConflict says that a presence is no longer what a Write expected. Nothing was written; read again and retry.
 	ErrConflict = errors.New("the presence has changed meanwhile")
 
-	// ErrUnavailable says that the store can take no writes now; the same call may succeed later. Reads still work.
-	ErrUnavailable = errors.New("the store cannot take writes now")
-
 	// ErrCompacted says that the store no longer knows everything that happened after the revision from which a watch was to go
 	// on: the watcher has to begin anew, with what is there.
 	ErrCompacted = errors.New("the revision is too old to go on from")

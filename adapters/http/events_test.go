@@ -223,7 +223,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	brief := &running{tokens: tokens, presence: r.presence, store: r.store}
-	brief.Server = startServer(t, localConfig(), r.presence, app.NewFeed(r.store, clock.New()), tokens, io.Discard)
+	brief.Server = startServer(t, localConfig(), r.presence, app.NewFeed(r.store, clock.New(), domain.Precedence{}), tokens, io.Discard)
 	began := time.Now()
 	brief.watch(t, mark, "GET", "/v1/events?user="+mark, "").until(t, `data: {"reason":"expired"}`)
 	if took := time.Since(began); took > 5*time.Second {

@@ -46,7 +46,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 func TestLoading(t *testing.T) {
 	var loaded loading
 	tokens, store := newTokens(t), memory.New()
-	server := http.New(localConfig(), newPresence(t, store), app.NewFeed(store, clock.New()), nil, &loaded, tokens, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), newPresence(t, store), app.NewFeed(store, clock.New(), domain.Precedence{}), nil, &loaded, tokens, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func startPair(t tester) *pair {
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}}
 	store := memory.New()
 	presence, err := app.NewPresence(store, p.clock,
-		[]domain.Updatable{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}}, []domain.Protocol{xmpp})
+		[]domain.ClientProtocol{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}}, []domain.Protocol{xmpp})
 	if err != nil {
 		t.Fatal(err)
 	}

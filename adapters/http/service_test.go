@@ -115,7 +115,7 @@ var (
 func newPresence(t tester, store ports.Store) *app.Presence {
 	t.Helper()
 	presence, err := app.NewPresence(store, clock.New(),
-		[]domain.Updatable{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}},
+		[]domain.ClientProtocol{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}},
 		[]domain.Protocol{xmpp})
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func startOn(t tester, store ports.Store) *running {
 func startWith(t tester, cfg http.Config, store ports.Store) *running {
 	t.Helper()
 	r := &running{tokens: newTokens(t), presence: newPresence(t, store), store: store, log: new(logged)}
-	r.Server = startServer(t, cfg, r.presence, app.NewFeed(store, clock.New()), r.tokens, r.log)
+	r.Server = startServer(t, cfg, r.presence, app.NewFeed(store, clock.New(), domain.Precedence{}), r.tokens, r.log)
 	return r
 }
 

@@ -1,10 +1,16 @@
-// Package manual is the protocol of what people set themselves, such as "busy until three", in a page or with the command line. While
-// it lasts it wins over all other protocols (domain.Unify); it ends at the time that came with it, or when it is taken away.
+// Package manual is the protocol of what people set themselves, such as "busy until three", in a page or with the command line. It usually
+// comes first in the precedence list; it ends at the time that came with it, or when it is taken away.
 //
 // Package wiring calls it.
 package manual
 
 import "github.com/zarafa/presence/domain"
 
-// New returns the protocol: clients may update it, and a presence holds until it is changed or ends as its update said.
-func New(Config) domain.Updatable { return domain.Updatable{Protocol: domain.Manual} }
+// Protocol is the name of the protocol in the API and in the configuration.
+var Protocol = domain.MustProtocol("manual")
+
+// New returns the protocol: clients may update it, and a presence holds until it is changed or ends as its update said. Then nothing is
+// left of it: it says nothing any more about whether that person can be reached.
+func New(Config) domain.ClientProtocol {
+	return domain.ClientProtocol{Protocol: Protocol, Expiry: domain.ExpiryPolicy{Vanishes: true}}
+}

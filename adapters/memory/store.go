@@ -56,7 +56,7 @@ func (*Store) Hold(ctx context.Context, _ string, work func(context.Context)) { 
 // put carries out a write whose Old is what is stored.
 func (s *Store) put(w *ports.Write) {
 	known := w.Old.Revision != 0
-	if w.New.Gone && !known {
+	if w.New.Removed && !known {
 		return
 	}
 	next := w.New

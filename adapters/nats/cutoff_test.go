@@ -69,7 +69,7 @@ func TestWhoWasCutOffCatchesUp(t *testing.T) {
 	gate.Open()
 	converge(t, free, gated)
 	seen := map[domain.UserID]domain.Presence{}
-	for last := domain.Revision(0); last < highest(free) || len(seen) < 10 || !seen[numbered(0)].Gone; {
+	for last := domain.Revision(0); last < highest(free) || len(seen) < 10 || !seen[numbered(0)].Removed; {
 		changes, err := w.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ func (s *Store) apply(sequence uint64, first int, records []record) bool {
 // show makes a record visible. Without a revision it is a change, which gets one. The replica's lock is held.
 func (s *Store) show(r *record, version uint64) {
 	p := r.presence
-	if p.Revision == 0 || p.Gone {
+	if p.Revision == 0 || p.Removed {
 		p.Revision = domain.Revision(version)
 	}
 	s.PutVersion(r.user, p, version)

@@ -43,7 +43,7 @@ func (s *Store) Changes(ctx context.Context) (changes map[domain.UserID]int, rej
 				return
 			}
 			for _, r := range records {
-				if r.presence.Revision == 0 || r.presence.Gone {
+				if r.presence.Revision == 0 || r.presence.Removed {
 					changes[r.user]++
 				}
 			}

@@ -108,7 +108,7 @@ func (s *Store) empty() {
 	defer s.Unlock()
 	for _, held := range s.Collect() {
 		held.Each(func(user domain.UserID, p domain.Presence, version uint64) {
-			p.Gone = true
+			p.Removed = true
 			s.PutVersion(user, p, version)
 		})
 	}

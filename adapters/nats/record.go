@@ -50,7 +50,7 @@ func appendRecord(dst []byte, r *record) []byte {
 	dst = append(dst, r.user...)
 	dst = strconv.AppendUint(append(dst, ' '), r.version, 10)
 	dst = append(dst, ' ')
-	if p.Gone {
+	if p.Removed {
 		dst = append(dst, statusGone...)
 	} else {
 		dst = append(dst, p.Status.String()...)
@@ -87,7 +87,7 @@ func parseRecord(text []byte) (r record, rest []byte, err error) {
 	p := &r.presence
 	r.version = fields.number()
 	if status := fields.text(); string(status) == statusGone {
-		p.Gone = true
+		p.Removed = true
 	} else if p.Status, err = domain.ParseStatus(string(status)); err != nil {
 		return r, nil, fmt.Errorf("%w: %w", errRecord, err)
 	}

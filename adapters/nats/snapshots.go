@@ -270,7 +270,7 @@ func (s *snapshots) take(chunk []byte) error {
 		if r, rest, err = parseRecord(rest); err != nil {
 			return err
 		}
-		if r.role != roleKept || r.presence.Gone || r.version == 0 || r.presence.Revision == 0 {
+		if r.role != roleKept || r.presence.Removed || r.version == 0 || r.presence.Revision == 0 {
 			return fmt.Errorf("%w in a snapshot: %s on %s", errRecord, r.user, r.presence.Protocol)
 		}
 		s.store.PutVersion(r.user, r.presence, r.version)

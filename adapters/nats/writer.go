@@ -159,7 +159,7 @@ func stage(known domain.UserID, version uint64, change *ports.Write) (record, bo
 	if !there || change.Old.Differs(change.New) {
 		r.presence.Revision = 0
 	}
-	return r, there || !change.New.Gone
+	return r, there || !change.New.Removed
 }
 
 // maxTogether is how many records of independent callers go together.

@@ -12,9 +12,9 @@ var Protocol = domain.MustProtocol("spreed")
 
 // New returns the protocol: clients may update it, and a presence ends when it has not been repeated for longer than
 // Config.AutoUnavailable.
-func New(cfg Config) (domain.Updatable, error) {
+func New(cfg Config) (domain.ClientProtocol, error) {
 	if err := cfg.Validate(); err != nil {
-		return domain.Updatable{}, err
+		return domain.ClientProtocol{}, err
 	}
-	return domain.Updatable{Protocol: Protocol, Expiry: domain.ExpiryPolicy{After: cfg.AutoUnavailable}}, nil
+	return domain.ClientProtocol{Protocol: Protocol, Expiry: domain.ExpiryPolicy{After: cfg.AutoUnavailable}}, nil
 }

@@ -28,7 +28,7 @@ func TestNew(t *testing.T) {
 				}
 				return
 			}
-			want := domain.Updatable{Protocol: spreed.Protocol, Expiry: domain.ExpiryPolicy{After: test.after}}
+			want := domain.ClientProtocol{Protocol: spreed.Protocol, Expiry: domain.ExpiryPolicy{After: test.after}}
 			if err != nil || updatable != want {
 				t.Fatalf("New = %+v, %v; want %+v", updatable, err, want)
 			}

@@ -42,9 +42,9 @@ func (s *session) show(p *xmpp.Presence, bare, resource string) {
 	}
 	var status domain.Status
 	if p.Type == "" {
-		status = domain.XMPPShow.Status(p.Show)
+		status, _ = domain.XMPPShow.Status(p.Show)
 	} else {
-		status = domain.XMPPType.Status(p.Type)
+		status, _ = domain.XMPPType.Status(p.Type)
 	}
 	if status == domain.Unavailable {
 		if c.visible || c.online { // else it is nobody we have told of

@@ -111,11 +111,10 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// Protocol implements ports.Source.
-func (s *Source) Protocol() domain.Protocol { return Protocol }
-
-// StaleAfter implements ports.Source.
-func (s *Source) StaleAfter() time.Duration { return s.config.StaleAfter }
+// Describe implements ports.Source.
+func (s *Source) Describe() domain.Source {
+	return domain.Source{Protocol: Protocol, StaleAfter: s.config.StaleAfter, Absent: domain.AbsentUnavailable}
+}
 
 // Run implements ports.Source.
 func (s *Source) Run(ctx context.Context, observer ports.Observer) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -100,6 +101,7 @@ func options(s *Settings, log *slog.Logger, background *work) fx.Option {
 		}
 	}
 	return fx.Options(append(all,
+		fx.Supply(domain.Precedence{{Protocol: manual.Protocol, Any: true}}),
 		fx.Provide(newPresence, fx.Annotate(app.NewFeed, fx.As(new(ports.Feed))), app.NewExpirer,
 			fx.Annotate(newSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("expirer", fx.Invoke(func(lc fx.Lifecycle, w *work, e *app.Expirer) { w.during(lc, "the expirer", e.Run) })),
@@ -114,14 +116,14 @@ func options(s *Settings, log *slog.Logger, background *work) fx.Option {
 type parts struct {
 	fx.In
 
-	Updatables []domain.Updatable `group:"updatables"`
-	Sources    []ports.Source     `group:"sources"`
+	Updatables []domain.ClientProtocol `group:"clients"`
+	Sources    []ports.Source          `group:"sources"`
 }
 
 func newPresence(store ports.Store, clock ports.Clock, p parts) (ports.Presence, error) {
 	readOnly := make([]domain.Protocol, len(p.Sources))
 	for i, source := range p.Sources {
-		readOnly[i] = source.Protocol()
+		readOnly[i] = source.Describe().Protocol
 	}
 	return app.NewPresence(store, clock, p.Updatables, readOnly)
 }

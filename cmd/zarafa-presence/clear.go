@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -41,7 +42,7 @@ func (c *cli) clear() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().StringVar(&protocol, "protocol", domain.Manual.String(), "the protocol on which to take it away")
+	command.Flags().StringVar(&protocol, "protocol", manual.Protocol.String(), "the protocol on which to take it away")
 	flags.add(command, "the one whose status is taken away")
 	return addKeys(command, false)
 }

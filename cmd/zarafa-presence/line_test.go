@@ -113,7 +113,7 @@ func FuzzParseLine(f *testing.F) {
 			}
 			return
 		}
-		if p.Gone || p.Revision != 0 || p.Since.IsZero() || p.Updated.IsZero() || domain.CheckMessage(p.Message) != nil {
+		if p.Removed || p.Revision != 0 || p.Since.IsZero() || p.Updated.IsZero() || domain.CheckMessage(p.Message) != nil {
 			t.Fatalf("accepted: %+v", p)
 		}
 		var fields map[string]any // as another reader of JSON sees it

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -47,7 +48,7 @@ func (c *clients) clear(ctx context.Context, user domain.UserID) error {
 }
 
 func (c *clients) manual(user domain.UserID) string {
-	return c.daemon.url + "v1/users/" + url.PathEscape(string(user)) + "/" + domain.Manual.String()
+	return c.daemon.url + "v1/users/" + url.PathEscape(string(user)) + "/" + manual.Protocol.String()
 }
 
 func (c *clients) send(ctx context.Context, method, at, bearer string, document any) error {

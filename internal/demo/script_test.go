@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -25,11 +26,12 @@ func presences(t *testing.T, p person, a *activity) domain.Presences {
 		if show == "online" {
 			show = ""
 		}
-		devices.Set(domain.Device{Name: name, Status: domain.XMPPShow.Status(show), Message: shows.message})
+		status, _ := domain.XMPPShow.Status(show)
+		devices.Set(domain.Device{Name: name, Status: status, Message: shows.message})
 	}
 	var all domain.Presences
 	if a.manual.status != "" {
-		all = append(all, domain.Presence{Protocol: domain.Manual, Status: parse(a.manual.status), Message: a.manual.message})
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("manual"), Status: parse(a.manual.status), Message: a.manual.message})
 	}
 	if a.meeting.status != "" {
 		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.status), Message: a.meeting.message})
@@ -50,7 +52,7 @@ func TestOpening(t *testing.T) {
 		if a == nil {
 			a = home
 		}
-		unified := domain.Unify(presences(t, p, a))
+		unified := domain.Precedence{{Protocol: manual.Protocol, Any: true}}.Unify(presences(t, p, a))
 		statuses[unified.Status], protocols[unified.By.String()] = true, true
 	}
 	if len(statuses) != len(domain.Statuses()) || len(protocols) != 3 || s.elapsed > 13*time.Second { // the rest is for the servers

@@ -7,7 +7,6 @@ package mocks
 import (
 	context "context"
 	reflect "reflect"
-	time "time"
 
 	gomock "github.com/golang/mock/gomock"
 	domain "github.com/zarafa/presence/domain"
@@ -37,18 +36,18 @@ func (m *MockSource) EXPECT() *MockSourceMockRecorder {
 	return m.recorder
 }
 
-// Protocol mocks base method.
-func (m *MockSource) Protocol() domain.Protocol {
+// Describe mocks base method.
+func (m *MockSource) Describe() domain.Source {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Protocol")
-	ret0, _ := ret[0].(domain.Protocol)
+	ret := m.ctrl.Call(m, "Describe")
+	ret0, _ := ret[0].(domain.Source)
 	return ret0
 }
 
-// Protocol indicates an expected call of Protocol.
-func (mr *MockSourceMockRecorder) Protocol() *gomock.Call {
+// Describe indicates an expected call of Describe.
+func (mr *MockSourceMockRecorder) Describe() *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Protocol", reflect.TypeOf((*MockSource)(nil).Protocol))
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Describe", reflect.TypeOf((*MockSource)(nil).Describe))
 }
 
 // Run mocks base method.
@@ -63,20 +62,6 @@ func (m *MockSource) Run(ctx context.Context, observer ports.Observer) error {
 func (mr *MockSourceMockRecorder) Run(ctx, observer interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Run", reflect.TypeOf((*MockSource)(nil).Run), ctx, observer)
-}
-
-// StaleAfter mocks base method.
-func (m *MockSource) StaleAfter() time.Duration {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "StaleAfter")
-	ret0, _ := ret[0].(time.Duration)
-	return ret0
-}
-
-// StaleAfter indicates an expected call of StaleAfter.
-func (mr *MockSourceMockRecorder) StaleAfter() *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "StaleAfter", reflect.TypeOf((*MockSource)(nil).StaleAfter))
 }
 
 // MockObserver is a mock of Observer interface.

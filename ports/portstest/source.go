@@ -32,11 +32,11 @@ func Source(t *testing.T, create func(t *testing.T) SourceStage) {
 var sourceContract = []contract[SourceStage]{
 	{"a source names its protocol and says how long its presences are kept", func(t *testing.T, s SourceStage) {
 		source := s.Source(t)
-		if _, err := domain.ParseProtocol(source.Protocol().String()); err != nil {
+		if _, err := domain.ParseProtocol(source.Describe().Protocol.String()); err != nil {
 			t.Error(err)
 		}
-		if source.StaleAfter() < 0 {
-			t.Errorf("StaleAfter = %v", source.StaleAfter())
+		if source.Describe().StaleAfter < 0 {
+			t.Errorf("StaleAfter = %v", source.Describe().StaleAfter)
 		}
 	}},
 	{"Run says Connected, reports who is online, says Synced, and ends with its context", func(t *testing.T, s SourceStage) {

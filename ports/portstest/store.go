@@ -369,7 +369,7 @@ var storeContract = []contract[ports.Store]{
 		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
 		for name, w := range map[string]ports.Watch{"begun before": live, "begun after": watch(t, s, p.Revision)} {
 			changes := next(t, w)
-			if len(changes) != 1 || !changes[0].Presence.Gone || changes[0].User != alice || changes[0].Presence.Protocol != web || changes[0].Presence.Revision <= p.Revision {
+			if len(changes) != 1 || !changes[0].Presence.Removed || changes[0].User != alice || changes[0].Presence.Protocol != web || changes[0].Presence.Revision <= p.Revision {
 				t.Errorf("%s: told %+v, want that alice's is gone", name, changes)
 			}
 		}
@@ -400,7 +400,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("LastRemoval = %d, %d before there was one", last, forgotten)
 		}
 		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
-		put(t, s, ports.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Gone: true}}) // was never there
+		put(t, s, ports.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Removed: true}}) // was never there
 		last, _ := s.LastRemoval(alice)
 		if last <= q.Revision || last != s.Revision() {
 			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
@@ -550,7 +550,7 @@ func (m *mirror) take(t *testing.T, changes []domain.Change) {
 			t.Errorf("revision %d told after %d", change.Presence.Revision, m.last)
 		}
 		m.last = change.Presence.Revision
-		if change.Presence.Gone {
+		if change.Presence.Removed {
 			delete(m.state, change.User)
 		} else {
 			m.state[change.User] = change.Presence

@@ -116,16 +116,16 @@ func (b *block) with(at int, known bool, p versioned) *block {
 		after++
 		count--
 	}
-	if !p.Gone {
+	if !p.Removed {
 		count++
 	}
 	if count == 0 {
 		return nil
 	}
 	next := newBlock(count, p.version != 0)
-	fill(next.presences(), presences, at, after, p.Presence, !p.Gone)
+	fill(next.presences(), presences, at, after, p.Presence, !p.Removed)
 	if next.versions {
-		fill(next.numbers(), versions, at, after, p.version, !p.Gone)
+		fill(next.numbers(), versions, at, after, p.version, !p.Removed)
 	}
 	return next
 }

@@ -167,7 +167,7 @@ func (r *Replica) put(user domain.UserID, p versioned) {
 // announce tells all watches of a change.
 func (r *Replica) announce(k key, p domain.Presence) {
 	r.advance(p.Revision)
-	if p.Gone {
+	if p.Removed {
 		r.gone.add(k, p)
 	} else {
 		r.gone.remove(k)

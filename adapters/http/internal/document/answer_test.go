@@ -51,7 +51,8 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 			"status": p.Status.String(), "message": p.Message, "since": timeText(p.Since), "updated": timeText(p.Updated), "expires": timeText(p.Expires), "stale": p.Stale,
 		}
 	}
-	unified := domain.Unify(state.Presences)
+	unified := byHandFirst.Unify(state.Presences)
+	state.Unified = unified
 	want = map[string]any{
 		"user": id, "status": unified.Status.String(), "message": unified.Message, "by": nil, "reason": unified.Reason.String(),
 		"since": timeText(unified.Since), "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
@@ -147,3 +148,5 @@ func BenchmarkUser(b *testing.B) {
 		text = document.AppendUser(text[:0], "markd@zarafa.com", &state)
 	}
 }
+
+var byHandFirst = domain.Precedence{{Protocol: domain.MustProtocol("manual"), Any: true}}

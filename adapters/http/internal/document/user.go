@@ -13,7 +13,7 @@ import (
 // AppendUser appends the document of one user, whom it calls by the given id. The presences in the state must be as they are now. Every
 // key is always there; what there is none of is null.
 func AppendUser(dst []byte, id string, state *domain.State) []byte {
-	unified := domain.Unify(state.Presences)
+	unified := &state.Unified
 	dst = append(dst, `{"user":"`...)
 	dst = jsontext.Append(dst, id)
 	dst = appendStatus(dst, `","status":"`, unified.Status, unified.Message)

@@ -87,7 +87,7 @@ func (p *property) changeSomething(random *rand.Rand) {
 	}
 	for range n {
 		user := p.users[min(random.IntN(len(p.users)), random.IntN(len(p.users)))] // some more often than others
-		protocol := []domain.Protocol{spreed, xmpp, domain.Manual}[random.IntN(3)]
+		protocol := []domain.Protocol{spreed, xmpp, domain.MustProtocol("manual")}[random.IntN(3)]
 		switch random.IntN(10) {
 		case 0, 1:
 			p.remove(user, protocol)

@@ -105,7 +105,7 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, store: memory.New(), listener: listener}
-	w.feed = &breakable{Feed: app.NewFeed(w.store, clock.New())}
+	w.feed = &breakable{Feed: app.NewFeed(w.store, clock.New(), domain.Precedence{})}
 	w.hub = events.New(settings, w.feed, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		w.hub.Stop()
@@ -337,7 +337,7 @@ func essence(text string) string {
 	}
 	protocols, _ := doc["protocols"].(map[string]any)
 	for name, p := range protocols {
-		if p, ok := p.(map[string]any); ok && name != domain.Manual.String() {
+		if p, ok := p.(map[string]any); ok && name != "manual" {
 			delete(p, "updated")
 			delete(p, "expires")
 		}

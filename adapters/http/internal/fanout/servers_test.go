@@ -47,13 +47,13 @@ func runSubject() error {
 		return err
 	}
 	store := memory.New()
-	presence, err := app.NewPresence(store, clock.New(), []domain.Updatable{{Protocol: domain.MustProtocol("spreed")}}, nil)
+	presence, err := app.NewPresence(store, clock.New(), []domain.ClientProtocol{{Protocol: domain.MustProtocol("spreed")}}, nil)
 	if err != nil {
 		return err
 	}
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxConnections, cfg.IdleTimeout = "127.0.0.1:0", 50_000, time.Hour
-	server := http.New(cfg, presence, app.NewFeed(store, clock.New()), nothing{}, nothing{}, tokens, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	server := http.New(cfg, presence, app.NewFeed(store, clock.New(), domain.Precedence{}), nothing{}, nothing{}, tokens, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ function fillSince(box, since, until) {
 
 /** When ends what the person has set by hand. */
 function untilOf(user) {
-  return user.reason === "manual" || user.by === "manual" ? user.protocols[user.by]?.expires : null;
+  return user.by === "manual" ? user.protocols[user.by]?.expires : null;
 }
 
 function moment(when) {

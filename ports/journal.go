@@ -1,0 +1,58 @@
+package ports
+
+import (
+	"context"
+	"errors"
+)
+
+var (
+	// ErrUnavailable says that nothing can be written now; the same call may succeed later. Reads still work.
+	ErrUnavailable = errors.New("presences cannot be written now")
+
+	// ErrTooLarge says that something is larger than the journal can take at once. The same call will never succeed.
+	ErrTooLarge = errors.New("too much to be written at once")
+)
+
+// Journal keeps opaque entries in one order and gives every daemon that shares it all of them. It also keeps one snapshot, which
+// stands for all entries up to a number. Entries are numbered from 1, without gaps; numbers are never given again, not even after all
+// entries were replaced by a snapshot.
+//
+// Append and Snapshot may be called concurrently with each other and with Follow, once Follow has called CaughtUp.
+type Journal interface {
+	// Follow gives to the snapshot, then every later entry, own included, until ctx ends. It is called once. What is damaged or of another
+	// version is an error, and nothing of it is changed. It returns ctx's error, or why it cannot go on; then nothing of the journal is left
+	// running or open, and to is not called any more.
+	Follow(ctx context.Context, to Replay) error
+
+	// Append keeps an entry as safely as the journal can. It is never called concurrently with itself. The entry is the caller's again when it
+	// returns. nil means that the entry is kept, and is delivered, perhaps before Append returns. ErrUnavailable means that it is surely
+	// not kept, and ErrTooLarge that it is longer than Limit. With any other error nobody knows: if it was kept it will be delivered.
+	//
+	// It returns within a few seconds, also if the journal is not there.
+	Append(ctx context.Context, entry []byte) error
+
+	// Snapshot replaces the snapshot by one that stands for all entries up to at, whole or not at all. next gives its pieces, and then
+	// io.EOF; any other error of it ends the call with that error. A piece is the callee's until the next call of next. Entries up to at
+	// need not be kept any longer, but for those that another daemon may still have to read. A snapshot that is not newer than the
+	// one that is there changes nothing, and is no error. It is never called concurrently with itself.
+	Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error
+
+	// Limit returns the largest entry or piece, in bytes. Once CaughtUp was called it is known. It does not block.
+	Limit() int
+}
+
+// Replay takes what Journal.Follow gives. Its methods are called one at a time, and copy what they keep: the bytes are used again.
+type Replay interface {
+	// Piece takes a piece of the snapshot, which stands for all entries up to at. All pieces come before the first entry, in order. An error
+	// ends Follow with it.
+	Piece(at uint64, piece []byte) error
+
+	// Entry takes the entry number at. An error ends Follow with it.
+	Entry(at uint64, entry []byte) error
+
+	// CaughtUp says that everything has been given that was kept when Follow began. It is called once, before any entry is appended.
+	CaughtUp()
+
+	// Reset says that what was given so far is void, and all will be given anew. It is never called after CaughtUp.
+	Reset()
+}
