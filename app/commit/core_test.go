@@ -1,4 +1,4 @@
-package portstest
+package commit_test
 
 import (
 	"context"
@@ -12,13 +12,32 @@ import (
 	"time"
 	"unsafe"
 
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
-// Store checks everything that ports.Store promises. make returns an empty store, and cleans up after itself with t.Cleanup.
-func Store(t *testing.T, create func(t *testing.T) ports.Store) {
-	run(t, storeContract, create)
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestCore checks what the use cases may expect of an image and its writer, a sentence at a time.
+func TestCore(t *testing.T) {
+	for _, c := range sentences {
+		t.Run(c.sentence, func(t *testing.T) { c.check(t, coretest.Start(t)) })
+	}
+}
+
+// patience is how long a test waits for what must happen. Nothing waits that long in passing.
+const patience = 10 * time.Second
+
+// within returns a context that fails what hangs.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 const (
@@ -31,32 +50,35 @@ var (
 	web  = domain.MustProtocol("web")
 )
 
-// moment is when the suites' presences begin, in the year 2100: no clock is involved, but a store may forget what is old.
+// moment is when the tests' presences begin, in the year 2100: no clock is involved.
 const moment domain.Timestamp = 4_102_444_800_000_000_000
 
-var storeContract = []contract[ports.Store]{
-	{"a user of whom nothing is stored has no presences", func(t *testing.T, s ports.Store) {
+var sentences = []struct {
+	sentence string
+	check    func(t *testing.T, s *coretest.Core)
+}{
+	{"a user of whom nothing is stored has no presences", func(t *testing.T, s *coretest.Core) {
 		if got := s.Presences(alice); got != nil {
 			t.Errorf("Presences = %v, want nil", got)
 		}
-		s.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 			t.Errorf("Each visits %s", user)
 			return true
 		})
 	}},
-	{"a store reads its own writes, exactly as written but for the revision", func(t *testing.T, s ports.Store) {
+	{"what was written is read, exactly as written but for the revisions", func(t *testing.T, s *coretest.Core) {
 		want := domain.Presence{
 			Protocol: web, Message: "zurück um ½4 ☕", Status: domain.Busy, Stale: true,
 			Since: moment, Updated: moment + 1, Expires: moment + 2,
 		}
-		put(t, s, ports.Write{User: alice, Old: domain.Presence{Protocol: web}, New: want})
+		put(t, s, image.Write{User: alice, Old: domain.Presence{Protocol: web}, New: want})
 		got := stored(s, alice, web)
-		want.Revision = got.Revision
+		want.Revision, want.StatusRevision = got.Revision, got.Revision
 		if got != want || got.Revision == 0 {
 			t.Errorf("stored %+v, want %+v with a revision", got, want)
 		}
 	}},
-	{"a user's presences are ordered by protocol, and independent", func(t *testing.T, s ports.Store) {
+	{"a user's presences are ordered by protocol, and independent", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
 		set(t, s, alice, desk, domain.Away, "")
 		set(t, s, alice, web, domain.Available, "")
@@ -65,7 +87,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("Presences = %+v, want desk away, then web available", got)
 		}
 	}},
-	{"what Presences returned before does not change with later writes", func(t *testing.T, s ports.Store) {
+	{"what Presences returned before does not change with later writes", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "before")
 		before := s.Presences(alice)
 		set(t, s, alice, web, domain.Away, "after")
@@ -73,19 +95,19 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("the old answer became %+v", before[0])
 		}
 	}},
-	{"Presences does not allocate", func(t *testing.T, s ports.Store) {
+	{"Presences does not allocate", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
 		if got := testing.AllocsPerRun(100, func() { s.Presences(alice) }); got >= 1 {
 			t.Errorf("%v allocations, want none", got)
 		}
 	}},
-	{"Each visits every user once, and stops when told to", func(t *testing.T, s ports.Store) {
+	{"Each visits every user once, and stops when told to", func(t *testing.T, s *coretest.Core) {
 		for i := range 100 {
 			set(t, s, numbered(i), web, domain.Available, "")
 			set(t, s, numbered(i), desk, domain.Away, "")
 		}
 		seen := map[domain.UserID]int{}
-		s.Each(func(user domain.UserID, presences domain.Presences) bool {
+		s.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 			seen[user] += len(presences)
 			return true
 		})
@@ -95,22 +117,22 @@ var storeContract = []contract[ports.Store]{
 			}
 		}
 		visits := 0
-		s.Each(func(domain.UserID, domain.Presences) bool { visits++; return visits < 3 })
+		s.Image.Each(func(domain.UserID, domain.Presences) bool { visits++; return visits < 3 })
 		if visits != 3 {
 			t.Errorf("Each went on for %d visits, want 3", visits)
 		}
 	}},
-	{"the id of a write to what is there already is not kept, so the caller may reuse its memory", func(t *testing.T, s ports.Store) {
+	{"the id of a write to what is there already is not kept, so the caller may reuse its memory", func(t *testing.T, s *coretest.Core) {
 		old := set(t, s, alice, web, domain.Busy, "")
 		w := watch(t, s, old.Revision)
 		buffer := []byte(alice)
 		id := domain.UserID(unsafe.String(unsafe.SliceData(buffer), len(buffer)))
-		put(t, s, ports.Write{User: id, Old: old, New: observed(web, domain.Away, "")})
+		put(t, s, image.Write{User: id, Old: old, New: observed(web, domain.Away, "")})
 		copy(buffer, "xxxxxxxxxx")
 		if got := stored(s, alice, web); got.Status != domain.Away {
 			t.Errorf("stored %+v, want away", got)
 		}
-		s.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 			if user != alice {
 				t.Errorf("Each visits %s, want %s", user, alice)
 			}
@@ -120,24 +142,24 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("the watch tells of %s, want %s", changes[0].User, alice)
 		}
 	}},
-	{"an Apply of nothing succeeds", func(t *testing.T, s ports.Store) { put(t, s) }},
-	{"an Apply whose context has ended writes nothing", func(t *testing.T, s ports.Store) {
+	{"an Apply of nothing succeeds", func(t *testing.T, s *coretest.Core) { put(t, s) }},
+	{"an Apply whose context has ended writes nothing", func(t *testing.T, s *coretest.Core) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := s.Apply(ctx, []ports.Write{{User: alice, Old: domain.Presence{Protocol: web}, New: observed(web, domain.Busy, "")}})
+		err := s.Apply(ctx, image.Write{User: alice, Old: domain.Presence{Protocol: web}, New: observed(web, domain.Busy, "")})
 		if !errors.Is(err, context.Canceled) || s.Presences(alice) != nil {
 			t.Errorf("err %v, stored %v; want context.Canceled and nothing", err, s.Presences(alice))
 		}
 	}},
-	{"a write whose Old is not what is stored is a conflict", func(t *testing.T, s ports.Store) {
+	{"a write whose Old is not what is stored is a conflict", func(t *testing.T, s *coretest.Core) {
 		first := set(t, s, alice, web, domain.Busy, "")
 		second := set(t, s, alice, web, domain.Away, "")
 		renewed := second
 		renewed.Updated++
-		put(t, s, ports.Write{User: alice, Old: second, New: renewed})
+		put(t, s, image.Write{User: alice, Old: second, New: renewed})
 		for name, old := range map[string]domain.Presence{"none": {Protocol: web}, "the one before": first, "one renewed meanwhile": second} {
-			err := s.Apply(within(t), []ports.Write{{User: alice, Old: old, New: observed(web, domain.Available, "")}})
-			if !errors.Is(err, ports.ErrConflict) {
+			err := s.Apply(within(t), image.Write{User: alice, Old: old, New: observed(web, domain.Available, "")})
+			if !errors.Is(err, coretest.ErrConflict) {
 				t.Errorf("Old is %s: err = %v, want ErrConflict", name, err)
 			}
 		}
@@ -145,14 +167,14 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("stored %+v, want %+v", got, renewed)
 		}
 	}},
-	{"all writes of an Apply are carried out, or none", func(t *testing.T, s ports.Store) {
+	{"all writes of an Apply are carried out, or none", func(t *testing.T, s *coretest.Core) {
 		set(t, s, bob, web, domain.Busy, "")
-		var writes []ports.Write
+		var writes []image.Write
 		for i := range 40 {
-			writes = append(writes, ports.Write{User: numbered(i), Old: domain.Presence{Protocol: web}, New: observed(web, domain.Away, "")})
+			writes = append(writes, image.Write{User: numbered(i), Old: domain.Presence{Protocol: web}, New: observed(web, domain.Away, "")})
 		}
-		conflicting := ports.Write{User: bob, Old: domain.Presence{Protocol: web}, New: observed(web, domain.Away, "")}
-		if err := s.Apply(within(t), append(slices.Clone(writes), conflicting)); !errors.Is(err, ports.ErrConflict) {
+		conflicting := image.Write{User: bob, Old: domain.Presence{Protocol: web}, New: observed(web, domain.Away, "")}
+		if err := s.Apply(within(t), append(slices.Clone(writes), conflicting)...); !errors.Is(err, coretest.ErrConflict) {
 			t.Fatalf("err = %v, want ErrConflict", err)
 		}
 		for i := range 40 {
@@ -160,7 +182,7 @@ var storeContract = []contract[ports.Store]{
 				t.Fatalf("%s has %+v after a conflict", numbered(i), got)
 			}
 		}
-		writes = append(writes, ports.Write{User: numbered(7), Old: domain.Presence{Protocol: desk}, New: observed(desk, domain.Busy, "")})
+		writes = append(writes, image.Write{User: numbered(7), Old: domain.Presence{Protocol: desk}, New: observed(desk, domain.Busy, "")})
 		put(t, s, writes...)
 		for i := range 40 {
 			if stored(s, numbered(i), web).Status != domain.Away {
@@ -171,7 +193,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("two protocols of one user in one Apply: %+v", got)
 		}
 	}},
-	{"every change gets a greater revision; a renewal keeps the one it had", func(t *testing.T, s ports.Store) {
+	{"every change gets a greater revision, one of the status a second one, and a renewal keeps both", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Unavailable, "") // the first of its kind is a change, whatever it says
 		last := p.Revision
 		changes := []func(*domain.Presence){
@@ -183,15 +205,19 @@ var storeContract = []contract[ports.Store]{
 		for i, change := range changes {
 			next := p
 			change(&next)
-			put(t, s, ports.Write{User: alice, Old: p, New: next})
+			put(t, s, image.Write{User: alice, Old: p, New: next})
+			before := p.StatusRevision
 			if p = stored(s, alice, web); p.Revision <= last {
 				t.Errorf("change %d: revision %d after %d", i, p.Revision, last)
+			}
+			if wanted := i == 0 || i == 2; (p.StatusRevision == p.Revision) != wanted || !wanted && p.StatusRevision != before {
+				t.Errorf("change %d: status revision %d, revision %d", i, p.StatusRevision, p.Revision)
 			}
 			last = p.Revision
 		}
 		next := p
 		next.Updated, next.Expires = moment+5, moment+6
-		put(t, s, ports.Write{User: alice, Old: p, New: next})
+		put(t, s, image.Write{User: alice, Old: p, New: next})
 		if got := stored(s, alice, web); got != next {
 			t.Errorf("renewed: %+v, want %+v with revision %d", got, next, last)
 		}
@@ -199,19 +225,19 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("revision %d of another user after %d", other.Revision, last)
 		}
 	}},
-	{"a presence that is gone is removed, and a user without any is not visited", func(t *testing.T, s ports.Store) {
+	{"a presence that is gone is removed, and a user without any is not visited", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
 		set(t, s, alice, desk, domain.Away, "")
-		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
+		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
 		if got := s.Presences(alice); len(got) != 1 || got[0].Protocol != desk {
 			t.Fatalf("Presences = %+v, want only desk", got)
 		}
 		d := stored(s, alice, desk)
-		put(t, s, ports.Write{User: alice, Old: d, New: d.Remove(moment)})
+		put(t, s, image.Write{User: alice, Old: d, New: d.Remove(moment)})
 		if got := s.Presences(alice); got != nil {
 			t.Errorf("Presences = %+v, want nil", got)
 		}
-		s.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 			t.Errorf("Each visits %s", user)
 			return true
 		})
@@ -220,92 +246,77 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("revision %d after %d", again.Revision, d.Revision)
 		}
 	}},
-	{"a user of whom nothing is stored has no slot", func(t *testing.T, s ports.Store) {
-		if got := s.Slot(alice); got != nil {
-			t.Errorf("Slot = %v, want nil", got)
-		}
-	}},
-	{"a slot shows what is written after it was got, and tells whether anything was", func(t *testing.T, s ports.Store) {
+	{"a place shows what is written after it was got, and tells whether anything was", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
-		slot := s.Slot(alice)
+		place := s.Image.User(alice)
 		for i, write := range []func(){
 			func() { set(t, s, alice, web, domain.Away, "lunch") },
 			func() { // a renewal
 				old := stored(s, alice, web)
 				next := old
 				next.Updated++
-				put(t, s, ports.Write{User: alice, Old: old, New: next})
+				put(t, s, image.Write{User: alice, Old: old, New: next})
 			},
 			func() { set(t, s, alice, desk, domain.Busy, "") },
 			func() { set(t, s, alice, desk, domain.Away, "") },
-			func() { p := stored(s, alice, web); put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)}) },
+			func() { p := stored(s, alice, web); put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)}) },
 		} {
-			before := slot.Presences()
+			before := place.Presences()
 			kept := slices.Clone(before)
 			write()
-			after := slot.Presences()
+			after := place.Presences()
 			if !slices.Equal(after, s.Presences(alice)) || slices.Equal(after, kept) {
-				t.Errorf("write %d: the slot shows %+v, the store %+v", i, after, s.Presences(alice))
+				t.Errorf("write %d: the place shows %+v, the store %+v", i, after, s.Presences(alice))
 			}
 			if !slices.Equal(before, kept) {
-				t.Errorf("write %d: it changed what the slot had shown before", i)
-			}
-			if slot.Holds(before) || !slot.Holds(after) || slot.Holds(slices.Clone(after)) {
-				t.Errorf("after write %d: Holds is %t of what was before, %t of what is, %t of a copy; want only the second",
-					i, slot.Holds(before), slot.Holds(after), slot.Holds(slices.Clone(after)))
+				t.Errorf("write %d: it changed what the place had shown before", i)
 			}
 		}
 	}},
-	{"the slot of a user who was removed shows nothing for ever, and one who comes back has a new slot", func(t *testing.T, s ports.Store) {
+	{"the place of a user who was removed shows nothing for ever, and one who comes back has a new place", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
-		slot := s.Slot(alice)
-		before := slot.Presences()
-		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
-		if slot.Holds(before) {
-			t.Error("after the removal the slot holds what was there")
-		}
-		if got := slot.Presences(); got != nil || s.Slot(alice) != nil {
-			t.Errorf("after the removal the slot shows %+v, and there is a slot: %t", got, s.Slot(alice) != nil)
+		place := s.Image.User(alice)
+		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
+		if got := place.Presences(); got != nil || s.Image.User(alice) != nil {
+			t.Errorf("after the removal the place shows %+v, and there is a place: %t", got, s.Image.User(alice) != nil)
 		}
 		set(t, s, alice, web, domain.Away, "")
-		if got := slot.Presences(); got != nil {
-			t.Errorf("the old slot shows %+v, want nil", got)
+		if got := place.Presences(); got != nil {
+			t.Errorf("the old place shows %+v, want nil", got)
 		}
-		again := s.Slot(alice)
+		again := s.Image.User(alice)
 		if again == nil {
-			t.Fatal("no slot of a user who came back")
+			t.Fatal("no place of a user who came back")
 		}
 		if got := again.Presences(); len(got) != 1 || got[0].Status != domain.Away {
-			t.Errorf("the new slot shows %+v", got)
+			t.Errorf("the new place shows %+v", got)
 		}
 	}},
-	{"users with many protocols are kept like others", func(t *testing.T, s ports.Store) {
-		var slot ports.Slot
+	{"users with many protocols are kept like others", func(t *testing.T, s *coretest.Core) {
+		var place *image.User
 		for i := range 12 {
 			set(t, s, alice, domain.MustProtocol(fmt.Sprintf("p%02d", i)), domain.Busy, fmt.Sprint(i))
 			if i == 0 {
-				slot = s.Slot(alice)
+				place = s.Image.User(alice)
 			}
 			runtime.GC() // would find a pointer that it was not told of
-			for j, p := range slot.Presences() {
+			for j, p := range place.Presences() {
 				if p.Protocol != domain.MustProtocol(fmt.Sprintf("p%02d", j)) || p.Message != fmt.Sprint(j) {
 					t.Errorf("of %d protocols the one at %d is %+v", i+1, j, p)
 				}
 			}
-			if n := len(slot.Presences()); n != i+1 {
+			if n := len(place.Presences()); n != i+1 {
 				t.Errorf("%d protocols, want %d", n, i+1)
 			}
 		}
 	}},
-	{"reading allocates nothing", func(t *testing.T, s ports.Store) {
+	{"reading allocates nothing", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
-		slot := s.Slot(alice)
-		shown := slot.Presences()
+		place := s.Image.User(alice)
 		reads := map[string]func(){
 			"Presences":      func() { s.Presences(alice) },
-			"Slot":           func() { s.Slot(alice) },
-			"Slot.Presences": func() { slot.Presences() },
-			"Slot.Holds":     func() { slot.Holds(shown) },
+			"User":           func() { s.Image.User(alice) },
+			"User.Presences": func() { place.Presences() },
 		}
 		for name, read := range reads {
 			if n := testing.AllocsPerRun(100, read); n != 0 {
@@ -313,7 +324,7 @@ var storeContract = []contract[ports.Store]{
 			}
 		}
 	}},
-	{"of concurrent writes against the same state exactly one succeeds", func(t *testing.T, s ports.Store) {
+	{"of concurrent writes against the same state exactly one succeeds", func(t *testing.T, s *coretest.Core) {
 		const writers, rounds = 8, 50
 		set(t, s, alice, web, domain.Unavailable, "")
 		ctx := within(t)
@@ -326,11 +337,11 @@ var storeContract = []contract[ports.Store]{
 						next := old
 						next.Since++ // counts the successes
 						next.Message = fmt.Sprint(w, next.Since)
-						err := s.Apply(ctx, []ports.Write{{User: alice, Old: old, New: next}})
+						err := s.Apply(ctx, image.Write{User: alice, Old: old, New: next})
 						if err == nil {
 							break
 						}
-						if !errors.Is(err, ports.ErrConflict) {
+						if !errors.Is(err, coretest.ErrConflict) {
 							t.Error(err)
 							return
 						}
@@ -343,7 +354,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("%d writes are seen of %d", got, writers*rounds)
 		}
 	}},
-	{"a watch from 0 tells everything that is stored, in order of revision", func(t *testing.T, s ports.Store) {
+	{"a watch from 0 tells everything that is stored, in order of revision", func(t *testing.T, s *coretest.Core) {
 		for i := range 50 {
 			set(t, s, numbered(i%20), web, domain.Status(i%4), fmt.Sprint(i))
 		}
@@ -354,7 +365,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("%d presences told, want 20", len(mirror.state))
 		}
 	}},
-	{"a watch from a revision tells only what came after it", func(t *testing.T, s ports.Store) {
+	{"a watch from a revision tells only what came after it", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
 		since := set(t, s, bob, web, domain.Busy, "").Revision
 		want := set(t, s, alice, web, domain.Away, "")
@@ -363,18 +374,18 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("told %+v, want only %+v", changes, want)
 		}
 	}},
-	{"a watch tells of removals, those before it included", func(t *testing.T, s ports.Store) {
+	{"a watch tells of removals, those before it included", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
 		live := watch(t, s, p.Revision)
-		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
-		for name, w := range map[string]ports.Watch{"begun before": live, "begun after": watch(t, s, p.Revision)} {
+		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
+		for name, w := range map[string]*image.Watch{"begun before": live, "begun after": watch(t, s, p.Revision)} {
 			changes := next(t, w)
 			if len(changes) != 1 || !changes[0].Presence.Removed || changes[0].User != alice || changes[0].Presence.Protocol != web || changes[0].Presence.Revision <= p.Revision {
 				t.Errorf("%s: told %+v, want that alice's is gone", name, changes)
 			}
 		}
 	}},
-	{"a watch tells only the last of several changes between two calls, and no renewal", func(t *testing.T, s ports.Store) {
+	{"a watch tells only the last of several changes between two calls, and no renewal", func(t *testing.T, s *coretest.Core) {
 		w := watch(t, s, 0)
 		for i := range 10 {
 			set(t, s, alice, web, domain.Status(i%4), fmt.Sprint(i))
@@ -384,39 +395,39 @@ var storeContract = []contract[ports.Store]{
 		mirror.follow(t, w, s)
 		renewed := last
 		renewed.Updated++
-		put(t, s, ports.Write{User: alice, Old: last, New: renewed})
+		put(t, s, image.Write{User: alice, Old: last, New: renewed})
 		marker := set(t, s, bob, web, domain.Busy, "")
 		if changes := next(t, w); len(changes) != 1 || changes[0].User != bob || changes[0].Presence.Revision != marker.Revision {
 			t.Errorf("after a renewal told %+v, want only bob's change", changes)
 		}
 	}},
-	{"the revision is that of the last change, and what was removed is remembered", func(t *testing.T, s ports.Store) {
-		before := s.Revision()
+	{"the revision is that of the last change, and what was removed is remembered", func(t *testing.T, s *coretest.Core) {
+		before := s.Image.Revision()
 		p, q := set(t, s, alice, web, domain.Busy, ""), set(t, s, alice, desk, domain.Away, "")
-		if now := s.Revision(); before >= p.Revision || now != q.Revision {
+		if now := s.Image.Revision(); before >= p.Revision || now != q.Revision {
 			t.Errorf("the store's revision was %d and is %d; the presences' are %d and %d", before, now, p.Revision, q.Revision)
 		}
-		if last, forgotten := s.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
+		if last, forgotten := s.Image.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
 			t.Errorf("LastRemoval = %d, %d before there was one", last, forgotten)
 		}
-		put(t, s, ports.Write{User: alice, Old: p, New: p.Remove(moment)})
-		put(t, s, ports.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Removed: true}}) // was never there
-		last, _ := s.LastRemoval(alice)
-		if last <= q.Revision || last != s.Revision() {
-			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
+		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
+		put(t, s, image.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Removed: true}}) // was never there
+		last, _ := s.Image.LastRemoval(alice)
+		if last <= q.Revision || last != s.Image.Revision() {
+			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Image.Revision())
 		}
-		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
+		if removed, err := s.Image.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
 			t.Errorf("Removals = %+v, %v, want alice's at %d", removed, err, last)
 		}
-		if removed, err := s.Removals(last); err != nil || len(removed) != 0 {
+		if removed, err := s.Image.Removals(last); err != nil || len(removed) != 0 {
 			t.Errorf("Removals since the last one = %+v, %v", removed, err)
 		}
 		set(t, s, alice, web, domain.Available, "")
-		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 0 {
+		if removed, err := s.Image.Removals(q.Revision); err != nil || len(removed) != 0 {
 			t.Errorf("Removals = %+v, %v though she is back", removed, err)
 		}
 	}},
-	{"Next blocks until something changes", func(t *testing.T, s ports.Store) {
+	{"Next blocks until something changes", func(t *testing.T, s *coretest.Core) {
 		w := watch(t, s, 0)
 		told := make(chan []domain.Change, 1)
 		go func() {
@@ -438,7 +449,7 @@ var storeContract = []contract[ports.Store]{
 			t.Error("a change was not told")
 		}
 	}},
-	{"Next returns the context's error, and the watch goes on", func(t *testing.T, s ports.Store) {
+	{"Next returns the context's error, and the watch goes on", func(t *testing.T, s *coretest.Core) {
 		w := watch(t, s, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
@@ -450,7 +461,7 @@ var storeContract = []contract[ports.Store]{
 			t.Errorf("told %+v, want one change", changes)
 		}
 	}},
-	{"Close ends Next, now and later, and may be repeated", func(t *testing.T, s ports.Store) {
+	{"Close ends Next, now and later, and may be repeated", func(t *testing.T, s *coretest.Core) {
 		w := watch(t, s, 0)
 		ended := make(chan error, 1)
 		go func() {
@@ -476,7 +487,7 @@ var storeContract = []contract[ports.Store]{
 }
 
 // watchUnderLoad lets several writers change, renew and remove at random while watches begin at random moments.
-func watchUnderLoad(t *testing.T, s ports.Store) {
+func watchUnderLoad(t *testing.T, s *coretest.Core) {
 	const writers, rounds, users = 4, 300, 30
 	ctx := within(t)
 	var writing, watching sync.WaitGroup
@@ -515,7 +526,7 @@ func watchUnderLoad(t *testing.T, s ports.Store) {
 	watching.Wait()
 }
 
-func writeAtRandom(ctx context.Context, t *testing.T, s ports.Store, user domain.UserID) {
+func writeAtRandom(ctx context.Context, t *testing.T, s *coretest.Core, user domain.UserID) {
 	old := stored(s, user, web)
 	next := old
 	switch rand.IntN(4) {
@@ -528,7 +539,7 @@ func writeAtRandom(ctx context.Context, t *testing.T, s ports.Store, user domain
 	default:
 		next.Status, next.Message = domain.Status(rand.IntN(4)), fmt.Sprint(rand.Int())
 	}
-	if err := s.Apply(ctx, []ports.Write{{User: user, Old: old, New: next}}); err != nil && !errors.Is(err, ports.ErrConflict) {
+	if err := s.Apply(ctx, image.Write{User: user, Old: old, New: next}); err != nil && !errors.Is(err, coretest.ErrConflict) {
 		t.Error(err)
 	}
 }
@@ -559,7 +570,7 @@ func (m *mirror) take(t *testing.T, changes []domain.Change) {
 }
 
 // follow reads the watch until the mirror shows all that is stored on web.
-func (m *mirror) follow(t *testing.T, w ports.Watch, s ports.Store) {
+func (m *mirror) follow(t *testing.T, w *image.Watch, s *coretest.Core) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -573,9 +584,9 @@ func (m *mirror) follow(t *testing.T, w ports.Watch, s ports.Store) {
 	}
 }
 
-func (m *mirror) equals(s ports.Store) bool {
+func (m *mirror) equals(s *coretest.Core) bool {
 	count, equal := 0, true
-	s.Each(func(user domain.UserID, presences domain.Presences) bool {
+	s.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		count++
 		p, _ := presences.On(web)
 		seen := m.state[user]
@@ -592,34 +603,34 @@ func observed(protocol domain.Protocol, status domain.Status, message string) do
 	return domain.Presence{Protocol: protocol, Status: status, Message: message, Since: moment, Updated: moment}
 }
 
-func stored(s ports.Store, user domain.UserID, protocol domain.Protocol) domain.Presence {
+func stored(s *coretest.Core, user domain.UserID, protocol domain.Protocol) domain.Presence {
 	p, _ := s.Presences(user).On(protocol)
 	return p
 }
 
-func put(t *testing.T, s ports.Store, writes ...ports.Write) {
+func put(t *testing.T, s *coretest.Core, writes ...image.Write) {
 	t.Helper()
-	if err := s.Apply(within(t), writes); err != nil {
+	if err := s.Apply(within(t), writes...); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // set writes a status over whatever is there and returns what is stored then.
-func set(t *testing.T, s ports.Store, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) domain.Presence {
+func set(t *testing.T, s *coretest.Core, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) domain.Presence {
 	t.Helper()
 	next := observed(protocol, status, message)
-	put(t, s, ports.Write{User: user, Old: stored(s, user, protocol), New: next})
+	put(t, s, image.Write{User: user, Old: stored(s, user, protocol), New: next})
 	return stored(s, user, protocol)
 }
 
-func watch(t *testing.T, s ports.Store, since domain.Revision) ports.Watch {
+func watch(t *testing.T, s *coretest.Core, since domain.Revision) *image.Watch {
 	t.Helper()
 	w := s.Watch(since)
 	t.Cleanup(w.Close)
 	return w
 }
 
-func next(t *testing.T, w ports.Watch) []domain.Change {
+func next(t *testing.T, w *image.Watch) []domain.Change {
 	t.Helper()
 	changes, err := w.Next(within(t))
 	if err != nil {
