@@ -110,7 +110,7 @@ func TestWhatWasNotKeptIsSaidAtOnce(t *testing.T) {
 			t.Errorf("err = %v, alice says %q", err, b.says(alice))
 		}
 		synctest.Wait()
-		if log := b.log.String(); strings.Count(log, "cannot be written") != 1 || strings.Count(log, "can be written again") != 1 {
+		if log := b.log.String(); strings.Count(log, "cannot be written, will") != 1 || strings.Count(log, "can be written again") != 1 {
 			t.Errorf("the log says\n%s", log)
 		}
 	})
