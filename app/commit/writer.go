@@ -143,6 +143,9 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	late := time.NewTimer(within)
 	defer late.Stop()
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		writes, err := plan((*memory)[:0])
 		if err != nil || len(writes) == 0 {
 			return err
@@ -163,9 +166,6 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 		}
 		if g != nil && !g.refused {
 			return g.err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
 		}
 	}
 }
