@@ -151,20 +151,17 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 			return err
 		}
 		*memory = writes
-		g, before, err := w.submit(writes)
+		g, own, err := w.submit(writes)
 		if err != nil {
 			return err
 		}
-		wait := before
-		if g != nil {
-			wait = g
+		if g == nil {
+			continue
 		}
-		if wait != nil {
-			if err := w.wait(ctx, wait, late.C, g != nil); err != nil {
-				return err
-			}
+		if err := w.wait(ctx, g, late.C, own); err != nil {
+			return err
 		}
-		if g != nil && !g.refused {
+		if own && !g.refused {
 			return g.err
 		}
 	}
@@ -185,23 +182,25 @@ func (w *Writer) Sync(ctx context.Context) error {
 	return g.err
 }
 
-// submit queues writes if what they expect is there. If one of the presences is being written already it returns that group instead. It returns
-// neither if something has changed since the writes were planned.
-func (w *Writer) submit(writes []image.Write) (own, before *group, err error) {
-	g := newGroup(writes)
+// submit queues writes if what they expect is there, and returns their group. If one of the presences is being written already it returns
+// that group instead, which is not the caller's own. It returns none if something has changed since the writes were planned.
+func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
+	g = newGroup(writes)
 	if limit := w.journal.Limit() - headerSize; len(g.entry) > limit {
-		return nil, nil, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
+		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
 	}
 	g.keys = make([]key, len(writes))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range writes {
 		if before := w.busy[keyOf(&writes[i])]; before != nil {
-			return nil, before, nil
+			g.free()
+			return before, false, nil
 		}
 		user, holds := w.image.Holds(&writes[i])
 		if !holds {
-			return nil, nil, nil
+			g.free()
+			return nil, false, nil
 		}
 		g.keys[i] = keyOf(&writes[i])
 		g.keys[i].user = user
@@ -210,7 +209,7 @@ func (w *Writer) submit(writes []image.Write) (own, before *group, err error) {
 		w.busy[k] = g
 	}
 	w.enqueue(g)
-	return g, nil, nil
+	return g, true, nil
 }
 
 var errLate = errors.New("the journal has not answered in time")
