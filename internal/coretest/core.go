@@ -31,7 +31,7 @@ func (zero) Now() domain.Timestamp { return 0 }
 // Start runs a core until the test ends.
 func Start(t testing.TB) *Core {
 	t.Helper()
-	return StartOver(t, &Journal{Journal: &memory.Journal{}})
+	return StartOver(t, &Journal{Journal: memory.NewJournal()})
 }
 
 // StartOver is Start over a journal that the test has made.
