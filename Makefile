@@ -56,10 +56,6 @@ chaos: ## kill the daemon KILLS times (100) while clients put, and compare what 
 
 KILLS ?= 100
 
-.PHONY: simulate
-simulate: ## simulate tens of millions of users, and bring the tables of docs/scale.md up to date
-	go run ./internal/simulation -page docs/scale.md
-
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (10s)
 	@set -e; git grep -o -E '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file target; do \
