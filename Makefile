@@ -11,7 +11,7 @@ build: ## build bin/zarafa-presence
 	go build -trimpath -ldflags '$(if $(VERSION),-X main.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
 
 .PHONY: run
-run: build ## build and start the daemon with a fresh secret, and print what to try (ARGS= adds flags)
+run: build ## build and start the daemon with its own secret, and print what to try (ARGS= adds flags)
 	@exec bin/zarafa-presence serve --quickstart run $(ARGS)
 
 .PHONY: demo
