@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// build returns the path of the program. The second call, of this process or another, finds it built.
+// build builds the program if necessary and returns its path. A lock lets several test processes share it.
 var build = sync.OnceValues(func() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -45,7 +45,7 @@ type process struct {
 	done    chan struct{} // closed when it has ended
 }
 
-// launch starts the program. It ends with this process at the latest.
+// launch starts the program. The kernel kills it when this process ends.
 func launch(t testing.TB, program, config, log string) *process {
 	t.Helper()
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -69,7 +69,7 @@ func launch(t testing.TB, program, config, log string) *process {
 
 func (p *process) signal(signal syscall.Signal) { _ = p.command.Process.Signal(signal) }
 
-// freeze halts it, and returns when all of its threads stand still.
+// freeze stops it, and returns when all its threads have stopped.
 func (p *process) freeze() {
 	p.signal(syscall.SIGSTOP)
 	for unix.Waitid(unix.P_PID, p.command.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
