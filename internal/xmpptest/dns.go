@@ -13,8 +13,8 @@ import (
 	"github.com/zarafa/presence/internal/freeport"
 )
 
-// StartDNS starts a real DNS server (dnsmasq) that knows the given SRV records, as service,target,port,priority,weight, and that
-// localhost.test and example.test are 127.0.0.1; anything else does not exist. It returns the server's address. It ends with the test.
+// StartDNS starts a real DNS server (dnsmasq) with the given SRV records, each as service,target,port,priority,weight. localhost.test and
+// example.test are 127.0.0.1; no other name exists. It returns the server's address. The server ends with the test.
 func StartDNS(t TB, records ...string) string {
 	t.Helper()
 	const path = "/usr/sbin/dnsmasq"
@@ -45,7 +45,7 @@ func StartDNS(t TB, records ...string) string {
 	return address
 }
 
-// Resolver asks the DNS server at an address.
+// Resolver returns a resolver that asks the DNS server at an address.
 func Resolver(address string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, address)

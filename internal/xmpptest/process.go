@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// process is a server program with all its children: they are a process group of their own.
+// process is a running server program with its children, which form a process group.
 type process struct {
 	command *exec.Cmd
-	done    chan struct{} // closed when it has ended
+	done    chan struct{} // closed when the program has ended
 }
 
-// credential returns the system account of a server, which only root can become and root has to: none of them runs as root.
+// credential returns the system account of a server. The test must run as root to start the server as that account.
 func credential(t TB, name string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -46,7 +46,7 @@ func require(t TB, path string) {
 	}
 }
 
-// launch starts a program. It ends with the test at the latest, and with this process if that is killed.
+// launch starts a program with a log file. The caller has to end it; if this process is killed the kernel kills the program too.
 func launch(t TB, command *exec.Cmd, log string) *process {
 	t.Helper()
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -73,7 +73,7 @@ func (p *process) signal(signal syscall.Signal) {
 	_ = syscall.Kill(-p.command.Process.Pid, signal)
 }
 
-// kill ends it at once, and returns when it has ended.
+// kill kills the program and returns when it has ended.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.done
@@ -89,7 +89,7 @@ func run(t TB, command *exec.Cmd) string {
 	return string(output)
 }
 
-// Eventually polls until check returns nil, and fails the test with check's last answer after a generous time.
+// Eventually polls until check returns nil. After 20 seconds it fails the test with check's last error.
 func Eventually(t TB, check func() error) {
 	t.Helper()
 	if err := poll(20*time.Second, check); err != nil {
@@ -111,7 +111,7 @@ func poll(within time.Duration, check func() error) error {
 	}
 }
 
-// answers tells whether an XMPP server opens a stream on an address.
+// answers returns nil if an XMPP server opens a stream on an address.
 func answers(address, domain string) error {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 const prosodyPath, prosodyctlPath = "/usr/bin/prosody", "/usr/bin/prosodyctl"
 
 type prosody struct {
-	account *syscall.Credential // nil: whoever runs the test
+	account *syscall.Credential // nil: the user who runs the test
 }
 
 func (p *prosody) prepare(t TB, s *Server) {
@@ -21,7 +21,7 @@ func (p *prosody) prepare(t TB, s *Server) {
 	if s.options.Seeing == Privilege {
 		require(t, "/usr/lib/prosody/modules/mod_privilege")
 	}
-	if os.Geteuid() == 0 { // as root it refuses to run, as anybody else it just does
+	if os.Geteuid() == 0 { // Prosody refuses to run as root
 		p.account = credential(t, "prosody")
 	}
 	certificate, key := s.Authority.Issue(t, s.Domain)
