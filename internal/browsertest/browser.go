@@ -12,11 +12,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const chromium = "/usr/bin/chromium"
@@ -29,26 +30,13 @@ type Browser struct {
 	ctx context.Context //nolint:containedctx // chromedp identifies a browser by a context
 }
 
-// output collects what the browser prints, for the error if it does not start.
-type output struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text = append(o.text, p...)
-	return len(p), nil
-}
-
 // Start starts a browser with a fresh profile.
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("%v: install the Debian package chromium, or run scripts/install-test-packages", err)
 	}
-	var printed output
+	var printed syncbuffer.Buffer
 	allocator, end := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(chromium),
 		chromedp.Headless, // without --user-data-dir chromedp makes a temporary one and removes it
@@ -79,7 +67,7 @@ func Start(t testing.TB) *Browser {
 		end()
 	})
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.text)
+		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.String())
 	}
 	return &Browser{ctx: ctx}
 }

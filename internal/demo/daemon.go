@@ -15,6 +15,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/process"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
 
@@ -34,10 +35,10 @@ const (
 
 // daemon is a running daemon, a separate process.
 type daemon struct {
-	url    string // with a slash at the end
-	tokens *auth.Tokens
-	log    string        // its log file
-	done   chan struct{} // closed when it has ended
+	url     string // with a slash at the end
+	tokens  *auth.Tokens
+	log     string // its log file
+	process *process.Process
 }
 
 // settings is the daemon's configuration. The store is in memory, so each demo starts empty.
@@ -62,7 +63,7 @@ xmpp:
 func startDaemon(s *scope, program, listen string, server *xmpptest.Server) *daemon {
 	dir := s.TempDir()
 	secret, password, file := filepath.Join(dir, "secret"), filepath.Join(dir, "password"), filepath.Join(dir, "zarafa-presence.yaml")
-	d := &daemon{log: filepath.Join(dir, "log"), done: make(chan struct{})}
+	d := &daemon{log: filepath.Join(dir, "log")}
 	write(s, secret, makeSecret())
 	write(s, password, server.Password(xmpptest.Observer))
 	write(s, file, fmt.Sprintf(settings, listen, secret, boardUser, tokenExpire, autoUnavailable,
@@ -76,7 +77,7 @@ func startDaemon(s *scope, program, listen string, server *xmpptest.Server) *dae
 	d.launch(s, program, file)
 	for deadline := time.Now().Add(startTime); d.url == ""; time.Sleep(20 * time.Millisecond) {
 		select {
-		case <-d.done:
+		case <-d.process.Done():
 			s.Fatalf("the daemon ended during its start:\n%s", d.logText())
 		default:
 		}
@@ -100,32 +101,20 @@ func write(s *scope, file, content string) {
 	}
 }
 
-// launch starts the process. It is not in the terminal's process group, so Ctrl-C reaches only the demo, which ends everything in order. If
-// the demo is killed, the kernel ends the process.
+// launch starts the process. It is not in the terminal's process group, so Ctrl-C reaches only the demo, which ends everything in order.
 func (d *daemon) launch(s *scope, program, file string) {
-	log, err := os.Create(d.log)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer log.Close()
 	command := exec.Command(program, "serve", "--config", file)
 	command.Env = []string{"PATH=" + os.Getenv("PATH")} // no PRESENCE_ variable of the terminal may reach it
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := command.Start(); err != nil {
+	var err error
+	if d.process, err = process.Start(command, d.log); err != nil {
 		s.Fatalf("the daemon does not start: %v", err)
 	}
-	go func() {
-		_ = command.Wait() // its errors are in the log
-		close(d.done)
-	}()
 	s.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
+		d.process.Signal(syscall.SIGTERM)
 		select {
-		case <-d.done:
+		case <-d.process.Done():
 		case <-time.After(stopTime):
-			_ = command.Process.Kill()
-			<-d.done
+			d.process.Kill()
 		}
 	})
 }

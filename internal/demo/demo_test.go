@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,18 +9,18 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/process"
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 // asProgram makes the test's binary run the command.
@@ -70,29 +69,11 @@ func withPrograms(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// output is a buffer that one goroutine may write while another reads.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
 // demo is a running demo, a separate process in its own process group, as a shell would start it.
 type demo struct {
 	t              *testing.T
 	command        *exec.Cmd
-	stdout, stderr output
+	stdout, stderr syncbuffer.Buffer
 	code           chan int
 	temporary      string // its TMPDIR
 	url, token     string
@@ -249,7 +230,7 @@ func (d *demo) watches() {
 	if found == nil {
 		d.t.Fatalf("no command to watch in\n%s", d.stdout.String())
 	}
-	var told output
+	var told syncbuffer.Buffer
 	shell := exec.Command("/bin/sh", "-c", "exec env "+found[1])
 	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
 	shell.Stdout, shell.Stderr = &told, &told
@@ -279,16 +260,11 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // nobody returns the account nobody, which has no privileges.
 func nobody(t *testing.T) *syscall.Credential {
 	t.Helper()
-	account, err := user.Lookup("nobody")
+	account, err := process.Account("nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
-	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-	if errUID != nil || errGID != nil {
-		t.Fatal(errUID, errGID)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return account
 }
 
 // TestDemo runs the demo as root and as an ordinary user until every protocol and status was seen over HTTP, and ends it.

@@ -50,7 +50,7 @@ func check(options options, prosody string) error {
 // ended returns an error once a server has ended by itself.
 func (s *servers) ended() error {
 	select {
-	case <-s.daemon.done:
+	case <-s.daemon.process.Done():
 		return fmt.Errorf("the daemon has ended:\n%s", strings.TrimSpace(s.daemon.logText()))
 	case <-s.xmpp.Done():
 		return fmt.Errorf("Prosody has ended:\n%s", strings.TrimSpace(s.xmpp.Log())) //nolint:staticcheck // it is a name

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 // Options says which servers to start.
@@ -40,7 +42,7 @@ type Server struct {
 	cluster *Cluster
 	dir     string
 	monitor string // host:port of its monitoring endpoint
-	process *process
+	process *process.Process
 }
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
@@ -145,7 +147,10 @@ func (s *Server) URL() string { return s.cluster.options.Scheme + "://" + s.Addr
 // Launch starts the server without waiting until it is ready. After Kill or Stop it has the same addresses and files as before.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
-	s.process = launch(t, s.cluster.program, filepath.Join(s.dir, "nats.conf"), filepath.Join(s.dir, "log"))
+	var err error
+	if s.process, err = process.Start(exec.Command(s.cluster.program, "--config", filepath.Join(s.dir, "nats.conf")), filepath.Join(s.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Restart calls Launch and waits until the server is ready.
@@ -165,7 +170,7 @@ func (s *Server) AwaitReady(t testing.TB) {
 			return
 		}
 		select {
-		case <-s.process.done:
+		case <-s.process.Done():
 			t.Fatalf("%s ended during its start:\n%s", s.Name, s.log())
 		default:
 		}
@@ -177,24 +182,24 @@ func (s *Server) AwaitReady(t testing.TB) {
 }
 
 // Kill ends the server with SIGKILL. Data that it has handed to the operating system survives.
-func (s *Server) Kill() { s.process.kill() }
+func (s *Server) Kill() { s.process.Kill() }
 
 // Stop ends the server as an administrator would.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	s.process.signal(syscall.SIGTERM)
+	s.process.Signal(syscall.SIGTERM)
 	select {
-	case <-s.process.done:
+	case <-s.process.Done():
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%s does not stop:\n%s", s.Name, s.log())
 	}
 }
 
 // Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
-func (s *Server) Freeze() { s.process.freeze() }
+func (s *Server) Freeze() { s.process.Freeze() }
 
 // Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
 // leader returns the leader of a stream, or "" if this server does not know it.
 func (s *Server) leader(stream string) string {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
@@ -27,9 +26,8 @@ func StartDNS(t TB, records ...string) string {
 		args = append(args, "--srv-host="+record)
 	}
 	command := exec.Command(path, args...)
-	command.SysProcAttr = &syscall.SysProcAttr{}
-	process := launch(t, command, t.TempDir()+"/dnsmasq.log")
-	t.Cleanup(process.kill)
+	server := launch(t, command, t.TempDir()+"/dnsmasq.log")
+	t.Cleanup(server.Kill)
 	resolver := Resolver(address)
 	if err := poll(10*time.Second, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

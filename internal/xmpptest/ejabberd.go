@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 const ejabberdctlPath = "/usr/sbin/ejabberdctl"
@@ -75,7 +76,7 @@ func (e *ejabberd) command(s *Server, args ...string) *exec.Cmd {
 	return command
 }
 
-func (e *ejabberd) start(t TB, s *Server) *process {
+func (e *ejabberd) start(t TB, s *Server) *process.Process {
 	t.Helper()
 	return launch(t, e.command(s, "foreground"), s.path("console.log"))
 }

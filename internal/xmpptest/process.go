@@ -7,18 +7,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
-)
 
-// process is a running server program with its children, which form a process group.
-type process struct {
-	command *exec.Cmd
-	done    chan struct{} // closed when the program has ended
-}
+	"github.com/zarafa/presence/internal/process"
+)
 
 // credential returns the system account of a server. The test must run as root to start the server as that account.
 func credential(t TB, name string) *syscall.Credential {
@@ -26,16 +20,11 @@ func credential(t TB, name string) *syscall.Credential {
 	if os.Geteuid() != 0 {
 		t.Fatalf("run this test as root: the server must run as the system user %q, which only root can become", name)
 	}
-	account, err := user.Lookup(name)
+	account, err := process.Account(name)
 	if err != nil {
 		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-packages)", err)
 	}
-	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-	if err := errors.Join(errUID, errGID); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return account
 }
 
 // require fails the test if a program is not installed.
@@ -46,37 +35,14 @@ func require(t TB, path string) {
 	}
 }
 
-// launch starts a program with a log file. The caller has to end it; if this process is killed the kernel kills the program too.
-func launch(t TB, command *exec.Cmd, log string) *process {
+// launch starts a program. The caller has to end it.
+func launch(t TB, command *exec.Cmd, log string) *process.Process {
 	t.Helper()
-	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	running, err := process.Start(command, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer output.Close()
-	command.Stdout, command.Stderr = output, output
-	command.SysProcAttr.Setpgid = true
-	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{command: command, done: make(chan struct{})}
-	go func() {
-		_ = command.Wait()
-		close(p.done)
-	}()
-	return p
-}
-
-// signal sends a signal to the program and its children.
-func (p *process) signal(signal syscall.Signal) {
-	_ = syscall.Kill(-p.command.Process.Pid, signal)
-}
-
-// kill kills the program and returns when it has ended.
-func (p *process) kill() {
-	p.signal(syscall.SIGKILL)
-	<-p.done
+	return running
 }
 
 // run runs a program to its end and returns its output.

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"github.com/zarafa/presence/internal/process"
 )
 
 const prosodyPath, prosodyctlPath = "/usr/bin/prosody", "/usr/bin/prosodyctl"
@@ -73,7 +75,7 @@ func (p *prosody) command(name string, args ...string) *exec.Cmd {
 	return command
 }
 
-func (p *prosody) start(t TB, s *Server) *process {
+func (p *prosody) start(t TB, s *Server) *process.Process {
 	t.Helper()
 	return launch(t, p.command(prosodyPath, "--config", s.path("prosody.cfg.lua"), "-F"), s.path("console.log"))
 }
@@ -83,4 +85,4 @@ func (p *prosody) register(t TB, s *Server, user, password string) {
 	run(t, p.command(prosodyctlPath, "--config", s.path("prosody.cfg.lua"), "register", user, s.Domain, password))
 }
 
-func (p *prosody) stop(_ TB, s *Server) { s.process.signal(syscall.SIGTERM) }
+func (p *prosody) stop(_ TB, s *Server) { s.process.Signal(syscall.SIGTERM) }

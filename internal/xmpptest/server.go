@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 // Kind is a server program.
@@ -62,7 +63,7 @@ type Server struct {
 	options Options
 	dir     string // temporary folder with all its files
 	program program
-	process *process
+	process *process.Process
 }
 
 // program is what differs between the servers.
@@ -70,7 +71,7 @@ type program interface {
 	// prepare writes the configuration.
 	prepare(t TB, s *Server)
 	// start starts the program without waiting for it.
-	start(t TB, s *Server) *process
+	start(t TB, s *Server) *process.Process
 	// register creates an account.
 	register(t TB, s *Server, user, password string)
 	// stop makes the program shut down.
@@ -139,7 +140,7 @@ func (s *Server) Restart(t TB) {
 	s.process = s.program.start(t, s)
 	err := poll(60*time.Second, func() error {
 		select {
-		case <-s.process.done:
+		case <-s.process.Done():
 			t.Fatalf("%v ended during its start:\n%s", s.Kind, s.Log())
 		default:
 		}
@@ -155,7 +156,7 @@ func (s *Server) Stop(t TB) {
 	t.Helper()
 	s.program.stop(t, s)
 	select {
-	case <-s.process.done:
+	case <-s.process.Done():
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
 	}
@@ -163,12 +164,12 @@ func (s *Server) Stop(t TB) {
 }
 
 // Done returns a channel that is closed when the server ends. It is a new one after Restart.
-func (s *Server) Done() <-chan struct{} { return s.process.done }
+func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
 // Kill kills the server. Its connections break without an end of the stream.
 func (s *Server) Kill() {
 	if s.process != nil {
-		s.process.kill()
+		s.process.Kill()
 		s.awaitEnd()
 	}
 }
@@ -185,10 +186,10 @@ func (s *Server) awaitEnd() {
 }
 
 // Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
-func (s *Server) Freeze() { s.process.signal(syscall.SIGSTOP) }
+func (s *Server) Freeze() { s.process.Freeze() }
 
 // Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
 // Log returns the contents of the server's log files.
 func (s *Server) Log() string {
