@@ -11,7 +11,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// presences is what the daemon is to make of an activity, by the domain's rules.
+// presences returns the presences that the daemon has to derive from an activity, by the domain's rules.
 func presences(t *testing.T, p person, a *activity) domain.Presences {
 	parse := func(name string) domain.Status {
 		status, err := domain.ParseStatus(name)
@@ -40,14 +40,14 @@ func presences(t *testing.T, p person, a *activity) domain.Presences {
 	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: status, Message: message})
 }
 
-// TestOpening: a quarter of a minute after the beginning, every status is on the board, and every protocol has decided somebody's.
+// TestOpening: after the first steps every status is on the board, and every protocol has decided somebody's.
 func TestOpening(t *testing.T) {
-	s := newScript(1)
+	s := newScenario(1)
 	for len(s.opening) > 0 {
 		s.next()
 	}
 	statuses, protocols := map[domain.Status]bool{}, map[string]bool{}
-	for _, p := range cast {
+	for _, p := range people {
 		a := s.doing[p.name]
 		if a == nil {
 			a = home
@@ -60,12 +60,12 @@ func TestOpening(t *testing.T) {
 	}
 }
 
-// TestDays follows some days: it never gets dull, nobody is asked for what they cannot do, and everybody and everything has a turn.
+// TestDays follows some days: pauses stay short, people only do what suits them, and every person and every activity has a turn.
 func TestDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
-		s, again := newScript(seed), newScript(seed)
-		people, things := map[string]int{}, map[*activity]int{}
+		s, again := newScenario(seed), newScenario(seed)
+		active, done := map[string]int{}, map[*activity]int{}
 		for s.elapsed < 4*dayHours*hour {
 			last := s.elapsed
 			n, m := s.next(), again.next()
@@ -73,23 +73,23 @@ func TestDays(t *testing.T) {
 				t.Fatalf("the same seed made %v and %v", n, m)
 			}
 			if pause := s.elapsed - last; pause < shortest || pause > 2*time.Second {
-				t.Fatalf("%v between two scenes", pause)
+				t.Fatalf("%v between two steps", pause)
 			}
 			if !n.activity.suits(n.person) {
 				t.Fatalf("%s cannot do %q", n.person.name, n.activity.name)
 			}
-			people[n.person.name]++
-			things[n.activity]++
+			active[n.person.name]++
+			done[n.activity]++
 		}
-		if len(people) != len(cast) || len(things) != len(activities) {
-			t.Fatalf("%d of %d people did %d of %d things", len(people), len(cast), len(things), len(activities))
+		if len(active) != len(people) || len(done) != len(activities) {
+			t.Fatalf("%d of %d people did %d of %d things", len(active), len(people), len(done), len(activities))
 		}
 	})
 }
 
 // TestParts: lunch is at noon, and people go home in the evening.
 func TestParts(t *testing.T) {
-	s := newScript(1)
+	s := newScenario(1)
 	for len(s.opening) > 0 {
 		s.next()
 	}

@@ -12,24 +12,24 @@ import (
 
 const prosody = "/usr/bin/prosody"
 
-// stage is where it all happens: the servers.
-type stage struct {
+// servers are the XMPP server and the daemon.
+type servers struct {
 	*scope
 	xmpp   *xmpptest.Server
 	daemon *daemon
 }
 
-// newStage starts the servers. All that was started ends with s, also if it fails.
-func newStage(s *scope, options options) *stage {
-	users := make([]string, len(cast))
-	for i, p := range cast {
+// startServers starts the servers. Even if it fails, everything that it started ends with s.
+func startServers(s *scope, options options) *servers {
+	users := make([]string, len(people))
+	for i, p := range people {
 		users[i] = p.name
 	}
 	server := xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: users})
-	return &stage{scope: s, xmpp: server, daemon: startDaemon(s, options.daemon, options.listen, server)}
+	return &servers{scope: s, xmpp: server, daemon: startDaemon(s, options.daemon, options.listen, server)}
 }
 
-// check says what would keep the servers from starting, before anything is started.
+// check looks for what would prevent the servers from starting, before any is started.
 func check(options options, prosody string) error {
 	if _, err := os.Stat(prosody); err != nil {
 		return fmt.Errorf("the demo needs the XMPP server Prosody, and there is no %s.\nOn Debian or Ubuntu: sudo apt-get install prosody", prosody)
@@ -48,10 +48,10 @@ func check(options options, prosody string) error {
 }
 
 // ended returns an error once a server has ended by itself.
-func (s *stage) ended() error {
+func (s *servers) ended() error {
 	select {
-	case <-s.daemon.done:
-		return fmt.Errorf("the daemon has ended:\n%s", strings.TrimSpace(s.daemon.said()))
+	case <-s.daemon.process.Done():
+		return fmt.Errorf("the daemon has ended:\n%s", strings.TrimSpace(s.daemon.logText()))
 	case <-s.xmpp.Done():
 		return fmt.Errorf("Prosody has ended:\n%s", strings.TrimSpace(s.xmpp.Log())) //nolint:staticcheck // it is a name
 	default:
