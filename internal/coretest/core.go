@@ -20,6 +20,7 @@ import (
 type Core struct {
 	app.Core
 	Journal *Journal
+	end     func()
 }
 
 // zero is the time as the writer sees it, so that the first revision is 1.
@@ -31,25 +32,36 @@ func (zero) Now() domain.Timestamp { return 0 }
 // Start runs a core until the test ends.
 func Start(t testing.TB) *Core {
 	t.Helper()
-	return StartOver(t, &Journal{Journal: memory.NewJournal()})
+	return StartOver(t, memory.NewJournal())
 }
 
 // StartOver is Start over a journal that the test has made.
-func StartOver(t testing.TB, journal *Journal) *Core {
+func StartOver(t testing.TB, kept ports.Journal) *Core {
 	t.Helper()
+	journal := &Journal{Journal: kept}
 	img := image.New()
 	c := &Core{Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	c.end = func() { cancel(); running.Wait() }
+	t.Cleanup(c.end)
+	ended := make(chan struct{})
 	running.Go(func() {
+		defer close(ended)
 		if err := c.Writer.Run(ctx); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	<-c.Writer.Loaded()
+	select {
+	case <-c.Writer.Loaded():
+	case <-ended:
+		t.FailNow()
+	}
 	return c
 }
+
+// End ends the core before the test does. It may be called more than once.
+func (c *Core) End() { c.end() }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.
 var ErrConflict = errors.New("the presence has changed meanwhile")
