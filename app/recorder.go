@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -200,7 +201,7 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(s sighting) presenceKey { return presenceKey{user: s.user, protocol: r.protocol} }
+	name := func(s sighting) image.Key { return image.Key{User: s.user, Protocol: r.protocol} }
 	err := rewrite(ctx, r.core, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
 	if err != nil {
 		r.folding.Lock()

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/app/image"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -39,23 +38,14 @@ type Writer struct {
 
 	mu     sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed bool
-	queue  []*group          // what is to be sent next
-	busy   map[key]*group    // the presences that are being written
-	sent   map[uint64]*batch // by number: on its way, or nobody knows
-	number uint64            // of the last batch
+	queue  []*group             // what is to be sent next
+	busy   map[image.Key]*group // the presences that are being written
+	sent   map[uint64]*batch    // by number: on its way, or nobody knows
+	number uint64               // of the last batch
 
 	entry   []byte // of the batch on its way; belongs to Run
 	failing bool   // the log was told so; the same
 }
-
-// key names one presence.
-type key struct {
-	user     domain.UserID
-	protocol domain.Protocol
-	device   domain.DeviceID
-}
-
-func keyOf(w *image.Write) key { return key{w.User, w.New.Protocol, w.New.Device} }
 
 // New makes a writer. Nothing happens before Run.
 func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.Logger) *Writer {
@@ -67,7 +57,7 @@ func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.L
 		origin:  rand.Uint64(),
 		loaded:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
-		busy:    make(map[key]*group),
+		busy:    make(map[image.Key]*group),
 		sent:    make(map[uint64]*batch),
 	}
 }
@@ -189,21 +179,21 @@ func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
 	if limit := w.journal.Limit() - headerSize; len(g.entry) > limit {
 		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
 	}
-	g.keys = make([]key, len(writes))
+	g.keys = make([]image.Key, len(writes))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range writes {
-		if before := w.busy[keyOf(&writes[i])]; before != nil {
+		key := writes[i].Key()
+		if before := w.busy[key]; before != nil {
 			g.free()
 			return before, false, nil
 		}
-		user, holds := w.image.Holds(&writes[i])
-		if !holds {
+		holds := false
+		if key.User, holds = w.image.Holds(&writes[i]); !holds {
 			g.free()
 			return nil, false, nil
 		}
-		g.keys[i] = keyOf(&writes[i])
-		g.keys[i].user = user
+		g.keys[i] = key
 	}
 	for _, k := range g.keys {
 		w.busy[k] = g
