@@ -79,11 +79,10 @@ func (w *Writer) Ready() error {
 // cannot go on: what it has in memory may not be true any more. To be called once.
 func (w *Writer) Run(ctx context.Context) error {
 	following, stop := context.WithCancelCause(ctx)
-	followed := make(chan error, 1)
+	followed := make(chan struct{})
 	go func() {
-		err := w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()})
-		followed <- err
-		stop(err)
+		defer close(followed)
+		stop(w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()}))
 	}()
 	select {
 	case <-w.loaded:
@@ -91,17 +90,12 @@ func (w *Writer) Run(ctx context.Context) error {
 		w.send(following)
 	case <-following.Done():
 	}
-	stop(nil)
-	err := <-followed
+	<-followed
 	w.close()
-	switch cause := context.Cause(following); {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil
-	case cause != nil && !errors.Is(cause, context.Canceled):
-		return cause
-	default:
-		return err
 	}
+	return context.Cause(following)
 }
 
 // begin sees to it that an empty image has a revision (see append).
@@ -188,11 +182,12 @@ func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
 			g.free()
 			return before, false, nil
 		}
-		holds := false
-		if key.User, holds = w.image.Holds(&writes[i]); !holds {
+		user, holds := w.image.Holds(&writes[i])
+		if !holds {
 			g.free()
 			return nil, false, nil
 		}
+		key.User = user
 		g.keys[i] = key
 	}
 	for _, k := range g.keys {
