@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/nats"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -20,8 +21,8 @@ const durableClients = 64
 // record with a Redis that writes to the disk. Redis does less: it keeps a record unread under a name, for anyone who asks. And it is a process of
 // its own, while the daemon shares one with the clients. The clients are the same for all, and in this process.
 func BenchmarkDurable(b *testing.B) {
-	durable := startOn(b, durableStore(b))
-	volatile := startOn(b, memory.New())
+	durable := startWith(b, localConfig(), coretest.NewOn(b, durableStore(b), clock.New()))
+	volatile := start(b)
 	redis := startRedis(b)
 	b.Run("get", func(b *testing.B) {
 		for i := range durableClients {
