@@ -155,11 +155,15 @@ func TestReadFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, read := range []func(*legacy.Request, []byte) error{(*legacy.Request).ReadUpdate, (*legacy.Request).ReadQuery} {
 				err := read(new(legacy.Request), []byte(test.text))
-				var fault *legacy.Fault
+				var fault *problem.Error
 				if !errors.As(err, &fault) {
-					t.Fatalf("error %v, want a Fault", err)
+					t.Fatalf("error %v, want a problem.Error", err)
 				}
-				if fault.Pointer != test.pointer || fault.Detail == "" || fault.TooMany {
+				pointer := ""
+				if len(fault.Entries) == 1 {
+					pointer = fault.Entries[0].Pointer
+				}
+				if pointer != test.pointer || fault.Detail == "" || !errors.Is(err, problem.ErrMalformed) {
 					t.Errorf("fault %+v, want one at %q", fault, test.pointer)
 				}
 			}
@@ -176,8 +180,7 @@ func TestNumberOfUsersIsBounded(t *testing.T) {
 		if err := r.ReadQuery(document(legacy.MaxUsers, entry)); err != nil || len(r.Users) != legacy.MaxUsers {
 			t.Errorf("%d users: %d, %v", legacy.MaxUsers, len(r.Users), err)
 		}
-		var fault *legacy.Fault
-		if err := r.ReadQuery(document(legacy.MaxUsers+1, entry)); !errors.As(err, &fault) || !fault.TooMany {
+		if err := r.ReadQuery(document(legacy.MaxUsers+1, entry)); !errors.Is(err, problem.ErrTooMany) {
 			t.Errorf("one too many: %v", err)
 		}
 	}
