@@ -20,17 +20,20 @@ require (
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
-	github.com/valyala/fasthttp v1.51.0
+	github.com/valyala/fasthttp v1.78.0
 	go.uber.org/dig v1.19.0
 	go.uber.org/fx v1.24.0
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.4
-	golang.org/x/net v0.60.0
+	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	pgregory.net/rapid v1.3.0
 )
 
-require go.etcd.io/bbolt v1.4.3 // indirect
+require (
+	github.com/molecule-man/go-brrr v1.3.1 // indirect
+	go.etcd.io/bbolt v1.4.3
+)
 
 require (
 	github.com/andybalholm/brotli v1.1.0 // indirect
