@@ -32,17 +32,19 @@ type Journal struct {
 
 	opened  chan struct{} // closed when streams is set
 	streams *streams
+	ended   chan struct{} // closed when Follow has returned
 }
 
 // New makes a journal of a valid configuration. Nothing happens before Follow.
 func New(config Config, log *slog.Logger) *Journal {
-	return &Journal{config: config, log: log, node: rand.Text(), opened: make(chan struct{})}
+	return &Journal{config: config, log: log, node: rand.Text(), opened: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // Follow implements ports.Journal. It waits for a cluster that does not answer until ctx ends, and refuses at once what will not pass: wrong
 // credentials, for example. A caller of Hold gives its lease up before Follow ends, or others wait some seconds for it.
 func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer close(j.ended)
 	defer cancel()
 	var conn *natsgo.Conn
 	err := j.await(ctx, func() (err error) {
@@ -105,6 +107,8 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 		return j.unanswered(err)
 	case <-ctx.Done():
 		return j.unanswered(ctx.Err())
+	case <-j.ended:
+		return j.unanswered(natsgo.ErrConnectionClosed)
 	}
 }
 
