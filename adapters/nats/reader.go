@@ -49,9 +49,9 @@ const (
 	readAnswer   = 2 * time.Second        // how long the servers may take to answer a question
 	readProgress = 2 * time.Second        // between two lines in the log about loading
 
-	// readAhead and readMessages are how much a consumer sends before the reader asks for more, about. A server cuts off a client that has
-	// 64 MiB to receive.
-	readAhead    = 16 << 20 // bytes
+	// How much a consumer sends before the reader asks for more, about. It must be more than maxPayload, and less than half of what a server has
+	// for a client before it cuts that off: 64 MiB.
+	readAhead    = 2 * maxPayload // bytes
 	readMessages = 500
 )
 
@@ -138,12 +138,7 @@ func (r *reader) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consumer, err := r.consumer(ctx, next)
-	if err != nil {
-		return fmt.Errorf("store: cannot read the journal: %w", err)
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, max(readAhead, 2*int(r.js.Conn().MaxPayload()))),
-		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	messages, _, err := messagesOf(ctx, r.entries, r.subject, next)
 	if err != nil {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
@@ -186,17 +181,25 @@ func (r *reader) next(ctx context.Context) (uint64, error) {
 	return r.reached, nil
 }
 
-func (r *reader) consumer(ctx context.Context, next uint64) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, readAnswer)
+// messagesOf makes a consumer, which delivers the messages of a subject from a sequence on. It also returns how many there are now.
+func messagesOf(ctx context.Context, stream jetstream.Stream, subject string, first uint64) (jetstream.MessagesContext, uint64, error) {
+	asking, cancel := context.WithTimeout(ctx, readAnswer)
 	defer cancel()
-	return r.entries.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(asking, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       next,
+		OptStartSeq:       first,
+		FilterSubject:     subject,
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: 10 * time.Second,
 		MemoryStorage:     true,
 		Replicas:          1,
 	})
+	if err != nil {
+		return nil, 0, err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, readAhead),
+		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	return messages, consumer.CachedInfo().NumPending, err
 }
 
 // take gives one entry.

@@ -22,8 +22,10 @@ const (
 	manifestFormat = 2
 )
 
-// keepWithin is how long the servers may take to keep a piece.
-const keepWithin = 30 * time.Second
+const (
+	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece
+	pieceWithin = 10 * time.Second // how long they may take to deliver one
+)
 
 // manifest describes the snapshot that holds.
 type manifest struct {
@@ -168,19 +170,41 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 		return 0, err
 	}
 	r.snapshot = m.Name
+	if m.Pieces == 0 {
+		return m.Entry, nil
+	}
+	messages, there, err := messagesOf(ctx, r.bucket, r.pieceKey(m.Name, "*"), 1)
+	if err != nil {
+		return 0, fmt.Errorf("store: cannot read the snapshot: %w", err)
+	}
+	defer messages.Stop()
+	if there != uint64(m.Pieces) { //nolint:gosec // it is not negative
+		return 0, fmt.Errorf("store: %d of %d pieces of the snapshot are there: %w", there, m.Pieces, errLost)
+	}
 	for number := 1; number <= m.Pieces; number++ {
-		msg, err := r.bucket.GetLastMsgForSubject(ctx, r.pieceKey(m.Name, strconv.Itoa(number)))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			err = fmt.Errorf("%w: %w", errLost, err) // or another daemon has made the next snapshots
-		}
+		piece, err := r.nextPiece(ctx, messages, r.pieceKey(m.Name, strconv.Itoa(number)))
 		if err != nil {
 			return 0, fmt.Errorf("store: cannot read piece %d of %d of the snapshot: %w", number, m.Pieces, err)
 		}
 		r.dirty = true
-		if err := r.to.Piece(m.Entry, msg.Data); err != nil {
+		if err := r.to.Piece(m.Entry, piece); err != nil {
 			return 0, refusal{err}
 		}
 		r.progress("store loading the snapshot", "piece", number, "of", m.Pieces)
 	}
 	return m.Entry, nil
+}
+
+// nextPiece waits for a piece. It may never come: other daemons have made the next snapshots, and have removed this one.
+func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, pieceWithin)
+	defer cancel()
+	msg, err := messages.Next(jetstream.NextContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if msg.Subject() != key {
+		return nil, fmt.Errorf("%s was delivered instead of %s: %w", msg.Subject(), key, errLost)
+	}
+	return msg.Data(), nil
 }
