@@ -117,6 +117,9 @@ type refusal struct{ error }
 // Unwrap returns the error as it is.
 func (r refusal) Unwrap() error { return r.error }
 
+// final tells whether an error contains a refusal.
+func final(err error) bool { return errors.As(err, new(refusal)) }
+
 // mayPass tells whether a connection that has failed may succeed later. A wrong password or certificate does not become right.
 func mayPass(err error) bool {
 	var certificate *tls.CertificateVerificationError
@@ -173,14 +176,13 @@ func (j *Journal) await(ctx context.Context, attempt func() error) error {
 	var said time.Time
 	for {
 		err := attempt()
-		var refused refusal
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		case errors.As(err, &refused):
-			return refused.error
+		case final(err):
+			return err
 		}
 		if time.Since(said) >= sayEvery {
 			said = time.Now()

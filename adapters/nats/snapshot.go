@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // A snapshot is pieces, each under a key of its own, and a manifest, which is written last. So a snapshot that was not finished is none.
 const (
 	manifestKey    = "snapshot"
-	pieceKeys      = "piece." // piece.ENTRY.DAEMON.NUMBER
+	pieceKeys      = "piece." // piece.ENTRY.RANDOM.NUMBER
 	manifestFormat = 2
 )
 
@@ -44,7 +45,7 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	if err != nil || at <= last.Entry {
 		return err
 	}
-	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, j.node), Entry: at}
+	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
 	if made.Pieces, err = j.writePieces(ctx, made.Name, next); err != nil {
 		j.discard(ctx, made.Name)
 		return err
@@ -169,7 +170,9 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r.snapshot = m.Name
+	if r.snapshot != m.Name {
+		r.snapshot, r.oddSince = m.Name, time.Time{}
+	}
 	if m.Pieces == 0 {
 		return m.Entry, nil
 	}
@@ -179,7 +182,7 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 	}
 	defer messages.Stop()
 	if there != uint64(m.Pieces) { //nolint:gosec // it is not negative
-		return 0, fmt.Errorf("store: %d of %d pieces of the snapshot are there: %w", there, m.Pieces, errLost)
+		return 0, r.inconsistent(fmt.Errorf("store: %d of %d pieces of the snapshot are there; restore a backup", there, m.Pieces))
 	}
 	for number := 1; number <= m.Pieces; number++ {
 		piece, err := r.nextPiece(ctx, messages, r.pieceKey(m.Name, strconv.Itoa(number)))
@@ -204,7 +207,7 @@ func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesConte
 		return nil, err
 	}
 	if msg.Subject() != key {
-		return nil, fmt.Errorf("%s was delivered instead of %s: %w", msg.Subject(), key, errLost)
+		return nil, r.inconsistent(fmt.Errorf("%s was delivered instead", msg.Subject()))
 	}
 	return msg.Data(), nil
 }
