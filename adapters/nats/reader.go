@@ -136,7 +136,7 @@ func (r *reader) consume(ctx context.Context) error {
 		r.log.Info("store: the journal can be followed again")
 	}
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := nextOf(ctx, messages)
 		if err != nil {
 			return fmt.Errorf("store: cannot read the journal: %w", err)
 		}
@@ -191,6 +191,15 @@ func messagesOf(ctx context.Context, stream jetstream.Stream, subject string, fi
 	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, readAhead),
 		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	return messages, consumer.CachedInfo().NumPending, err
+}
+
+// nextOf waits for the next message. When ctx has ended there is none, also if it has been delivered.
+func nextOf(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	msg, err := messages.Next(jetstream.NextContext(ctx))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return msg, err
 }
 
 // take gives one entry.

@@ -202,7 +202,7 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, key string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, pieceWithin)
 	defer cancel()
-	msg, err := messages.Next(jetstream.NextContext(ctx))
+	msg, err := nextOf(ctx, messages)
 	if err != nil {
 		return nil, err
 	}
