@@ -1,6 +1,6 @@
 // Package portstest holds the contract suites of the driven ports. An adapter proves itself with one call from its own tests:
 //
-//	func TestContract(t *testing.T) { portstest.Tokens(t, ...) }
+//	func TestContract(t *testing.T) { portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() }) }
 //
 // Each case carries the sentence of the contract that it checks, so a failure reads as the promise that was broken. The suites
 // are called by the tests of adapters; nothing in the daemon imports them.
