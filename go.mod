@@ -33,6 +33,7 @@ require (
 require (
 	github.com/knadh/koanf/parsers/yaml v1.1.0 // indirect
 	github.com/knadh/koanf/providers/rawbytes v1.0.0 // indirect
+	go.etcd.io/bbolt v1.4.3 // indirect
 )
 
 require (
