@@ -29,8 +29,9 @@ func TestCheckWarnsOnce(t *testing.T) {
 		{"files that everybody can read", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + xmpp, nil, []string{
 			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod 600 " + secret,
 			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod 600 " + password}},
-		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[spreed]", 1),
-			[]string{"PRESENCE_AUTH__SECRET=" + testSecret}, nil},
+		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[]", 1),
+			[]string{"PRESENCE_AUTH__SECRET=" + testSecret},
+			[]string{"environment variable PRESENCE_AUTH__SECRET: auth.secret: it takes the place of the secret that is set by DIR/c.yaml:1"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -38,7 +39,11 @@ func TestCheckWarnsOnce(t *testing.T) {
 			got := command(test.environ, "check", "--config", file)
 			want := ""
 			for _, line := range test.want {
-				want += "zarafa-presence: warning: " + filepath.Dir(file) + "/" + line + "\n"
+				if dir := filepath.Dir(file); strings.Contains(line, "DIR") {
+					want += "zarafa-presence: warning: " + strings.ReplaceAll(line, "DIR", dir) + "\n"
+				} else {
+					want += "zarafa-presence: warning: " + dir + "/" + line + "\n"
+				}
 			}
 			if got.code != 0 || got.stderr != want {
 				t.Errorf("exit code %d, stderr\n%s\nwant\n%s", got.code, got.stderr, want)
@@ -65,7 +70,7 @@ func TestCheck(t *testing.T) {
 		{"a protocol that is on", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\n", nil, 2, nil, []string{"xmpp.jid: ", "xmpp.password: "}},
 		{"an unreadable certificate", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\nxmpp: {jid: a@example.test, password: " + testSecret + ", ca_file: /nowhere/ca.pem}\n", nil, 2, nil, []string{"xmpp.ca_file", "/nowhere/ca.pem"}},
 		{"faults in files, with the others", "c.yaml", "auth: {secret_file: /nowhere/secret}\nprotocols: [xmpp]\nxmpp: {jid: a, password_file: /nowhere/password, ca_file: " + os.DevNull + "}\nlog: {file: /nowhere/x.log}\n", nil, 2, nil,
-			[]string{"c.yaml:1: auth.secret_file: open /nowhere/secret: ", "c.yaml:3: xmpp.jid: ", "c.yaml:3: xmpp.password_file: open /nowhere/password: ", "c.yaml:3: xmpp.ca_file: " + os.DevNull + ": there is no PEM certificate", "c.yaml:4: log.file: it cannot be made in /nowhere: no such file or directory"}},
+			[]string{"c.yaml:1: auth.secret_file: open /nowhere/secret: ", "c.yaml:3: xmpp.jid: ", "c.yaml:3: xmpp.password_file: open /nowhere/password: ", "c.yaml:3: xmpp.ca_file: " + os.DevNull + ": it has no PEM certificate", "c.yaml:4: log.file: it cannot be made in /nowhere: no such file or directory"}},
 		{"the files of a protocol that is off", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {password_file: /nowhere/password}\n", nil, 0, []string{"password_file: /nowhere/password"}, nil},
 		{"warnings", "p.cfg", "server_secret_key = " + testSecret + "\ndata_save_interval = 5\n", nil, 0, []string{"update: any"},
 			[]string{"zarafa-presence: warning: ", "p.cfg:2: data_save_interval: ignored", "auth.update: any lets every user change"}},

@@ -86,13 +86,8 @@ func TestKill(t *testing.T) {
 			t.Fatalf("CHAOS_KILLS=%s is not a number of kills, 2 at least", text)
 		}
 	}
-	t.Run("sync=system", func(t *testing.T) { testKill(t, "system", (kills+1)/2) })
-	t.Run("sync=always", func(t *testing.T) { testKill(t, "always", kills/2) })
-}
-
-func testKill(t *testing.T, syncs string, kills int) {
 	k := &killed{t: t, dir: filepath.Join(t.TempDir(), "store"), token: token(t, secretEnv, "intranet@example.test"), puts: map[string]*put{}}
-	k.args = []string{"serve", "--http.listen=127.0.0.1:0", "--store.kind=nats", "--store.sync=" + syncs, "--store.dir=" + k.dir, "--log.level=debug",
+	k.args = []string{"serve", "--http.listen=127.0.0.1:0", "--store.kind=bolt", "--store.dir=" + k.dir, "--log.level=debug",
 		"--spreed.auto_unavailable=24h", "--auth.services=intranet@example.test", "--auth.token_expire=24h"}
 	for i := range kills {
 		switch i % 4 {
@@ -173,15 +168,12 @@ func (k *killed) atRandom(n *node) {
 	k.kill(n)
 }
 
-// inSnapshot kills the daemon when it has begun to write a snapshot, which is when the bucket's files grow, or a little later.
+// inSnapshot kills the daemon when it has begun to make a snapshot, or a little later.
 func (k *killed) inSnapshot(n *node) {
 	k.t.Helper()
-	for deadline, last := time.Now().Add(time.Minute), k.bucket(); ; time.Sleep(time.Millisecond) {
-		size := k.bucket()
-		if size > last {
-			break
-		}
-		if last = size; time.Now().After(deadline) {
+	begun := func() int { return strings.Count(n.log(), `msg="making a snapshot"`) }
+	for deadline, before := time.Now().Add(time.Minute), begun(); begun() == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
 			k.t.Fatal("no snapshot within a minute")
 		}
 	}
@@ -191,21 +183,6 @@ func (k *killed) inSnapshot(n *node) {
 	if snapshotsMade(n) == made {
 		k.interrupted++
 	}
-}
-
-// bucket returns the size of what the engine has written for the snapshots.
-func (k *killed) bucket() (size int64) {
-	k.t.Helper()
-	entries, err := os.ReadDir(filepath.Join(k.dir, "jetstream", "jetstream", "$G", "streams", "KV_presence", "msgs"))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil { // else the engine has removed it meanwhile
-			size += info.Size()
-		}
-	}
-	return size
 }
 
 // client puts until the daemon does not answer any more.

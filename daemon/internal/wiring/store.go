@@ -146,7 +146,7 @@ func (s Store) Reachable() error {
 func (s Store) module() fx.Option {
 	switch s.Name() {
 	case storeMemory:
-		return fx.Module("memory", fx.Supply(fx.Annotate(&memory.Journal{}, fx.As(new(ports.Journal))), fx.Annotate(app.Alone{}, fx.As(new(ports.Leases)))))
+		return fx.Module("memory", fx.Supply(fx.Annotate(memory.NewJournal(), fx.As(new(ports.Journal)), fx.As(new(ports.Leases)))))
 	case storeNATS:
 		return fx.Options(fx.Supply(s.cluster), nats.Module)
 	}
