@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -146,9 +146,9 @@ func anything(int, int) bool { return true }
 
 // toStore runs a source with all use cases that a report passes through, into a store.
 func toStore(b *testing.B) destination {
-	store := memory.New()
+	core := coretest.Start(b)
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, store, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, core.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return
@@ -156,7 +156,7 @@ func toStore(b *testing.B) destination {
 		supervisor.Run(ctx)
 	}
 	return destination{"store", run, func(user, turn int) bool {
-		p, _ := store.Presences(domain.UserID(fmt.Sprintf("user%d@example.test", user))).On(Protocol)
+		p, _ := core.Presences(domain.UserID(fmt.Sprintf("user%d@example.test", user))).On(Protocol)
 		return strings.HasPrefix(p.Message, fmt.Sprintf("message %d,", (user+turn)%7))
 	}}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/portstest"
+	"github.com/zarafa/presence/setting"
 )
 
 // TestContract runs the suite of every source against each real server. Only the one that says nothing is a fake.
@@ -21,7 +22,7 @@ func TestContract(t *testing.T) {
 			return portstest.SourceStage{
 				Source:      from(nil),
 				Online:      "alice@example.test",
-				Refused:     from(func(c *Config) { c.Password = "a wrong one" }),
+				Refused:     from(func(c *Config) { c.Password = setting.NewSecret("a wrong one") }),
 				Unreachable: from(func(c *Config) { c.Host = freeport.Address(t) }),
 				Silent: func(t *testing.T) ports.Source {
 					return newFake(t, func(_ *fake, conn net.Conn) { hang(conn) }).source(t, nil)
