@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -85,7 +86,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		directory: newDirectory(c, own),
 		trusted:   map[string]bool{own.host: true},
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
-		resolver:  newResolver(),
+		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
 		contacts:  newContacts(),
 		log:       log,
