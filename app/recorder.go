@@ -33,7 +33,7 @@ const (
 // reports of one user become one write.
 type recorder struct {
 	protocol domain.Protocol
-	store    ports.Store
+	core     Core
 	clock    ports.Clock
 	standing *standing
 	log      *slog.Logger
@@ -63,10 +63,10 @@ const (
 	synced
 )
 
-func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, standing *standing, log *slog.Logger) *recorder {
+func newRecorder(protocol domain.Protocol, core Core, clock ports.Clock, standing *standing, log *slog.Logger) *recorder {
 	return &recorder{
 		protocol:   protocol,
-		store:      store,
+		core:       core,
 		clock:      clock,
 		standing:   standing,
 		log:        log,
@@ -200,8 +200,8 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(s sighting) presenceKey { return presenceKey{s.user, r.protocol} }
-	err := rewrite(ctx, r.store, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
+	name := func(s sighting) presenceKey { return presenceKey{user: s.user, protocol: r.protocol} }
+	err := rewrite(ctx, r.core, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
 	if err != nil {
 		r.folding.Lock()
 		r.attendance.noteAgain(seen)
@@ -218,7 +218,7 @@ func (r *recorder) takeSweep() bool {
 
 // markAbsent notes everyone whom the store or the source knows and who has no device: they are unavailable.
 func (r *recorder) markAbsent() {
-	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+	r.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		p, known := presences.On(r.protocol)
 		r.folding.Lock()
 		defer r.folding.Unlock()

@@ -12,9 +12,9 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/mocks"
 )
@@ -105,8 +105,8 @@ func TestSourcesOfOtherDaemonsAreOnStandby(t *testing.T) {
 			})
 			sources = append(sources, source)
 		}
-		store := memory.New()
-		supervisor, err := app.NewSupervisor(sources, store, leases, clock.New(), quiet)
+		store := coretest.Start(t)
+		supervisor, err := app.NewSupervisor(sources, store.Core, leases, clock.New(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

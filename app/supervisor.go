@@ -25,7 +25,7 @@ const (
 // lost, and runs them again, for ever. Of several daemons with one store, the one that holds a source's lease runs it.
 type Supervisor struct {
 	sources []ports.Source
-	store   ports.Store
+	core    Core
 	leases  ports.Leases
 	clock   ports.Clock
 	log     *slog.Logger
@@ -36,7 +36,7 @@ type Supervisor struct {
 var _ ports.Sources = (*Supervisor)(nil)
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
-func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
+func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
 	seen := make(map[domain.Protocol]bool)
 	for _, source := range sources {
 		if seen[source.Describe().Protocol] {
@@ -44,7 +44,7 @@ func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Lease
 		}
 		seen[source.Describe().Protocol] = true
 	}
-	s := &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}
+	s := &Supervisor{sources: sources, core: core, leases: leases, clock: clock, log: log}
 	for _, source := range sources {
 		s.standings = append(s.standings, newStanding(source.Describe().Protocol, clock))
 	}
@@ -77,6 +77,9 @@ func (s *Supervisor) Run(ctx context.Context) {
 func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standing *standing) {
 	defer standing.enter(domain.SourceStandby)
 	log := s.log.With("protocol", source.Describe().Protocol)
+	if !s.sync(ctx, log) {
+		return
+	}
 	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, standing, log)
@@ -105,6 +108,21 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standin
 	}
 }
 
+// sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
+func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
+	for {
+		err := s.core.Writer.Sync(ctx)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		log.Warn("source waits until presences can be written", "err", err)
+		pause(ctx, retryAfter)
+	}
+}
+
 // retryDelay doubles with every failure, up to a limit. Half of it is random, so that many daemons do not come back at once.
 func retryDelay(failures int, err error) time.Duration {
 	delay := rejectedRetry
@@ -117,7 +135,7 @@ func retryDelay(failures int, err error) time.Duration {
 // runOnce is one Run of a source, and what has to follow it. It returns how long the connection held.
 func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing *standing, log *slog.Logger) (time.Duration, error) {
 	standing.enter(domain.SourceConnecting)
-	recorder := newRecorder(source.Describe().Protocol, s.store, s.clock, standing, log)
+	recorder := newRecorder(source.Describe().Protocol, s.core, s.clock, standing, log)
 	recording, stop := context.WithCancel(ctx)
 	var recorded sync.WaitGroup
 	recorded.Go(func() { recorder.record(recording) })
@@ -144,13 +162,13 @@ func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *sl
 	now := s.clock.Now()
 	protocol := source.Describe().Protocol
 	var keys []presenceKey
-	s.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+	s.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		if p, known := presences.On(protocol); known && !p.Stale {
-			keys = append(keys, presenceKey{user, protocol})
+			keys = append(keys, presenceKey{user: user, protocol: protocol})
 		}
 		return true
 	})
-	err := rewrite(ctx, s.store, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
+	err := rewrite(ctx, s.core, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}
