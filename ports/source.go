@@ -50,4 +50,10 @@ type Observer interface {
 	// domain.Source.Absent says. It is called once. A device that was reported in this Run and leaves before Synced is gone at
 	// once; what an earlier Run left waits for Synced.
 	Synced()
+
+	// TakesUser reports whether one more user would be kept, and TakesDevice whether one more device would be of a user who has so
+	// many. The daemon ignores what is beyond its limits: store.max_users, store.max_devices, store.max_source_bytes. A source that
+	// keeps lists of its own adds nothing to them that is not taken, so that they are bounded, too.
+	TakesUser() bool
+	TakesDevice(others int) bool
 }

@@ -49,9 +49,8 @@ func (n deviceName) String() string {
 
 // device is one available device.
 type device struct {
-	name    string
-	message uint32 // its length
-	next    uint32 // the next older one of the same contact
+	name string
+	next uint32 // the next older one of the same contact
 }
 
 // devices are all that are available on one connection. Each contact has a list of its own, which is the index of its newest
@@ -108,7 +107,7 @@ func (d *devices) add(name string) uint32 {
 		d.all = append(d.all, device{}) // which is never used
 	}
 	d.all = append(d.all, device{name: name})
-	return uint32(len(d.all) - 1) //nolint:gosec // the budget is for far fewer
+	return uint32(len(d.all) - 1) //nolint:gosec // there is room for far fewer
 }
 
 // release ends a device that is in no list.

@@ -66,7 +66,7 @@ func (s *session) shows(bare string, was contact, resource string, status domain
 	i, ok := s.device(nameDevice(bare, was.user, resource), &now)
 	now.online = now.online || ok
 	if now != was {
-		s.contacts.byJID[bare] = now
+		s.contacts.set(bare, now)
 		s.watches.Store(true)
 	}
 	if !ok {
@@ -75,31 +75,22 @@ func (s *session) shows(bare string, was contact, resource string, status domain
 	if len(message) > domain.MaxMessage {
 		message = domain.ClipMessage(message)
 	}
-	if !s.budget.takeMessage(len(message)) {
-		s.exceeded()
-		message = ""
-	}
-	device := &s.devices.all[i]
-	device.message = uint32(len(message)) //nolint:gosec // at most MaxMessage
-	s.observer.Report(domain.Report{User: now.user, Device: device.name, Status: status, Message: message})
+	s.observer.Report(domain.Report{User: now.user, Device: s.devices.all[i].name, Status: status, Message: message})
 }
 
-// device finds a contact's device, or adds it, and makes it the newest. Its message takes nothing of the budget then. As the use
-// cases do, a contact has a bounded number of devices. It returns false if the name is none, or there is no room for it.
+// device finds a contact's device, or adds it, and makes it the newest. It returns false if the name is none, or there is no room for it.
+// As for the use cases, the device that has been quiet for longest makes room for another one.
 func (s *session) device(name deviceName, c *contact) (i uint32, ok bool) {
 	i, others := s.devices.take(&c.devices, name)
-	if i != 0 {
-		s.budget.giveBack(int(s.devices.all[i].message))
-	} else {
+	if i == 0 {
 		if !legalParts("", name.resource) {
 			return 0, false
 		}
-		if others == domain.MaxDevices {
+		if !s.observer.TakesDevice(others) {
+			if others == 0 || !s.observer.TakesDevice(others-1) {
+				return 0, false
+			}
 			s.endDevice(c.user, s.devices.takeOldest(&c.devices), true)
-		}
-		if !s.budget.take(deviceSize(name.len())) {
-			s.exceeded()
-			return 0, false
 		}
 		i = s.devices.add(name.String())
 	}
@@ -122,7 +113,7 @@ func (s *session) leaves(bare string, c contact, resource string) {
 		}
 	}
 	if c.devices != was {
-		s.contacts.byJID[bare] = c
+		s.contacts.set(bare, c)
 	}
 }
 
@@ -134,11 +125,10 @@ func (s *session) endDevices(c *contact, report bool) {
 }
 
 func (s *session) endDevice(user domain.UserID, i uint32, report bool) {
-	device := s.devices.all[i]
-	s.budget.giveBack(deviceSize(len(device.name)) + int(device.message))
+	name := s.devices.all[i].name
 	s.devices.release(i)
 	if report {
-		s.observer.Report(domain.Report{User: user, Device: device.name, Status: domain.Unavailable})
+		s.observer.Report(domain.Report{User: user, Device: name, Status: domain.Unavailable})
 	}
 }
 

@@ -28,7 +28,6 @@ type session struct {
 
 	contacts    *contacts // the source's
 	devices     devices
-	budget      budget
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, while there is no roster
@@ -44,14 +43,13 @@ type session struct {
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(lower(c.own))
-	contacts := &source.contacts
+	source.contacts.renew()
 	return &session{
 		connection: c,
 		source:     source,
 		observer:   observer,
 		bareOwn:    bare,
-		contacts:   contacts,
-		budget:     budget{most: source.limits.memory, used: contacts.renew()},
+		contacts:   &source.contacts,
 		pong:       make(chan struct{}, 1),
 		settled:    make(chan struct{}),
 		log:        source.log,
@@ -69,8 +67,7 @@ func (s *session) add(bare string) (contact, bool) {
 		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
-	if !s.budget.take(contactSize(bare, user)) {
-		s.exceeded()
+	if s.contacts.uncounted > s.source.limits.uncounted || !s.observer.TakesUser() {
 		return contact{}, false
 	}
 	c := contact{user: user}
@@ -82,19 +79,10 @@ func (s *session) add(bare string) (contact, bool) {
 // keep notes what has become of a JID.
 func (s *session) keep(bare string, c contact) {
 	if c.told() || c.asked {
-		s.contacts.byJID[bare] = c
+		s.contacts.set(bare, c)
 		return
 	}
 	s.contacts.remove(bare, c.user)
-	s.budget.giveBack(contactSize(bare, c.user))
-}
-
-// exceeded notes that there is no room for something, and tells the operator once.
-func (s *session) exceeded() {
-	if !s.budget.exceeded {
-		s.budget.exceeded = true
-		s.log.Warn("the XMPP server shows more than is kept: messages are left out, then devices and users", "limit_bytes", s.budget.most)
-	}
 }
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.

@@ -30,7 +30,7 @@ type limits struct {
 	departure   time.Duration // until somebody who has left is reported, see departures
 	rosterSize  int           // see maxRoster
 	marks       int           // see maxMarks
-	memory      int           // see maxMemory
+	uncounted   int           // see maxUncounted
 }
 
 var defaultLimits = limits{
@@ -41,7 +41,7 @@ var defaultLimits = limits{
 	departure:   500 * time.Millisecond,
 	rosterSize:  maxRoster,
 	marks:       maxMarks,
-	memory:      maxMemory,
+	uncounted:   maxUncounted,
 }
 
 // Source watches the users that one XMPP account can see. Make it with New.

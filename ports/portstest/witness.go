@@ -12,6 +12,9 @@ import (
 
 var _ ports.Observer = (*witness)(nil)
 
+// maxDevices is more than the stage has.
+const maxDevices = 100
+
 // witness is an observer that keeps what it is told as the daemon does, and notes what the contract forbids.
 type witness struct {
 	mu           sync.Mutex
@@ -78,7 +81,7 @@ func (w *witness) Report(report domain.Report) {
 			w.names[user] = nil
 		}
 		if report.Device != "" || report.Status != domain.Unavailable {
-			devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: report.Message})
+			devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: report.Message}, maxDevices)
 		}
 		w.devices[user] = devices
 	})
@@ -91,6 +94,12 @@ func (w *witness) Forget(user domain.UserID) {
 		delete(w.names, user)
 	})
 }
+
+// TakesUser implements ports.Observer.
+func (w *witness) TakesUser() bool { return true }
+
+// TakesDevice implements ports.Observer.
+func (w *witness) TakesDevice(int) bool { return true }
 
 // Synced implements ports.Observer.
 func (w *witness) Synced() { w.told("Synced", "", func() { w.synced++ }) }

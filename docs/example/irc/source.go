@@ -141,7 +141,7 @@ func (s *Source) ask(ctx context.Context, c *connection) {
 func readUserhost(list string, online map[string]domain.Status) {
 	for entry := range strings.FieldsSeq(list) {
 		nick, host, found := strings.Cut(entry, "=")
-		if !found || host == "" {
+		if !found || nick == "" || host == "" {
 			continue
 		}
 		if status, known := statuses.Status(host[:1]); known {

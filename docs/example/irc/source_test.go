@@ -43,7 +43,7 @@ func TestValidate(t *testing.T) {
 func TestUserhost(t *testing.T) {
 	online := make(map[string]domain.Status)
 	readUserhost("Alice=+~a@host bob*=-b@host carol= dave=?x =+y", online)
-	if len(online) != 3 || online["alice"] != domain.Available || online["bob"] != domain.Away {
+	if len(online) != 2 || online["alice"] != domain.Available || online["bob"] != domain.Away {
 		t.Errorf("online are %v", online)
 	}
 }
