@@ -27,7 +27,7 @@ type limits struct {
 	pingEvery   time.Duration // between two pings
 	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
 	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
-	departure   time.Duration // until somebody who has left is reported, see departures
+	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
 	rosterSize  int           // see maxRoster
 	marks       int           // see maxMarks
 	uncounted   int           // see maxUncounted
@@ -38,7 +38,7 @@ var defaultLimits = limits{
 	pingEvery:   15 * time.Second,
 	pingTimeout: 10 * time.Second,
 	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
-	departure:   500 * time.Millisecond,
+	unavailable: 500 * time.Millisecond,
 	rosterSize:  maxRoster,
 	marks:       maxMarks,
 	uncounted:   maxUncounted,

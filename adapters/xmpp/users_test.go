@@ -100,7 +100,7 @@ func TestUserWithSeveralJIDs(t *testing.T) {
 				hang(s.reader)
 			}))
 			source := f.source(t, twoHosts)
-			source.limits.departure = 20 * time.Millisecond
+			source.limits.unavailable = 20 * time.Millisecond
 			r := begin(t, source)
 			r.want(t, own, "busy chat")
 			r.wantSynced(t)

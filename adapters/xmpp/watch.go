@@ -32,8 +32,8 @@ var (
 
 // watch tells observer what arrives until the link is lost or ctx ends, and ends everything before it returns.
 func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observer) error {
-	departures := newDepartures(observer)
-	session := newSession(s, c, departures)
+	delayed := newDelayed(observer)
+	session := newSession(s, c, delayed)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer c.relay.end()
@@ -45,20 +45,20 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 	lost := make(chan error, 1)
 	running.Go(func() { lost <- session.receive() })
 	running.Go(func() { session.keepAlive(watching) })
-	return session.wait(ctx, departures, lost)
+	return session.wait(ctx, delayed, lost)
 }
 
-// wait returns when the link is lost or ctx has ended. Meanwhile it says when everyone who is online has been seen, and lets those
-// depart who have left a moment ago.
-func (s *session) wait(ctx context.Context, departures *departures, lost <-chan error) error {
+// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen, and passes on
+// who has become unavailable.
+func (s *session) wait(ctx context.Context, delayed *delayed, lost <-chan error) error {
 	settled := (<-chan struct{})(s.settled)
-	var sweep, depart <-chan time.Time
+	var sweep, pass <-chan time.Time
 	for {
 		select {
-		case <-departures.first:
-			depart = time.After(s.source.limits.departure)
-		case <-depart:
-			departures.pass()
+		case <-delayed.first:
+			pass = time.After(s.source.limits.unavailable)
+		case <-pass:
+			delayed.pass()
 		case <-settled:
 			settled = nil
 			timer := time.NewTimer(s.source.config.SweepAfter)
