@@ -10,6 +10,7 @@ import (
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/portstest"
+	"github.com/zarafa/presence/setting"
 )
 
 // TestContract runs the suite of every source against each real server. Only the server that never says anything is a fake.
@@ -30,7 +31,7 @@ func contractStage(t testing.TB, server *xmpptest.Server) portstest.SourceStage 
 	}
 	return portstest.SourceStage{
 		Source:      from(func(c *Config) { c.SweepAfter = 500 * time.Millisecond }),
-		Refused:     from(func(c *Config) { c.Password = wrong }),
+		Refused:     from(func(c *Config) { c.Password = setting.NewSecret(wrong) }),
 		Unreachable: from(func(c *Config) { c.Host = freeport.Address(t) }),
 		Silent: func(t testing.TB) ports.Source {
 			return newFake(t, func(_ *fake, conn net.Conn) { hang(conn) }).source(t, nil)

@@ -87,7 +87,7 @@ func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, 
 	return xmpp.Options{
 		Host:          relay.address(),
 		User:          s.own.bare,
-		Password:      s.password,
+		Password:      s.config.Password.Reveal(),
 		Resource:      escape(s.own.resource),
 		DialTimeout:   acceptWithin,
 		NoTLS:         s.config.TLS == StartTLS,
@@ -131,7 +131,7 @@ func (e *bindingError) Error() string { return e.text }
 
 // explain makes an error that a person can act on of one that the library returned while it logged in.
 func (s *Source) explain(err error, guard *guard) error {
-	text := strings.ReplaceAll(err.Error(), s.password, "***")
+	text := strings.ReplaceAll(err.Error(), s.config.Password.Reveal(), "***")
 	reason, refused := strings.CutPrefix(text, "auth failure: ")
 	reason = clip(reason)
 	condition := guard.condition()

@@ -48,7 +48,6 @@ var defaultLimits = limits{
 type Source struct {
 	config    Config
 	own       account
-	password  string
 	tls       *tls.Config
 	directory directory
 	trusted   map[string]bool // hosts whose users need not be contacts
@@ -62,7 +61,7 @@ type Source struct {
 	contacts  contacts // all that the use cases know of
 }
 
-// New makes a source of a configuration that it validates. It reads the files that the configuration names.
+// New makes a source of a configuration that it validates.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -71,18 +70,9 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xmpp.jid: %w", err)
 	}
-	password, err := c.password()
-	if err != nil {
-		return nil, err
-	}
-	roots, err := c.roots()
-	if err != nil {
-		return nil, err
-	}
 	s := &Source{
 		config:    c,
 		own:       own,
-		password:  password,
 		directory: newDirectory(c, own),
 		trusted:   map[string]bool{own.host: true},
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
@@ -92,7 +82,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
-			RootCAs:            roots,
+			RootCAs:            c.Roots.Pool,
 			MinVersion:         tls.VersionTLS12,
 			InsecureSkipVerify: c.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/setting"
 )
 
 const (
@@ -63,12 +64,13 @@ func startDaemon(s *scope, program, listen string, server *xmpptest.Server) *dae
 	dir := s.TempDir()
 	secret, password, file := filepath.Join(dir, "secret"), filepath.Join(dir, "password"), filepath.Join(dir, "zarafa-presence.yaml")
 	d := &daemon{log: filepath.Join(dir, "log"), done: make(chan struct{})}
-	write(s, secret, makeSecret())
+	shared := makeSecret()
+	write(s, secret, shared)
 	write(s, password, server.Password(xmpptest.Observer))
 	write(s, file, fmt.Sprintf(settings, listen, secret, board, expire, silence, server.JID(xmpptest.Observer), password, server.Addr, server.CAFile))
 	var err error
 	config := auth.DefaultConfig()
-	config.SecretFile = secret
+	config.Secret = setting.NewSecret(strings.TrimSpace(shared))
 	if d.tokens, err = auth.New(config, clock.New()); err != nil {
 		s.Fatal(err)
 	}

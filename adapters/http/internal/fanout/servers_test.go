@@ -30,13 +30,14 @@ import (
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
 )
 
 const service = "meetings@example.test"
 
 func newTokens() (*auth.Tokens, error) {
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.Services, cfg.TokenExpire = "correct horse battery staple", []string{service}, time.Hour
+	cfg.Secret, cfg.Services, cfg.TokenExpire = setting.NewSecret("correct horse battery staple"), []string{service}, time.Hour
 	return auth.New(cfg, clock.New())
 }
 

@@ -14,18 +14,6 @@ import (
 // MaxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
 const MaxFile = 1 << 20
 
-// layer is what one source of configuration sets.
-type layer struct {
-	values map[string]any    // by a leaf's name
-	origin map[string]string // where each was set, for messages
-}
-
-func newLayer() layer { return layer{values: map[string]any{}, origin: map[string]string{}} }
-
-func (l layer) put(key string, value any, origin string) {
-	l.values[key], l.origin[key] = value, origin
-}
-
 // readFile returns what the file holds, up to MaxFile bytes of valid UTF-8.
 func readFile(name string) ([]byte, error) {
 	file, err := os.Open(name) //nolint:gosec // the administrator says which file

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/setting"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,19 +41,15 @@ func (c httpConfig) Validate() error {
 }
 
 type authConfig struct {
-	Secret     string        `koanf:"secret" secret:"true" help:"the secret"`
-	SecretFile string        `koanf:"secret_file" help:"its file"`
-	OldSecrets []string      `koanf:"old_secrets" secret:"true" help:"former ones"`
-	Expire     time.Duration `koanf:"token_expire" help:"how long"`
-	Update     string        `koanf:"update" help:"whom"`
+	Secret     setting.Secret   `koanf:"secret" help:"the secret"`
+	OldSecrets []setting.Secret `koanf:"old_secrets" help:"former ones"`
+	Expire     time.Duration    `koanf:"token_expire" help:"how long"`
+	Update     string           `koanf:"update" help:"whom"`
 }
 
 func (c authConfig) Validate() error {
-	if c.Secret != "" && len(c.Secret) < 16 {
+	if !c.Secret.IsZero() && len(c.Secret.Reveal()) < 16 {
 		return errors.New("auth.secret: the secret is short")
-	}
-	if c.Secret != "" && c.SecretFile != "" {
-		return errors.New("auth.secret_file: auth.secret is set too")
 	}
 	return nil
 }
@@ -64,11 +62,10 @@ func (c authConfig) Warnings() []string {
 }
 
 type xmppConfig struct {
-	JID          string            `koanf:"jid" help:"account"`
-	Password     string            `koanf:"password" secret:"true" help:"its password"`
-	PasswordFile string            `koanf:"password_file" help:"its file"`
-	StripDomain  bool              `koanf:"strip_domain" help:"strip"`
-	DomainMap    map[string]string `koanf:"domain_map" help:"map"`
+	JID         string            `koanf:"jid" help:"account"`
+	Password    setting.Secret    `koanf:"password" help:"its password"`
+	StripDomain bool              `koanf:"strip_domain" help:"strip"`
+	DomainMap   map[string]string `koanf:"domain_map" help:"map"`
 }
 
 type spreedConfig struct {
@@ -113,7 +110,10 @@ func defaults() *all {
 }
 
 func (a *all) sections() []Section {
-	return []Section{{"", &a.Root}, {"http", &a.HTTP}, {"auth", &a.Auth}, {"xmpp", &a.XMPP}, {"spreed", &a.Spreed}, {"store", &a.Store}, {"log", &a.Log}}
+	return []Section{
+		{Config: &a.Root}, {Name: "http", Config: &a.HTTP}, {Name: "auth", Config: &a.Auth}, {Name: "xmpp", Config: &a.XMPP},
+		{Name: "spreed", Config: &a.Spreed}, {Name: "store", Config: &a.Store}, {Name: "log", Config: &a.Log},
+	}
 }
 
 // write puts a configuration file into a fresh folder.
@@ -385,7 +385,8 @@ log:
 	if err != nil {
 		t.Fatalf("what was written cannot be read: %v", err)
 	}
-	a.Auth.Secret, a.Auth.OldSecrets, a.XMPP.Password = Mask, []string{Mask, Mask}, Mask
+	mask := setting.NewSecret(Mask)
+	a.Auth.Secret, a.Auth.OldSecrets, a.XMPP.Password = mask, []setting.Secret{mask, mask}, mask
 	if !reflect.DeepEqual(again, a) {
 		t.Errorf("read back: %+v, want %+v", again, a)
 	}
@@ -409,8 +410,10 @@ func TestKeys(t *testing.T) {
 		{Name: "xmpp.strip_domain", Type: "bool", Default: "false", Help: "strip", Env: "PRESENCE_XMPP__STRIP_DOMAIN", Flag: "--xmpp.strip_domain"},
 	}
 	for _, key := range want {
-		if byName[key.Name] != key {
-			t.Errorf("key %+v, want %+v", byName[key.Name], key)
+		got := byName[key.Name]
+		got.section, got.kind, got.value, got.obsolete = "", nil, reflect.Value{}, ""
+		if got != key {
+			t.Errorf("key %+v, want %+v", got, key)
 		}
 	}
 }
@@ -422,12 +425,12 @@ func TestBadSections(t *testing.T) {
 		section Section
 		want    string
 	}{
-		{"not a pointer", Section{"a", struct{}{}}, "not a pointer to a struct"},
-		{"nil", Section{"a", (*rootConfig)(nil)}, "not a pointer to a struct"},
-		{"a float", Section{"a", &struct {
+		{"not a pointer", Section{Name: "a", Config: struct{}{}}, "not a pointer to a struct"},
+		{"nil", Section{Name: "a", Config: (*rootConfig)(nil)}, "not a pointer to a struct"},
+		{"a float", Section{Name: "a", Config: &struct {
 			X float64 `koanf:"x"`
 		}{}}, "a.x: a float64 cannot be configured"},
-		{"twice", Section{"a", &struct {
+		{"twice", Section{Name: "a", Config: &struct {
 			X int `koanf:"x"`
 			Y int `koanf:"x"`
 		}{}}, "a.x: two fields have this key"},

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zarafa/presence/setting"
 )
 
 // The file as the original installed it, with an account filled in.
@@ -39,8 +41,8 @@ func TestLegacy(t *testing.T) {
 	want := defaults()
 	want.Root.Protocols = []string{"spreed", "xmpp"}
 	want.HTTP.Listen = "0.0.0.0:1234"
-	want.Auth = authConfig{Secret: `kuR2#rahX = "x"`, Expire: 10 * time.Minute, Update: "any"}
-	want.XMPP = xmppConfig{JID: "presence@chat.example.test", Password: "päss word", DomainMap: map[string]string{"chat.example.test": "example.test"}}
+	want.Auth = authConfig{Secret: setting.NewSecret(`kuR2#rahX = "x"`), Expire: 10 * time.Minute, Update: "any"}
+	want.XMPP = xmppConfig{JID: "presence@chat.example.test", Password: setting.NewSecret("päss word"), DomainMap: map[string]string{"chat.example.test": "example.test"}}
 	want.Store.Dir = "/var/lib/zarafa/presence/store"
 	want.Spreed.Auto = 3 * time.Minute
 	want.Log = logConfig{Level: "debug", File: "/var/log/zarafa/presence.log"}
@@ -94,7 +96,7 @@ func TestLegacyValues(t *testing.T) {
 		{"zzzzzzzzz = 1\n", func(*all) {}, "p.cfg:1: zzzzzzzzz: ignored: unknown key"},
 		{"hello\n", func(*all) {}, "p.cfg:1: ignored: it is neither key = value nor a comment"},
 		{"= 5\n", func(*all) {}, "p.cfg:1: ignored: it is neither"},
-		{"server_secret_key = \"abcdefghijklmnop\"\n", func(a *all) { a.Auth.Secret = `"abcdefghijklmnop"` }, "p.cfg:1: server_secret_key: the quotes are part of the value"},
+		{"server_secret_key = \"abcdefghijklmnop\"\n", func(a *all) { a.Auth.Secret = setting.NewSecret(`"abcdefghijklmnop"`) }, "p.cfg:1: server_secret_key: the quotes are part of the value"},
 		{"xmpp_jid = a@chat.\n", func(a *all) { a.XMPP.JID = "a@chat." }, ""},
 		{"xmpp_jid = a@chat.x,y=z\n", func(a *all) { a.XMPP.JID = "a@chat.x,y=z" }, ""},
 		{"xmpp_jid = a@chat.example.test/bot\n", func(a *all) {
@@ -223,12 +225,14 @@ func FuzzLegacy(f *testing.F) {
 				t.Fatalf("fault shows a secret: %s", fault)
 			}
 		}
-		for key, value := range found.values {
-			s.byName[key].set(value) // panics if it is not of the key's type
+		for _, fault := range s.check(found) {
+			if fault.Error() == "" || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
+				t.Fatalf("fault %+v says nothing, or a secret", fault)
+			}
 		}
-		for where := range found.origin {
-			if s.byName[where] == nil {
-				t.Fatalf("there is no key %s", strconv.Quote(where))
+		for name := range found.origin {
+			if s.key(name) == nil {
+				t.Fatalf("there is no key %s", strconv.Quote(name))
 			}
 		}
 	})
@@ -243,13 +247,10 @@ func FuzzYAML(f *testing.F) {
 			t.Fatal(err)
 		}
 		found, faults := s.readYAML("f", data)
-		for _, fault := range faults {
+		for _, fault := range append(faults, s.check(found)...) {
 			if fault.Error() == "" || fault.Where == "" {
 				t.Fatalf("fault %+v says nothing", fault)
 			}
-		}
-		for key, value := range found.values {
-			s.byName[key].set(value)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -65,4 +66,13 @@ func (f Faults) orNil() error {
 
 func (f *Faults) add(where, key, format string, args ...any) {
 	*f = append(*f, Fault{Where: where, Key: key, Err: fmt.Errorf(format, args...)})
+}
+
+// quote renders outside text for a message: printable, and short even if the text is not.
+func quote(text string) string {
+	const most = 60
+	if runes := []rune(text); len(runes) > most {
+		return strconv.Quote(string(runes[:most])) + "..."
+	}
+	return strconv.Quote(text)
 }

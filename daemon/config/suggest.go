@@ -1,25 +1,33 @@
 package config
 
-import "strings"
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+)
 
-// unknownKey says that there is no such key under a section (or at the top level), and which one may have been meant.
-func (s *schema) unknownKey(section, key string) string {
-	if section == "" && s.byName[key] != nil { // http.listen in one word
-		l := s.byName[key]
-		return "unknown key; write " + l.key + ": indented under " + l.section + ":"
-	}
-	if near := nearest(key, s.below(section)); near != "" {
-		if section != "" {
-			near = section + "." + near
+// unknownKey says that there is no such key at a path in a section, and which one may have been meant.
+func (s *schema) unknownKey(section Section, config reflect.Type, path, key string) error {
+	known := names(at(config, path))
+	if section.Name == "" && path == "" {
+		if k := s.key(key); k != nil { // http.listen in one word
+			return errors.New("unknown key; write " + strings.TrimPrefix(k.Name, k.section+".") + ": indented under " + k.section + ":")
 		}
-		return "unknown key; did you mean " + near + "?"
-	}
-	for _, l := range s.leaves {
-		if l.section != section && plain(l.key) == plain(key) {
-			return "unknown key; did you mean " + l.name + "?"
+		for _, other := range s.sections {
+			known = append(known, other.Name)
 		}
 	}
-	return "unknown key; known here: " + strings.Join(s.below(section), ", ")
+	if near := nearest(key, known); near != "" {
+		return errors.New("unknown key; did you mean " + join(join(section.Name, path), near) + "?")
+	}
+	for _, k := range s.keys {
+		if k.section != section.Name && plain(strings.TrimPrefix(k.Name, k.section+".")) == plain(key) {
+			return errors.New("unknown key; did you mean " + k.Name + "?")
+		}
+	}
+	known = slices.DeleteFunc(known, func(key string) bool { return key == "" })
+	return errors.New("unknown key; known here: " + strings.Join(known, ", "))
 }
 
 // maxWord is longer than any key: what is longer still is no misspelling, and would take long to compare.

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/knadh/koanf/maps"
 )
 
 // The original daemon's presence.cfg: lines "key = value", comments in lines of their own that start with #. A value reaches to the
@@ -131,6 +131,7 @@ type legacyReader struct {
 	schema   *schema
 	name     string
 	layer    layer
+	values   map[string]any // by dotted names
 	faults   Faults
 	warnings []string
 	last     map[string]legacyEntry // by key
@@ -138,7 +139,7 @@ type legacyReader struct {
 
 // readLegacy translates a presence.cfg.
 func (s *schema) readLegacy(name string, data []byte) (layer, []string, Faults) {
-	r := legacyReader{schema: s, name: name, layer: newLayer(), last: map[string]legacyEntry{}}
+	r := legacyReader{schema: s, name: name, layer: newLayer(), values: map[string]any{}, last: map[string]legacyEntry{}}
 	entries, junk := parseLegacy(data)
 	for _, line := range junk {
 		r.warn(line, "", "ignored: it is neither key = value nor a comment")
@@ -157,6 +158,7 @@ func (s *schema) readLegacy(name string, data []byte) (layer, []string, Faults) 
 	r.address()
 	r.chatHost()
 	r.updateRule()
+	r.layer.values = maps.Unflatten(r.values, ".")
 	return r.layer, r.warnings, r.faults
 }
 
@@ -182,33 +184,30 @@ func (r *legacyReader) entry(entry legacyEntry) {
 			return
 		}
 		r.set(entry, t.key, value)
-		if v := entry.value; r.schema.isSecret(t.key) && (v[0] == '"' || v[0] == '\'') {
+		if k, v := r.schema.key(t.key), entry.value; k != nil && k.Secret && (v[0] == '"' || v[0] == '\'') {
 			r.warn(entry.line, entry.key, "the quotes are part of the value, as they were in the original")
 		}
 	}
 }
 
 func legacyHint(key string) string {
-	names := slices.Sorted(maps.Keys(translations))
+	names := []string{}
+	for name := range translations {
+		names = append(names, name)
+	}
 	names = append(names, "server_bind", "server_port")
 	return DidYouMean(key, names)
 }
 
-func (s *schema) isSecret(key string) bool { return s.byName[key] != nil && s.byName[key].secret }
-
 // set stores the text of a key of today.
-func (r *legacyReader) set(entry legacyEntry, key, text string) {
-	l := r.schema.byName[key]
-	if l == nil { // this daemon was built without the adapter
-		r.warn(entry.line, entry.key, "ignored: this daemon has no %s", key)
+func (r *legacyReader) set(entry legacyEntry, name, value string) {
+	key := r.schema.key(name)
+	if key == nil { // this daemon was built without the adapter
+		r.warn(entry.line, entry.key, "ignored: this daemon has no %s", name)
 		return
 	}
-	value, err := l.parse(text)
-	if err != nil {
-		r.faults = append(r.faults, Fault{r.where(entry.line), entry.key, err})
-		return
-	}
-	r.layer.put(key, value, fmt.Sprintf("%s:%d: %s", r.name, entry.line, entry.key))
+	r.values[name] = text(value)
+	r.layer.set(key, fmt.Sprintf("%s:%d: %s", r.name, entry.line, entry.key), value)
 }
 
 // address makes http.listen of server_bind, where nothing means every address, and server_port.
@@ -257,8 +256,8 @@ const legacyRuleNote = ", as in the original daemon; if your clients update only
 
 // updateRule keeps the original's rule, for its clients may rely on it.
 func (r *legacyReader) updateRule() {
-	if r.schema.byName[legacyRule] != nil {
-		r.layer.put(legacyRule, "any", r.name)
+	if r.schema.key(legacyRule) != nil {
+		r.values[legacyRule], r.layer.origin[legacyRule] = text("any"), r.name
 	}
 }
 
