@@ -23,7 +23,7 @@ const maxPollEvery = 20 * time.Second
 type Config struct {
 	Host       string         `koanf:"host" help:"host:port of the server"`
 	TLS        string         `koanf:"tls" help:"direct (TLS from the first byte) or none"`
-	CAFile     setting.Roots  `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
+	Roots      setting.Roots  `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
 	Nick       string         `koanf:"nick" help:"the nick of the daemon"`
 	Password   setting.Secret `koanf:"password" help:"the server's password, if it wants one"`
 	Domain     string         `koanf:"domain" help:"the users' domain: the nick alice is alice@domain"`

@@ -64,7 +64,7 @@ var sources atomic.Int64
 func newSource(t testing.TB, server *server, change func(*Config)) ports.Source {
 	t.Helper()
 	c := DefaultConfig()
-	c.Host, c.CAFile, c.Password, c.Domain, c.Watch = server.address, server.roots, setting.NewSecret(serverPassword), "example.test", []string{"Alice", "bob"}
+	c.Host, c.Roots, c.Password, c.Domain, c.Watch = server.address, server.roots, setting.NewSecret(serverPassword), "example.test", []string{"Alice", "bob"}
 	c.Nick = fmt.Sprint("watcher", sources.Add(1))
 	c.PollEvery = 50 * time.Millisecond
 	change(&c)

@@ -82,7 +82,7 @@ func (s *Source) dial(ctx context.Context) (net.Conn, error) {
 	if s.config.TLS == noTLS {
 		return dialer.DialContext(ctx, "tcp", s.config.Host)
 	}
-	encrypted := tls.Dialer{NetDialer: dialer, Config: &tls.Config{RootCAs: s.config.CAFile.Pool, MinVersion: tls.VersionTLS12}}
+	encrypted := tls.Dialer{NetDialer: dialer, Config: &tls.Config{RootCAs: s.config.Roots.Pool, MinVersion: tls.VersionTLS12}}
 	return encrypted.DialContext(ctx, "tcp", s.config.Host)
 }
 
