@@ -57,7 +57,7 @@ func (*idle) Synced()              {}
 func (*idle) TakesUser() bool      { return true }
 func (*idle) TakesDevice(int) bool { return true }
 
-// counted is a source of which a benchmark counts the reports.
+// counted is a source whose reports a benchmark counts.
 type counted struct {
 	ports.Source
 	reports atomic.Int64

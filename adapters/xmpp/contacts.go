@@ -6,45 +6,44 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// contact is a JID of which the source knows something, and the user it stands for.
+// contact is what is known of one JID, and the user that it stands for.
 type contact struct {
 	user    domain.UserID
-	devices uint32 // those that are available, in session.devices
+	devices uint32 // the available ones, in session.devices
 	visible bool   // a contact whose presence we may see
-	asked   bool   // we have asked to see it
+	asked   bool   // we have asked to see its presence
 	online  bool   // an available presence has been reported on this connection
 	past    past
 }
 
-// past says what an earlier connection has told of a contact. It is less than a connection tells: the use cases know the user, but
-// nothing is known of its devices.
+// past says what the use cases know of a contact from an earlier connection. Its devices are not remembered.
 type past uint8
 
 const (
 	untold     past = iota // nothing
 	wasOnline              // that the user was online
-	wasVisible             // that it was a contact whose presence we might see: until there is a roster, it may still be one
+	wasVisible             // that it was a contact whose presence we could see: until the roster arrives, it may still be one
 )
 
 // told reports whether the use cases know the user because of this JID.
 func (c contact) told() bool { return c.visible || c.online || c.past != untold }
 
-// maxAliases is how many JIDs of one user count that are not the user's id.
+// maxAliases is how many JIDs besides the one that is the user's id may stand for one user.
 const maxAliases = 32
 
-// maxUncounted is how much may be kept of JIDs that the use cases do not count, in bytes: for half a million of usual length.
+// maxUncounted bounds contacts.uncounted, in bytes: half a million JIDs of usual length.
 const maxUncounted = 256 << 20
 
 // contactOverhead is what a JID takes besides its name, in bytes and generously.
 const contactOverhead = 400
 
-// contacts are all that is known of, on this connection or earlier ones: whoever was told to the use cases stays here until they
-// are told to forget the user. The use cases count one JID for each user whom they were told, and say when there is no room for more,
-// see ports.Observer. All other JIDs are counted here.
+// contacts are the JIDs that this connection or an earlier one has shown. A user that the use cases were told of stays here until they are
+// told to forget it. The use cases count one JID for each such user, and say when there is no room for more: see ports.Observer. All other
+// JIDs are counted here.
 type contacts struct {
 	byJID     map[string]contact         // by the bare JID in lower case
-	aliases   map[domain.UserID][]string // those that are not their user's id; domain_map and strip_domain can give a user many
-	uncounted int                        // what the JIDs take that the use cases do not count, in bytes
+	aliases   map[domain.UserID][]string // JIDs that are not their user's id; domain_map and strip_domain can give a user many
+	uncounted int                        // bytes of the JIDs that the use cases do not count
 }
 
 func newContacts() contacts {
@@ -97,7 +96,7 @@ func (c *contacts) set(bare string, now contact) {
 	c.byJID[bare] = now
 }
 
-// untoldSize returns what a JID takes of whose user the use cases were not told because of it.
+// untoldSize returns what a JID takes, in bytes, if the use cases were not told of its user because of it; else 0.
 func (c contact) untoldSize(bare string) int {
 	if c.told() {
 		return 0
@@ -105,7 +104,7 @@ func (c contact) untoldSize(bare string) int {
 	return contactOverhead + len(bare)
 }
 
-// furtherAliases returns what the aliases of a user take if there are several.
+// furtherAliases returns what the aliases of a user take, in bytes, if there are several; else 0.
 func (c *contacts) furtherAliases(user domain.UserID) (size int) {
 	if aliases := c.aliases[user]; len(aliases) > 1 {
 		for _, alias := range aliases {
@@ -115,7 +114,7 @@ func (c *contacts) furtherAliases(user domain.UserID) (size int) {
 	return size
 }
 
-// crowded reports whether a user has as many JIDs as it may have.
+// crowded reports whether a user has as many aliases as it may have.
 func (c *contacts) crowded(user domain.UserID) bool { return len(c.aliases[user]) >= maxAliases }
 
 // remove removes a JID.

@@ -131,7 +131,7 @@ func (r *recording) wantSynced(t *testing.T) {
 	})
 }
 
-// users lists whom the observer knows.
+// users lists the users that the observer knows.
 func (r *recording) users() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

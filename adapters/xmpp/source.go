@@ -58,7 +58,7 @@ type Source struct {
 
 	// What one Run leaves for the next.
 	mechanism string   // how to log in, if not the library's choice
-	contacts  contacts // all that the use cases know of
+	contacts  contacts // with all users that the use cases know
 }
 
 // New makes a source of a configuration that it validates.

@@ -278,7 +278,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// However often a server makes the link end, the use cases know nobody of whom they will not be told.
+// However often a server makes the link end, whoever the use cases know stays known here.
 func TestWhoeverWasToldIsRemembered(t *testing.T) {
 	s, r := lone(t, nil)
 	for connection := range 10 {
