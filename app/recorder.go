@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -234,9 +235,7 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(w pendingWrite) presenceKey {
-		return presenceKey{user: w.user, protocol: r.session.source.Protocol}
-	}
+	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
 	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()

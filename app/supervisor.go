@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -162,14 +163,14 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *
 func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
 	now := s.clock.Now()
 	protocol := source.Describe().Protocol
-	var keys []presenceKey
+	var keys []image.Key
 	s.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		if p, known := presences.On(protocol); known && !p.Stale {
-			keys = append(keys, presenceKey{user: user, protocol: protocol})
+			keys = append(keys, image.Key{User: user, Protocol: protocol})
 		}
 		return true
 	})
-	err := rewrite(ctx, s.core, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
+	err := rewrite(ctx, s.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}

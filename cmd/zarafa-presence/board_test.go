@@ -207,12 +207,12 @@ func TestBoardNetwork(t *testing.T) {
 	page := o.browser.Open(t, strings.Replace(o.board(boss), o.url, o.intranet.daemon, 1), browsertest.Desktop)
 	page.Expect("net::ERR_")
 	page.Until(t, "alice is shown", row("alice")+` === "busy|one|spreed" && document.querySelector("#connection").innerText === "Live"`)
-	o.gate.Shut()
+	o.proxy.Cut()
 	page.Until(t, "it says so, to the eye and the ear", `document.querySelector("#connection").innerText.startsWith("Connection lost, trying again") &&
 		document.querySelector("#announcer").textContent.startsWith("The connection is lost.")`)
 	o.put(t, "alice@example.test", "away", "two")
 	o.put(t, "bob@example.test", "away", "new here")
-	o.gate.Open()
+	o.proxy.Restore()
 	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
 		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
 }

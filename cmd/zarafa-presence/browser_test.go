@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/browsertest"
-	"github.com/zarafa/presence/internal/netgate"
+	"github.com/zarafa/presence/internal/faultproxy"
 )
 
 // intranet is another site on another host, whose pages use the daemon: it knows who is logged in and hands out tokens. Its pages have a content
@@ -81,11 +81,11 @@ func (i *intranet) open(t *testing.T, browser *browsertest.Browser, user string)
 	return page
 }
 
-// office is a daemon, an intranet whose pages reach it through a gate, and a browser.
+// office is a daemon, an intranet whose pages reach it through a proxy that can cut it off, and a browser.
 type office struct {
 	*daemon
 	*intranet
-	gate    *netgate.Gate
+	proxy   *faultproxy.Proxy
 	browser *browsertest.Browser
 	file    string // the daemon's configuration
 }
@@ -107,8 +107,8 @@ auth: {secret: %s, services: [%s]}
 %s
 `, o.URL, testSecret, boss, more))
 	o.daemon = serve(t, nil, "--config", o.file)
-	o.gate = netgate.Open(t, o.address())
-	o.intranet.daemon = "http://" + o.gate.Addr() + "/"
+	o.proxy = faultproxy.Start(t, o.address())
+	o.intranet.daemon = "http://" + o.proxy.Addr() + "/"
 	o.browser = browsertest.Start(t)
 	return o
 }

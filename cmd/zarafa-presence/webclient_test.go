@@ -169,11 +169,11 @@ func TestWebClientNetwork(t *testing.T) {
 	}
 	for round := range 3 {
 		change(30)
-		o.gate.Shut()
+		o.proxy.Cut()
 		change(30)
 		page.Until(t, "the page knows that it is cut off", `presence.state.name === "waiting" && presence.state.error`)
 		change(5 * round) // so that one round has nothing new afterwards
-		o.gate.Open()
+		o.proxy.Restore()
 		page.Until(t, "it is connected again", `presence.state.name === "live"`)
 	}
 	change(20)

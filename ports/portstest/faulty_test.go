@@ -40,6 +40,7 @@ const (
 	confusesRefusal
 	confusesAbsence
 	ignoresContext
+	ignoresContextAtLogin
 	ignoresEndedContext
 )
 
@@ -75,7 +76,11 @@ func (s *faultySource) Run(ctx context.Context, observer ports.Observer) error {
 	if s.fault == connectsUnasked {
 		observer.Connected()
 	}
-	conn, err := s.server.connect(ctx, s.password)
+	login := ctx
+	if s.fault == ignoresContextAtLogin {
+		login = context.WithoutCancel(ctx)
+	}
+	conn, err := s.server.connect(login, s.password)
 	if err != nil {
 		return s.failure(ctx, err)
 	}

@@ -1,11 +1,8 @@
 package portstest
 
 import (
-	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +14,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestSourceSuite runs the suite on a source that keeps the contract, and on sources with one fault each.
 func TestSourceSuite(t *testing.T) {
-	tests := []struct {
-		name  string
-		fault fault
-		want  string // the sentence that catches it, or what is said of any Run; empty: nothing is to be caught
-	}{
+	t.Parallel()
+	tests := []sourceFault{
 		{"none", correct, ""},
 		{"another description each time", describesTwice, "a source names its protocol"},
 		{"a new device name for every message", renamesDevices, "a device keeps its name"},
@@ -45,76 +39,44 @@ func TestSourceSuite(t *testing.T) {
 		{"a refusal like any other error", confusesRefusal, "a refusal is ErrRejected"},
 		{"an error like a refusal", confusesAbsence, "a server that is not there is an error, and no refusal"},
 		{"the end of the context is ignored", ignoresContext, "ends with its context"},
+		{"a login that ignores the context", ignoresContextAtLogin, "if the server never says anything"},
 		{"a context that has ended before is ignored", ignoresEndedContext, "Run does nothing if its context has ended before"},
+	}
+	for _, sentence := range sourceContract {
+		if !slices.ContainsFunc(tests, func(test sourceFault) bool { return test.want != "" && strings.Contains(sentence.text, test.want) }) {
+			t.Errorf("no planted fault breaks: %s", sentence.text)
+		}
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			caught := suiteFindings(t, test.fault)
-			if test.want == "" {
-				if len(caught) > 0 {
-					t.Errorf("caught is %s", strings.Join(caught, "\n"))
-				}
-				return
+			t.Parallel()
+			caught := suiteFailures(t, test.fault)
+			if test.want == "" && len(caught) > 0 {
+				t.Errorf("caught is %s", strings.Join(caught, "\n"))
 			}
-			if !slices.ContainsFunc(caught, func(finding string) bool { return strings.Contains(finding, test.want) }) {
+			if !slices.ContainsFunc(caught, func(failure string) bool { return strings.Contains(failure, test.want) }) && test.want != "" {
 				t.Errorf("nothing says %q; caught is only:\n%s", test.want, strings.Join(caught, "\n"))
 			}
 		})
 	}
 }
 
-// suiteFindings returns what the suite says of a source with a fault, in fake time: each finding with its sentence.
-func suiteFindings(t *testing.T, f fault) []string {
-	var all []string
+// sourceFault is a planted fault, and what is to be said of it: words of the sentence that catches it, or what is said of any Run.
+type sourceFault struct {
+	name  string
+	fault fault
+	want  string // empty: nothing is to be caught
+}
+
+// suiteFailures returns what the suite says of a source with a fault, in fake time: each failure after its sentence.
+func suiteFailures(t *testing.T, f fault) (all []string) {
 	for _, sentence := range sourceContract {
 		synctest.Test(t, func(t *testing.T) {
-			inner := &findings{TB: t}
-			done := make(chan struct{})
-			go func() { // Fatal ends this goroutine, not the test
-				defer close(done)
-				defer inner.cleanUp()
-				sentence.check(inner, faultyStage(inner, f))
-			}()
-			<-done
-			time.Sleep(time.Minute) // what a fault has left behind ends with its server
-			for _, finding := range inner.found {
-				all = append(all, sentence.text+": "+finding)
+			for _, failure := range failuresOf(t, func(t testing.TB) { sentence.check(t, faultyStage(t, f)) }) {
+				all = append(all, sentence.text+": "+failure)
 			}
+			time.Sleep(time.Minute) // what a fault has left behind ends with its server
 		})
 	}
 	return all
 }
-
-// findings is a testing.TB that keeps failures instead of failing.
-type findings struct {
-	testing.TB
-
-	mu       sync.Mutex
-	found    []string
-	cleanups []func()
-}
-
-func (f *findings) Helper() {}
-
-func (f *findings) Cleanup(end func()) { f.cleanups = append(f.cleanups, end) }
-
-func (f *findings) cleanUp() {
-	for _, end := range slices.Backward(f.cleanups) {
-		end()
-	}
-}
-
-func (f *findings) Error(args ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.found = append(f.found, fmt.Sprint(args...))
-}
-
-func (f *findings) Errorf(format string, args ...any) { f.Error(fmt.Sprintf(format, args...)) }
-
-func (f *findings) Fatal(args ...any) {
-	f.Error(args...)
-	runtime.Goexit()
-}
-
-func (f *findings) Fatalf(format string, args ...any) { f.Fatal(fmt.Sprintf(format, args...)) }
