@@ -194,7 +194,7 @@ func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new im
 			}
 		}
 	}
-	if devices >= domain.MaxDevices {
+	if devices >= p.core.Limits.orDefault().Devices {
 		remove(quietest)
 	}
 	return writes

@@ -10,10 +10,11 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// Core is what the use cases work on: an image of all presences, and what writes them.
+// Core is what the use cases work on: an image of all presences, what writes them, and how many there may be.
 type Core struct {
 	Image  *image.Image
 	Writer *commit.Writer
+	Limits Limits
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.

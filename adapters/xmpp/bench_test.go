@@ -54,8 +54,10 @@ func (*idle) Known(domain.UserID)  {}
 func (*idle) Report(domain.Report) {}
 func (*idle) Forget(domain.UserID) {}
 func (*idle) Synced()              {}
+func (*idle) TakesUser() bool      { return true }
+func (*idle) TakesDevice(int) bool { return true }
 
-// counted is a source of which a benchmark counts the reports.
+// counted is a source whose reports a benchmark counts.
 type counted struct {
 	ports.Source
 	reports atomic.Int64
@@ -146,9 +148,9 @@ func anything(int, int) bool { return true }
 
 // toStore runs a source with all use cases that a report passes through, into a store.
 func toStore(b *testing.B) destination {
-	core := coretest.Start(b)
+	store := coretest.Start(b)
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, core.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return
@@ -156,7 +158,7 @@ func toStore(b *testing.B) destination {
 		supervisor.Run(ctx)
 	}
 	return destination{"store", run, func(user, turn int) bool {
-		p, _ := core.Presences(domain.UserID(fmt.Sprintf("user%d@example.test", user))).On(Protocol)
+		p, _ := store.Presences(domain.UserID(fmt.Sprintf("user%d@example.test", user))).On(Protocol)
 		return strings.HasPrefix(p.Message, fmt.Sprintf("message %d,", (user+turn)%7))
 	}}
 }

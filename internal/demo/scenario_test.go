@@ -27,7 +27,7 @@ func presences(t *testing.T, p person, a *activity) domain.Presences {
 			show = ""
 		}
 		status, _ := domain.XMPPShow.Status(show)
-		devices.Set(domain.Device{Name: name, Status: status, Message: shows.message})
+		devices.Set(domain.Device{Name: name, Status: status, Message: shows.message}, 32)
 	}
 	var all domain.Presences
 	if a.manual.status != "" {

@@ -7,26 +7,26 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// standing is how one source is doing. The supervisor and the recorder note it, anybody may ask; its lock is held for a moment only.
-type standing struct {
+// sourceStatus is how one source is doing. The supervisor and the recorder note it, anybody may ask; its lock is held for a moment only.
+type sourceStatus struct {
 	clock ports.Clock
 
 	mu     sync.Mutex
 	status domain.SourceStatus
 }
 
-func newStanding(protocol domain.Protocol, clock ports.Clock) *standing {
-	return &standing{clock: clock, status: domain.SourceStatus{Protocol: protocol, Since: clock.Now()}}
+func newSourceStatus(protocol domain.Protocol, clock ports.Clock) *sourceStatus {
+	return &sourceStatus{clock: clock, status: domain.SourceStatus{Protocol: protocol, Since: clock.Now()}}
 }
 
-func (s *standing) get() domain.SourceStatus {
+func (s *sourceStatus) get() domain.SourceStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
 }
 
 // enter notes that the source is now in another state. What is known of a connection goes with the connection.
-func (s *standing) enter(state domain.SourceState) {
+func (s *sourceStatus) enter(state domain.SourceState) {
 	s.change(state, func(status *domain.SourceStatus) {
 		switch state {
 		case domain.SourceConnected, domain.SourceSynced:
@@ -39,13 +39,13 @@ func (s *standing) enter(state domain.SourceState) {
 }
 
 // wait notes why there is no connection, and when there will be another attempt.
-func (s *standing) wait(state domain.SourceState, why error, retryAt domain.Timestamp) {
+func (s *sourceStatus) wait(state domain.SourceState, why error, retryAt domain.Timestamp) {
 	s.change(state, func(status *domain.SourceStatus) {
 		status.Error, status.RetryAt, status.Users = why.Error(), retryAt, 0
 	})
 }
 
-func (s *standing) change(state domain.SourceState, with func(*domain.SourceStatus)) {
+func (s *sourceStatus) change(state domain.SourceState, with func(*domain.SourceStatus)) {
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *standing) change(state domain.SourceState, with func(*domain.SourceStat
 }
 
 // saw notes of how many users the connection has told.
-func (s *standing) saw(users int) {
+func (s *sourceStatus) saw(users int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.Users = users

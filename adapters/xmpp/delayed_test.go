@@ -9,9 +9,9 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// A server that is shut down says that everybody is gone, and then ends the connection: that is no news of anybody. Whoever was gone
-// before that is.
-func TestDeparturesAtTheEnd(t *testing.T) {
+// A server that is shut down says that everybody is unavailable, and then ends the connection: that says nothing of anybody. Whoever was
+// unavailable before is.
+func TestUnavailableAtTheEnd(t *testing.T) {
 	proceed := make(chan struct{})
 	f := newFake(t, afterLogin(func(s *stream) {
 		for range 4 {
@@ -35,10 +35,10 @@ func TestDeparturesAtTheEnd(t *testing.T) {
 	}
 }
 
-// Nothing overtakes a departure of the same user, and no number of them waits.
-func TestDeparturesKeepTheOrder(t *testing.T) {
+// Nothing of the same user overtakes what is held, and only so many reports are held.
+func TestDelayKeepsTheOrder(t *testing.T) {
 	r := newRecording()
-	d := newDepartures(r)
+	d := newDelayed(r)
 	report := func(user, device string, status domain.Status) {
 		d.Report(domain.Report{User: domain.UserID(user), Device: device, Status: status})
 	}
@@ -69,7 +69,7 @@ func TestDeparturesKeepTheOrder(t *testing.T) {
 
 	report("z@x", "1", domain.Busy)
 	report("z@x", "1", domain.Unavailable)
-	for i := range maxDepartures {
+	for i := range maxHeld {
 		report(fmt.Sprintf("u%d@x", i), "1", domain.Unavailable)
 	}
 	wants("z@x", "unavailable")
