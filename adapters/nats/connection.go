@@ -42,8 +42,8 @@ func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
 		return nil, refusal{fmt.Errorf("store: the NATS servers take messages of %d bytes at most; set max_payload to 8MB in their configuration", size)}
 	}
 	if size < goodPayload {
-		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; set max_payload to 8MB in their configuration",
-			"bytes", size)
+		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; "+
+			"set max_payload to 8MB in their configuration", "bytes", size)
 	}
 	return conn, nil
 }
