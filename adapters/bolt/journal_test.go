@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -172,11 +173,8 @@ func give(pieces, size int) func() ([]byte, error) {
 	}
 }
 
-// text returns so many bytes that are like no others.
+// text returns so many bytes that no other number has.
 func text(number, size int) []byte {
-	data := make([]byte, 0, size+16)
-	for i := 0; len(data) < size; i++ {
-		data = fmt.Appendf(data, "%d/%d ", number, i)
-	}
-	return data[:size]
+	unit := fmt.Appendf(nil, "%d/%d ", number, size)
+	return bytes.Repeat(unit, size/len(unit)+1)[:size]
 }

@@ -31,7 +31,7 @@ func childCommand(t testing.TB, dir string, by ...string) *exec.Cmd {
 func TestKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	kept := 0
-	for range 20 {
+	for range 15 {
 		cmd := childCommand(t, dir)
 		output, err := cmd.StdoutPipe()
 		if err != nil {
@@ -41,7 +41,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(output)
-		for more := 1 + rand.IntN(200); more > 0 && lines.Scan(); more-- {
+		for more := 1 + rand.IntN(100); more > 0 && lines.Scan(); more-- {
 			note(t, lines.Text(), &kept)
 		}
 		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
