@@ -13,8 +13,14 @@ import (
 // traced runs a child under strace until it cannot go on, because a sync fails. It returns what the child says and what strace has seen.
 func traced(t *testing.T, dir, inject string) (says, trace string) {
 	t.Helper()
+	return tracedWith(t, dir, inject, "-s", "12")
+}
+
+func tracedWith(t *testing.T, dir, inject string, options ...string) (says, trace string) {
+	t.Helper()
 	log := filepath.Join(t.TempDir(), "trace")
-	cmd := childCommand(t, dir, "strace", "-f", "-qq", "-s", "12", "-o", log, "-e", "trace=pwrite64,fsync,fdatasync,write", "-e", "inject="+inject)
+	line := append([]string{"strace", "-f", "-qq", "-o", log, "-e", "trace=pwrite64,ftruncate,fsync,fdatasync,write", "-e", "inject=" + inject}, options...)
+	cmd := childCommand(t, dir, line...)
 	output, err := cmd.Output()
 	if cmd.ProcessState == nil {
 		t.Fatalf("strace cannot be run: %v", err)
