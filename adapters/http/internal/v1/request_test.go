@@ -145,19 +145,19 @@ func TestReadArgs(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]argumentFault{
-		"users=a@b":                  {Name: "users", Detail: "is not known; the parameters are user and since"},
-		"User=a@b":                   {Name: "User", Detail: "is not known; the parameters are user and since"},
-		"=a@b":                       {Detail: "is not known; the parameters are user and since"},
-		"user=a@b&token=x":           {Name: "token", Detail: "is not known; the parameters are user and since"},
-		strings.Repeat("x", 100):     {Name: strings.Repeat("x", 80) + "...", Detail: "is not known; the parameters are user and since"},
-		"user=a%4":                   {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
-		"user=a%zz":                  {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
-		"since=":                     {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
-		"since=+1":                   {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
-		"since=-1":                   {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
-		"since=9007199254740992":     {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
-		"since=18446744073709551616": {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
-		"since=1&since=1":            {Name: "since", Detail: "is there twice"},
+		"users=a@b":                          {Name: "users", Detail: "is not known; the parameters are user and since"},
+		"User=a@b":                           {Name: "User", Detail: "is not known; the parameters are user and since"},
+		"=a@b":                               {Detail: "is not known; the parameters are user and since"},
+		"user=a@b&token=x":                   {Name: "token", Detail: "is not known; the parameters are user and since"},
+		strings.Repeat("x", 100):             {Name: strings.Repeat("x", 80) + "...", Detail: "is not known; the parameters are user and since"},
+		"user=a%4":                           {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
+		"user=a%zz":                          {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
+		"since=":                             {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
+		"since=+1":                           {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
+		"since=-1":                           {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
+		"since=9007199254740992":             {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
+		"since=18446744073709551616":         {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
+		"since=1&since=1":                    {Name: "since", Detail: "is there twice"},
 		strings.Repeat("user=&", MaxUsers+1): {Name: "user", Detail: "is there more than 10000 times", TooMany: true},
 	} {
 		err := new(Query).readURL(text)
