@@ -57,6 +57,7 @@ func (h *Housekeeper) snapshot(ctx context.Context) {
 		return
 	}
 	began := time.Now()
+	h.log.Debug("making a snapshot")
 	if err := h.core.Writer.Snapshot(ctx); err != nil {
 		if ctx.Err() == nil {
 			h.log.Warn("no snapshot could be made, will try again", "err", err)

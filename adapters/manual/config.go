@@ -7,3 +7,6 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config { return Config{Enabled: true} }
+
+// On says whether the protocol is on.
+func (c Config) On() bool { return c.Enabled }

@@ -14,6 +14,9 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config { return Config{Enabled: true, AutoUnavailable: 2 * time.Minute} }
 
+// On says whether the protocol is on.
+func (c Config) On() bool { return c.Enabled }
+
 // Validate refuses a time in which no client could report.
 func (c Config) Validate() error {
 	if c.AutoUnavailable <= 0 {

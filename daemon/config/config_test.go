@@ -69,7 +69,8 @@ type xmppConfig struct {
 }
 
 type spreedConfig struct {
-	Auto time.Duration `koanf:"auto_unavailable" help:"silence"`
+	Enabled bool          `koanf:"enabled" help:"on"`
+	Auto    time.Duration `koanf:"auto_unavailable" help:"silence"`
 }
 
 type logConfig struct {
@@ -104,7 +105,7 @@ func defaults() *all {
 		HTTP:   httpConfig{Listen: "127.0.0.1:1234", Limit: 10},
 		Auth:   authConfig{Expire: 5 * time.Minute, Update: "self"},
 		XMPP:   xmppConfig{DomainMap: map[string]string{"old.test": "new.test"}},
-		Spreed: spreedConfig{Auto: 2 * time.Minute},
+		Spreed: spreedConfig{Enabled: true, Auto: 2 * time.Minute},
 		Log:    logConfig{Level: "info"},
 	}
 }
@@ -212,7 +213,7 @@ func TestFaults(t *testing.T) {
 		{"key of another section", "http: {token-expire: 5m}\n", nil, nil, []string{"c.yaml:1: http.token-expire: unknown key; did you mean auth.token_expire?"}},
 		{"key in one word", "http.listen: x\n", nil, nil, []string{"c.yaml:1: http.listen: unknown key; write listen: indented under http:"}},
 		{"no key at all", "\"a\\nb\": 1\n\"" + strings.Repeat("k", 90) + "\": 1\n", nil, nil, []string{`c.yaml:1: "a\nb": unknown key`, "c.yaml:2: \"" + strings.Repeat("k", 60) + "\"...: unknown key"}},
-		{"nothing near", "spreed: {zzzzzzzz: 1}\n", nil, nil, []string{"c.yaml:1: spreed.zzzzzzzz: unknown key; known here: auto_unavailable"}},
+		{"nothing near", "spreed: {zzzzzzzz: 1}\n", nil, nil, []string{"c.yaml:1: spreed.zzzzzzzz: unknown key; known here: enabled, auto_unavailable"}},
 		{"twice", "http:\n  limit: 1\n  limit: 2\n", nil, nil, []string{"c.yaml:3: http.limit: set twice, first in line 2"}},
 		{"section twice", "http: {limit: 1}\nhttp: {limit: 2}\n", nil, nil, []string{"c.yaml:2: http: set twice, first in line 1"}},
 		{"twice in a map", "xmpp: {domain_map: {a: b, a: c}}\n", nil, nil, []string{"xmpp.domain_map.a: set twice"}},
@@ -370,6 +371,7 @@ xmpp:
   strip_domain: false
   domain_map: {a.b: c}
 spreed:
+  enabled: true
   auto_unavailable: 1h
 store:
   kind: ""

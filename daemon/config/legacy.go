@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -184,6 +185,9 @@ func (r *legacyReader) entry(entry legacyEntry) {
 			return
 		}
 		r.set(entry, t.key, value)
+		if t.key == "protocols" && r.schema.key("spreed.enabled") != nil { // which is on by itself today
+			r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
+		}
 		if k, v := r.schema.key(t.key), entry.value; k != nil && k.Secret && (v[0] == '"' || v[0] == '\'') {
 			r.warn(entry.line, entry.key, "the quotes are part of the value, as they were in the original")
 		}

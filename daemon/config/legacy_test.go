@@ -78,7 +78,7 @@ func TestLegacyValues(t *testing.T) {
 		{"server_bind = [::]\n", listen("[::]:1234"), ""},
 		{"server_port = 8080\n", listen("127.0.0.1:8080"), ""},
 		{"server_port =\n", listen("127.0.0.1:1234"), ""},
-		{"plugins = xmpp\n", func(a *all) { a.Root.Protocols = []string{"xmpp"} }, ""},
+		{"plugins = xmpp\n", func(a *all) { a.Root.Protocols, a.Spreed.Enabled = []string{"xmpp"}, false }, ""},
 		{"plugins = xmpp, spreed\n", func(a *all) { a.Root.Protocols = []string{"xmpp", "spreed"} }, ""},
 		{"plugins =\n", func(*all) {}, ""},
 		{"server_token_expire =\n", func(*all) {}, ""},

@@ -255,6 +255,9 @@ func (l *Loaded) write(all *koanf.Koanf) error {
 	return nil
 }
 
+// File returns the name of the file that a key of a secret, such as auth.secret_file, holds.
+func (l *Loaded) File(key string) string { return l.files[key] }
+
 // Validate returns, as Faults, what is wrong with the files that the sections name of which chosen approves, and what their Validate
 // finds, each with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
