@@ -78,20 +78,20 @@ func note(pending *timerQueue, changes []domain.Change) {
 func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	now := e.clock.Now()
 	pending.take(now, func(due []deadline) {
-		var expired []presenceKey
+		var expired []image.Key
 		again := due[:0]
 		for _, d := range due {
 			p, found := e.find(d)
 			switch {
 			case !found: // it changed, and that change has its own deadline
 			case p.Expired(now):
-				expired = append(expired, presenceKey{d.user, p.Protocol, p.Device})
+				expired = append(expired, image.KeyOf(d.user, &p))
 				again = append(again, d)
 			default:
 				pending.add(p.Expires, d)
 			}
 		}
-		err := rewrite(ctx, e.core, expired, itself, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
+		err := rewrite(ctx, e.core, expired, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.At(now) })
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
 		}

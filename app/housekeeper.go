@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -78,16 +79,16 @@ func (h *Housekeeper) forget(ctx context.Context) {
 	now := h.clock.Now()
 	moment := now.Add(-h.retain)
 	old := func(p domain.Presence) bool { return p.Revision != 0 && max(p.Updated, p.Expires) < moment }
-	var keys []presenceKey
+	var keys []image.Key
 	h.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		for _, p := range presences {
 			if old(p) {
-				keys = append(keys, presenceKey{user, p.Protocol, p.Device})
+				keys = append(keys, image.KeyOf(user, &p))
 			}
 		}
 		return true
 	})
-	err := rewrite(ctx, h.core, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
+	err := rewrite(ctx, h.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if !old(p) {
 			return p
 		}

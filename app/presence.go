@@ -154,13 +154,13 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 			}
 			continue
 		}
-		key := presenceKey{checked.user, protocol, checked.device}
+		key := image.Key{User: checked.user, Protocol: protocol, Device: checked.device}
 		at, again := planned.find(writes, key)
 		if !again {
-			old, _ := p.core.Image.Presences(key.user).Of(protocol, key.device)
-			writes = append(writes, image.Write{User: key.user, Old: old, New: old})
+			old, _ := p.core.Image.Presences(key.User).Of(protocol, key.Device)
+			writes = append(writes, image.Write{User: key.User, Old: old, New: old})
 			planned.note(writes)
-			if old.Revision == 0 && key.device != (domain.DeviceID{}) {
+			if old.Revision == 0 && key.Device != (domain.DeviceID{}) {
 				writes = p.makeRoom(writes, &planned, key, now)
 			}
 		}
@@ -174,18 +174,18 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 
 // makeRoom removes a user's devices that have fallen silent on a protocol when another one comes, and if there are still too many the one that
 // has been quiet for longest.
-func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new presenceKey, now domain.Timestamp) []image.Write {
+func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new image.Key, now domain.Timestamp) []image.Write {
 	remove := func(old domain.Presence) {
-		if _, again := planned.find(writes, presenceKey{new.user, old.Protocol, old.Device}); !again {
-			writes = append(writes, image.Write{User: new.user, Old: old, New: old.Remove(now)})
+		if _, again := planned.find(writes, image.KeyOf(new.User, &old)); !again {
+			writes = append(writes, image.Write{User: new.User, Old: old, New: old.Remove(now)})
 			planned.note(writes)
 		}
 	}
 	var quietest domain.Presence
 	devices := 0
-	for _, old := range p.core.Image.Presences(new.user) {
+	for _, old := range p.core.Image.Presences(new.User) {
 		switch {
-		case old.Protocol != new.protocol:
+		case old.Protocol != new.Protocol:
 		case old.At(now).Status == domain.Unavailable && old.Device != (domain.DeviceID{}):
 			remove(old)
 		default:
@@ -194,7 +194,7 @@ func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new pr
 			}
 		}
 	}
-	if devices >= domain.MaxDevices {
+	if devices >= p.core.Limits.orDefault().Devices {
 		remove(quietest)
 	}
 	return writes
@@ -268,17 +268,17 @@ func repeats(now domain.Presence, update checkedUpdate) error {
 // plannedWrites finds the write that an earlier update of the same request has made necessary. For the usual few it looks
 // through them; it keeps an index only of many.
 type plannedWrites struct {
-	index map[presenceKey]int
+	index map[image.Key]int
 }
 
 const fewWrites = 16
 
 // find returns the place of the write for a presence: where it is, or where it is to be appended.
-func (p *plannedWrites) find(writes []image.Write, key presenceKey) (at int, found bool) {
+func (p *plannedWrites) find(writes []image.Write, key image.Key) (at int, found bool) {
 	if p.index != nil {
 		at, found = p.index[key]
 	} else {
-		at = slices.IndexFunc(writes, func(w image.Write) bool { return keyOf(&w) == key })
+		at = slices.IndexFunc(writes, func(w image.Write) bool { return w.Key() == key })
 		found = at >= 0
 	}
 	if !found {
@@ -294,11 +294,9 @@ func (p *plannedWrites) note(writes []image.Write) {
 		if len(writes) <= fewWrites {
 			return
 		}
-		p.index, first = make(map[presenceKey]int, 2*len(writes)), 0
+		p.index, first = make(map[image.Key]int, 2*len(writes)), 0
 	}
 	for i := first; i < len(writes); i++ {
-		p.index[keyOf(&writes[i])] = i
+		p.index[writes[i].Key()] = i
 	}
 }
-
-func keyOf(w *image.Write) presenceKey { return presenceKey{w.User, w.New.Protocol, w.New.Device} }

@@ -10,17 +10,11 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// Core is what the use cases work on: an image of all presences, and what writes them.
+// Core is what the use cases work on: an image of all presences, what writes them, and how many there may be.
 type Core struct {
 	Image  *image.Image
 	Writer *commit.Writer
-}
-
-// presenceKey names one presence.
-type presenceKey struct {
-	user     domain.UserID
-	protocol domain.Protocol
-	device   domain.DeviceID
+	Limits Limits
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.
@@ -29,14 +23,14 @@ const batchSize = 128
 // rewrite replaces the presence that each of the items names by what change makes of it. change is called with what is there, once more if
 // somebody else wrote meanwhile, and must depend on nothing but its arguments; what it returns unchanged is not written. No two items may name
 // the same presence. It stops at the first error: see commit.Writer.Apply.
-func rewrite[T any](ctx context.Context, core Core, items []T, name func(T) presenceKey, change func(T, domain.Presence) domain.Presence) error {
+func rewrite[T any](ctx context.Context, core Core, items []T, name func(T) image.Key, change func(T, domain.Presence) domain.Presence) error {
 	for batch := range slices.Chunk(items, batchSize) {
 		err := core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
 			for _, item := range batch {
 				key := name(item)
-				old, _ := core.Image.Presences(key.user).Of(key.protocol, key.device)
+				old, _ := core.Image.Presences(key.User).Of(key.Protocol, key.Device)
 				if next := change(item, old); next != old {
-					writes = append(writes, image.Write{User: key.user, Old: old, New: next})
+					writes = append(writes, image.Write{User: key.User, Old: old, New: next})
 				}
 			}
 			return writes, nil
@@ -49,4 +43,4 @@ func rewrite[T any](ctx context.Context, core Core, items []T, name func(T) pres
 }
 
 // itself is the name of an item that is a key.
-func itself(key presenceKey) presenceKey { return key }
+func itself(key image.Key) image.Key { return key }

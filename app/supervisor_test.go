@@ -36,23 +36,35 @@ type stage struct {
 }
 
 func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentUnavailable, test)
+}
+
+func supervisedWithin(t *testing.T, limits app.Limits, absent domain.Absence, test func(t *testing.T, s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{store: coretest.Start(t), runs: make(chan ports.Observer), lose: make(chan error)}
-		source := mocks.NewMockSource(gomock.NewController(t))
-		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
-		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store.Core, app.Alone{}, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.supervisor = supervisor
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { supervisor.Run(ctx) })
-		test(t, s)
-		cancel()
-		running.Wait()
+		store := coretest.Start(t)
+		store.Limits = limits
+		runSupervisor(t, store, absent, test)
 	})
+}
+
+// runSupervisor runs a supervisor for as long as the test.
+func runSupervisor(t *testing.T, store *coretest.Core, absent domain.Absence, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	s := &stage{store: store, runs: make(chan ports.Observer), lose: make(chan error)}
+	source := mocks.NewMockSource(gomock.NewController(t))
+	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter, Absent: absent}).AnyTimes()
+	source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
+	supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.supervisor = supervisor
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { supervisor.Run(ctx) })
+	test(t, s)
+	cancel()
+	running.Wait()
 }
 
 func (s *stage) run(ctx context.Context, observer ports.Observer) error {
@@ -212,6 +224,48 @@ func TestADeviceThatLeavesBeforeSyncedSaysNothingOfTheOthers(t *testing.T) {
 		seen.Synced()
 		seen.Report(online(anna, "phone", domain.Unavailable, ""))
 		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
+func TestADeviceThatComesAndLeavesBeforeSyncedIsGone(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		s.shows(t, users{anna: "busy call"})
+		seen.Report(online(anna, "laptop", domain.Unavailable, ""))
+		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
+// TestAbsentCanMeanNothing: nothing is left of users whom such a source knows and who have no device, nor of those whom it does not report.
+func TestAbsentCanMeanNothing(t *testing.T) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Known(anna)
+		seen.Report(online(bea, "meeting", domain.Busy, "review"))
+		seen.Report(online(carl, "meeting", domain.Busy, "review"))
+		seen.Synced()
+		s.shows(t, users{bea: "busy review", carl: "busy review"})
+		seen.Report(online(carl, "meeting", domain.Unavailable, ""))
+		seen.Known(anna)
+		s.shows(t, users{bea: "busy review"})
+		seen.Report(online(carl, "", domain.Unavailable, ""))
+		seen.Report(online(anna, "meeting", domain.Away, ""))
+		s.shows(t, users{anna: "away", bea: "busy review"})
+
+		s.lose <- errors.New("connection reset")
+		s.shows(t, users{anna: "away (stale)", bea: "busy review (stale)"})
+		seen = <-s.runs
+		seen.Connected()
+		seen.Known(bea)
+		seen.Report(online(anna, "meeting", domain.Busy, ""))
+		s.shows(t, users{anna: "busy", bea: "busy review (stale)"})
+		seen.Synced()
+		s.shows(t, users{anna: "busy"})
+		seen.Forget(anna)
+		s.shows(t, users{})
 	})
 }
 

@@ -6,6 +6,9 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/v1"
 )
 
 // Config is the section http of the configuration.
@@ -53,7 +56,17 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
 		}
 	}
-	return errors.Join(append(faults, validateOrigins(c.CORSOrigins)...)...)
+	return errors.Join(append(faults, v1.ValidateOrigins(c.CORSOrigins)...)...)
+}
+
+// limits are those of the connections.
+func (c Config) limits() conn.Limits {
+	return conn.Limits{
+		Connections: c.MaxConnections,
+		Slack:       conn.Slack(min(c.HeaderTimeout, c.ReadTimeout, c.WriteTimeout, c.IdleTimeout)),
+		SmallBody:   smallBody,
+		BodyTimeout: c.ReadTimeout,
+	}
 }
 
 func validateAddress(address string) error {

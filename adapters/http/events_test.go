@@ -16,7 +16,6 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
-	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/setting"
 )
@@ -101,7 +100,7 @@ func TestEvents(t *testing.T) {
 			t.Fatal(got)
 		}
 		news := s.until(t, strconv.Quote(message))
-		if !strings.Contains(news, fmt.Sprintf("event: presence\nid: %d\ndata: {\"user\":\"markd@zarafa.com\",\"status\":\"busy\"", r.store.Revision())) {
+		if !strings.Contains(news, fmt.Sprintf("event: presence\nid: %d\ndata: {\"user\":\"markd@zarafa.com\",\"status\":\"busy\"", r.core.Feed.Revision())) {
 			t.Errorf("%s then has\n%s", name, news)
 		}
 	}
@@ -223,8 +222,8 @@ func TestEventsEndWithTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	brief := &running{tokens: tokens, presence: r.presence, store: r.store}
-	brief.Server = startServer(t, localConfig(), r.presence, app.NewFeed(r.store, clock.New(), domain.Precedence{}), tokens, io.Discard)
+	brief := &running{core: r.core, tokens: tokens}
+	brief.Server = startServer(t, localConfig(), r.core.Presence, r.core.Feed, tokens, io.Discard)
 	began := time.Now()
 	brief.watch(t, mark, "GET", "/v1/events?user="+mark, "").until(t, `data: {"reason":"expired"}`)
 	if took := time.Since(began); took > 5*time.Second {

@@ -194,6 +194,7 @@ func hostileHTTP(good string) []hostile {
 		{"1,000 headers", head(strings.Repeat("X: a\r\n", 3000)), []int{431}},
 		{"endless header", head(strings.Repeat("X", 1<<20)), []int{431}},
 		{"no Host", strings.Replace(put(good), "Host: x\r\n", "", 1), bad},
+		{"empty Host", strings.Replace(put(good), "Host: x", "Host:", 1), bad}, // an http URI has a host (RFC 9110, 4.2.1)
 		{"no Host, but the path has one", strings.Replace(put(good), "/ HTTP/1.1\r\nHost: x\r\n", "http://x/ HTTP/1.1\r\n", 1), bad},
 		{"what is nearly Host", strings.Replace(put(good), "Host: x", "Hosts: x", 1), bad},
 		{"Host twice", head("host: x\r\n"+length) + good, bad},
@@ -241,7 +242,6 @@ func TestHosts(t *testing.T) {
 	for _, head := range []string{
 		"GET / HTTP/1.0\r\n",
 		"GET / HTTP/1.0\r\nHost: x\r\n",
-		"GET / HTTP/1.1\r\nHost:\r\n",
 		"GET / HTTP/1.1\r\nhOST:presence.example.test:1234\r\n",
 		"GET / HTTP/1.1\r\nX: a\r\nHost: [2001:db8::1]:1234\r\n",
 		"GET http://presence.example.test/ HTTP/1.1\r\nHost: presence.example.test\r\n",

@@ -14,11 +14,9 @@ import (
 
 	"github.com/golang/mock/gomock"
 
-	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
-	"github.com/zarafa/presence/adapters/memory"
-	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 )
 
 func TestTakenPortFailsTheStart(t *testing.T) {
@@ -45,8 +43,8 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 // TestLoading asks before everything is loaded, and after: no request gets any further before, whatever it is.
 func TestLoading(t *testing.T) {
 	var loaded loading
-	tokens, store := newTokens(t), memory.New()
-	server := http.New(localConfig(), newPresence(t, store), app.NewFeed(store, clock.New(), domain.Precedence{}), nil, &loaded, tokens, slog.New(slog.DiscardHandler))
+	tokens, core := newTokens(t), coretest.New(t)
+	server := http.New(localConfig(), core.Presence, core.Feed, nil, &loaded, tokens, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +69,7 @@ func TestLoading(t *testing.T) {
 			t.Errorf("%s %s is answered with %d %v %s", r.method, r.path, got.status, got.header, got.body)
 		}
 	}
-	if store.Presences(mark) != nil {
+	if core.Presences(mark) != nil {
 		t.Error("an update was taken")
 	}
 	loaded.done.Store(true)

@@ -18,7 +18,7 @@ import (
 
 // theContract is the document that describes the APIs. The tests hold every answer that they get against it.
 var theContract = sync.OnceValue(func() *apicontract.Contract {
-	c, err := apicontract.Load("internal/web/static/openapi.json")
+	c, err := apicontract.Load("internal/pages/static/openapi.json")
 	if err != nil {
 		panic(err)
 	}

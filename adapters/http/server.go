@@ -1,8 +1,7 @@
-// Package http is the original HTTP API: one path, whose GET asks who is available, whose PUT sets it, and whose POST does
-// both. docs/http.md describes it for clients. The daemon's wiring starts and stops a Server; its requests go to ports.Presence.
+// Package http serves the original HTTP API, API v1 with its event stream, and the pages. docs/http.md describes all of it for clients.
 //
-// Fiber routes the requests and fasthttp below it reads and writes them; both are bent where they are too lenient (see gate.go) or
-// would let a stuck client delay the end (see conn.go).
+// routes.go says which handler serves what, and errors.go which status stands for which error. The handlers are in internal: legacy, v1,
+// events and pages. Fiber routes the requests, and fasthttp below it reads and writes them; internal/conn looks after what both leave open.
 package http
 
 import (
@@ -12,16 +11,20 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
+	"github.com/zarafa/presence/adapters/http/internal/legacy"
+	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
+	"github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -32,74 +35,56 @@ const (
 	// maxHeader is the largest header of a request, in bytes. It is also the size of each connection's read buffer.
 	maxHeader = 8 << 10
 
-	// grace is how long Stop lets requests that have begun come to their end.
-	grace = 700 * time.Millisecond
+	// smallBody is a body that arrives together with its header, usually.
+	smallBody = 4 << 10
 
-	// farewell is how long Stop then waits for the connections it has closed.
-	farewell = 500 * time.Millisecond
+	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
+	keptBody = 256 << 10
 )
 
-// Server serves the API. Its methods may be called concurrently.
+// Server serves the APIs and the pages. Its methods may be called concurrently.
 type Server struct {
 	cfg       Config
-	presence  ports.Presence
-	feed      ports.Feed
-	sources   ports.Sources
 	readiness ports.Readiness
-	tokens    ports.Tokens
 	log       *slog.Logger
 	refusals  *refusals
-	lists     *lists
-	cors      *cors
-	hub       *events.Hub
 
-	http *fasthttp.Server
-	next fasthttp.RequestHandler // Fiber's router
+	legacy *legacy.API
+	v1     *v1.API
+	events *events.API
+	hub    *events.Hub
+	cors   v1.CORS
+	routes []route
+
+	next  fasthttp.RequestHandler // Fiber's router
+	conns *conn.Group
 
 	ctx      context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
 	cancel   context.CancelFunc
 	stopping atomic.Bool
-	running  sync.WaitGroup // accepting, and each connection
 
 	mu       sync.Mutex
 	listener net.Listener
-	conns    map[*conn]struct{}
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
-	s := &Server{
-		cfg:       cfg,
-		presence:  presence,
-		feed:      feed,
-		sources:   sources,
-		readiness: readiness,
-		tokens:    tokens,
-		log:       log,
-		refusals:  newRefusals(log),
-		lists:     newLists(),
-		cors:      newCORS(cfg.CORSOrigins),
-		hub:       events.New(events.DefaultSettings(), feed, log),
-		conns:     make(map[*conn]struct{}),
-	}
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	app := newApp(cfg, problemOfRoute)
-	s.route(app)
+	s.hub = events.New(events.DefaultSettings(), feed, log)
+	s.legacy = legacy.New(s.ctx, presence, tokens, lists.New(presence, legacy.Render))
+	s.v1 = v1.New(s.ctx, presence, feed, sources, tokens)
+	s.events = events.NewAPI(s.hub, tokens)
+	app := newApp(cfg, s.onError)
+	s.routes = s.allRoutes()
+	for _, r := range s.routes {
+		app.Add(r.method, r.path, r.handle)
+	}
 	s.next = app.Handler()
-	s.http = tune(app.Server(), cfg)
-	s.http.Handler = s.handle
-	s.http.ErrorHandler = s.refuseUnread
+	server := app.Server()
+	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
+	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	return s
-}
-
-// route tells the router everything that there is. internal/web/static/openapi.json describes it to clients.
-func (s *Server) route(app *fiber.App) {
-	app.Add(fiber.MethodGet, "/", func(c *fiber.Ctx) error { return s.query(c.Context()) })
-	app.Add(fiber.MethodPut, "/", func(c *fiber.Ctx) error { return s.update(c.Context()) })
-	app.Add(fiber.MethodPost, "/", func(c *fiber.Ctx) error { return s.updateAndQuery(c.Context()) })
-	addPages(app)
-	s.routeEvents(app)
-	s.addV1(app)
 }
 
 // newApp makes Fiber as the server and its benchmarks use it.
@@ -107,7 +92,7 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 	return fiber.New(fiber.Config{
 		BodyLimit:                    MaxBody,
 		ReadBufferSize:               maxHeader,
-		Concurrency:                  math.MaxInt32, // Server.accept counts
+		Concurrency:                  math.MaxInt32, // conn.Group counts
 		ReadTimeout:                  cfg.HeaderTimeout,
 		WriteTimeout:                 cfg.WriteTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
@@ -120,25 +105,65 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 	})
 }
 
-// prompt is a body that arrives together with its header, usually.
-const prompt = 4 << 10
+// knownMethods are those that Fiber's router knows.
+var knownMethods = slices.Clone(fiber.DefaultMethods)
 
-// tune sets what Fiber does not pass on to fasthttp.
-func tune(server *fasthttp.Server, cfg Config) *fasthttp.Server {
-	server.SecureErrorLogMessage = true
-	server.KeepHijackedConns = true
-	server.ConnState = func(c net.Conn, state fasthttp.ConnState) {
-		if c, ok := c.(*conn); ok {
-			c.note(state)
-		}
+// handle is every request's way in.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	defer s.recover(ctx)
+	if s.stopping.Load() {
+		ctx.SetConnectionClose()
 	}
-	server.HeaderReceived = func(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
-		if n := header.ContentLength(); n > prompt || n == -1 { // a short one is covered by the header's time-out
-			config.ReadTimeout = cfg.ReadTimeout
-		}
-		return config
+	if why := conn.Validate(&ctx.Request.Header); why != "" {
+		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
+		return
 	}
-	return server
+	if err := s.admit(ctx); err != nil {
+		s.refuse(ctx, err)
+	}
+	ctx.Request.ReleaseBody(keptBody)
+}
+
+// admit hands a request to the router, or returns why it does not.
+func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
+	if done, err := s.cors.Handle(ctx); done || err != nil {
+		return err
+	}
+	if err := s.readiness.Ready(); err != nil {
+		return err
+	}
+	if !slices.Contains(knownMethods, string(ctx.Method())) {
+		ctx.SetConnectionClose() // a body of such a request may not have been read
+		if allowed := s.methods(string(ctx.URI().PathOriginal())); allowed != "" {
+			return &methodError{allowed: allowed}
+		}
+		return fiber.ErrNotFound
+	}
+	s.next(ctx)
+	return nil
+}
+
+// recover keeps a fault in the handling of one request from ending the daemon.
+func (s *Server) recover(ctx *fasthttp.RequestCtx) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	s.log.Error("a request made the server panic", "panic", fault, "stack", string(debug.Stack()))
+	ctx.Response.Reset()
+	s.refuseAndClose(ctx, errPanic)
+}
+
+// refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
+func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
+	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", errUnread, err))
+}
+
+// refuseAndClose refuses a request after which it is in doubt where the next one begins.
+func (s *Server) refuseAndClose(ctx *fasthttp.RequestCtx, err error) {
+	s.refuse(ctx, err)
+	ctx.SetConnectionClose()
+	conn.Linger(ctx)
 }
 
 // Start listens and returns; requests are served from then on, until Stop. A server can be started once.
@@ -153,7 +178,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return listenError(s.cfg.Listen, err)
 	}
 	s.listener = listener
-	s.running.Go(func() { s.accept(listener) })
+	s.conns.Accept(s.ctx, listener)
 	s.log.Info("listening", "url", "http://"+listener.Addr().String()+"/")
 	return nil
 }
@@ -190,110 +215,8 @@ func (s *Server) Stop(ctx context.Context) error {
 		_ = s.listener.Close() // fails if it is closed already
 	}
 	s.mu.Unlock()
-	ended := make(chan struct{})
-	go func() {
-		s.hub.Stop()
-		s.running.Wait()
-		close(ended)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	s.drain(ctx, ended)
-	s.cancel()
-	s.closeConns(func(*conn) bool { return true })
-	select {
-	case <-ended:
-		return nil
-	case <-time.After(farewell):
-		return errors.New("a request did not end in time")
-	}
+	var hub sync.WaitGroup
+	hub.Go(s.hub.Stop)
+	defer hub.Wait()
+	return s.conns.Stop(ctx, s.cancel)
 }
-
-// drain closes connections as soon as they have no request in progress, until there are none or ctx ends.
-func (s *Server) drain(ctx context.Context, ended <-chan struct{}) {
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for {
-		s.closeConns(func(c *conn) bool { return !c.busy.Load() })
-		select {
-		case <-ended:
-			return
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
-}
-
-func (s *Server) closeConns(which func(*conn) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		if which(c) {
-			c.abort()
-		}
-	}
-}
-
-// accept serves every connection in a goroutine of its own, until the listener is closed.
-func (s *Server) accept(listener net.Listener) {
-	const first, longest = 5 * time.Millisecond, time.Second
-	pause := first
-	for {
-		c, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // out of file descriptors, as a rule: others will be closed
-			s.log.Warn("cannot accept a connection", "error", err, "retry_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-s.ctx.Done():
-				return
-			}
-			pause = min(2*pause, longest)
-			continue
-		}
-		pause = first
-		s.serve(c)
-	}
-}
-
-func (s *Server) serve(raw net.Conn) {
-	c := &conn{Conn: raw, slack: s.cfg.slack()}
-	s.mu.Lock()
-	full := len(s.conns) >= s.cfg.MaxConnections
-	if !full {
-		s.conns[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if full {
-		s.refusals.note(fasthttp.StatusServiceUnavailable, errFull.Error(), raw.RemoteAddr())
-		turnAway(raw)
-		return
-	}
-	s.running.Go(func() {
-		_ = s.http.ServeConn(c) // what can go wrong is the client's affair, which was told
-		c.release()
-		if c.stream == nil {
-			s.forget(c)
-			return
-		}
-		s.running.Go(func() { // a new goroutine, for this one's stack has become large
-			defer s.forget(c)
-			s.handOver(c)
-		})
-	})
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-// methods are those that the API has.
-var methods = []string{fiber.MethodGet, fiber.MethodPut, fiber.MethodPost}
-
-// routable are the methods that Fiber's router knows.
-var routable = slices.Clone(fiber.DefaultMethods)

@@ -21,9 +21,8 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
-	"github.com/zarafa/presence/adapters/memory"
-	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -52,13 +51,12 @@ type tester interface {
 	Errorf(string, ...any)
 }
 
-// running is a server over the real use case, store and tokens.
+// running is a server over the real use cases and tokens.
 type running struct {
 	*http.Server
-	tokens   ports.Tokens
-	presence *app.Presence
-	store    ports.Store
-	log      *logged
+	core   *coretest.Core
+	tokens ports.Tokens
+	log    *logged
 }
 
 // logged keeps what was logged.
@@ -107,22 +105,11 @@ func localConfig() http.Config {
 	return cfg
 }
 
+// Clients may set spreed and board, and only read xmpp.
 var (
-	spreed = domain.MustProtocol("spreed")
-	xmpp   = domain.MustProtocol("xmpp")
+	spreed = coretest.Spreed
+	xmpp   = coretest.XMPP
 )
-
-// xmpp is read-only for clients, spreed and board are not.
-func newPresence(t tester, store ports.Store) *app.Presence {
-	t.Helper()
-	presence, err := app.NewPresence(store, clock.New(),
-		[]domain.ClientProtocol{{Protocol: spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}},
-		[]domain.Protocol{xmpp})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return presence
-}
 
 func newTokens(t tester) *auth.Tokens {
 	t.Helper()
@@ -141,19 +128,13 @@ func start(t tester, change ...func(*http.Config)) *running {
 	for _, c := range change {
 		c(&cfg)
 	}
-	return startWith(t, cfg, memory.New())
+	return startWith(t, cfg, coretest.New(t))
 }
 
-// startOn starts a server on a store.
-func startOn(t tester, store ports.Store) *running {
+func startWith(t tester, cfg http.Config, core *coretest.Core) *running {
 	t.Helper()
-	return startWith(t, localConfig(), store)
-}
-
-func startWith(t tester, cfg http.Config, store ports.Store) *running {
-	t.Helper()
-	r := &running{tokens: newTokens(t), presence: newPresence(t, store), store: store, log: new(logged)}
-	r.Server = startServer(t, cfg, r.presence, app.NewFeed(store, clock.New(), domain.Precedence{}), r.tokens, r.log)
+	r := &running{core: core, tokens: newTokens(t), log: new(logged)}
+	r.Server = startServer(t, cfg, core.Presence, core.Feed, r.tokens, r.log)
 	return r
 }
 
@@ -174,25 +155,14 @@ func startServer(t tester, cfg http.Config, presence ports.Presence, feed ports.
 	return server
 }
 
-// knows makes the store know a presence that no client could set.
+// knows makes the core know a presence that no client could set.
 func (r *running) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
 	t.Helper()
-	old, _ := r.store.Presences(user).On(protocol)
-	write := ports.Write{User: user, Old: old, New: old.Observe(status, message, domain.ExpiryPolicy{}, clock.New().Now())}
-	if err := r.store.Apply(context.Background(), []ports.Write{write}); err != nil {
-		t.Fatal(err)
-	}
+	r.core.Knows(t, user, protocol, status, message)
 }
 
 // state renders everything that is stored.
-func (r *running) state() string {
-	var b strings.Builder
-	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
-		fmt.Fprintf(&b, "%s %+v\n", user, presences)
-		return true
-	})
-	return b.String()
-}
+func (r *running) state() string { return r.core.State() }
 
 // body renders a request's document with a valid token for the user.
 func (r *running) body(user domain.UserID, entries string) string {

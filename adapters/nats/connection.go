@@ -14,10 +14,11 @@ import (
 )
 
 // How large a message the servers must take at least, for a piece of a snapshot, and should take, for a request of 10,000 users that have
-// something to say. The headers of a message count too.
+// something to say; and how large one is at most, also if they take more. The headers of a message count too.
 const (
 	minPayload  = 512 << 10
 	goodPayload = 4 << 20
+	maxPayload  = 8 << 20
 	headers     = 1 << 10
 )
 
@@ -35,7 +36,7 @@ func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
 		return nil, err
 	}
 	size := conn.MaxPayload()
-	j.limit.Store(size - headers)
+	j.limit.Store(min(size, maxPayload) - headers)
 	if size < minPayload {
 		conn.Close()
 		return nil, refusal{fmt.Errorf("store: the NATS servers take messages of %d bytes at most; set max_payload to 8MB in their configuration", size)}
@@ -67,7 +68,7 @@ func (j *Journal) options(ctx context.Context) []natsgo.Option {
 			}
 		}),
 		natsgo.ReconnectHandler(func(conn *natsgo.Conn) {
-			j.limit.Store(conn.MaxPayload() - headers)
+			j.limit.Store(min(conn.MaxPayload(), maxPayload) - headers)
 			j.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
 		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
@@ -115,6 +116,9 @@ type refusal struct{ error }
 
 // Unwrap returns the error as it is.
 func (r refusal) Unwrap() error { return r.error }
+
+// final tells whether an error contains a refusal.
+func final(err error) bool { return errors.As(err, new(refusal)) }
 
 // mayPass tells whether a connection that has failed may succeed later. A wrong password or certificate does not become right.
 func mayPass(err error) bool {
@@ -172,14 +176,13 @@ func (j *Journal) await(ctx context.Context, attempt func() error) error {
 	var said time.Time
 	for {
 		err := attempt()
-		var refused refusal
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		case errors.As(err, &refused):
-			return refused.error
+		case final(err):
+			return err
 		}
 		if time.Since(said) >= sayEvery {
 			said = time.Now()

@@ -27,7 +27,7 @@ var _ ports.Journal = (*Journal)(nil)
 type Journal struct {
 	config Config
 	log    *slog.Logger
-	node   string       // tells this daemon's leases and snapshots from those of others
+	node   string       // tells this daemon's leases from those of others
 	limit  atomic.Int64 // the largest entry or piece, in bytes
 
 	opened  chan struct{} // closed when streams is set

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -14,9 +13,9 @@ import (
 
 var _ ports.Leases = (*Journal)(nil)
 
-// A lease is a key of the bucket, which its holder renews: it writes its own name, and nothing to give the lease up. Nobody compares clocks: the holder stops leaseEnds after it has sent the last
-// renewal that was confirmed, and others take the lease leaseFree after they have seen that renewal, which is later by at least
-// the difference.
+// A lease is a key of the bucket. Its holder renews it by writing its own name, and gives it up by writing nothing. Nobody compares clocks: the
+// holder stops leaseEnds after it has sent the last renewal that was confirmed, and others take the lease leaseFree after they have seen
+// that renewal, which is later by at least the difference.
 const (
 	leaseEvery = 1500 * time.Millisecond // between two renewals
 	leaseEnds  = 5 * time.Second
@@ -49,15 +48,14 @@ func (j *Journal) Hold(ctx context.Context, name string, work func(context.Conte
 			continue
 		}
 		j.log.Info("lease taken: this daemon does this now", "lease", name)
-		l.during(ctx, work)
-		if ctx.Err() == nil {
+		if lost := l.during(ctx, work); lost {
 			j.log.Warn("lease lost: another daemon may do this now", "lease", name)
 		}
 	}
 }
 
 // during calls work while the lease is renewed, and gives it up afterwards, unless it is lost.
-func (l *lease) during(ctx context.Context, work func(context.Context)) {
+func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bool) {
 	holding, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	// The timer does not depend on the goroutine below, which may be waiting for an answer.
@@ -70,20 +68,19 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) {
 			switch err := l.renew(context.WithoutCancel(holding), l.node); { // to be given up it must be known how far it is
 			case err == nil:
 				expiry.Reset(time.Until(l.sent.Add(leaseEnds)))
-			case errors.Is(err, ports.ErrLeaseLost):
-				lose(err)
-			case errors.Is(err, natsgo.ErrConnectionClosed): // Follow has ended
-				lose(fmt.Errorf("%w: %w", ports.ErrLeaseLost, err))
+			case errors.Is(err, ports.ErrLeaseLost), errors.Is(err, natsgo.ErrConnectionClosed): // the second: Follow has ended
+				lose(ports.ErrLeaseLost)
 			}
 		}
 	}()
 	work(holding)
-	lost := errors.Is(context.Cause(holding), ports.ErrLeaseLost)
+	lost = errors.Is(context.Cause(holding), ports.ErrLeaseLost)
 	lose(nil)
 	<-ended
 	if !lost {
 		_ = l.renew(context.WithoutCancel(ctx), "") // else it becomes free by itself
 	}
+	return lost
 }
 
 // take tries to get the lease, and reports whether it did.

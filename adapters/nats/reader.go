@@ -30,14 +30,13 @@ type reader struct {
 	caughtUp bool
 	dirty    bool // something was given since the last Reset
 
-	snapshot  string    // the name of the one that was loaded last
-	lostSince time.Time // since when that does not fit to the entries; zero if it does
-	oddSince  time.Time // since when the stream is shorter than what was given, or an entry is missing; zero if all is well
-	silent    time.Time // when the log was told that the journal cannot be followed; zero if it can
-	said      time.Time // when the log was told how far loading is
+	snapshot string    // the name of the one that was loaded last
+	oddSince time.Time // since when what the servers say does not fit together; zero if it does
+	silent   time.Time // when the log was told that the journal cannot be followed; zero if it can
+	said     time.Time // when the log was told how far loading is
 }
 
-// errLost says that what was given cannot become true any more by reading on: everything has to be loaded anew.
+// errLost says that reading on is of no use: everything has to be loaded anew. While loading that is what happens.
 var errLost = errors.New("the presences have to be loaded anew")
 
 const (
@@ -49,35 +48,25 @@ const (
 	readAnswer   = 2 * time.Second        // how long the servers may take to answer a question
 	readProgress = 2 * time.Second        // between two lines in the log about loading
 
-	// readAhead and readMessages are how much a consumer sends before the reader asks for more, about. A server cuts off a client that has
-	// 64 MiB to receive.
-	readAhead    = 16 << 20 // bytes
+	// How much a consumer sends before the reader asks for more, about. It must be more than maxPayload, and less than half of what a server has
+	// for a client before it cuts that off: 64 MiB.
+	readAhead    = 2 * maxPayload // bytes
 	readMessages = 500
 )
 
 // run gives everything until ctx ends. It never returns nil. It may be called again unless the error is a refusal: other daemons make
 // snapshots meanwhile, and remove what this one was about to read.
 func (r *reader) run(ctx context.Context) error {
-	before := r.snapshot
 	err := r.load(ctx)
 	if err == nil {
 		err = r.follow(ctx)
 	}
-	var refused refusal
-	if r.caughtUp || ctx.Err() != nil || errors.As(err, &refused) {
+	if r.caughtUp {
 		return refusal{err}
 	}
-	if r.dirty {
+	if r.dirty && ctx.Err() == nil && !final(err) {
 		r.dirty = false
 		r.to.Reset()
-	}
-	switch lost := errors.Is(err, errLost); {
-	case !lost:
-		r.lostSince = time.Time{}
-	case r.lostSince.IsZero() || r.snapshot != before:
-		r.lostSince = time.Now()
-	case time.Since(r.lostSince) > reconcileWithin:
-		return refusal{err}
 	}
 	return classify(err)
 }
@@ -95,8 +84,8 @@ func (r *reader) load(ctx context.Context) error {
 	}
 	state := info.State
 	if state.LastSeq < at || state.Msgs > 0 && state.FirstSeq > at+1 || state.Msgs == 0 && state.LastSeq > at {
-		return fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; restore both from a backup: %w",
-			at, state.FirstSeq, state.LastSeq, errLost)
+		return r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; restore both from a backup",
+			at, state.FirstSeq, state.LastSeq))
 	}
 	r.created, r.reached, r.upTo = info.Created, at, state.LastSeq
 	r.catchUp()
@@ -120,9 +109,8 @@ func (r *reader) follow(ctx context.Context) error {
 		err := r.consume(ctx)
 		again := time.Since(lost) < 2*readAnswer // the first time is not worth a line
 		lost = time.Now()
-		var refused refusal
 		switch {
-		case ctx.Err() != nil || errors.Is(err, errLost) || errors.As(err, &refused):
+		case ctx.Err() != nil || errors.Is(err, errLost) || final(err):
 			return err
 		case again && time.Since(r.silent) >= sayEvery:
 			r.silent = time.Now()
@@ -138,12 +126,7 @@ func (r *reader) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	consumer, err := r.consumer(ctx, next)
-	if err != nil {
-		return fmt.Errorf("store: cannot read the journal: %w", err)
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, max(readAhead, 2*int(r.js.Conn().MaxPayload()))),
-		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	messages, _, err := messagesOf(ctx, r.entries, r.subject, next)
 	if err != nil {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
@@ -153,7 +136,7 @@ func (r *reader) consume(ctx context.Context) error {
 		r.log.Info("store: the journal can be followed again")
 	}
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := nextOf(ctx, messages)
 		if err != nil {
 			return fmt.Errorf("store: cannot read the journal: %w", err)
 		}
@@ -180,23 +163,43 @@ func (r *reader) next(ctx context.Context) (uint64, error) {
 	case state.LastSeq < r.reached:
 		return 0, r.inconsistent(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", state.LastSeq, r.reached))
 	}
+	if info.State.LastSeq == r.reached {
+		r.oddSince = time.Time{}
+	}
 	if r.last.IsZero() {
 		return r.reached + 1, nil
 	}
 	return r.reached, nil
 }
 
-func (r *reader) consumer(ctx context.Context, next uint64) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, readAnswer)
+// messagesOf makes a consumer, which delivers the messages of a subject from a sequence on. It also returns how many there are now.
+func messagesOf(ctx context.Context, stream jetstream.Stream, subject string, first uint64) (jetstream.MessagesContext, uint64, error) {
+	asking, cancel := context.WithTimeout(ctx, readAnswer)
 	defer cancel()
-	return r.entries.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(asking, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       next,
+		OptStartSeq:       first,
+		FilterSubject:     subject,
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: 10 * time.Second,
 		MemoryStorage:     true,
 		Replicas:          1,
 	})
+	if err != nil {
+		return nil, 0, err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, readAhead),
+		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	return messages, consumer.CachedInfo().NumPending, err
+}
+
+// nextOf waits for the next message. When ctx has ended there is none, also if it has been delivered.
+func nextOf(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	msg, err := messages.Next(jetstream.NextContext(ctx))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return msg, err
 }
 
 // take gives one entry.
@@ -233,13 +236,13 @@ func (r *reader) progress(text string, args ...any) {
 	}
 }
 
-// inconsistent tells what does not fit together now from what has not for too long: the server that answers may have to catch up.
+// inconsistent makes a refusal of an error that has lasted for too long. For a while a server that has to catch up may answer.
 func (r *reader) inconsistent(err error) error {
 	if r.oddSince.IsZero() {
 		r.oddSince = time.Now()
 	}
 	if time.Since(r.oddSince) > reconcileWithin {
-		return fmt.Errorf("%w: %w", err, errLost)
+		return refusal{err}
 	}
 	return err
 }

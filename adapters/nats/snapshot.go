@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +19,14 @@ import (
 // A snapshot is pieces, each under a key of its own, and a manifest, which is written last. So a snapshot that was not finished is none.
 const (
 	manifestKey    = "snapshot"
-	pieceKeys      = "piece." // piece.ENTRY.DAEMON.NUMBER
+	pieceKeys      = "piece." // piece.ENTRY.RANDOM.NUMBER
 	manifestFormat = 2
 )
 
-// keepWithin is how long the servers may take to keep a piece.
-const keepWithin = 30 * time.Second
+const (
+	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece
+	pieceWithin = 10 * time.Second // how long they may take to deliver one
+)
 
 // manifest describes the snapshot that holds.
 type manifest struct {
@@ -42,7 +45,7 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	if err != nil || at <= last.Entry {
 		return err
 	}
-	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, j.node), Entry: at}
+	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
 	if made.Pieces, err = j.writePieces(ctx, made.Name, next); err != nil {
 		j.discard(ctx, made.Name)
 		return err
@@ -167,20 +170,44 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r.snapshot = m.Name
+	if r.snapshot != m.Name {
+		r.snapshot, r.oddSince = m.Name, time.Time{}
+	}
+	if m.Pieces == 0 {
+		return m.Entry, nil
+	}
+	messages, there, err := messagesOf(ctx, r.bucket, r.pieceKey(m.Name, "*"), 1)
+	if err != nil {
+		return 0, fmt.Errorf("store: cannot read the snapshot: %w", err)
+	}
+	defer messages.Stop()
+	if there != uint64(m.Pieces) { //nolint:gosec // it is not negative
+		return 0, r.inconsistent(fmt.Errorf("store: %d of %d pieces of the snapshot are there; restore a backup", there, m.Pieces))
+	}
 	for number := 1; number <= m.Pieces; number++ {
-		msg, err := r.bucket.GetLastMsgForSubject(ctx, r.pieceKey(m.Name, strconv.Itoa(number)))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			err = fmt.Errorf("%w: %w", errLost, err) // or another daemon has made the next snapshots
-		}
+		piece, err := r.nextPiece(ctx, messages, r.pieceKey(m.Name, strconv.Itoa(number)))
 		if err != nil {
 			return 0, fmt.Errorf("store: cannot read piece %d of %d of the snapshot: %w", number, m.Pieces, err)
 		}
 		r.dirty = true
-		if err := r.to.Piece(m.Entry, msg.Data); err != nil {
+		if err := r.to.Piece(m.Entry, piece); err != nil {
 			return 0, refusal{err}
 		}
 		r.progress("store loading the snapshot", "piece", number, "of", m.Pieces)
 	}
 	return m.Entry, nil
+}
+
+// nextPiece waits for a piece. It may never come: other daemons have made the next snapshots, and have removed this one.
+func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, pieceWithin)
+	defer cancel()
+	msg, err := nextOf(ctx, messages)
+	if err != nil {
+		return nil, err
+	}
+	if msg.Subject() != key {
+		return nil, r.inconsistent(fmt.Errorf("%s was delivered instead", msg.Subject()))
+	}
+	return msg.Data(), nil
 }

@@ -233,7 +233,7 @@ func TestStopDespiteHostileServer(t *testing.T) {
 	}
 }
 
-// Stanzas from whom they must not be believed.
+// Stanzas that must not be believed because of their sender.
 func TestForgedStanzas(t *testing.T) {
 	tests := []struct{ name, stanza string }{
 		{"roster push from a stranger", "<iq type='set' id='1' from='mallory@evil.test/x'><query xmlns='jabber:iq:roster'><item jid='mallory@evil.test' subscription='both'/></query></iq><presence from='mallory@evil.test/x'/>"},

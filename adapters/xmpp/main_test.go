@@ -16,13 +16,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newSource makes a source that watches a test server. The log must never contain the password.
-func newSource(t *testing.T, server *xmpptest.Server, change func(*Config)) *Source {
+func newSource(t testing.TB, server *xmpptest.Server, change func(*Config)) *Source {
 	t.Helper()
 	source, _ := newLoggedSource(t, server, change)
 	return source
 }
 
-func newLoggedSource(t *testing.T, server *xmpptest.Server, change func(*Config)) (*Source, *logged) {
+func newLoggedSource(t testing.TB, server *xmpptest.Server, change func(*Config)) (*Source, *logged) {
 	t.Helper()
 	c := DefaultConfig()
 	c.JID = server.JID(xmpptest.Observer)

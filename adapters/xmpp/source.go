@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -26,10 +27,10 @@ type limits struct {
 	pingEvery   time.Duration // between two pings
 	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
 	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
-	departure   time.Duration // until somebody who has left is reported, see departures
+	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
 	rosterSize  int           // see maxRoster
 	marks       int           // see maxMarks
-	memory      int           // see maxMemory
+	uncounted   int           // see maxUncounted
 }
 
 var defaultLimits = limits{
@@ -37,10 +38,10 @@ var defaultLimits = limits{
 	pingEvery:   15 * time.Second,
 	pingTimeout: 10 * time.Second,
 	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
-	departure:   500 * time.Millisecond,
+	unavailable: 500 * time.Millisecond,
 	rosterSize:  maxRoster,
 	marks:       maxMarks,
-	memory:      maxMemory,
+	uncounted:   maxUncounted,
 }
 
 // Source watches the users that one XMPP account can see. Make it with New.
@@ -57,7 +58,7 @@ type Source struct {
 
 	// What one Run leaves for the next.
 	mechanism string   // how to log in, if not the library's choice
-	contacts  contacts // all that the use cases know of
+	contacts  contacts // with all users that the use cases know
 }
 
 // New makes a source of a configuration that it validates.
@@ -75,7 +76,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		directory: newDirectory(c, own),
 		trusted:   map[string]bool{own.host: true},
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
-		resolver:  newResolver(),
+		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
 		contacts:  newContacts(),
 		log:       log,

@@ -13,7 +13,7 @@ import (
 // group is what one caller writes.
 type group struct {
 	entry []byte // as it stands in an entry; nothing if the caller only waits
-	keys  []key
+	keys  []image.Key
 	batch *batch // nil while it is queued; guarded by Writer.mu
 	left  bool   // nobody waits for it any more; the same
 	ended bool   // done is closed; the same

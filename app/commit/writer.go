@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/app/image"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -39,23 +38,14 @@ type Writer struct {
 
 	mu     sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed bool
-	queue  []*group          // what is to be sent next
-	busy   map[key]*group    // the presences that are being written
-	sent   map[uint64]*batch // by number: on its way, or nobody knows
-	number uint64            // of the last batch
+	queue  []*group             // what is to be sent next
+	busy   map[image.Key]*group // the presences that are being written
+	sent   map[uint64]*batch    // by number: on its way, or nobody knows
+	number uint64               // of the last batch
 
 	entry   []byte // of the batch on its way; belongs to Run
 	failing bool   // the log was told so; the same
 }
-
-// key names one presence.
-type key struct {
-	user     domain.UserID
-	protocol domain.Protocol
-	device   domain.DeviceID
-}
-
-func keyOf(w *image.Write) key { return key{w.User, w.New.Protocol, w.New.Device} }
 
 // New makes a writer. Nothing happens before Run.
 func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.Logger) *Writer {
@@ -67,7 +57,7 @@ func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.L
 		origin:  rand.Uint64(),
 		loaded:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
-		busy:    make(map[key]*group),
+		busy:    make(map[image.Key]*group),
 		sent:    make(map[uint64]*batch),
 	}
 }
@@ -89,11 +79,10 @@ func (w *Writer) Ready() error {
 // cannot go on: what it has in memory may not be true any more. To be called once.
 func (w *Writer) Run(ctx context.Context) error {
 	following, stop := context.WithCancelCause(ctx)
-	followed := make(chan error, 1)
+	followed := make(chan struct{})
 	go func() {
-		err := w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()})
-		followed <- err
-		stop(err)
+		defer close(followed)
+		stop(w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()}))
 	}()
 	select {
 	case <-w.loaded:
@@ -101,17 +90,12 @@ func (w *Writer) Run(ctx context.Context) error {
 		w.send(following)
 	case <-following.Done():
 	}
-	stop(nil)
-	err := <-followed
+	<-followed
 	w.close()
-	switch cause := context.Cause(following); {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil
-	case cause != nil && !errors.Is(cause, context.Canceled):
-		return cause
-	default:
-		return err
 	}
+	return context.Cause(following)
 }
 
 // begin sees to it that an empty image has a revision (see append).
@@ -143,29 +127,26 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	late := time.NewTimer(within)
 	defer late.Stop()
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		writes, err := plan((*memory)[:0])
 		if err != nil || len(writes) == 0 {
 			return err
 		}
 		*memory = writes
-		g, before, err := w.submit(writes)
+		g, own, err := w.submit(writes)
 		if err != nil {
 			return err
 		}
-		wait := before
-		if g != nil {
-			wait = g
+		if g == nil {
+			continue
 		}
-		if wait != nil {
-			if err := w.wait(ctx, wait, late.C, g != nil); err != nil {
-				return err
-			}
-		}
-		if g != nil && !g.refused {
-			return g.err
-		}
-		if err := ctx.Err(); err != nil {
+		if err := w.wait(ctx, g, late.C, own); err != nil {
 			return err
+		}
+		if own && !g.refused {
+			return g.err
 		}
 	}
 }
@@ -185,32 +166,35 @@ func (w *Writer) Sync(ctx context.Context) error {
 	return g.err
 }
 
-// submit queues writes if what they expect is there. If one of the presences is being written already it returns that group instead. It returns
-// neither if something has changed since the writes were planned.
-func (w *Writer) submit(writes []image.Write) (own, before *group, err error) {
-	g := newGroup(writes)
+// submit queues writes if what they expect is there, and returns their group. If one of the presences is being written already it returns
+// that group instead, which is not the caller's own. It returns none if something has changed since the writes were planned.
+func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
+	g = newGroup(writes)
 	if limit := w.journal.Limit() - headerSize; len(g.entry) > limit {
-		return nil, nil, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
+		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
 	}
-	g.keys = make([]key, len(writes))
+	g.keys = make([]image.Key, len(writes))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range writes {
-		if before := w.busy[keyOf(&writes[i])]; before != nil {
-			return nil, before, nil
+		key := writes[i].Key()
+		if before := w.busy[key]; before != nil {
+			g.free()
+			return before, false, nil
 		}
 		user, holds := w.image.Holds(&writes[i])
 		if !holds {
-			return nil, nil, nil
+			g.free()
+			return nil, false, nil
 		}
-		g.keys[i] = keyOf(&writes[i])
-		g.keys[i].user = user
+		key.User = user
+		g.keys[i] = key
 	}
 	for _, k := range g.keys {
 		w.busy[k] = g
 	}
 	w.enqueue(g)
-	return g, nil, nil
+	return g, true, nil
 }
 
 var errLate = errors.New("the journal has not answered in time")

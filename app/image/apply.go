@@ -14,6 +14,9 @@ type Write struct {
 	New  domain.Presence // of the same protocol and device; its revisions are given when it is applied
 }
 
+// Key names the presence that is written.
+func (w *Write) Key() Key { return KeyOf(w.User, &w.New) }
+
 // Header is what an entry says of itself.
 type Header struct {
 	Origin   uint64          // tells the daemons apart that share a journal

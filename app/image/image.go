@@ -29,12 +29,15 @@ type Image struct {
 	applied []bool  // the same
 }
 
-// key names one presence.
-type key struct {
-	user     domain.UserID
-	protocol domain.Protocol
-	device   domain.DeviceID
+// Key names one presence.
+type Key struct {
+	User     domain.UserID
+	Protocol domain.Protocol
+	Device   domain.DeviceID
 }
+
+// KeyOf returns the key of what a user's presence replaces.
+func KeyOf(user domain.UserID, p *domain.Presence) Key { return Key{user, p.Protocol, p.Device} }
 
 // New makes an empty image.
 func New() *Image {
@@ -131,7 +134,7 @@ func (i *Image) announce(id domain.UserID, p domain.Presence) {
 	if user, there := i.users.Load(id); there {
 		id = user.id
 	}
-	k := key{id, p.Protocol, p.Device}
+	k := KeyOf(id, &p)
 	i.revision.Store(uint64(p.Revision))
 	if p.Removed {
 		i.removed.add(k, p.Revision)

@@ -46,7 +46,7 @@ func (i *Image) loadRecord() {
 	case kindRemoved:
 		user := d.user()
 		if p := d.kept(); !d.failed {
-			i.removed.add(key{user, p.Protocol, p.Device}, p.Revision)
+			i.removed.add(KeyOf(user, &p), p.Revision)
 		}
 	default:
 		d.failed = true

@@ -16,19 +16,19 @@ const maxRemoved = 100_000
 // removed remembers what was removed, for watchers that may have seen it. The image's lock guards it, but users and forgotten can be read
 // without. It depends on the entries of the journal alone, so it is the same in every daemon.
 type removed struct {
-	last      map[key]domain.Revision                    // when each of these presences was removed
+	last      map[Key]domain.Revision                    // when each of these presences was removed
 	users     *xsync.Map[domain.UserID, domain.Revision] // when each of these users last lost a presence that is still missing
 	forgotten atomic.Uint64                              // what was removed up to this revision may not be remembered
 }
 
 func newRemoved() removed {
-	return removed{last: make(map[key]domain.Revision), users: xsync.NewMap[domain.UserID, domain.Revision]()}
+	return removed{last: make(map[Key]domain.Revision), users: xsync.NewMap[domain.UserID, domain.Revision]()}
 }
 
 // add remembers that a presence was removed, and forgets the older half if that makes too many.
-func (r *removed) add(k key, revision domain.Revision) {
+func (r *removed) add(k Key, revision domain.Revision) {
 	r.last[k] = revision
-	r.users.Store(k.user, revision)
+	r.users.Store(k.User, revision)
 	if len(r.last) <= maxRemoved {
 		return
 	}
@@ -39,12 +39,12 @@ func (r *removed) add(k key, revision domain.Revision) {
 	slices.Sort(revisions)
 	middle := revisions[len(revisions)/2]
 	r.forget(middle)
-	kept := make(map[key]domain.Revision, len(revisions)/2) // a new map: the old one would never shrink
+	kept := make(map[Key]domain.Revision, len(revisions)/2) // a new map: the old one would never shrink
 	for k, revision := range r.last {
 		if revision > middle {
 			kept[k] = revision
-		} else if last, _ := r.users.Load(k.user); last <= middle {
-			r.users.Delete(k.user)
+		} else if last, _ := r.users.Load(k.User); last <= middle {
+			r.users.Delete(k.User)
 		}
 	}
 	r.last = kept
@@ -56,12 +56,12 @@ func (r *removed) forget(revision domain.Revision) {
 }
 
 // delete notes that a presence is there again, with a greater revision than anything of the user that was removed.
-func (r *removed) delete(k key) {
+func (r *removed) delete(k Key) {
 	if len(r.last) == 0 {
 		return
 	}
 	delete(r.last, k)
-	r.users.Delete(k.user)
+	r.users.Delete(k.User)
 }
 
 // since returns what was removed after a revision, or that not all of it is remembered. A reader that begins with zero has seen nothing yet,
@@ -82,8 +82,8 @@ func (r *removed) since(revision domain.Revision) (changes []domain.Change, forg
 }
 
 // removedAt is the change by which a presence was removed.
-func (k key) removedAt(revision domain.Revision) domain.Change {
-	return domain.Change{User: k.user, Presence: domain.Presence{
-		Protocol: k.protocol, Device: k.device, Removed: true, Revision: revision, StatusRevision: revision,
+func (k Key) removedAt(revision domain.Revision) domain.Change {
+	return domain.Change{User: k.User, Presence: domain.Presence{
+		Protocol: k.Protocol, Device: k.Device, Removed: true, Revision: revision, StatusRevision: revision,
 	}}
 }

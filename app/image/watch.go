@@ -21,7 +21,7 @@ type Watch struct {
 	removed   []domain.Change // from between since and began; only the first Next reads it
 	forgotten bool            // there was more than removed
 
-	pending map[key]domain.Change // what came after began; guarded by of.mu
+	pending map[Key]domain.Change // what came after began; guarded by of.mu
 	wake    chan struct{}         // holds one token while pending may not be empty
 
 	closed chan struct{}
@@ -40,9 +40,9 @@ func (i *Image) Watch(since domain.Revision) *Watch {
 }
 
 // add is called with the image's lock held.
-func (w *Watch) add(k key, change domain.Change) {
+func (w *Watch) add(k Key, change domain.Change) {
 	if w.pending == nil {
-		w.pending = make(map[key]domain.Change)
+		w.pending = make(map[Key]domain.Change)
 	}
 	w.pending[k] = change
 	select {

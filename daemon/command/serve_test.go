@@ -23,7 +23,7 @@ import (
 
 // theContract is the document that describes the APIs.
 var theContract = sync.OnceValue(func() *apicontract.Contract {
-	c, err := apicontract.Load("../../adapters/http/internal/web/static/openapi.json")
+	c, err := apicontract.Load("../../adapters/http/internal/pages/static/openapi.json")
 	if err != nil {
 		panic(err)
 	}

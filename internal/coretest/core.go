@@ -1,4 +1,4 @@
-// Package coretest runs the core, an image and what writes it, for tests of the use cases and of the adapters that call them.
+// Package coretest runs the core, an image and what writes it, for tests of the use cases and of the adapters that call them (usecases.go).
 package coretest
 
 import (
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"testing"
 
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
@@ -16,10 +15,24 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Core is a running core over a journal in memory.
+// Core is a running core. New and its like also make the use cases.
 type Core struct {
 	app.Core
-	Journal *Journal
+	Journal  *Journal
+	Presence ports.Presence
+	Feed     ports.Feed
+	Clock    ports.Clock
+
+	end func()
+}
+
+// T is what is needed of *testing.T and *testing.B.
+type T interface {
+	Helper()
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // zero is the time as the writer sees it, so that the first revision is 1.
@@ -29,27 +42,38 @@ type zero struct{}
 func (zero) Now() domain.Timestamp { return 0 }
 
 // Start runs a core until the test ends.
-func Start(t testing.TB) *Core {
+func Start(t T) *Core {
 	t.Helper()
-	return StartOver(t, &Journal{Journal: &memory.Journal{}})
+	return StartOver(t, memory.NewJournal())
 }
 
 // StartOver is Start over a journal that the test has made.
-func StartOver(t testing.TB, journal *Journal) *Core {
+func StartOver(t T, kept ports.Journal) *Core {
 	t.Helper()
+	journal := &Journal{Journal: kept}
 	img := image.New()
 	c := &Core{Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	c.end = func() { cancel(); running.Wait() }
+	t.Cleanup(c.end)
+	ended := make(chan struct{})
 	running.Go(func() {
+		defer close(ended)
 		if err := c.Writer.Run(ctx); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	<-c.Writer.Loaded()
+	select {
+	case <-c.Writer.Loaded():
+	case <-ended:
+		t.Fatal("the core has not started")
+	}
 	return c
 }
+
+// End ends the core before the test does. It may be called more than once.
+func (c *Core) End() { c.end() }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.
 var ErrConflict = errors.New("the presence has changed meanwhile")
@@ -67,20 +91,20 @@ func (c *Core) Apply(ctx context.Context, writes ...image.Write) error {
 }
 
 // Elsewhere appends writes as another daemon with the same journal would.
-func (c *Core) Elsewhere(t testing.TB, writes ...image.Write) {
+func (c *Core) Elsewhere(t T, writes ...image.Write) {
 	t.Helper()
 	c.append(t, image.AppendGroup(image.AppendHeader(nil, image.Header{Origin: 1, Number: 1}), writes))
 }
 
 // Jump makes the next revision greater than the given one, and forgets what was removed before.
-func (c *Core) Jump(t testing.TB, revision domain.Revision) {
+func (c *Core) Jump(t T, revision domain.Revision) {
 	t.Helper()
 	c.append(t, image.AppendHeader(nil, image.Header{Origin: 1, Number: 1, Revision: revision}))
 }
 
-func (c *Core) append(t testing.TB, entry []byte) {
+func (c *Core) append(t T, entry []byte) {
 	t.Helper()
-	if err := c.Journal.Journal.Append(t.Context(), entry); err != nil {
+	if err := c.Journal.Journal.Append(context.Background(), entry); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,7 +3,7 @@ package events
 import (
 	"strconv"
 
-	"github.com/zarafa/presence/adapters/http/internal/document"
+	"github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -39,7 +39,7 @@ func appendPresence(dst []byte, state *domain.State) []byte {
 		dst = appendID(dst, state.Revision)
 	}
 	dst = append(dst, "data: "...)
-	dst = document.AppendUser(dst, string(state.User), state)
+	dst = v1.AppendUser(dst, string(state.User), state)
 	return append(dst, "\n\n"...)
 }
 

@@ -143,7 +143,7 @@ func TestStalledReaderTakesLittleMemory(t *testing.T) {
 			w.set(user, xmpp, domain.Away, fmt.Sprintf("%d %d %s", round, i, strings.Repeat("x", 300)), 0)
 		}
 	}
-	slow.upTo(t, w.store.Revision())
+	slow.upTo(t, w.core.Feed.Revision())
 	w.holds(slow, users...)
 }
 
@@ -164,7 +164,7 @@ func TestStalledSnapshot(t *testing.T) {
 		for _, user := range users {
 			w.set(user, xmpp, domain.Available, strings.Repeat("y", 4000), 0)
 		}
-		slow.upTo(t, w.store.Revision())
+		slow.upTo(t, w.core.Feed.Revision())
 		w.holds(slow, users...)
 		if slow.count >= 2*len(users) {
 			t.Errorf("%d states of %d users: what was out of date was told as well", slow.count, len(users))
@@ -380,7 +380,7 @@ func TestLongList(t *testing.T) {
 	for _, user := range users[:2000] {
 		w.set(user, spreed, domain.Busy, "", 0)
 	}
-	r.upTo(t, w.store.Revision())
+	r.upTo(t, w.core.Feed.Revision())
 	w.holds(r, users...)
 	if got, want := w.hub.Count(), (events.Count{Streams: 1, Users: len(users), Places: len(users)}); got != want {
 		t.Errorf("in memory are %+v, want %+v", got, want)

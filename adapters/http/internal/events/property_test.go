@@ -49,9 +49,7 @@ func (p *property) run(seed uint64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
-		if err := app.NewExpirer(p.store, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
-			p.t.Errorf("the expirer: %v", err)
-		}
+		app.NewExpirer(p.core.Core, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx)
 	})
 	var readers sync.WaitGroup
 	for i := range 24 {
@@ -64,7 +62,7 @@ func (p *property) run(seed uint64) {
 	close(p.changing)
 	p.eventually("all has expired that will", func() bool {
 		pending := false
-		p.store.Each(func(_ domain.UserID, presences domain.Presences) bool {
+		p.core.Each(func(_ domain.UserID, presences domain.Presences) bool {
 			for _, presence := range presences {
 				pending = pending || presence.Expires != 0
 			}
@@ -72,7 +70,7 @@ func (p *property) run(seed uint64) {
 		})
 		return !pending
 	})
-	p.last = p.store.Revision()
+	p.last = p.core.Feed.Revision()
 	close(p.quiet)
 	readers.Wait()
 	cancel()
@@ -133,7 +131,7 @@ func (p *property) read(number int, random *rand.Rand) {
 	want := p.stored(mine...)
 	if all { // who was told of everybody need not know of those of whom nothing is known
 		for user, state := range want {
-			if _, known := before.held[user]; !known && len(p.store.Presences(user)) == 0 {
+			if _, known := before.held[user]; !known && len(p.core.Presences(user)) == 0 {
 				before.held[user] = state
 			}
 		}

@@ -19,27 +19,26 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/http/internal/document"
 	"github.com/zarafa/presence/adapters/http/internal/events"
-	"github.com/zarafa/presence/adapters/memory"
-	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	spreed = domain.MustProtocol("spreed")
-	xmpp   = domain.MustProtocol("xmpp")
+	spreed = coretest.Spreed
+	xmpp   = coretest.XMPP
 )
 
 const patience = 10 * time.Second
 
-// world is a hub over a real store, whose subscribers come over real connections.
+// world is a hub over the real use case, whose subscribers come over real connections.
 type world struct {
 	t        *testing.T
-	store    *memory.Store
+	core     *coretest.Core
 	feed     *breakable
 	hub      *events.Hub
 	listener net.Listener
@@ -104,8 +103,8 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: memory.New(), listener: listener}
-	w.feed = &breakable{Feed: app.NewFeed(w.store, clock.New(), domain.Precedence{})}
+	w := &world{t: t, core: coretest.New(t), listener: listener}
+	w.feed = &breakable{Feed: w.core.Feed}
 	w.hub = events.New(settings, w.feed, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		w.hub.Stop()
@@ -117,37 +116,18 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 
 // set makes the store know a presence, which holds as long as the policy says.
 func (w *world) set(user domain.UserID, protocol domain.Protocol, status domain.Status, message string, holds time.Duration) {
-	w.change(user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+	w.core.Change(w.t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
 		return old.Observe(status, message, domain.ExpiryPolicy{After: holds}, now)
 	})
 }
 
 // remove makes the store know nothing of a user on a protocol.
 func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
-	w.change(user, protocol, domain.Presence.Remove)
+	w.core.Change(w.t, user, protocol, domain.Presence.Remove)
 }
 
-func (w *world) change(user domain.UserID, protocol domain.Protocol, next func(domain.Presence, domain.Timestamp) domain.Presence) {
-	w.t.Helper()
-	for {
-		old, _ := w.store.Presences(user).On(protocol)
-		err := w.store.Apply(context.Background(), []ports.Write{{User: user, Old: old, New: next(old, clock.New().Now())}})
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, ports.ErrConflict) {
-			w.t.Errorf("Apply: %v", err)
-			return
-		}
-	}
-}
-
-// compact makes the store forget what was removed.
-func (w *world) compact() {
-	w.store.Lock()
-	defer w.store.Unlock()
-	w.store.Compact(w.store.Revision())
-}
+// compact makes the core forget what was removed.
+func (w *world) compact() { w.core.ForgetRemovals(w.t) }
 
 // subscribe connects. The client's receive buffer is as small as it gets if small.
 func (w *world) subscribe(s events.Subscription, small bool) *reader {
@@ -355,7 +335,7 @@ func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		want[user] = held{states[0].Revision, essence(string(document.AppendUser(nil, string(user), &states[0])))}
+		want[user] = held{states[0].Revision, essence(string(v1.AppendUser(nil, string(user), &states[0])))}
 	}
 	return want
 }

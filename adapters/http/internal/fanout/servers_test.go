@@ -26,9 +26,8 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
-	"github.com/zarafa/presence/adapters/memory"
-	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -47,14 +46,10 @@ func runSubject() error {
 	if err != nil {
 		return err
 	}
-	store := memory.New()
-	presence, err := app.NewPresence(store, clock.New(), []domain.ClientProtocol{{Protocol: domain.MustProtocol("spreed")}}, nil)
-	if err != nil {
-		return err
-	}
+	core := coretest.New(fatal{})
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxConnections, cfg.IdleTimeout = "127.0.0.1:0", 50_000, time.Hour
-	server := http.New(cfg, presence, app.NewFeed(store, clock.New(), domain.Precedence{}), nothing{}, nothing{}, tokens, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	server := http.New(cfg, core.Presence, core.Feed, nothing{}, nothing{}, tokens, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err
 	}
@@ -63,6 +58,15 @@ func runSubject() error {
 	untilEnd()
 	return server.Stop(context.Background())
 }
+
+// fatal is a coretest.T for a process that is no test.
+type fatal struct{}
+
+func (fatal) Helper()                           {}
+func (fatal) Cleanup(func())                    {} // the process ends
+func (fatal) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (fatal) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (fatal) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // nothing is a ports.Readiness that is ready, and ports.Sources that are none.
 type nothing struct{}

@@ -1,0 +1,179 @@
+package http
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/legacy"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var (
+	errBadHTTP = errors.New("not acceptable as HTTP")
+	errUnread  = errors.New("the request could not be read")
+	errPanic   = errors.New("a fault in the server")
+	errFull    = errors.New("http.max_connections are in use")
+)
+
+// methodError says that a path has other methods.
+type methodError struct{ allowed string }
+
+func (e *methodError) Error() string { return "the methods are " + e.allowed }
+
+// answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
+// a fault of ours.
+var answers = []struct {
+	err    error
+	status int
+	detail string
+}{
+	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, ""},
+	{domain.ErrForbidden, fasthttp.StatusForbidden, ""},
+	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, ""},
+	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
+	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
+	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},
+	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "the presences are being loaded; try again"},
+	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "these updates are too much for one request: send fewer at once"},
+	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again"},
+	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
+	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
+	{errFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
+	{errBadHTTP, fasthttp.StatusBadRequest, ""},
+}
+
+// statusOf returns the status for an error, and what the client is told. This, with the table above, is the only place that decides it.
+func statusOf(err error) (status int, detail string) {
+	var problems domain.Problems
+	var routing *fiber.Error
+	var method *methodError
+	switch {
+	case errors.As(err, &problems) && errors.Is(err, domain.ErrForbidden):
+		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
+	case errors.As(err, &problems):
+		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
+	case errors.As(err, &routing) && routing.Code == fasthttp.StatusNotFound:
+		return fasthttp.StatusNotFound, "there is nothing here; /openapi.json tells what there is"
+	case errors.As(err, &method):
+		return fasthttp.StatusMethodNotAllowed, method.Error()
+	case errors.Is(err, errUnread):
+		return statusOfReading(err)
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.err) {
+			return a.status, cmp.Or(a.detail, err.Error())
+		}
+	}
+	return fasthttp.StatusInternalServerError, "a fault in the server; its log says more"
+}
+
+// statusOfReading is about a request that broke off, or that fasthttp did not want to read.
+func statusOfReading(err error) (status int, detail string) {
+	var large *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.As(err, &large):
+		return fasthttp.StatusRequestHeaderFieldsTooLarge, "the header is too large"
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return fasthttp.StatusRequestEntityTooLarge, "the body is too large; at most 1 MiB is accepted"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
+		return fasthttp.StatusRequestTimeout, "the request did not arrive in time"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fasthttp.StatusBadRequest, "the request broke off"
+	}
+	return fasthttp.StatusBadRequest, "this is not HTTP/1.1"
+}
+
+// refusal is the body of an answer to a request that was not carried out (RFC 9457). Without a type its title is that of the status.
+type refusal struct {
+	Title  string          `json:"title"`
+	Status int             `json:"status"`
+	Detail string          `json:"detail,omitempty"`
+	Errors []problem.Entry `json:"errors,omitempty"`
+}
+
+func refusalOf(err error) refusal {
+	status, detail := statusOf(err)
+	r := refusal{Title: fasthttp.StatusMessage(status), Status: status, Detail: detail}
+	var located *problem.Error
+	if errors.As(err, &located) {
+		r.Errors = located.Entries
+	}
+	return r
+}
+
+func (r refusal) body() []byte {
+	body, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings and numbers can always be marshalled
+	}
+	return body
+}
+
+const (
+	typeProblem = "application/problem+json"
+	retryAfter  = "1" // second
+)
+
+// refuse answers with what a client is told about an error.
+func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
+	r := refusalOf(err)
+	header := &ctx.Response.Header
+	respond.Headers(header)
+	switch r.Status {
+	case fasthttp.StatusUnauthorized:
+		var how *problem.Unauthenticated
+		if errors.As(err, &how) {
+			header.Set(fasthttp.HeaderWWWAuthenticate, how.Challenge)
+		} else {
+			header.Set(fasthttp.HeaderWWWAuthenticate, legacy.Challenge)
+		}
+		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+	case fasthttp.StatusForbidden:
+		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+	case fasthttp.StatusMethodNotAllowed:
+		var method *methodError
+		if errors.As(err, &method) {
+			header.Set(fasthttp.HeaderAllow, method.allowed)
+		}
+	case fasthttp.StatusServiceUnavailable:
+		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+	}
+	ctx.SetStatusCode(r.Status)
+	header.SetContentType(typeProblem)
+	ctx.SetBody(r.body())
+}
+
+// onError is what Fiber calls with the error of a handler, or its own.
+func (s *Server) onError(c *fiber.Ctx, err error) error {
+	var routing *fiber.Error
+	if errors.As(err, &routing) && routing.Code == fasthttp.StatusMethodNotAllowed {
+		err = &methodError{allowed: s.methods(c.Path())}
+	}
+	s.refuse(c.Context(), err)
+	return nil
+}
+
+// turnAway answers a connection that there is no room for, without reading anything from it.
+func (s *Server) turnAway(c net.Conn) {
+	s.refusals.note(fasthttp.StatusServiceUnavailable, errFull.Error(), c.RemoteAddr())
+	r := refusalOf(errFull)
+	body := r.body()
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
+	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",
+		r.Status, r.Title, typeProblem, len(body), retryAfter, body)
+	_ = c.Close()
+}

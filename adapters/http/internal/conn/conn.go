@@ -1,0 +1,128 @@
+// Package conn looks after the connections of the HTTP server: how many there are, how long a client may take, what of a request is
+// refused before anything of it is used, and that stopping is quick whatever the clients do. Package http calls it.
+//
+// It goes below Fiber: Fiber does not know connections, and fasthttp alone would wait for a stuck client when the server stops.
+package conn
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	// lingerTime and lingerBytes bound how much of a refused request is still read before its connection is closed.
+	lingerTime  = 300 * time.Millisecond
+	lingerBytes = 4 << 20
+)
+
+// Conn is a client's connection. It knows whether a request is in progress, so that Group.Stop can close the others at once.
+type Conn struct {
+	net.Conn
+	busy atomic.Bool // from a request's first byte to the end of its answer
+
+	// Only the goroutine that serves the connection uses what follows.
+	served        bool // at least one request
+	linger        bool // the client may still be sending what nobody will read
+	slack         time.Duration
+	reads, writes deadline
+	takeOver      func(*net.TCPConn)
+	sending       Releaser
+}
+
+// Releaser is memory that goes back to its pool.
+type Releaser interface{ Release() }
+
+// Linger makes Close read on for a moment: the client may still be sending a request that was refused.
+func Linger(ctx *fasthttp.RequestCtx) {
+	if c, ok := ctx.Conn().(*Conn); ok {
+		c.linger = true
+	}
+}
+
+// TakeOver ends the HTTP of a request's connection without an answer. When the handler has returned, use gets the connection, in a
+// goroutine of its own; the connection is closed when use returns.
+func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) {
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) {}) // fasthttp lets go of the connection, and Group goes on with it
+	ctx.Conn().(*Conn).takeOver = use
+}
+
+// ReleaseAfter releases the memory of the answer to a request when the answer was sent, or could not be.
+func ReleaseAfter(ctx *fasthttp.RequestCtx, memory Releaser) { ctx.Conn().(*Conn).sending = memory }
+
+// release releases the memory of an answer that was sent.
+func (c *Conn) release() {
+	if c.sending != nil {
+		c.sending.Release()
+		c.sending = nil
+	}
+}
+
+// Read notes the beginning of a request.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.reads.apply(c.slack, c.Conn.SetReadDeadline)
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.busy.Load() {
+		c.busy.Store(true)
+	}
+	return n, err
+}
+
+// Write sends a part of an answer.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.writes.apply(c.slack, c.Conn.SetWriteDeadline)
+	return c.Conn.Write(p)
+}
+
+// note follows the state of a connection. A new one is active from its first byte; the next request of a used one may have been read
+// together with the one before, so that only fasthttp knows when it begins.
+func (c *Conn) note(state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateActive:
+		if c.served {
+			c.busy.Store(true)
+		}
+	case fasthttp.StateIdle:
+		c.served = true
+		c.busy.Store(false)
+		c.release()
+	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
+	}
+}
+
+// SetReadDeadline notes the deadline for Read, which sets it if it has to wait.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.reads.wanted = t
+	return nil
+}
+
+// SetWriteDeadline is SetReadDeadline for Write.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.writes.wanted = t
+	return nil
+}
+
+// SetDeadline is both.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.reads.wanted, c.writes.wanted = t, t
+	return nil
+}
+
+// Close ends the connection after a request or its refusal. If the client may still be sending, Close reads on for a moment: closing
+// with unread input makes the network reset the connection, and the client would not see the answer.
+func (c *Conn) Close() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger {
+		c.busy.Store(false)
+		_ = tcp.CloseWrite()
+		_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+	}
+	return c.Conn.Close()
+}
+
+// abort ends the connection at once, from any goroutine.
+func (c *Conn) abort() { _ = c.Conn.Close() }

@@ -1,0 +1,183 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	// drainTimeout is how long Stop lets requests that have begun come to their end.
+	drainTimeout = 700 * time.Millisecond
+
+	// closeTimeout is how long Stop then waits for the connections that it has closed.
+	closeTimeout = 500 * time.Millisecond
+)
+
+// Limits bound what connections may take.
+type Limits struct {
+	Connections int           // at once
+	Slack       time.Duration // see Slack
+	SmallBody   int           // in bytes; a body of this size or less is covered by the header's time-out
+	BodyTimeout time.Duration // for a larger body
+}
+
+// Group is the connections of a server. Its methods may be called concurrently.
+type Group struct {
+	server   *fasthttp.Server
+	limits   Limits
+	turnAway func(net.Conn)
+	log      *slog.Logger
+
+	running sync.WaitGroup // accepting, and each connection
+
+	mu    sync.Mutex
+	conns map[*Conn]struct{}
+}
+
+// NewGroup makes a group whose connections the server serves, whose hooks it sets. A connection that is one too many is given to turnAway,
+// which closes it.
+func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn), log *slog.Logger) *Group {
+	Tune(server, limits)
+	return &Group{server: server, limits: limits, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
+}
+
+// Tune sets what Fiber does not pass on to fasthttp.
+func Tune(server *fasthttp.Server, limits Limits) {
+	server.SecureErrorLogMessage = true
+	server.KeepHijackedConns = true
+	server.ConnState = func(c net.Conn, state fasthttp.ConnState) {
+		if c, ok := c.(*Conn); ok {
+			c.note(state)
+		}
+	}
+	server.HeaderReceived = func(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
+		if n := header.ContentLength(); n > limits.SmallBody || n == -1 {
+			config.ReadTimeout = limits.BodyTimeout
+		}
+		return config
+	}
+}
+
+// Accept serves every connection of a listener, in the background, until the listener is closed and Stop has returned. ctx ends when Stop
+// loses its patience.
+func (g *Group) Accept(ctx context.Context, listener net.Listener) {
+	g.running.Go(func() { g.accept(ctx, listener) })
+}
+
+func (g *Group) accept(ctx context.Context, listener net.Listener) {
+	const first, longest = 5 * time.Millisecond, time.Second
+	pause := first
+	for {
+		c, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of file descriptors, as a rule: others will be closed
+			g.log.Warn("cannot accept a connection", "err", err, "retry_in", pause)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+			pause = min(2*pause, longest)
+			continue
+		}
+		pause = first
+		g.serve(c)
+	}
+}
+
+func (g *Group) serve(raw net.Conn) {
+	c := &Conn{Conn: raw, slack: g.limits.Slack}
+	if !g.add(c) {
+		g.turnAway(raw)
+		return
+	}
+	g.running.Go(func() {
+		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		c.release()
+		if c.takeOver == nil {
+			g.forget(c)
+			return
+		}
+		g.running.Go(func() { // a new goroutine, for this one's stack has become large
+			defer g.forget(c)
+			defer c.abort()
+			use := c.takeOver
+			c.takeOver = nil // what it refers to can be large
+			if tcp, ok := c.Conn.(*net.TCPConn); ok {
+				use(tcp)
+			}
+		})
+	})
+}
+
+func (g *Group) add(c *Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.conns) >= g.limits.Connections {
+		return false
+	}
+	g.conns[c] = struct{}{}
+	return true
+}
+
+func (g *Group) forget(c *Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c)
+}
+
+// Stop ends all connections, after the listener was closed: those without a request in progress at once, the others when their
+// answer is sent, and all that are left after less than a second or when ctx ends. Then it calls cancel, which must end the use cases. It
+// returns within 1.2 seconds, with an error only if a request did not end. It may be called more than once.
+func (g *Group) Stop(ctx context.Context, cancel func()) error {
+	ended := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(ended)
+	}()
+	ctx, stop := context.WithTimeout(ctx, drainTimeout)
+	defer stop()
+	g.drain(ctx, ended)
+	cancel()
+	g.close(func(*Conn) bool { return true })
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(closeTimeout):
+		return errors.New("a request did not end in time")
+	}
+}
+
+// drain closes connections as soon as they have no request in progress, until there are none or ctx ends.
+func (g *Group) drain(ctx context.Context, ended <-chan struct{}) {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		g.close(func(c *Conn) bool { return !c.busy.Load() })
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+func (g *Group) close(which func(*Conn) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if which(c) {
+			c.abort()
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package events
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+	"github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// API has the handlers that begin a stream. They may be called concurrently.
+type API struct {
+	hub    *Hub
+	tokens ports.Tokens
+}
+
+// NewAPI makes the handlers.
+func NewAPI(hub *Hub, tokens ports.Tokens) *API { return &API{hub: hub, tokens: tokens} }
+
+// Get begins a stream about the users that the URL names.
+func (a *API) Get(c *fiber.Ctx) error {
+	by, err := v1.Authenticate(c, a.tokens)
+	if err != nil {
+		return err
+	}
+	var asked v1.Query
+	if err := asked.ReadURL(c); err != nil {
+		return err
+	}
+	subscription, err := subscribe(&asked, by)
+	if err != nil {
+		return problem.Locate(err, v1.InURL)
+	}
+	return a.begin(c, subscription)
+}
+
+// Post begins a stream about the users that the body names.
+func (a *API) Post(c *fiber.Ctx) error {
+	by, err := v1.Authenticate(c, a.tokens)
+	if err != nil {
+		return err
+	}
+	if err := v1.NoQuery(c); err != nil {
+		return err
+	}
+	var asked v1.Query
+	if err := asked.ReadBody(c.Body()); err != nil {
+		return err
+	}
+	subscription, err := subscribe(&asked, by)
+	if err != nil {
+		return problem.Locate(err, v1.InUsers)
+	}
+	return a.begin(c, subscription)
+}
+
+// subscribe returns what was asked for, each user once, in memory of its own.
+func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
+	if !asked.Named {
+		if err := by.MayWatchAll(); err != nil {
+			return nil, err
+		}
+		return &Subscription{All: true, Since: asked.Since, Until: by.Until}, nil
+	}
+	users := make([]domain.UserID, 0, len(asked.Users))
+	var problems domain.Problems
+	for i, id := range asked.Users {
+		user, err := domain.ParseUserID(id)
+		if err != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
+			continue
+		}
+		users = append(users, domain.UserID(strings.Clone(string(user))))
+	}
+	slices.Sort(users)
+	return &Subscription{Users: slices.Compact(users), Since: asked.Since, Until: by.Until}, problems.OrNil()
+}
+
+// begin sends the head of the response, and leaves the rest to the hub.
+func (a *API) begin(c *fiber.Ctx, subscription *Subscription) error {
+	if last := c.Get("Last-Event-ID"); last != "" {
+		since, err := strconv.ParseUint(last, 10, 64)
+		subscription.Since, subscription.Lost = domain.Revision(since), err != nil // an id that is not ours is from another life
+	}
+	if a.hub.ctx.Err() != nil {
+		return context.Canceled
+	}
+	respond.Headers(&c.Context().Response.Header)
+	c.Set(fiber.HeaderContentType, "text/event-stream")
+	c.Set("X-Accel-Buffering", "no") // or nginx would keep the events to itself
+	c.Context().SetConnectionClose()
+	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
+	conn.TakeOver(c.Context(), func(connection *net.TCPConn) { a.hub.Serve(connection, subscription) })
+	return nil
+}

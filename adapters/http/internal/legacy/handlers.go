@@ -1,0 +1,240 @@
+// Package legacy is the original HTTP API: one path, whose GET asks who is available, whose PUT sets it, and whose POST does both. The
+// request has the same shape for all methods,
+//
+//	{"AuthenticationToken": "...", "Type": "UserStatus",
+//	 "UserStatus": [{"user_id": "markd@zarafa.com", "spreed": {"status": "available", "message": "feeling chatty.."}}]}
+//
+// and so has the answer, without the token. docs/http.md describes it for clients.
+//
+// It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It reads and
+// writes its one document by itself, without allocating, because nothing general is both as strict and as quick.
+package legacy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// API has the handlers. They may be called concurrently.
+type API struct {
+	presence ports.Presence
+	tokens   ports.Tokens
+	lists    *lists.Lists    // nil: none is known
+	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
+}
+
+// New makes the handlers. Updates end with ctx. Without lists no list is known.
+func New(ctx context.Context, presence ports.Presence, tokens ports.Tokens, known *lists.Lists) *API {
+	return &API{ctx: ctx, presence: presence, tokens: tokens, lists: known}
+}
+
+// buffers is the memory that one request and its answer need, kept for the next.
+type buffers struct {
+	request Request
+	found   []domain.Presences
+	body    []byte
+}
+
+var pool = sync.Pool{New: func() any { return new(buffers) }}
+
+// Release lets go of what the buffers refer to, so that it can be freed, and of the buffers.
+func (b *buffers) Release() {
+	b.request.Reset()
+	clear(b.found)
+	b.found = b.found[:0]
+	pool.Put(b)
+}
+
+// Get answers a query.
+func (a *API) Get(c *fiber.Ctx) error {
+	ctx := c.Context()
+	body := ctx.Request.Body()
+	var repeated []byte
+	if text := a.knowable(body); text != nil {
+		if answer := a.lists.Answer(text); answer != nil {
+			whole(ctx, answer)
+			return nil
+		}
+		if a.lists.Again(text) {
+			repeated = bytes.Clone(text) // reading changes it
+		}
+	}
+	b := pool.Get().(*buffers)
+	if err := a.query(b, body); err != nil {
+		b.Release()
+		return err
+	}
+	if repeated != nil && len(b.request.Users) >= lists.MinUsers {
+		if answer, err := a.lists.Add(repeated, b.request.Users); err == nil && answer != nil {
+			b.Release()
+			whole(ctx, answer)
+			return nil
+		}
+	}
+	return a.answer(ctx, b)
+}
+
+// knowable returns the text of the list in a query, which is worth knowing. It returns nil if the list is too short, or the document
+// begins in an unusual way; and if the token is not valid, because then the lists that are known must not be touched.
+func (a *API) knowable(body []byte) []byte {
+	if a.lists == nil || len(body) < lists.MinText {
+		return nil
+	}
+	token, text, ok := Head(body)
+	if !ok || len(text) < lists.MinText {
+		return nil
+	}
+	if _, err := a.authenticate(token); err != nil {
+		return nil
+	}
+	return text
+}
+
+// query reads a query. What it reads lies in body, and lasts as long: nothing of a query is kept.
+func (a *API) query(b *buffers, body []byte) error {
+	if err := b.request.ReadQuery(body); err != nil {
+		return err
+	}
+	_, err := a.authenticate(b.request.Token)
+	return err
+}
+
+// Put carries out updates.
+func (a *API) Put(c *fiber.Ctx) error {
+	b := pool.Get().(*buffers)
+	defer b.Release()
+	if err := a.update(b, c.Context().Request.Body()); err != nil {
+		return err
+	}
+	respond.Headers(&c.Context().Response.Header)
+	return nil
+}
+
+// Post carries out updates and answers as a query.
+func (a *API) Post(c *fiber.Ctx) error {
+	b := pool.Get().(*buffers)
+	if err := a.update(b, c.Context().Request.Body()); err != nil {
+		b.Release()
+		return err
+	}
+	return a.answer(c.Context(), b)
+}
+
+// update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
+func (a *API) update(b *buffers, body []byte) error {
+	if err := b.request.ReadUpdate(bytes.Clone(body)); err != nil {
+		return err
+	}
+	by, err := a.authenticate(b.request.Token)
+	if err != nil {
+		return err
+	}
+	if err := checkBare(&b.request); err != nil {
+		return err
+	}
+	return problem.Locate(a.presence.Update(a.ctx, by, b.request.Updates), b.request.place)
+}
+
+// checkBare refuses a request in which an entry that sets no protocol has a malformed id: the use case, which gets the updates alone, would not
+// see it. It names every malformed id of the request.
+func checkBare(request *Request) error {
+	bad := false
+	for _, entry := range request.Bare() {
+		if _, err := domain.ParseUserID(request.Users[entry]); err != nil {
+			bad = true
+		}
+	}
+	if !bad {
+		return nil
+	}
+	var problems domain.Problems
+	for i, user := range request.Users {
+		if _, err := domain.ParseUserID(user); err != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
+		}
+	}
+	return problem.Locate(problems, placeOfUser)
+}
+
+// errNoToken is for a request without any token, which is not told that its token is wrong.
+var errNoToken = &problem.Unauthenticated{Detail: "the AuthenticationToken is missing", Challenge: Challenge}
+
+// Challenge says how clients of this API authenticate.
+const Challenge = `AuthenticationToken realm="presence"`
+
+func (a *API) authenticate(token string) (domain.Principal, error) {
+	if token == "" {
+		return domain.Principal{}, errNoToken
+	}
+	return a.tokens.Verify(token)
+}
+
+// maxWhole is the largest answer that is made in memory at once, in bytes. A larger one is made while it is sent: an answer may have
+// hundreds of megabytes, since a request can name one user with a long message very often.
+const maxWhole = 256 << 10
+
+// answer answers with what is known about the request's users now. It sees to the release of the buffers.
+func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers) error {
+	found, err := a.presence.Query(b.request.Users, b.found[:0])
+	b.found = found
+	if err != nil {
+		b.Release()
+		return problem.Locate(err, placeOfUser)
+	}
+	answer := Answer{Users: b.request.Users, Found: b.found}
+	var fits bool
+	if b.body, fits = answer.Append(b.body[:0], maxWhole); fits {
+		whole(ctx, b.body)
+		conn.ReleaseAfter(ctx, b)
+		return nil
+	}
+	respond.Headers(&ctx.Response.Header)
+	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
+	ctx.Response.SetBodyStream(&stream{Answer: answer, buffers: b}, answer.Size())
+	return nil
+}
+
+// whole answers with a body, which is not copied: it must not change until the answer is sent.
+func whole(ctx *fasthttp.RequestCtx, body []byte) {
+	respond.Headers(&ctx.Response.Header)
+	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
+	ctx.Response.SetBodyRaw(body)
+}
+
+// Render makes the answer about some users for lists.New.
+func Render(ids []string, found []domain.Presences) []byte {
+	b := pool.Get().(*buffers)
+	defer b.Release()
+	var fits bool
+	if b.body, fits = (Answer{Users: ids, Found: found}).Append(b.body[:0], maxWhole); !fits {
+		return nil
+	}
+	return bytes.Clone(b.body)
+}
+
+// stream is an answer that fasthttp fetches while it sends it. The answer refers to the buffers, and releases them then.
+type stream struct {
+	Answer
+	buffers *buffers
+}
+
+// Read is not called: fasthttp prefers WriteTo. It is here because only a reader can be a body.
+func (*stream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Close is called by fasthttp when the answer was sent, or could not be.
+func (s *stream) Close() error {
+	s.buffers.Release()
+	return nil
+}

@@ -1,0 +1,107 @@
+package v1
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+)
+
+// CORS tells browsers which pages of other servers may use API v1 (Fetch Standard, 3.2). The original API is not for browsers. Fiber's own
+// middleware does not refuse a preflight, and so cannot say which key of the configuration is at fault.
+type CORS struct {
+	origins []string
+	any     bool
+}
+
+// NewCORS makes it for origins that ValidateOrigins accepts.
+func NewCORS(origins []string) CORS {
+	return CORS{origins: origins, any: slices.Contains(origins, "*")}
+}
+
+const (
+	corsMethods = "GET, PUT, POST, DELETE"
+	corsHeaders = "Authorization, Content-Type, If-None-Match, Last-Event-ID, Cache-Control"
+	corsExposed = "ETag, Retry-After, WWW-Authenticate"
+	corsMaxAge  = "7200" // seconds; browsers take no more
+)
+
+var prefix = []byte("/v1/")
+
+// Handle sets what the answer to a page needs, whatever the answer will be. If the request is only the browser's question whether it may ask
+// (a preflight), it is answered, and done is true; or the error says why it may not.
+func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
+	if !bytes.HasPrefix(ctx.URI().PathOriginal(), prefix) {
+		return false, nil
+	}
+	header := &ctx.Response.Header
+	if len(c.origins) > 0 && !c.any {
+		header.Add(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
+	}
+	origin := ctx.Request.Header.Peek(fasthttp.HeaderOrigin)
+	preflight := ctx.IsOptions() && len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) > 0
+	switch {
+	case len(origin) == 0:
+		return false, nil
+	case c.any:
+		header.Set(fasthttp.HeaderAccessControlAllowOrigin, "*")
+	case slices.Contains(c.origins, string(origin)):
+		header.SetBytesV(fasthttp.HeaderAccessControlAllowOrigin, origin)
+	case preflight:
+		return false, problem.ErrForbiddenOrigin
+	default:
+		return false, nil
+	}
+	if !preflight {
+		header.Set(fasthttp.HeaderAccessControlExposeHeaders, corsExposed)
+		return false, nil
+	}
+	header.Set(fasthttp.HeaderAccessControlAllowMethods, corsMethods)
+	header.Set(fasthttp.HeaderAccessControlAllowHeaders, corsHeaders)
+	header.Set(fasthttp.HeaderAccessControlMaxAge, corsMaxAge)
+	respond.Headers(header)
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+	return true, nil
+}
+
+// ValidateOrigins returns what is wrong with the configured origins. A browser sends an origin in one form only (RFC 6454, 6.2), with which it is
+// compared to the byte.
+func ValidateOrigins(origins []string) (faults []error) {
+	for i, origin := range origins {
+		switch {
+		case origin == "*" && len(origins) > 1:
+			faults = append(faults, fmt.Errorf("http.cors_origins: * is every origin, so no other can be named beside it"))
+		case origin != "*" && canonicalOrigin(origin) == "":
+			faults = append(faults, fmt.Errorf("http.cors_origins: %q is not an origin, e.g. https://intranet.example.test or http://localhost:8080", origin))
+		case origin != "*" && canonicalOrigin(origin) != origin:
+			faults = append(faults, fmt.Errorf("http.cors_origins: browsers write %q as %q", origin, canonicalOrigin(origin)))
+		case slices.Contains(origins[:i], origin):
+			faults = append(faults, fmt.Errorf("http.cors_origins: %s is there twice", origin))
+		}
+	}
+	return faults
+}
+
+// canonicalOrigin returns an origin as a browser writes it, without the scheme's own port; empty if it is none.
+func canonicalOrigin(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
+		strings.Contains(origin, "#") || u.Path != "" && u.Path != "/" || u.Hostname() == "" || strings.Contains(u.Host, "*") {
+		return ""
+	}
+	host := strings.ToLower(u.Host)
+	host = strings.TrimSuffix(host, ":"+map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	for i := range len(host) {
+		if !conn.HostBytes[host[i]] {
+			return "" // a browser would send it in Punycode
+		}
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":")
+}

@@ -1,0 +1,206 @@
+// Package v1 is API v1: the handlers, what they read, and the documents that they write. The event stream writes the same document of a user.
+//
+// The handlers are Fiber's. GET of users is a measured hot path: from answer.go on down it works on fasthttp's response, and user.go writes
+// JSON by itself.
+package v1
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// API has the handlers. They may be called concurrently.
+type API struct {
+	presence ports.Presence
+	feed     ports.Feed
+	sources  ports.Sources
+	tokens   ports.Tokens
+	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
+}
+
+// New makes the handlers. Updates end with ctx.
+func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, tokens ports.Tokens) *API {
+	return &API{ctx: ctx, presence: presence, feed: feed, sources: sources, tokens: tokens}
+}
+
+// GetUser answers with one user.
+func (a *API) GetUser(c *fiber.Ctx) error {
+	if _, err := Authenticate(c, a.tokens); err != nil {
+		return err
+	}
+	if err := NoQuery(c); err != nil {
+		return err
+	}
+	user, err := parameter(c, "user")
+	if err != nil {
+		return err
+	}
+	b := pool.Get().(*buffers)
+	b.asked.Users = append(b.asked.Users[:0], user)
+	b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+	if err != nil {
+		b.Release()
+		return problem.Locate(err, InURL)
+	}
+	b.body = AppendUser(b.body[:0], user, &b.states[0])
+	sendTagged(c.Context(), b, b.body)
+	return nil
+}
+
+// GetUsers answers with the users that the URL names.
+func (a *API) GetUsers(c *fiber.Ctx) error {
+	if _, err := Authenticate(c, a.tokens); err != nil {
+		return err
+	}
+	b := pool.Get().(*buffers)
+	err := b.asked.ReadURL(c)
+	if err == nil && !b.asked.Named {
+		err = problem.InParameter(problem.ErrMalformed, "user", "is missing: name the users, user=a@example.test&user=b@example.test")
+	}
+	if err == nil {
+		err = a.find(b)
+	}
+	if err != nil {
+		b.Release()
+		return problem.Locate(err, InURL)
+	}
+	sendUsers(c.Context(), b)
+	return nil
+}
+
+// QueryUsers answers with the users that the body names.
+func (a *API) QueryUsers(c *fiber.Ctx) error {
+	if _, err := Authenticate(c, a.tokens); err != nil {
+		return err
+	}
+	if err := NoQuery(c); err != nil {
+		return err
+	}
+	b := pool.Get().(*buffers)
+	err := b.asked.ReadBody(c.Body())
+	if err == nil && !b.asked.Named {
+		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
+	}
+	if err == nil {
+		err = a.find(b)
+	}
+	if err != nil {
+		b.Release()
+		return problem.Locate(err, InUsers)
+	}
+	sendUsers(c.Context(), b)
+	return nil
+}
+
+// PutPresence sets a presence.
+func (a *API) PutPresence(c *fiber.Ctx) error {
+	by, update, err := a.beginUpdate(c)
+	if err != nil {
+		return err
+	}
+	setting, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
+	if err != nil {
+		return err
+	}
+	update.Status, update.Message, update.Until = setting.Status, setting.Message, setting.Until
+	return a.update(c, by, update, setting.ByTTL)
+}
+
+// DeletePresence takes a presence away.
+func (a *API) DeletePresence(c *fiber.Ctx) error {
+	by, update, err := a.beginUpdate(c)
+	if err != nil {
+		return err
+	}
+	update.Remove = true
+	return a.update(c, by, update, false)
+}
+
+// beginUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
+func (a *API) beginUpdate(c *fiber.Ctx) (by domain.Principal, update domain.Update, err error) {
+	if by, err = Authenticate(c, a.tokens); err != nil {
+		return by, update, err
+	}
+	if err = NoQuery(c); err != nil {
+		return by, update, err
+	}
+	if update.User, err = parameter(c, "user"); err != nil {
+		return by, update, err
+	}
+	if update.Protocol, err = parameter(c, "protocol"); err != nil {
+		return by, update, err
+	}
+	by.User = domain.UserID(strings.Clone(string(by.User)))
+	update.User, update.Protocol = strings.Clone(update.User), strings.Clone(update.Protocol)
+	return by, update, nil
+}
+
+// update carries out an update.
+func (a *API) update(c *fiber.Ctx, by domain.Principal, update domain.Update, byTTL bool) error {
+	err := a.presence.Update(a.ctx, by, []domain.Update{update})
+	if err != nil {
+		return problem.Locate(err, func(p domain.Problem) problem.Entry { return inSetting(p, byTTL) })
+	}
+	respond.Headers(&c.Context().Response.Header)
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+// GetSources answers with how the sources are doing.
+func (a *API) GetSources(c *fiber.Ctx) error {
+	if _, err := Authenticate(c, a.tokens); err != nil {
+		return err
+	}
+	if err := NoQuery(c); err != nil {
+		return err
+	}
+	respond.Headers(&c.Context().Response.Header)
+	c.Context().SetContentTypeBytes(respond.JSON)
+	return c.Send(appendSources(nil, a.sources.Statuses()))
+}
+
+// NoQuery refuses a query in the URL of what takes none.
+func NoQuery(c *fiber.Ctx) error {
+	if len(c.Context().URI().QueryString()) > 0 {
+		return problem.Malformed("the URL takes no query")
+	}
+	return nil
+}
+
+// parameter returns a percent-decoded part of the path. It may be a part of the request.
+func parameter(c *fiber.Ctx, name string) (string, error) {
+	text, err := unescape(c.Params(name))
+	if err != nil {
+		return "", problem.InParameter(problem.ErrMalformed, name, err.Error())
+	}
+	return text, nil
+}
+
+// The challenges (RFC 6750, 3). A request without any token is not told that its token is wrong.
+const (
+	challengeBearer  = `Bearer realm="presence"` //nolint:gosec // no credentials, but the request for them
+	challengeInvalid = `Bearer realm="presence", error="invalid_token"`
+)
+
+// Authenticate returns for whom a request speaks: the token is in Authorization (RFC 6750, 2.1). The principal lasts as long as the request.
+func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
+	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeBearer, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
+	}
+	by, err := tokens.Verify(strings.Trim(token, " "))
+	if err != nil {
+		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeInvalid, Detail: err.Error()}
+	}
+	return by, nil
+}

@@ -1,0 +1,100 @@
+package v1
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/domain"
+)
+
+// setting is a request to set one presence: {"status": "busy", "message": "in a meeting", "until": "2026-11-23T15:00:00Z"}, or with
+// "ttl", in seconds, instead of "until".
+type setting struct {
+	Status  string
+	Message string
+	Until   domain.Timestamp // zero if there is no end
+	ByTTL   bool             // the end came as a ttl
+}
+
+// readSetting reads the document. The ttl counts from the given moment. A fault is a *problem.Error.
+func readSetting(body []byte, now domain.Timestamp) (setting, error) {
+	var document struct {
+		Status  member[text]    `json:"status"`
+		Message member[text]    `json:"message"`
+		Until   member[until]   `json:"until"`
+		TTL     member[seconds] `json:"ttl"`
+	}
+	if err := readObject(body, &document, "status, message, until and ttl"); err != nil {
+		return setting{}, err
+	}
+	read := setting{Status: string(document.Status.value), Message: string(document.Message.value)}
+	switch {
+	case document.Until.set && document.TTL.set:
+		return setting{}, problem.InBody(problem.ErrMalformed, "#/ttl", "and until exclude each other")
+	case !document.Status.set:
+		return setting{}, problem.InBody(problem.ErrMalformed, "#/status", "is missing")
+	case document.Until.set:
+		read.Until = domain.Timestamp(document.Until.value)
+	case document.TTL.set:
+		read.Until, read.ByTTL = document.TTL.value.after(now), true
+	}
+	return read, nil
+}
+
+var (
+	earliest = time.Unix(1, 0)
+	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC) // soon after that a domain.Timestamp ends
+)
+
+// until is the last moment of a presence.
+type until domain.Timestamp
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	const form = "must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"
+	if from.PeekKind() != '"' {
+		return wrong(from, form)
+	}
+	var written text
+	if err := json.UnmarshalDecode(from, &written); err != nil {
+		return err
+	}
+	var at time.Time
+	if err := at.UnmarshalText([]byte(written)); err != nil { // which is stricter than time.Parse
+		return problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), form)
+	}
+	switch {
+	case at.After(latest):
+		return problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), "must not be later than "+latest.Format(time.RFC3339))
+	case at.Before(earliest):
+		*u = 1 // so that it has passed: zero would be no end
+	default:
+		*u = until(domain.TimestampOf(at))
+	}
+	return nil
+}
+
+// seconds is how long a presence is to hold.
+type seconds uint64
+
+// maxTTL is the greatest ttl, in seconds: more than a domain.Timestamp can be ahead.
+const maxTTL = 9_999_999_999
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (s *seconds) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	n, err := wholeNumber(from, 1, maxTTL, "must be a whole number of seconds, at least 1")
+	*s = seconds(n)
+	return err
+}
+
+// after returns when the time has passed that began at the given moment.
+func (s seconds) after(now domain.Timestamp) domain.Timestamp {
+	last := domain.TimestampOf(latest)
+	if left := int64(last-now) / int64(time.Second); int64(s) >= left { //nolint:gosec // it is at most maxTTL
+		return last
+	}
+	return now.Add(time.Duration(s) * time.Second) //nolint:gosec // it is at most maxTTL
+}

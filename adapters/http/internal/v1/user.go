@@ -1,0 +1,80 @@
+package v1
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/zarafa/presence/adapters/http/internal/jsontext"
+	"github.com/zarafa/presence/domain"
+)
+
+// AppendUser appends the document of one user, whom it calls by the given id. The presences in the state must be as they are now. Every
+// key is always there; what there is none of is null.
+func AppendUser(dst []byte, id string, state *domain.State) []byte {
+	unified := &state.Unified
+	dst = append(dst, `{"user":"`...)
+	dst = jsontext.Append(dst, id)
+	dst = appendStatus(dst, `","status":"`, unified.Status, unified.Message)
+	if unified.Reason == domain.NobodyKnows {
+		dst = append(dst, `,"by":null`...)
+	} else {
+		dst = append(dst, `,"by":"`...)
+		dst = append(dst, unified.By.String()...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `,"reason":"`...)
+	dst = append(dst, unified.Reason.String()...)
+	dst = appendTime(dst, `","since":`, unified.Since)
+	dst = append(dst, `,"stale":`...)
+	dst = strconv.AppendBool(dst, unified.Stale)
+	dst = append(dst, `,"revision":`...)
+	dst = strconv.AppendUint(dst, uint64(state.Revision), 10)
+	dst = append(dst, `,"protocols":{`...)
+	for i := range state.Presences {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendPresence(dst, &state.Presences[i])
+	}
+	return append(dst, `}}`...)
+}
+
+func appendPresence(dst []byte, p *domain.Presence) []byte {
+	dst = append(dst, '"')
+	dst = append(dst, p.Protocol.String()...)
+	dst = appendStatus(dst, `":{"status":"`, p.Status, p.Message)
+	dst = appendTime(dst, `,"since":`, p.Since)
+	dst = appendTime(dst, `,"updated":`, p.Updated)
+	dst = appendTime(dst, `,"expires":`, p.Expires)
+	dst = append(dst, `,"stale":`...)
+	dst = strconv.AppendBool(dst, p.Stale)
+	return append(dst, '}')
+}
+
+func appendStatus(dst []byte, begin string, status domain.Status, message string) []byte {
+	dst = append(dst, begin...)
+	dst = append(dst, status.String()...)
+	dst = append(dst, `","message":"`...)
+	dst = jsontext.Append(dst, message)
+	return append(dst, '"')
+}
+
+// appendTime appends a moment in RFC 3339, in UTC and to the millisecond; null if there is none. It does what time.Time.AppendFormat would do, in a
+// third of the time, which was most of that for a document.
+func appendTime(dst []byte, begin string, t domain.Timestamp) []byte {
+	dst = append(dst, begin...)
+	if t.IsZero() {
+		return append(dst, "null"...)
+	}
+	at := t.Time()
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	milli := at.Nanosecond() / int(time.Millisecond)
+	return append(dst, '"',
+		digit(year/1000), digit(year/100%10), digit(year/10%10), digit(year%10), '-',
+		digit(int(month)/10), digit(int(month)%10), '-', digit(day/10), digit(day%10), 'T',
+		digit(hour/10), digit(hour%10), ':', digit(minute/10), digit(minute%10), ':', digit(second/10), digit(second%10), '.',
+		digit(milli/100), digit(milli/10%10), digit(milli%10), 'Z', '"')
+}
+
+func digit(n int) byte { return byte('0' + n) }

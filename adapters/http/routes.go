@@ -1,0 +1,57 @@
+package http
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/zarafa/presence/adapters/http/internal/pages"
+)
+
+// route says which handler serves a method and a path. A part of the path that begins with a colon is a parameter.
+type route struct {
+	method, path string
+	handle       fiber.Handler
+}
+
+// allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients.
+func (s *Server) allRoutes() []route {
+	all := []route{
+		{fiber.MethodGet, "/", s.legacy.Get},
+		{fiber.MethodPut, "/", s.legacy.Put},
+		{fiber.MethodPost, "/", s.legacy.Post},
+
+		{fiber.MethodGet, "/v1/users", s.v1.GetUsers},
+		{fiber.MethodPost, `/v1/users\:query`, s.v1.QueryUsers},
+		{fiber.MethodGet, "/v1/users/:user", s.v1.GetUser},
+		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
+		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
+		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
+		{fiber.MethodGet, "/v1/events", s.events.Get},
+		{fiber.MethodPost, "/v1/events", s.events.Post},
+	}
+	for _, file := range pages.Files() {
+		all = append(all, route{fiber.MethodGet, file.Path, file.Serve}, route{fiber.MethodHead, file.Path, file.Serve})
+	}
+	return all
+}
+
+// methods returns the methods that a path has, as an Allow field, or "" if there is no such path. Fiber would answer a method that it does not
+// know with 400, whatever the path.
+func (s *Server) methods(path string) string {
+	var found []string
+	for _, r := range s.routes {
+		if r.matches(path) && !slices.Contains(found, r.method) {
+			found = append(found, r.method)
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
+func (r *route) matches(path string) bool {
+	parts, pattern := strings.Split(path, "/"), strings.Split(strings.ReplaceAll(r.path, `\`, ""), "/")
+	return slices.EqualFunc(parts, pattern, func(part, pattern string) bool {
+		return part == pattern || strings.HasPrefix(pattern, ":") && part != ""
+	})
+}
