@@ -29,13 +29,15 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require go.etcd.io/bbolt v1.4.3
-
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
-	github.com/molecule-man/go-brrr v1.3.1 // indirect
 	golang.org/x/time v0.16.0 // indirect
+)
+
+require (
+	github.com/molecule-man/go-brrr v1.3.1 // indirect
+	go.etcd.io/bbolt v1.4.3
 )
 
 require (
