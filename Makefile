@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: build
 build: ## build bin/zarafa-presence
-	go build -trimpath -ldflags '$(if $(VERSION),-X main.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
+	go build -trimpath -ldflags '$(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
 
 .PHONY: run
 run: build ## build and start the daemon with its own secret, and print what to try (ARGS= adds flags)
@@ -52,7 +52,7 @@ BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirnam
 
 .PHONY: chaos
 chaos: ## kill the daemon KILLS times (100) under load, and check that no acknowledged update is lost
-	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./cmd/zarafa-presence
+	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./daemon/command
 
 KILLS ?= 100
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zarafa/presence/adapters/manual"
+	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -42,7 +42,7 @@ func (c *cli) clear() *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().StringVar(&protocol, "protocol", manual.Protocol.String(), "the protocol on which to take it away")
+	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to take it away")
 	flags.add(command, "the one whose status is taken away")
 	return c.addKeys(command, false)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zarafa/presence/adapters/manual"
+	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -34,7 +34,7 @@ func (c *cli) set() *cobra.Command {
 		Args: between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
 		RunE: func(command *cobra.Command, args []string) error {
 			if !command.Flags().Changed("protocol") && (how.until != "" || command.Flags().Changed("for")) {
-				how.protocol = manual.Protocol.String()
+				how.protocol = wiring.ByHand.String()
 			}
 			return c.runSet(command, flags, how, args)
 		},

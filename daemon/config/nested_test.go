@@ -97,7 +97,7 @@ func TestNested(t *testing.T) {
 func TestNestedFaults(t *testing.T) {
 	content := `a:
   keys:
-    - nmae: pbx
+    - nam: pbx
       hash: 5
       protocols: phone
     - name: [x]
@@ -117,7 +117,7 @@ b: {protocols: {}}
 c: 1
 `
 	want := []string{
-		"c.yaml:3: a.keys[0].nmae: unknown key; did you mean a.keys[0].name?",
+		"c.yaml:3: a.keys[0].nam: unknown key; did you mean a.keys[0].name?",
 		"c.yaml:4: a.keys[0].hash: expected a text (a number or a word like true must stand in quotes), got \"5\"",
 		"c.yaml:5: a.keys[0].protocols: expected a list of texts, such as [a, b], got \"phone\"",
 		"c.yaml:6: a.keys[1].name: expected a text (a number or a word like true must stand in quotes), got a list",
@@ -160,7 +160,7 @@ c: 1
 // A secret below a list can stand in a file too, which is looked at when the section is in use.
 func TestNestedSecretFile(t *testing.T) {
 	file := write(t, "secret", "of a file\n")
-	if err := os.Chmod(file, 0o644); err != nil { //nolint:gosec // that is what is tested
+	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	content := "a:\n  keys:\n    - secret_file: " + file + "\n    - secret_file: /nowhere\n    - {secret: a, secret_file: b}\n    - secret_file: [c]\n"
@@ -193,7 +193,7 @@ func TestNestedSecretFile(t *testing.T) {
 // The certificates to trust are read with the configuration. That they cannot be read counts when the section is in use.
 func TestRoots(t *testing.T) {
 	ids := write(t, "ids", "world-readable, and no secret")
-	if err := os.Chmod(ids, 0o644); err != nil { //nolint:gosec // that is what is tested
+	if err := os.Chmod(ids, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	got := nestedDefaults()

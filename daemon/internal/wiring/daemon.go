@@ -13,7 +13,6 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
-	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/commit"
 	"github.com/zarafa/presence/app/image"
@@ -78,7 +77,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			events.UseErrorLevel(slog.LevelDebug) // whoever called New or Start gets the error
 			return events
 		}),
-		fx.Supply(s, log, s.HTTP, s.Auth, s.Store.Limits, domain.Precedence{{Protocol: manual.Protocol, Any: true}}),
+		fx.Supply(s, log, s.HTTP, s.Auth, s.Store.Limits, domain.Precedence{{Protocol: ByHand, Any: true}}),
 		clock.Module,
 		auth.Module,
 		s.Store.module(),
@@ -96,8 +95,11 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 	)...)
 }
 
-func newCore(img *image.Image, writer *commit.Writer) app.Core {
-	return app.Core{Image: img, Writer: writer}
+func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
+	return app.Core{
+		Image: img, Writer: writer,
+		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
+	}
 }
 
 func newPresence(core app.Core, clock ports.Clock, p parts) (ports.Presence, error) {

@@ -27,6 +27,9 @@ func BuiltIn() []Protocol {
 	}
 }
 
+// ByHand is the protocol of what people set themselves.
+var ByHand = manual.Protocol
+
 // Protocol is a protocol that a daemon can have. Make it with NewProtocol.
 type Protocol struct {
 	name string
@@ -104,7 +107,7 @@ func newParts(s *Settings, in constructorsIn) (p parts, err error) {
 		if !s.enabled(c.name) {
 			continue
 		}
-		named := domain.Protocol{}
+		var named domain.Protocol
 		if c.source != nil {
 			source, err := c.source()
 			if err != nil {
