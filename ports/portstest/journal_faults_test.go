@@ -150,6 +150,12 @@ var journalFaults = map[journalFault]string{
 
 func stageWith(t testing.TB, fault journalFault) JournalStage {
 	store := &plantedStore{fault: fault, followers: map[*planted]bool{}, released: make(chan struct{})}
-	t.Cleanup(func() { time.AfterFunc(time.Second, func() { close(store.released) }) })
+	releases.Add(1)
+	t.Cleanup(func() {
+		time.AfterFunc(time.Second, func() {
+			close(store.released)
+			releases.Done()
+		})
+	})
 	return JournalStage{Survives: true, Shared: true, Open: func(testing.TB) ports.Journal { return &planted{plantedStore: store} }}
 }
