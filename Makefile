@@ -1,4 +1,4 @@
-# Targets for people who build or try the daemon. `make help` lists them.
+# Targets for people who build, try or change the daemon. `make help` lists them.
 
 .DEFAULT_GOAL := help
 
@@ -8,14 +8,14 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: build
 build: ## build bin/zarafa-presence
-	go build -trimpath -ldflags '$(if $(VERSION),-X main.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
+	go build -trimpath -ldflags '$(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
 
 .PHONY: run
-run: build ## build and start the daemon with a secret of its own, and print what to try (ARGS= adds flags)
+run: build ## build and start the daemon with its own secret, and print what to try (ARGS= adds flags)
 	@exec bin/zarafa-presence serve --quickstart run $(ARGS)
 
 .PHONY: demo
-demo: build ## see it at work: a dozen made-up colleagues on a real XMPP server, and the board (ARGS= adds flags, -help lists them)
+demo: build ## show the daemon at work: a dozen made-up colleagues on a real XMPP server, and the board (ARGS= adds flags, -help lists them)
 	@scripts/install-test-packages prosody
 	@go build -o bin/demo ./internal/demo
 	@exec bin/demo $(ARGS)
@@ -27,12 +27,12 @@ help: ## list the targets
 ##@ Develop
 
 .PHONY: test
-test: bin/golangci-lint ## install the packages that the tests need, and run every test, with the race detector where it can be
+test: bin/golangci-lint ## install the packages that the tests need, and run every test with the race detector where possible
 	scripts/install-test-packages
 	go test -race -shuffle=on -timeout 20m ./...
 	go test -shuffle=on $(WITHOUT_RACE)
 
-# The packages that have tests which are not built for the race detector: it makes sync.Pool forget, so allocations cannot be counted.
+# Packages with tests that count allocations: the race detector makes sync.Pool drop items, so these tests are not built with it.
 WITHOUT_RACE = $(shell grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)
 
 .PHONY: lint
@@ -40,25 +40,21 @@ lint: bin/golangci-lint ## check formatting, the import rules and everything els
 	bin/golangci-lint run ./...
 
 .PHONY: generate
-generate: ## make the mocks of the ports anew
+generate: ## generate the mocks of the ports
 	go generate ./...
 
 .PHONY: bench
-bench: ## measure everything that docs/architecture.md quotes, against references in the same run
+bench: ## measure everything that the documents quote, against references in the same run
 	scripts/install-test-packages
 	go test -run '^$$' -bench . -benchtime 1x -benchmem -timeout 30m $(BENCH)
 
 BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: chaos
-chaos: ## kill the daemon KILLS times (100) while clients put, and compare what is left with what was acknowledged
-	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./cmd/zarafa-presence
+chaos: ## kill the daemon KILLS times (100) under load, and check that no acknowledged update is lost
+	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./daemon/command
 
 KILLS ?= 100
-
-.PHONY: simulate
-simulate: ## simulate tens of millions of users, and bring the tables of docs/scale.md up to date
-	go run ./internal/simulation -page docs/scale.md
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (10s)
@@ -69,10 +65,10 @@ fuzz: ## fuzz every parser for FUZZTIME each (10s)
 
 FUZZTIME ?= 10s
 
-# The linter is built from the sources that tools/go.sum pins, in a module of its own: what it needs is not what the daemon needs.
+# The linter is built from the sources that tools/go.sum pins. It has its own module, so its dependencies are not the daemon's.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: clean
-clean: ## remove what was built; run/ keeps the secret of make run
+clean: ## remove what was built (but not run/, where make run keeps its secret)
 	rm -rf bin

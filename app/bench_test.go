@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -46,25 +46,25 @@ func (s *crowdSource) Run(ctx context.Context, seen ports.Observer) error {
 // daemon is all of the use cases at work on a store in memory, the source included if there is one.
 type daemon struct {
 	presence *app.Presence
-	store    *memory.Store
+	store    *coretest.Core
 	expiry   domain.ExpiryPolicy
 }
 
 func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *daemon {
 	b.Helper()
-	d := &daemon{store: memory.New(), expiry: domain.ExpiryPolicy{After: expiry}}
+	d := &daemon{store: coretest.Start(b), expiry: domain.ExpiryPolicy{After: expiry}}
 	var err error
 	updatable := domain.ClientProtocol{Protocol: web, Expiry: d.expiry}
-	if d.presence, err = app.NewPresence(d.store, clock.New(), []domain.ClientProtocol{updatable}, []domain.Protocol{chat}); err != nil {
+	if d.presence, err = app.NewPresence(d.store.Core, clock.New(), []domain.ClientProtocol{updatable}, []domain.Protocol{chat}); err != nil {
 		b.Fatal(err)
 	}
-	supervisor, err := app.NewSupervisor(sources, d.store, d.store, clock.New(), quiet)
+	supervisor, err := app.NewSupervisor(sources, d.store.Core, app.Alone{}, clock.New(), quiet)
 	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = app.NewExpirer(d.store, clock.New(), quiet).Run(ctx) })
+	running.Go(func() { app.NewExpirer(d.store.Core, clock.New(), quiet).Run(ctx) })
 	running.Go(func() { supervisor.Run(ctx) })
 	b.Cleanup(func() { cancel(); running.Wait() })
 	return d
@@ -78,7 +78,7 @@ func (d *daemon) beat(b *testing.B, user string) {
 }
 
 // BenchmarkMemoryPerUser fills the whole daemon with a million users on two protocols and weighs the heap: store, the source's
-// devices and the expirer's agenda. The ids and the messages themselves are taken off, once for each presence.
+// devices and the expirer's deadlines. The ids and the messages themselves are taken off, once for each presence.
 func BenchmarkMemoryPerUser(b *testing.B) {
 	before := heap()
 	source := &crowdSource{told: make(chan struct{})}
@@ -107,7 +107,7 @@ func BenchmarkMemoryPerUser(b *testing.B) {
 }
 
 func (d *daemon) count() (presences int) {
-	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool { presences += len(ps); return true })
+	d.store.Image.Each(func(_ domain.UserID, ps domain.Presences) bool { presences += len(ps); return true })
 	return presences
 }
 
@@ -166,7 +166,7 @@ func BenchmarkExpiry(b *testing.B) {
 }
 
 func (d *daemon) available() (n int) {
-	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool {
+	d.store.Image.Each(func(_ domain.UserID, ps domain.Presences) bool {
 		if ps[0].Status != domain.Unavailable {
 			n++
 		}

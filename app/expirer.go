@@ -2,117 +2,111 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
 // Expirer makes a change of each presence that has expired, within a second, so that watchers learn of it. Readers do not
-// depend on it: for them a presence expires by itself (domain.Presence.At).
+// depend on it: for them a presence expires by itself (domain.Presence.At). Several daemons may do so at once: only one makes the change.
 //
-// It keeps one appointment for each presence that can expire. A heartbeat does not touch it; when its time comes the expirer looks
-// at what the store has by then, and makes a new appointment or expires the presence.
+// It keeps one deadline for each presence that can expire. A heartbeat does not touch it; when its time comes the expirer looks
+// at what is there by then, and sets a new deadline or expires the presence.
 type Expirer struct {
-	store ports.Store
+	core  Core
 	clock ports.Clock
 	log   *slog.Logger
 }
 
 // NewExpirer makes an expirer. Call Run to start it.
-func NewExpirer(store ports.Store, clock ports.Clock, log *slog.Logger) *Expirer {
-	return &Expirer{store: store, clock: clock, log: log}
+func NewExpirer(core Core, clock ports.Clock, log *slog.Logger) *Expirer {
+	return &Expirer{core: core, clock: clock, log: log}
 }
 
-// Run works until ctx ends, then returns nil. An error means that the store's watch broke. To be called once.
-func (e *Expirer) Run(ctx context.Context) error {
-	watch := e.store.Watch(0)
+// Run works until ctx ends. To be called once, after all presences were loaded.
+func (e *Expirer) Run(ctx context.Context) {
+	watch := e.core.Image.Watch(0)
 	defer watch.Close()
-	changes, broken := e.follow(ctx, watch)
+	changes := make(chan []domain.Change)
+	var following sync.WaitGroup
+	following.Go(func() { follow(ctx, watch, changes) })
+	defer following.Wait()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	pending := newAgenda(e.clock.Now())
+	pending := newTimerQueue(e.clock.Now())
 	for {
 		select {
-		case batch, open := <-changes:
-			if !open {
-				if err := <-broken; ctx.Err() == nil {
-					return fmt.Errorf("expirer: %w", err)
-				}
-				return nil
-			}
-			e.note(pending, batch)
+		case batch := <-changes:
+			note(pending, batch)
 		case <-ticker.C:
 			e.expire(ctx, pending)
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-// follow reads the watch in a goroutine, which ends with ctx: then changes is closed, and broken holds the reason.
-func (e *Expirer) follow(ctx context.Context, watch ports.Watch) (<-chan []domain.Change, <-chan error) {
-	changes, broken := make(chan []domain.Change), make(chan error, 1)
-	go func() {
-		defer close(changes)
-		for {
-			batch, err := watch.Next(ctx)
-			if err != nil {
-				broken <- err
-				return
-			}
-			select {
-			case changes <- batch:
-			case <-ctx.Done():
-				broken <- ctx.Err()
-				return
-			}
+// follow hands on what a watch from the beginning tells until ctx ends.
+func follow(ctx context.Context, watch *image.Watch, changes chan<- []domain.Change) {
+	for {
+		batch, err := watch.Next(ctx)
+		if err != nil {
+			return // ctx has ended: nothing else ends such a watch
 		}
-	}()
-	return changes, broken
+		select {
+		case changes <- batch:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
-func (e *Expirer) note(pending *agenda, changes []domain.Change) {
+// note sets the deadlines of presences that have changed.
+func note(pending *timerQueue, changes []domain.Change) {
 	for _, change := range changes {
 		if p := change.Presence; !p.Expires.IsZero() {
-			pending.add(p.Expires, appointment{change.User, p.Revision})
+			pending.add(p.Expires, deadline{change.User, p.Revision})
 		}
 	}
 }
 
-// expire looks at each presence that is due.
-func (e *Expirer) expire(ctx context.Context, pending *agenda) {
+// expire looks at each presence whose deadline has passed.
+func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	now := e.clock.Now()
-	pending.take(now, func(due []appointment) {
-		var expired []presenceKey
+	pending.take(now, func(due []deadline) {
+		var expired []image.Key
 		again := due[:0]
-		for _, entry := range due {
-			p, found := e.find(entry)
+		for _, d := range due {
+			p, found := e.find(d)
 			switch {
-			case !found: // it changed, and that change has its own appointment
+			case !found: // it changed, and that change has its own deadline
 			case p.Expired(now):
-				expired = append(expired, presenceKey{entry.user, p.Protocol})
-				again = append(again, entry)
+				expired = append(expired, image.KeyOf(d.user, &p))
+				again = append(again, d)
 			default:
-				pending.add(p.Expires, entry)
+				pending.add(p.Expires, d)
 			}
 		}
-		err := rewrite(ctx, e.store, expired, itself, func(_ presenceKey, p domain.Presence) domain.Presence { return p.At(now) })
+		err := rewrite(ctx, e.core, expired, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.At(now) })
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
 		}
-		for _, entry := range again { // what the store did not take, and what was renewed at the last moment
-			if p, found := e.find(entry); found {
-				pending.add(max(p.Expires, now), entry)
+		for _, d := range again { // what could not be written, and what was renewed at the last moment
+			if p, found := e.find(d); found {
+				pending.add(max(p.Expires, now), d)
 			}
 		}
 	})
 }
 
-// find returns the presence that an appointment is for, if it is still the same.
-func (e *Expirer) find(entry appointment) (domain.Presence, bool) {
-	for _, p := range e.store.Presences(entry.user) {
-		if p.Revision == entry.revision {
+// find returns the presence that a deadline is for, if it is still the same.
+func (e *Expirer) find(d deadline) (domain.Presence, bool) {
+	for _, p := range e.core.Image.Presences(d.user) {
+		if p.Revision == d.revision {
 			return p, true
 		}
 	}

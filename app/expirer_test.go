@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,27 +10,21 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/golang/mock/gomock"
-
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
-	"github.com/zarafa/presence/ports/mocks"
 )
 
 // expiring runs test in fake time with an expirer at work on a store in memory.
-func expiring(t *testing.T, test func(t *testing.T, presence *app.Presence, store *memory.Store)) {
+func expiring(t *testing.T, test func(t *testing.T, presence *app.Presence, store *coretest.Core)) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New()
+		store := coretest.Start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() {
-			if err := app.NewExpirer(store, clock.New(), quiet).Run(ctx); err != nil {
-				t.Errorf("Run = %v, want nil when the context ends", err)
-			}
-		})
+		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
 		synctest.Wait()
 		test(t, newPresence(t, store, clock.New()), store)
 		cancel()
@@ -48,7 +41,7 @@ func beat(t *testing.T, presence *app.Presence, user domain.UserID, status strin
 }
 
 func TestExpiryIsAnnouncedWithinASecond(t *testing.T) {
-	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
 		beat(t, presence, mark, "busy")
 		set, _ := store.Presences(mark).On(web)
 		watch := store.Watch(set.Revision)
@@ -69,7 +62,7 @@ func TestExpiryIsAnnouncedWithinASecond(t *testing.T) {
 }
 
 func TestHeartbeatsKeepAPresence(t *testing.T) {
-	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
 		for range 20 {
 			beat(t, presence, mark, "available")
 			time.Sleep(spreed.Expiry.After - time.Millisecond)
@@ -86,7 +79,7 @@ func TestHeartbeatsKeepAPresence(t *testing.T) {
 
 func TestEachExpiryIsOneChange(t *testing.T) {
 	const users = 2000
-	expiring(t, func(t *testing.T, presence *app.Presence, store *memory.Store) {
+	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
 		for round := range 3 {
 			for i := range users {
 				beat(t, presence, domain.UserID(fmt.Sprintf("user%d@example.test", i)), []string{"busy", "away", "available"}[round])
@@ -104,14 +97,14 @@ func TestEachExpiryIsOneChange(t *testing.T) {
 
 func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New()
+		store := coretest.Start(t)
 		presence := newPresence(t, store, clock.New())
 		beat(t, presence, mark, "busy")
 		time.Sleep(time.Hour)
 		beat(t, presence, anna, "busy")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
 		time.Sleep(time.Second)
 		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
 			t.Errorf("what expired before the start is %+v", p)
@@ -124,28 +117,14 @@ func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 	})
 }
 
-// failingStore is a store whose next writes fail, as an engine's do while it is away.
-type failingStore struct {
-	*memory.Store
-	failures int
-}
-
-func (s *failingStore) Apply(ctx context.Context, writes []ports.Write) error {
-	if s.failures > 0 {
-		s.failures--
-		return ports.ErrUnavailable
-	}
-	return s.Store.Apply(ctx, writes)
-}
-
 func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &failingStore{Store: memory.New()}
+		store := coretest.Start(t)
 		beat(t, newPresence(t, store, clock.New()), mark, "busy")
-		store.failures = 5
+		store.Journal.Fail(5, ports.ErrUnavailable)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
 		time.Sleep(spreed.Expiry.After + 5*time.Second)
 		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
 			t.Errorf("after the outage: %+v", p)
@@ -155,40 +134,25 @@ func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
 	})
 }
 
-// racingStore lets somebody else write just before the first write that it takes.
-type racingStore struct {
-	*memory.Store
-	before func()
-}
-
-func (s *racingStore) Apply(ctx context.Context, writes []ports.Write) error {
-	if before := s.before; before != nil && writes[0].New.Status == domain.Unavailable {
-		s.before = nil
-		before()
-	}
-	return s.Store.Apply(ctx, writes)
-}
-
 func TestAHeartbeatAtTheLastMomentIsNotTheLastToExpire(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &racingStore{Store: memory.New()}
-		presence := newPresence(t, store, clock.New())
-		store.before = func() { beat(t, presence, mark, "busy") }
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = app.NewExpirer(store, clock.New(), quiet).Run(ctx) })
-		synctest.Wait()
+	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
 		beat(t, presence, mark, "busy")
-		time.Sleep(spreed.Expiry.After + time.Second)
-		if p, _ := store.Presences(mark).On(web); store.before != nil || p.Status != domain.Busy {
+		time.Sleep(spreed.Expiry.After - time.Second)
+		beaten := false
+		store.Journal.Before(func() { // another daemon is faster than the expirer
+			old, _ := store.Presences(mark).On(web)
+			store.Elsewhere(t, image.Write{User: mark, Old: old, New: old.Observe(domain.Busy, "hello", spreed.Expiry, clock.New().Now())})
+			beaten = true
+		})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if p, _ := store.Presences(mark).On(web); !beaten || p.Status != domain.Busy {
 			t.Errorf("after a heartbeat at the last moment: %+v", p)
 		}
 		time.Sleep(spreed.Expiry.After)
 		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
 			t.Errorf("after no further heartbeat: %+v", p)
 		}
-		cancel()
-		running.Wait()
 	})
 }
 
@@ -197,11 +161,11 @@ func TestALeapOfTheClockTakesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := &atomicClock{}
 		now.set(1)
-		store := memory.New()
+		store := coretest.Start(t)
 		beat(t, newPresence(t, store, now), mark, "busy")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { _ = app.NewExpirer(store, now, quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, now, quiet).Run(ctx) })
 		synctest.Wait()
 		now.set(start)
 		began := realTime()
@@ -231,29 +195,16 @@ func realTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func TestExpirerReportsABrokenWatch(t *testing.T) {
-	control := gomock.NewController(t)
-	store, watch, now := mocks.NewMockStore(control), mocks.NewMockWatch(control), mocks.NewMockClock(control)
-	broken := errors.New("broken")
-	now.EXPECT().Now().Return(start).AnyTimes()
-	store.EXPECT().Watch(domain.Revision(0)).Return(watch)
-	watch.EXPECT().Next(gomock.Any()).Return(nil, broken)
-	watch.EXPECT().Close()
-	if err := app.NewExpirer(store, now, quiet).Run(t.Context()); !errors.Is(err, broken) {
-		t.Errorf("Run = %v, want what broke the watch", err)
-	}
-}
-
 // TestWhatWasSetByHandIsGoneAtItsEnd: also when its end was moved, earlier or later, while it held.
 func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
-	expiring(t, func(t *testing.T, _ *app.Presence, store *memory.Store) {
+	expiring(t, func(t *testing.T, _ *app.Presence, store *coretest.Core) {
 		var end domain.Timestamp
 		for _, after := range []time.Duration{10 * time.Minute, 30 * time.Minute, 20 * time.Minute} {
 			old, _ := store.Presences(mark).On(domain.MustProtocol("manual"))
 			now := clock.New().Now()
 			end = now.Add(after)
 			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{Vanishes: true}, now).HoldUntil(end)
-			if err := store.Apply(t.Context(), []ports.Write{{User: mark, Old: old, New: next}}); err != nil {
+			if err := store.Apply(t.Context(), image.Write{User: mark, Old: old, New: next}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)

@@ -5,26 +5,27 @@ import (
 	"context"
 	"slices"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
 var _ ports.Feed = (*Feed)(nil)
 
-// Feed implements ports.Feed over a store.
+// Feed implements ports.Feed.
 type Feed struct {
-	store      ports.Store
+	image      *image.Image
 	clock      ports.Clock
 	precedence domain.Precedence
 }
 
 // NewFeed makes the use case.
-func NewFeed(store ports.Store, clock ports.Clock, precedence domain.Precedence) *Feed {
-	return &Feed{store: store, clock: clock, precedence: precedence}
+func NewFeed(img *image.Image, clock ports.Clock, precedence domain.Precedence) *Feed {
+	return &Feed{image: img, clock: clock, precedence: precedence}
 }
 
 // Revision implements ports.Feed.
-func (f *Feed) Revision() domain.Revision { return f.store.Revision() }
+func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
 
 // States implements ports.Feed.
 func (f *Feed) States(ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
@@ -45,8 +46,8 @@ func (f *Feed) States(ids []string, into []domain.State) ([]domain.State, domain
 // state returns what is known of a user.
 func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.State, forgotten domain.Revision) {
 	// The removals first: what is removed in between has a greater revision than any that is returned, and comes as a change.
-	last, forgotten := f.store.LastRemoval(user)
-	presences := f.store.Presences(user)
+	last, forgotten := f.image.LastRemoval(user)
+	presences := f.image.Presences(user)
 	revision, presences := max(last, newest(presences)), presences.At(now)
 	return domain.State{User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences)}, forgotten
 }
@@ -61,7 +62,7 @@ func newest(presences domain.Presences) (revision domain.Revision) {
 
 // Changed implements ports.Feed.
 func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
-	removals, err := f.store.Removals(since)
+	removals, err := f.image.Removals(since)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +71,8 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 		removed[removal.User] = max(removed[removal.User], removal.Presence.Revision)
 	}
 	var changed []domain.State
-	f.store.Each(func(user domain.UserID, presences domain.Presences) bool {
-		last, _ := f.store.LastRemoval(user) // also of before since, so that it is the revision that States tells
+	f.image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		last, _ := f.image.LastRemoval(user) // also of before since, so that it is the revision that States tells
 		revision := max(last, newest(presences))
 		delete(removed, user)
 		if revision > since {
@@ -88,13 +89,13 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 
 // Follow implements ports.Feed.
 func (f *Feed) Follow() ports.Following {
-	return &following{feed: f, watch: f.store.Watch(f.store.Revision()), last: make(map[domain.UserID]domain.Revision)}
+	return &following{feed: f, watch: f.image.Watch(f.image.Revision()), last: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.
 type following struct {
 	feed  *Feed
-	watch ports.Watch
+	watch *image.Watch
 	last  map[domain.UserID]domain.Revision // each user's last change of the batch; empty between two calls of Next
 }
 

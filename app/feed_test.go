@@ -16,13 +16,13 @@ import (
 )
 
 // feed is the use case over the fixture's store.
-func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store, f.clock, domain.Precedence{}) }
+func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store.Image, f.clock, domain.Precedence{}) }
 
 // newManualFixture is a fixture in which clients may also set what they want by hand.
 func newManualFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
-	presence, err := app.NewPresence(f.store, f.clock, []domain.ClientProtocol{spreed, {Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}}}, []domain.Protocol{chat})
+	presence, err := app.NewPresence(f.store.Core, f.clock, []domain.ClientProtocol{spreed, {Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}}}, []domain.Protocol{chat})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +97,7 @@ func TestChangedSince(t *testing.T) {
 			t.Errorf("since %d: %v, %v, want %s", since, got, err, want)
 		}
 	}
-	f.store.Lock()
-	f.store.Compact(100)
-	f.store.Unlock()
+	f.store.Jump(t, 100)
 	if _, err := feed.Changed(99); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("since what was forgotten: %v", err)
 	}

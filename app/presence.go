@@ -2,37 +2,35 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
 var _ ports.Presence = (*Presence)(nil)
 
-// Presence implements ports.Presence over a store.
+// Presence implements ports.Presence.
 type Presence struct {
-	store     ports.Store
+	core      Core
 	clock     ports.Clock
 	protocols map[string]rule
 }
 
 // rule says what clients may do with a protocol.
 type rule struct {
-	updatable domain.ClientProtocol // its Protocol is set for read-only ones too
-	readOnly  bool
+	client   domain.ClientProtocol // its Protocol is set for read-only ones too
+	readOnly bool
 }
 
 // NewPresence makes the use case for the protocols that clients may update and those they may only read. A protocol that is
 // named twice is an error.
-func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
-	p := &Presence{store: store, clock: clock, protocols: make(map[string]rule)}
+func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
+	p := &Presence{core: core, clock: clock, protocols: make(map[string]rule)}
 	add := func(r rule) error {
-		name := r.updatable.Protocol.String()
+		name := r.client.Protocol.String()
 		if name == "" {
 			return domain.ErrInvalidProtocol
 		}
@@ -42,13 +40,13 @@ func NewPresence(store ports.Store, clock ports.Clock, updatables []domain.Clien
 		p.protocols[name] = r
 		return nil
 	}
-	for _, updatable := range updatables {
-		if err := add(rule{updatable: updatable}); err != nil {
+	for _, client := range clients {
+		if err := add(rule{client: client}); err != nil {
 			return nil, err
 		}
 	}
 	for _, protocol := range readOnly {
-		if err := add(rule{updatable: domain.ClientProtocol{Protocol: protocol}, readOnly: true}); err != nil {
+		if err := add(rule{client: domain.ClientProtocol{Protocol: protocol}, readOnly: true}); err != nil {
 			return nil, err
 		}
 	}
@@ -67,21 +65,21 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 		return p.queryOne(ids[0], into, now)
 	}
 	answers := slices.Grow(into, len(ids))
-	var slots [block]ports.Slot
+	var found [block]*image.User
 	for rest := ids; len(rest) > 0; {
 		n := min(len(rest), block)
 		for i, id := range rest[:n] {
-			slot, err := p.slot(id)
+			user, err := p.find(id)
 			if err != nil {
 				return into, invalidIDs(ids)
 			}
-			slots[i] = slot
+			found[i] = user
 		}
 		begin := len(answers)
-		for _, slot := range slots[:n] {
+		for _, user := range found[:n] {
 			var presences domain.Presences
-			if slot != nil {
-				presences = slot.Presences()
+			if user != nil {
+				presences = user.Presences()
 			}
 			answers = append(answers, presences)
 		}
@@ -97,27 +95,27 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 
 // queryOne is Query for one id.
 func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
-	slot, err := p.slot(id)
+	user, err := p.find(id)
 	switch {
 	case err != nil:
 		return into, invalidIDs([]string{id})
-	case slot == nil:
+	case user == nil:
 		return append(into, nil), nil
 	}
-	return append(into, slot.Presences().At(now)), nil
+	return append(into, user.Presences().At(now)), nil
 }
 
-// slot returns the slot of the user whom an id names, nil if there is none. It looks for the id as it is first: the store knows no
-// other ids than those that ParseUserID has made, so one that it knows need not be parsed.
-func (p *Presence) slot(id string) (ports.Slot, error) {
-	if slot := p.store.Slot(domain.UserID(id)); slot != nil {
-		return slot, nil
+// find returns where the user is kept that an id names, nil if nothing is. It looks for the id as it is first: the image has no other ids than
+// those that ParseUserID has made, so one that it has need not be parsed.
+func (p *Presence) find(id string) (*image.User, error) {
+	if user := p.core.Image.User(domain.UserID(id)); user != nil {
+		return user, nil
 	}
 	user, err := domain.ParseUserID(id)
 	if err != nil || string(user) == id {
 		return nil, err
 	}
-	return p.store.Slot(user), nil
+	return p.core.Image.User(user), nil
 }
 
 // invalidIDs names every malformed id. It is apart from Query because it is seldom needed.
@@ -131,34 +129,13 @@ func invalidIDs(ids []string) error {
 	return problems
 }
 
-// writesPool keeps the memory of small plans for the next. Stores keep nothing of a Write but its strings.
-var writesPool = sync.Pool{New: func() any { return new([]ports.Write) }}
-
 // Update implements ports.Presence.
 func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
-	memory := writesPool.Get().(*[]ports.Write)
-	defer func() {
-		clear((*memory)[:cap(*memory)])
-		writesPool.Put(memory)
-	}()
-	for {
-		writes, err := p.plan(by, updates, (*memory)[:0])
-		if err != nil || len(writes) == 0 {
-			return err
-		}
-		if len(writes) <= fewWrites {
-			*memory = writes
-		}
-		err = p.store.Apply(ctx, writes)
-		if !errors.Is(err, ports.ErrConflict) {
-			return err
-		}
-	}
+	return p.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) })
 }
 
-// plan checks all updates and turns them into writes against what is stored now, one for each presence, which it appends to
-// writes.
-func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []ports.Write) ([]ports.Write, error) {
+// plan checks all updates and turns them into writes against what is there now, one for each presence, which it appends to writes.
+func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []image.Write) ([]image.Write, error) {
 	now := p.clock.Now()
 	writes = slices.Grow(writes, len(updates))
 	planned := plannedWrites{}
@@ -169,34 +146,65 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []p
 			problems = append(problems, faults...)
 			continue
 		}
-		protocol := checked.rule.updatable.Protocol
+		protocol := checked.rule.client.Protocol
 		if checked.rule.readOnly {
-			current, _ := p.store.Presences(checked.user).On(protocol)
-			if fault := repeats(current.At(now), checked); fault != nil {
+			current, _ := p.core.Image.Presences(checked.user).At(now).On(protocol)
+			if fault := repeats(current, checked); fault != nil {
 				problems = append(problems, domain.Problem{Index: i, Field: domain.FieldProtocol, Err: fault})
 			}
 			continue
 		}
-		at, again := planned.find(writes, checked.user, protocol)
+		key := image.Key{User: checked.user, Protocol: protocol, Device: checked.device}
+		at, again := planned.find(writes, key)
 		if !again {
-			old, _ := p.store.Presences(checked.user).On(protocol)
-			if old.Revision == 0 {
-				checked.user = domain.UserID(strings.Clone(string(checked.user))) // the store will keep it
-			}
-			writes = append(writes, ports.Write{User: checked.user, Old: old, New: old})
+			old, _ := p.core.Image.Presences(key.User).Of(protocol, key.Device)
+			writes = append(writes, image.Write{User: key.User, Old: old, New: old})
 			planned.note(writes)
+			if old.Revision == 0 && key.Device != (domain.DeviceID{}) {
+				writes = p.makeRoom(writes, &planned, key, now)
+			}
 		}
 		if fault := checked.carryOut(&writes[at].New, now); fault != nil {
 			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUntil, Err: fault})
 		}
 	}
+	writes = slices.DeleteFunc(writes, func(w image.Write) bool { return w.Old.Revision == 0 && w.New.Removed }) // it is not there
 	return writes, problems.OrNil()
+}
+
+// makeRoom removes a user's devices that have fallen silent on a protocol when another one comes, and if there are still too many the one that
+// has been quiet for longest.
+func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new image.Key, now domain.Timestamp) []image.Write {
+	remove := func(old domain.Presence) {
+		if _, again := planned.find(writes, image.KeyOf(new.User, &old)); !again {
+			writes = append(writes, image.Write{User: new.User, Old: old, New: old.Remove(now)})
+			planned.note(writes)
+		}
+	}
+	var quietest domain.Presence
+	devices := 0
+	for _, old := range p.core.Image.Presences(new.User) {
+		switch {
+		case old.Protocol != new.Protocol:
+		case old.At(now).Status == domain.Unavailable && old.Device != (domain.DeviceID{}):
+			remove(old)
+		default:
+			if devices++; devices == 1 || old.Updated < quietest.Updated {
+				quietest = old
+			}
+		}
+	}
+	if devices >= p.core.Limits.orDefault().Devices {
+		remove(quietest)
+	}
+	return writes
 }
 
 // checkedUpdate is an Update in which every value makes sense by itself.
 type checkedUpdate struct {
 	user    domain.UserID
 	rule    rule
+	device  domain.DeviceID
 	status  domain.Status
 	message string
 	until   domain.Timestamp
@@ -209,16 +217,11 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 		*p = p.Remove(now)
 		return nil
 	}
-	message := p.Message
-	*p = p.Observe(u.status, u.message, u.rule.updatable.Expiry, now)
-	if p.Message != message {
-		message = strings.Clone(p.Message)
-	}
-	p.Message = message // not the caller's string, which does not outlive the call, even if it reads the same
+	*p = p.Observe(u.status, u.message, u.rule.client.Expiry, now)
 	if u.until.IsZero() {
 		return nil
 	}
-	if err := u.rule.updatable.CheckUntil(u.until, now); err != nil {
+	if err := u.rule.client.CheckUntil(u.until, now); err != nil {
 		return err
 	}
 	*p = p.HoldUntil(u.until)
@@ -236,6 +239,8 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
+	checked.device, err = domain.ParseDeviceID(update.Device)
+	fault(domain.FieldDevice, err)
 	if !update.Remove {
 		checked.status, err = domain.ParseStatus(update.Status)
 		fault(domain.FieldStatus, err)
@@ -263,17 +268,17 @@ func repeats(now domain.Presence, update checkedUpdate) error {
 // plannedWrites finds the write that an earlier update of the same request has made necessary. For the usual few it looks
 // through them; it keeps an index only of many.
 type plannedWrites struct {
-	index map[presenceKey]int
+	index map[image.Key]int
 }
 
 const fewWrites = 16
 
 // find returns the place of the write for a presence: where it is, or where it is to be appended.
-func (p *plannedWrites) find(writes []ports.Write, user domain.UserID, protocol domain.Protocol) (at int, found bool) {
+func (p *plannedWrites) find(writes []image.Write, key image.Key) (at int, found bool) {
 	if p.index != nil {
-		at, found = p.index[presenceKey{user, protocol}]
+		at, found = p.index[key]
 	} else {
-		at = slices.IndexFunc(writes, func(w ports.Write) bool { return w.User == user && w.New.Protocol == protocol })
+		at = slices.IndexFunc(writes, func(w image.Write) bool { return w.Key() == key })
 		found = at >= 0
 	}
 	if !found {
@@ -283,15 +288,15 @@ func (p *plannedWrites) find(writes []ports.Write, user domain.UserID, protocol 
 }
 
 // note takes the last of the writes into the index, if there is to be one.
-func (p *plannedWrites) note(writes []ports.Write) {
+func (p *plannedWrites) note(writes []image.Write) {
 	first := len(writes) - 1
 	if p.index == nil {
 		if len(writes) <= fewWrites {
 			return
 		}
-		p.index, first = make(map[presenceKey]int, 2*len(writes)), 0
+		p.index, first = make(map[image.Key]int, 2*len(writes)), 0
 	}
 	for i := first; i < len(writes); i++ {
-		p.index[presenceKey{writes[i].User, writes[i].New.Protocol}] = i
+		p.index[writes[i].Key()] = i
 	}
 }

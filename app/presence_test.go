@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,14 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang/mock/gomock"
 	"go.uber.org/goleak"
 
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
-	"github.com/zarafa/presence/ports/mocks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,20 +42,20 @@ func (c *fixedClock) Now() domain.Timestamp { return c.now }
 // fixture is the use case over a real store in memory.
 type fixture struct {
 	*app.Presence
-	store *memory.Store
+	store *coretest.Core
 	clock *fixedClock
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{store: memory.New(), clock: &fixedClock{start}}
+	f := &fixture{store: coretest.Start(t), clock: &fixedClock{start}}
 	f.Presence = newPresence(t, f.store, f.clock)
 	return f
 }
 
-func newPresence(t *testing.T, store ports.Store, clock ports.Clock) *app.Presence {
+func newPresence(t *testing.T, store *coretest.Core, clock ports.Clock) *app.Presence {
 	t.Helper()
-	presence, err := app.NewPresence(store, clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat})
+	presence, err := app.NewPresence(store.Core, clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +67,7 @@ func (f *fixture) observe(t *testing.T, user domain.UserID, status domain.Status
 	t.Helper()
 	old, _ := f.store.Presences(user).On(chat)
 	next := old.Observe(status, message, domain.ExpiryPolicy{}, f.clock.now)
-	if err := f.store.Apply(t.Context(), []ports.Write{{User: user, Old: old, New: next}}); err != nil {
+	if err := f.store.Apply(t.Context(), image.Write{User: user, Old: old, New: next}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -295,56 +293,55 @@ func TestRepeatingAReadOnlyPresenceIsNoChange(t *testing.T) {
 	}
 }
 
-func TestUpdateTriesAgainAfterAConflict(t *testing.T) {
-	control := gomock.NewController(t)
-	store, clock := mocks.NewMockStore(control), mocks.NewMockClock(control)
-	clock.EXPECT().Now().Return(start).AnyTimes()
-	meanwhile := domain.Presence{Protocol: web, Status: domain.Busy, Since: 5, Updated: 5, Revision: 9}
-	gomock.InOrder(
-		store.EXPECT().Presences(mark).Return(nil),
-		store.EXPECT().Apply(gomock.Any(), gomock.Any()).Return(ports.ErrConflict),
-		store.EXPECT().Presences(mark).Return(domain.Presences{meanwhile}),
-		store.EXPECT().Apply(gomock.Any(), gomock.Any()).DoAndReturn(func(_ context.Context, writes []ports.Write) error {
-			if len(writes) != 1 || writes[0].Old != meanwhile || writes[0].New.Since != 5 || writes[0].New.Updated != start {
-				t.Errorf("the second try writes %+v", writes)
-			}
-			return nil
-		}),
-	)
-	err := newPresence(t, store, clock).Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
-	if err != nil {
-		t.Error(err)
+// TestUpdateIsPlannedAnew: if another daemon has written the presence meanwhile, what is written is based on that.
+func TestUpdateIsPlannedAnew(t *testing.T) {
+	f := newFixture(t)
+	f.store.Journal.Before(func() {
+		none := domain.Presence{Protocol: web}
+		f.store.Elsewhere(t, image.Write{User: mark, Old: none, New: none.Observe(domain.Busy, "", spreed.Expiry, 5)})
+	})
+	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}}); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := f.store.Presences(mark).On(web)
+	if p.Status != domain.Busy || p.Updated != start || p.Revision == 0 || f.store.Journal.Appends() < 2 {
+		t.Errorf("after %d appends there is %+v", f.store.Journal.Appends(), p)
 	}
 }
 
-func TestUpdatePassesOnWhatTheStoreSays(t *testing.T) {
-	control := gomock.NewController(t)
-	store, clock := mocks.NewMockStore(control), mocks.NewMockClock(control)
-	clock.EXPECT().Now().Return(start).AnyTimes()
-	store.EXPECT().Presences(mark).Return(nil)
-	store.EXPECT().Apply(gomock.Any(), gomock.Any()).Return(fmt.Errorf("bucket: %w", ports.ErrUnavailable))
-	err := newPresence(t, store, clock).Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
+func TestUpdatePassesOnWhatTheJournalSays(t *testing.T) {
+	f := newFixture(t)
+	f.store.Journal.Fail(1, fmt.Errorf("disk: %w", ports.ErrUnavailable))
+	err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
 	if !errors.Is(err, ports.ErrUnavailable) {
 		t.Errorf("err = %v, want ErrUnavailable", err)
 	}
+	if got := f.says(t, string(mark)); got != "" {
+		t.Errorf("it says %q", got)
+	}
 }
 
-func TestUpdateOfNothingAsksNobody(t *testing.T) {
-	control := gomock.NewController(t)
-	clock := mocks.NewMockClock(control)
-	clock.EXPECT().Now().Return(start).AnyTimes()
-	if err := newPresence(t, mocks.NewMockStore(control), clock).Update(t.Context(), asMark, nil); err != nil {
+func TestUpdateOfNothingWritesNothing(t *testing.T) {
+	f := newFixture(t)
+	before := f.store.Journal.Appends()
+	if err := f.Update(t.Context(), asMark, nil); err != nil {
 		t.Error(err)
+	}
+	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Remove: true}}); err != nil {
+		t.Error(err)
+	}
+	if after := f.store.Journal.Appends(); after != before {
+		t.Errorf("%d entries were appended", after-before)
 	}
 }
 
 func TestProtocolsAreDistinctAndNamed(t *testing.T) {
 	for name, protocols := range map[string][]domain.Protocol{"twice": {web}, "nameless": {{}}} {
-		if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.ClientProtocol{spreed}, protocols); err == nil {
+		if _, err := app.NewPresence(coretest.Start(t).Core, &fixedClock{}, []domain.ClientProtocol{spreed}, protocols); err == nil {
 			t.Errorf("a protocol that is %s is accepted", name)
 		}
 	}
-	if _, err := app.NewPresence(memory.New(), &fixedClock{}, []domain.ClientProtocol{spreed, spreed}, nil); err == nil {
+	if _, err := app.NewPresence(coretest.Start(t).Core, &fixedClock{}, []domain.ClientProtocol{spreed, spreed}, nil); err == nil {
 		t.Error("an updatable protocol that is there twice is accepted")
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -17,7 +19,7 @@ const (
 	// reports become one write.
 	gather = 40 * time.Millisecond
 
-	// maxQueue is how many tidings wait at most to be looked at, some 500 kB.
+	// maxQueue is how many observations wait at most to be looked at, some 500 kB.
 	maxQueue = 8192
 
 	// renewEvery is how often the recorder writes what has not changed once more, so that a store that forgets what nobody updates keeps
@@ -28,28 +30,28 @@ const (
 	retryAfter = time.Second
 )
 
-// recorder writes what a source observes during one Run into the store. Its ports.Observer methods only put down what they are told;
-// the goroutine in record makes something of it and writes that, so a source never waits for the store, and under load many
-// reports of one user become one write.
+// recorder writes what a source observes during one Run into the image. Its ports.Observer methods only put down what they are told;
+// the goroutine in record makes something of it and writes that. So a source never waits for a write, and under load many reports of
+// one user become one write.
 type recorder struct {
-	protocol domain.Protocol
-	store    ports.Store
-	clock    ports.Clock
-	standing *standing
-	log      *slog.Logger
-	wake     chan struct{} // holds one token while there may be something to write
+	session *session
+	core    Core
+	clock   ports.Clock
+	status  *sourceStatus
+	log     *slog.Logger
+	wake    chan struct{} // holds one token while there may be something to write
+	spare   []observation // the queue's memory, for the next but one; guarded by session.mu
 
-	folding    sync.Mutex // guards attendance and spare; taken before mu
-	attendance *attendance
-	spare      []tiding // the queue's memory, for the next but one
+	noUsers, noDevices atomic.Bool // what there is no room for, as of the last fold
+	warned             atomic.Bool // of that
 
-	mu          sync.Mutex
-	queue       []tiding // what was told and is not part of attendance yet
+	mu          sync.Mutex // taken after session.mu
+	queue       []observation
 	connectedAt domain.Timestamp
 }
 
-// tiding is one call of a ports.Observer method.
-type tiding struct {
+// observation is one call of a ports.Observer method.
+type observation struct {
 	report domain.Report // User alone, unless it is a report
 	kind   kind
 }
@@ -57,22 +59,20 @@ type tiding struct {
 type kind uint8
 
 const (
-	reported kind = iota
-	known
-	forgotten
-	synced
+	ofReport kind = iota
+	ofKnown
+	ofForget
+	ofSynced
 )
 
-func newRecorder(protocol domain.Protocol, store ports.Store, clock ports.Clock, standing *standing, log *slog.Logger) *recorder {
-	return &recorder{
-		protocol:   protocol,
-		store:      store,
-		clock:      clock,
-		standing:   standing,
-		log:        log,
-		wake:       make(chan struct{}, 1),
-		attendance: newAttendance(),
-	}
+// newRecorder returns a recorder of a new Run.
+func newRecorder(session *session, core Core, clock ports.Clock, status *sourceStatus, log *slog.Logger) *recorder {
+	session.mu.Lock()
+	defer session.mu.Unlock()
+	session.restart()
+	r := &recorder{session: session, core: core, clock: clock, status: status, log: log, wake: make(chan struct{}, 1)}
+	r.look()
+	return r
 }
 
 // Connected implements ports.Observer.
@@ -81,31 +81,55 @@ func (r *recorder) Connected() {
 	defer r.mu.Unlock()
 	if r.connectedAt.IsZero() {
 		r.connectedAt = r.clock.Now()
-		r.standing.enter(domain.SourceConnected)
+		r.status.enter(domain.SourceConnected)
 		r.log.Info("source connected")
 	}
 }
 
 // Known implements ports.Observer.
 func (r *recorder) Known(user domain.UserID) {
-	r.put(tiding{kind: known, report: domain.Report{User: user}})
+	r.put(observation{kind: ofKnown, report: domain.Report{User: user}})
 }
 
 // Report implements ports.Observer.
-func (r *recorder) Report(report domain.Report) { r.put(tiding{kind: reported, report: report}) }
+func (r *recorder) Report(report domain.Report) { r.put(observation{kind: ofReport, report: report}) }
 
 // Forget implements ports.Observer.
 func (r *recorder) Forget(user domain.UserID) {
-	r.put(tiding{kind: forgotten, report: domain.Report{User: user}})
+	r.put(observation{kind: ofForget, report: domain.Report{User: user}})
 }
 
 // Synced implements ports.Observer.
-func (r *recorder) Synced() { r.put(tiding{kind: synced}) }
+func (r *recorder) Synced() { r.put(observation{kind: ofSynced}) }
 
-// put queues a tiding. If the recorder does not keep up, the caller does some of its work.
-func (r *recorder) put(t tiding) {
+// TakesUser implements ports.Observer. Its answer may be a queue of observations late.
+func (r *recorder) TakesUser() bool { return r.takes(r.noUsers.Load() || r.noDevices.Load()) }
+
+// TakesDevice implements ports.Observer. Its answer may be as late.
+func (r *recorder) TakesDevice(others int) bool {
+	return others < r.session.limits.Devices && r.takes(r.noDevices.Load())
+}
+
+// takes reports whether there is room, and says once if there is none.
+func (r *recorder) takes(none bool) bool {
+	if none {
+		r.warn()
+	}
+	return !none
+}
+
+// warn says once that not everything is kept.
+func (r *recorder) warn() {
+	if !r.warned.Swap(true) {
+		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",
+			"max_users", r.session.limits.Users, "max_source_bytes", r.session.limits.SourceBytes)
+	}
+}
+
+// put queues an observation. If the recorder does not keep up, the caller does some of its work.
+func (r *recorder) put(o observation) {
 	r.mu.Lock()
-	r.queue = append(r.queue, t)
+	r.queue = append(r.queue, o)
 	waiting := len(r.queue)
 	r.mu.Unlock()
 	switch {
@@ -123,35 +147,45 @@ func (r *recorder) signal() {
 	}
 }
 
-// fold makes all that was told a part of the attendance.
+// fold makes all that was observed a part of the session.
 func (r *recorder) fold() {
-	r.folding.Lock()
-	defer r.folding.Unlock()
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
 	r.mu.Lock()
-	told := r.queue
+	observed := r.queue
 	r.queue = r.spare[:0]
 	r.mu.Unlock()
-	for i := range told {
-		r.enter(&told[i])
+	for i := range observed {
+		r.enter(&observed[i])
 	}
-	r.standing.saw(len(r.attendance.devices))
-	clear(told)
-	r.spare = told
+	r.look()
+	clear(observed)
+	r.spare = observed
 }
 
-// enter makes one tiding a part of the attendance. The lock is held.
-func (r *recorder) enter(t *tiding) {
-	switch t.kind {
-	case reported:
-		r.attendance.report(&t.report)
-	case known:
-		r.attendance.known(t.report.User)
-	case forgotten:
-		r.attendance.forget(t.report.User)
-	case synced:
-		r.attendance.sync()
-		r.standing.enter(domain.SourceSynced)
-		r.log.Info("source in sync", "users", len(r.attendance.devices))
+// enter makes one observation a part of the session. The session's lock is held.
+func (r *recorder) enter(o *observation) {
+	switch o.kind {
+	case ofReport:
+		r.session.report(&o.report)
+	case ofKnown:
+		r.session.known(o.report.User)
+	case ofForget:
+		r.session.forget(o.report.User)
+	case ofSynced:
+		r.session.sync()
+		r.status.enter(domain.SourceSynced)
+		r.log.Info("source in sync", "users", r.session.reported)
+	}
+}
+
+// look notes how full the session is. Its lock is held.
+func (r *recorder) look() {
+	r.status.saw(r.session.reported)
+	r.noUsers.Store(r.session.crowded())
+	r.noDevices.Store(!r.session.room())
+	if r.session.takeExceeded() {
+		r.warn()
 	}
 }
 
@@ -163,9 +197,9 @@ func (r *recorder) record(ctx context.Context) {
 		select {
 		case <-r.wake:
 		case <-renewal.C:
-			r.folding.Lock()
-			r.attendance.markAll()
-			r.folding.Unlock()
+			r.session.mu.Lock()
+			r.session.markAll()
+			r.session.mu.Unlock()
 		case <-ctx.Done():
 			return
 		}
@@ -179,7 +213,8 @@ func (r *recorder) record(ctx context.Context) {
 	}
 }
 
-// flush writes everything told so far, and then sweeps if it is time to. What an error has kept from being written is noted again.
+// flush writes everything observed so far, and then compares the image if it is time to. What an error has kept from being written is
+// marked again.
 func (r *recorder) flush(ctx context.Context) error {
 	r.fold()
 	if err := r.writeDirty(ctx); err != nil {
@@ -193,41 +228,42 @@ func (r *recorder) flush(ctx context.Context) error {
 }
 
 func (r *recorder) writeDirty(ctx context.Context) error {
-	r.folding.Lock()
-	seen := r.attendance.takeDirty()
-	r.folding.Unlock()
-	if len(seen) == 0 {
+	r.session.mu.Lock()
+	pending := r.session.takeDirty()
+	r.session.mu.Unlock()
+	if len(pending) == 0 {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(s sighting) presenceKey { return presenceKey{s.user, r.protocol} }
-	err := rewrite(ctx, r.store, seen, name, func(s sighting, old domain.Presence) domain.Presence { return s.update(old, now) })
+	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
+	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
 	if err != nil {
-		r.folding.Lock()
-		r.attendance.noteAgain(seen)
-		r.folding.Unlock()
+		r.session.markAgain(pending)
+	} else {
+		r.session.written(pending)
 	}
 	return err
 }
 
 func (r *recorder) takeSweep() bool {
-	r.folding.Lock()
-	defer r.folding.Unlock()
-	return r.attendance.takeSweep()
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	return r.session.takeSweep()
 }
 
-// markAbsent notes everyone whom the store or the source knows and who has no device: they are unavailable.
+// markAbsent marks everyone whom the image or the source knows and who has no device.
 func (r *recorder) markAbsent() {
-	r.store.Each(func(user domain.UserID, presences domain.Presences) bool {
-		p, known := presences.On(r.protocol)
-		r.folding.Lock()
-		defer r.folding.Unlock()
-		r.attendance.compare(user, known && (p.Status != domain.Unavailable || p.Stale))
+	r.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		r.session.mu.Lock()
+		defer r.session.mu.Unlock()
+		r.session.compare(user, presences)
 		return true
 	})
-	r.folding.Lock()
-	defer r.folding.Unlock()
-	r.attendance.markAbsent()
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	r.session.markAbsent()
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -25,18 +26,18 @@ const (
 // lost, and runs them again, for ever. Of several daemons with one store, the one that holds a source's lease runs it.
 type Supervisor struct {
 	sources []ports.Source
-	store   ports.Store
+	core    Core
 	leases  ports.Leases
 	clock   ports.Clock
 	log     *slog.Logger
 
-	standings []*standing // one for each of the sources
+	statuses []*sourceStatus // one for each of the sources
 }
 
 var _ ports.Sources = (*Supervisor)(nil)
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
-func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
+func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
 	seen := make(map[domain.Protocol]bool)
 	for _, source := range sources {
 		if seen[source.Describe().Protocol] {
@@ -44,18 +45,18 @@ func NewSupervisor(sources []ports.Source, store ports.Store, leases ports.Lease
 		}
 		seen[source.Describe().Protocol] = true
 	}
-	s := &Supervisor{sources: sources, store: store, leases: leases, clock: clock, log: log}
+	s := &Supervisor{sources: sources, core: core, leases: leases, clock: clock, log: log}
 	for _, source := range sources {
-		s.standings = append(s.standings, newStanding(source.Describe().Protocol, clock))
+		s.statuses = append(s.statuses, newSourceStatus(source.Describe().Protocol, clock))
 	}
 	return s, nil
 }
 
 // Statuses implements ports.Sources.
 func (s *Supervisor) Statuses() []domain.SourceStatus {
-	statuses := make([]domain.SourceStatus, 0, len(s.standings))
-	for _, standing := range s.standings {
-		statuses = append(statuses, standing.get())
+	statuses := make([]domain.SourceStatus, 0, len(s.statuses))
+	for _, status := range s.statuses {
+		statuses = append(statuses, status.get())
 	}
 	slices.SortFunc(statuses, func(a, b domain.SourceStatus) int { return a.Protocol.Compare(b.Protocol) })
 	return statuses
@@ -65,21 +66,25 @@ func (s *Supervisor) Statuses() []domain.SourceStatus {
 func (s *Supervisor) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for i, source := range s.sources {
-		standing := s.standings[i]
+		status := s.statuses[i]
 		running.Go(func() {
-			s.leases.Hold(ctx, source.Describe().Protocol.String(), func(ctx context.Context) { s.supervise(ctx, source, standing) })
+			s.leases.Hold(ctx, source.Describe().Protocol.String(), func(ctx context.Context) { s.supervise(ctx, source, status) })
 		})
 	}
 	running.Wait()
 }
 
 // supervise runs one source again and again.
-func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standing *standing) {
-	defer standing.enter(domain.SourceStandby)
+func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status *sourceStatus) {
+	defer status.enter(domain.SourceStandby)
 	log := s.log.With("protocol", source.Describe().Protocol)
+	if !s.sync(ctx, log) {
+		return
+	}
 	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
+	session := newSession(source.Describe(), s.core.Image, s.core.Limits.orDefault())
 	for failures := 0; ; {
-		held, err := s.runOnce(ctx, source, standing, log)
+		held, err := s.runOnce(ctx, source, session, status, log)
 		if ctx.Err() != nil {
 			return
 		}
@@ -92,7 +97,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standin
 		if errors.Is(err, ports.ErrRejected) {
 			state = domain.SourceRejected
 		}
-		standing.wait(state, err, retryAt)
+		status.wait(state, err, retryAt)
 		switch {
 		case state == domain.SourceRejected:
 			log.Error("source rejected: check its configuration", "err", err, "retry_in", delay)
@@ -102,6 +107,21 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, standin
 			log.Warn("source cannot connect", "err", err, "retry_in", delay)
 		}
 		pause(ctx, delay)
+	}
+}
+
+// sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
+func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
+	for {
+		err := s.core.Writer.Sync(ctx)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		log.Warn("source waits until presences can be written", "err", err)
+		pause(ctx, retryAfter)
 	}
 }
 
@@ -115,9 +135,9 @@ func retryDelay(failures int, err error) time.Duration {
 }
 
 // runOnce is one Run of a source, and what has to follow it. It returns how long the connection held.
-func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing *standing, log *slog.Logger) (time.Duration, error) {
-	standing.enter(domain.SourceConnecting)
-	recorder := newRecorder(source.Describe().Protocol, s.store, s.clock, standing, log)
+func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *session, status *sourceStatus, log *slog.Logger) (time.Duration, error) {
+	status.enter(domain.SourceConnecting)
+	recorder := newRecorder(session, s.core, s.clock, status, log)
 	recording, stop := context.WithCancel(ctx)
 	var recorded sync.WaitGroup
 	recorded.Go(func() { recorder.record(recording) })
@@ -143,14 +163,14 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, standing 
 func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
 	now := s.clock.Now()
 	protocol := source.Describe().Protocol
-	var keys []presenceKey
-	s.store.Each(func(user domain.UserID, presences domain.Presences) bool {
+	var keys []image.Key
+	s.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		if p, known := presences.On(protocol); known && !p.Stale {
-			keys = append(keys, presenceKey{user, protocol})
+			keys = append(keys, image.Key{User: user, Protocol: protocol})
 		}
 		return true
 	})
-	err := rewrite(ctx, s.store, keys, itself, func(_ presenceKey, p domain.Presence) domain.Presence {
+	err := rewrite(ctx, s.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/mocks"
 )
@@ -27,7 +27,7 @@ const staleAfter = time.Minute
 // stage is a supervisor in fake time whose one source does what the test says: each Run hands its observer to the test, and
 // returns what the test sends.
 type stage struct {
-	store *failingStore
+	store *coretest.Core
 	runs  chan ports.Observer
 	lose  chan error
 	log   bytes.Buffer
@@ -36,23 +36,35 @@ type stage struct {
 }
 
 func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentUnavailable, test)
+}
+
+func supervisedWithin(t *testing.T, limits app.Limits, absent domain.Absence, test func(t *testing.T, s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{store: &failingStore{Store: memory.New()}, runs: make(chan ports.Observer), lose: make(chan error)}
-		source := mocks.NewMockSource(gomock.NewController(t))
-		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
-		source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, s.store, s.store, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.supervisor = supervisor
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { supervisor.Run(ctx) })
-		test(t, s)
-		cancel()
-		running.Wait()
+		store := coretest.Start(t)
+		store.Limits = limits
+		runSupervisor(t, store, absent, test)
 	})
+}
+
+// runSupervisor runs a supervisor for as long as the test.
+func runSupervisor(t *testing.T, store *coretest.Core, absent domain.Absence, test func(t *testing.T, s *stage)) {
+	t.Helper()
+	s := &stage{store: store, runs: make(chan ports.Observer), lose: make(chan error)}
+	source := mocks.NewMockSource(gomock.NewController(t))
+	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter, Absent: absent}).AnyTimes()
+	source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
+	supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.supervisor = supervisor
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { supervisor.Run(ctx) })
+	test(t, s)
+	cancel()
+	running.Wait()
 }
 
 func (s *stage) run(ctx context.Context, observer ports.Observer) error {
@@ -75,7 +87,7 @@ func (s *stage) shows(t *testing.T, want map[domain.UserID]string) {
 	time.Sleep(100 * time.Millisecond) // reports are gathered for a moment
 	synctest.Wait()
 	got := map[domain.UserID]string{}
-	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
+	s.store.Image.Each(func(user domain.UserID, ps domain.Presences) bool {
 		p, _ := ps.At(clock.New().Now()).On(chat)
 		got[user] = strings.TrimSpace(p.Status.String() + " " + p.Message)
 		if p.Stale {
@@ -215,6 +227,48 @@ func TestADeviceThatLeavesBeforeSyncedSaysNothingOfTheOthers(t *testing.T) {
 	})
 }
 
+func TestADeviceThatComesAndLeavesBeforeSyncedIsGone(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		s.shows(t, users{anna: "busy call"})
+		seen.Report(online(anna, "laptop", domain.Unavailable, ""))
+		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
+// TestAbsentCanMeanNothing: nothing is left of users whom such a source knows and who have no device, nor of those whom it does not report.
+func TestAbsentCanMeanNothing(t *testing.T) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Known(anna)
+		seen.Report(online(bea, "meeting", domain.Busy, "review"))
+		seen.Report(online(carl, "meeting", domain.Busy, "review"))
+		seen.Synced()
+		s.shows(t, users{bea: "busy review", carl: "busy review"})
+		seen.Report(online(carl, "meeting", domain.Unavailable, ""))
+		seen.Known(anna)
+		s.shows(t, users{bea: "busy review"})
+		seen.Report(online(carl, "", domain.Unavailable, ""))
+		seen.Report(online(anna, "meeting", domain.Away, ""))
+		s.shows(t, users{anna: "away", bea: "busy review"})
+
+		s.lose <- errors.New("connection reset")
+		s.shows(t, users{anna: "away (stale)", bea: "busy review (stale)"})
+		seen = <-s.runs
+		seen.Connected()
+		seen.Known(bea)
+		seen.Report(online(anna, "meeting", domain.Busy, ""))
+		s.shows(t, users{anna: "busy", bea: "busy review (stale)"})
+		seen.Synced()
+		s.shows(t, users{anna: "busy"})
+		seen.Forget(anna)
+		s.shows(t, users{})
+	})
+}
+
 func TestRetriesBackOff(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
 		<-s.runs
@@ -259,7 +313,7 @@ func TestSourceIsNotHeldUpByTheStore(t *testing.T) {
 		seen := <-s.runs
 		seen.Connected()
 		synctest.Wait()
-		s.store.failures = 3
+		s.store.Journal.Fail(3, ports.ErrUnavailable)
 		seen.Report(online(anna, "x", domain.Available, ""))
 		synctest.Wait()
 		seen.Report(online(anna, "x", domain.Busy, ""))
@@ -271,8 +325,8 @@ func TestSourceIsNotHeldUpByTheStore(t *testing.T) {
 }
 
 func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
-	store := memory.New()
 	synctest.Test(t, func(t *testing.T) {
+		store := coretest.Start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		source := mocks.NewMockSource(gomock.NewController(t))
 		source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
@@ -282,21 +336,21 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 			seen.Report(online(anna, "x", domain.Busy, ""))
 			return ctx.Err()
 		})
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, store, clock.New(), quiet)
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
 		supervisor.Run(ctx)
+		if p, _ := store.Presences(anna).On(chat); p.Status != domain.Busy || !p.Stale {
+			t.Errorf("after the end: %+v, want busy and stale", p)
+		}
 	})
-	if p, _ := store.Presences(anna).On(chat); p.Status != domain.Busy || !p.Stale {
-		t.Errorf("after the end: %+v, want busy and stale", p)
-	}
 }
 
 func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
 	source := mocks.NewMockSource(gomock.NewController(t))
 	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
-	if _, err := app.NewSupervisor([]ports.Source{source, source}, memory.New(), memory.New(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
+	if _, err := app.NewSupervisor([]ports.Source{source, source}, coretest.Start(t).Core, app.Alone{}, clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
 		t.Errorf("err = %v, want one that names xmpp", err)
 	}
 }
@@ -331,7 +385,7 @@ func TestWhatDoesNotChangeIsRenewed(t *testing.T) {
 func TestOnlyTheHolderOfTheLeaseCollects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		control := gomock.NewController(t)
-		store, leases, source := memory.New(), mocks.NewMockLeases(control), mocks.NewMockSource(control)
+		store, leases, source := coretest.Start(t), mocks.NewMockLeases(control), mocks.NewMockSource(control)
 		give, runs := make(chan struct{}), make(chan ports.Observer)
 		ctx, cancel := context.WithCancel(t.Context())
 		lease, lose := context.WithCancelCause(ctx)
@@ -347,7 +401,7 @@ func TestOnlyTheHolderOfTheLeaseCollects(t *testing.T) {
 			seen.Report(online(anna, "phone", domain.Away, "too late"))
 			return ctx.Err()
 		})
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, leases, clock.New(), quiet)
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, leases, clock.New(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
 var _ ports.View = (*view)(nil)
 
-// view implements ports.View. It remembers in which slot of the store each user is, and what was there: as long as the slot
-// holds that, nothing of it need be read.
+// view implements ports.View. It remembers where each user is kept, and what was there: as long as that is there, nothing of it need be read.
 type view struct {
 	presence *Presence
 	list     *list
@@ -29,9 +29,9 @@ type list struct {
 	users []domain.UserID
 }
 
-// seen is what a user's slot showed. The slot is nil if nothing was stored of the user.
+// seen is what was kept of a user. The user is nil if that was nothing.
 type seen struct {
-	slot      ports.Slot
+	user      *image.User
 	presences domain.Presences
 }
 
@@ -86,21 +86,27 @@ func (v *view) Refresh() (now ports.View, changed bool) {
 	return v.renew(at)
 }
 
-// unwritten reports whether all slots show what they showed.
+// unwritten reports whether nothing was written of any of the users.
 func (v *view) unwritten() bool {
 	for i := range v.seen {
 		s := &v.seen[i]
-		if s.slot == nil {
-			if v.presence.store.Slot(v.list.users[i]) != nil {
+		if s.user == nil {
+			if v.presence.core.Image.User(v.list.users[i]) != nil {
 				return false
 			}
 			continue
 		}
-		if !s.slot.Holds(s.presences) {
+		if !s.holds() {
 			return false
 		}
 	}
 	return true
+}
+
+// holds reports whether nothing was written since the presences were read.
+func (s *seen) holds() bool {
+	now := s.user.Presences()
+	return len(now) > 0 && &now[0] == &s.presences[0]
 }
 
 // renew makes the view that follows v. Of a user of whom nothing was written, and nothing has expired, it keeps what v has.
@@ -116,7 +122,7 @@ func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 	}
 	for i := range next.seen {
 		s := &next.seen[i]
-		holds := s.look(v.presence.store, v.list.users[i])
+		holds := s.look(v.presence.core.Image, v.list.users[i])
 		next.narrow(s.presences)
 		if holds && s.presences.HoldAt(at) && s.presences.HoldAt(v.at) {
 			continue
@@ -144,23 +150,23 @@ func (v *view) narrow(presences domain.Presences) {
 	}
 }
 
-// look reads the user's slot, and looks for another one if that shows nothing any more. It reports whether what was seen holds.
-func (s *seen) look(store ports.Store, user domain.UserID) (holds bool) {
-	if s.slot != nil {
-		if s.slot.Holds(s.presences) {
+// look reads what is kept of the user. It reports whether what was seen holds.
+func (s *seen) look(img *image.Image, id domain.UserID) (holds bool) {
+	if s.user != nil {
+		if s.holds() {
 			return true
 		}
-		if s.presences = s.slot.Presences(); s.presences != nil {
+		if s.presences = s.user.Presences(); s.presences != nil {
 			return false
 		}
 	}
-	none := s.slot == nil
+	none := s.user == nil
 	s.presences = nil
-	if s.slot = store.Slot(user); s.slot != nil {
-		s.presences = s.slot.Presences()
+	if s.user = img.User(id); s.user != nil {
+		s.presences = s.user.Presences()
 	}
 	if s.presences == nil { // or it was removed between the two
-		s.slot = nil
+		s.user = nil
 	}
 	return none && s.presences == nil
 }

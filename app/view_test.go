@@ -11,9 +11,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -91,7 +92,7 @@ func TestViewFollowsWhatHappens(t *testing.T) {
 func (f *fixture) remove(t *testing.T, user domain.UserID) {
 	t.Helper()
 	old, _ := f.store.Presences(user).On(chat)
-	if err := f.store.Apply(t.Context(), []ports.Write{{User: user, Old: old, New: old.Remove(f.clock.now)}}); err != nil {
+	if err := f.store.Apply(t.Context(), image.Write{User: user, Old: old, New: old.Remove(f.clock.now)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -159,11 +160,11 @@ func TestRefreshAllocatesNothing(t *testing.T) {
 
 // TestViewProperties: whatever happens, a refreshed view shows what Query answers, and changed is false only if what it shows
 // reads as before.
-func TestViewProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		f := &fixture{store: memory.New(), clock: &fixedClock{start}}
+func TestViewProperties(outer *testing.T) {
+	rapid.Check(outer, func(t *rapid.T) {
+		f := &fixture{store: coretest.Start(outer), clock: &fixedClock{start}}
 		var err error
-		if f.Presence, err = app.NewPresence(f.store, f.clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat}); err != nil {
+		if f.Presence, err = app.NewPresence(f.store.Core, f.clock, []domain.ClientProtocol{spreed}, []domain.Protocol{chat}); err != nil {
 			t.Fatal(err)
 		}
 		user := rapid.Custom(func(t *rapid.T) domain.UserID {
@@ -182,7 +183,7 @@ func TestViewProperties(t *testing.T) {
 				if known && rapid.Bool().Draw(t, "remove") {
 					next = old.Remove(f.clock.now)
 				}
-				if err := f.store.Apply(context.Background(), []ports.Write{{User: id, Old: old, New: next}}); err != nil {
+				if err := f.store.Apply(context.Background(), image.Write{User: id, Old: old, New: next}); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -215,7 +216,7 @@ func rendered(v ports.View) (text string) {
 
 // TestConcurrentRefreshes: what was written before a refresh is in it, whoever else refreshes and writes.
 func TestConcurrentRefreshes(t *testing.T) {
-	store := memory.New()
+	store := coretest.Start(t)
 	presence := newPresence(t, store, &fixedClock{start})
 	const users, rounds = 8, 300
 	ids := make([]string, users)
@@ -237,7 +238,7 @@ func TestConcurrentRefreshes(t *testing.T) {
 				if known && round%5 == 0 {
 					next = old.Remove(start)
 				}
-				if err := store.Apply(t.Context(), []ports.Write{{User: user, Old: old, New: next}}); err != nil {
+				if err := store.Apply(t.Context(), image.Write{User: user, Old: old, New: next}); err != nil {
 					t.Error(err)
 					return
 				}

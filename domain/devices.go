@@ -1,9 +1,5 @@
 package domain
 
-// MaxDevices is how many devices of one user count on one protocol. A further one takes the place of the one that has been
-// quiet for longest, so that no server can make a user grow without bound.
-const MaxDevices = 32
-
 // Device is what one of a user's devices says: an XMPP resource, an IRC session, a telephone.
 type Device struct {
 	Name    string // unique among the user's devices; opaque
@@ -29,8 +25,8 @@ func (d *Devices) None() bool { return d.newest == nil }
 func (d *Devices) Clear() { d.newest = nil }
 
 // Set records what a device says, and makes it the newest. A repetition changes nothing, not even the order; Unavailable removes
-// the device.
-func (d *Devices) Set(device Device) {
+// the device. Of more devices than most, the one that has been quiet for longest is removed.
+func (d *Devices) Set(device Device, most int) {
 	gone := device.Status == Unavailable
 	var free *listedDevice
 	count := 0
@@ -39,14 +35,14 @@ func (d *Devices) Set(device Device) {
 		switch {
 		case known.Device == device:
 			return
-		case known.Name == device.Name, count == MaxDevices-1 && !gone:
+		case known.Name == device.Name, count >= most-1 && !gone:
 			*link, free = known.older, known
 		default:
 			count++
 			link = &known.older
 		}
 	}
-	if gone {
+	if gone || most <= 0 {
 		return
 	}
 	if free == nil {
@@ -54,6 +50,25 @@ func (d *Devices) Set(device Device) {
 	}
 	*free = listedDevice{Device: device, older: d.newest}
 	d.newest = free
+}
+
+// Get returns what the device of a name says, if it is there.
+func (d *Devices) Get(name string) (device Device, there bool) {
+	for known := d.newest; known != nil; known = known.older {
+		if known.Name == name {
+			return known.Device, true
+		}
+	}
+	return Device{}, false
+}
+
+// Size returns how many devices there are, and how many bytes their names and messages have.
+func (d *Devices) Size() (devices, bytes int) {
+	for known := d.newest; known != nil; known = known.older {
+		devices++
+		bytes += len(known.Name) + len(known.Message)
+	}
+	return devices, bytes
 }
 
 // Merge returns the one status of all devices, and the message of the newest device that has it: busy if any is busy, else

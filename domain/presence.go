@@ -141,7 +141,7 @@ func (p Presence) Remove(now Timestamp) Presence {
 // expiry is none; that there is one now, or none any more, is, and so is another end that was asked for.
 func (p Presence) Differs(q Presence) bool {
 	return p.DiffersInStatus(q) || p.Message != q.Message || p.Since != q.Since ||
-		p.Expires.IsZero() != q.Expires.IsZero() || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
+		p.Expires.IsZero() != q.Expires.IsZero() || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
 }
 
 // DiffersInStatus reports whether q is a change from p for somebody who may see the status and nothing else.

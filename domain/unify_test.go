@@ -109,8 +109,20 @@ func TestDevicesProperties(t *testing.T) {
 				Status:  anyStatus.Draw(t, "status"),
 				Message: anyMessage.Draw(t, "message"),
 			}
-			devices.Set(device)
+			devices.Set(device, 32)
 			history = said(history, device)
+			if got, there := devices.Get(device.Name); there != (device.Status != domain.Unavailable) || there && got != device {
+				t.Fatalf("after %v: %v, %v", device, got, there)
+			}
+			count, bytes := devices.Size()
+			for _, other := range history {
+				if other.Status != domain.Unavailable {
+					count, bytes = count-1, bytes-len(other.Name)-len(other.Message)
+				}
+			}
+			if count != 0 || bytes != 0 {
+				t.Fatalf("after %v: the size is wrong by %d devices, %d bytes", history, count, bytes)
+			}
 			wantStatus, wantMessage := strongest(history)
 			if status, message := devices.Merge(); status != wantStatus || message != wantMessage {
 				t.Fatalf("after %v: %v %q, want %v %q", history, status, message, wantStatus, wantMessage)
@@ -144,23 +156,27 @@ func strongest(history []domain.Device) (domain.Status, string) {
 }
 
 func TestDevicesAreBounded(t *testing.T) {
+	const most = 32
 	var devices domain.Devices
-	for i := range 10 * domain.MaxDevices {
-		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)})
+	for i := range 10 * most {
+		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Away, Message: fmt.Sprint(i)}, most)
 	}
-	devices.Set(domain.Device{Name: "unheard of", Status: domain.Unavailable}) // makes no room
+	devices.Set(domain.Device{Name: "unheard of", Status: domain.Unavailable}, most) // makes no room
 	kept := 0
-	for i := 10*domain.MaxDevices - 1; !devices.None(); i-- {
+	for i := 10*most - 1; !devices.None(); i-- {
 		if _, message := devices.Merge(); message != fmt.Sprint(i) {
 			t.Fatalf("the newest device's message is %q, want that of device %d", message, i)
 		}
-		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Unavailable})
+		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Unavailable}, most)
 		kept++
 	}
-	if kept != domain.MaxDevices {
-		t.Errorf("%d devices are kept, want the newest %d", kept, domain.MaxDevices)
+	if devices, bytes := devices.Size(); devices != 0 || bytes != 0 {
+		t.Errorf("no device is left, but the size is %d, %d", devices, bytes)
 	}
-	devices.Set(domain.Device{Name: "x", Status: domain.Busy})
+	if kept != most {
+		t.Errorf("%d devices are kept, want the newest %d", kept, most)
+	}
+	devices.Set(domain.Device{Name: "x", Status: domain.Busy}, most)
 	devices.Clear()
 	if status, message := devices.Merge(); status != domain.Unavailable || message != "" || !devices.None() {
 		t.Errorf("cleared devices are %v %q", status, message)

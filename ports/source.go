@@ -7,8 +7,9 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// ErrRejected is wrapped by the error of a Source whose server answered and refused it: a wrong password, a banned address. To
-// try again at once is of no use.
+// ErrRejected is wrapped by the error of a Source that only a person can help: the server answered and refused the account, by a
+// wrong password or a ban. It is retried after minutes, so as not to get the account locked. Nothing else is a rejection: neither a
+// certificate that is not accepted, as it may be renewed at any moment, nor a user who refuses to be seen.
 var ErrRejected = errors.New("rejected by the server")
 
 // Source collects the presences of one protocol in the background.
@@ -16,33 +17,43 @@ type Source interface {
 	// Describe returns the protocol, and what becomes of its presences when the source does not report them. It always returns the same.
 	Describe() domain.Source
 
-	// Run connects once, tells observer what it sees, and returns when the link is lost, with the reason: never nil, and
-	// wrapping ErrRejected if the server refused it. When ctx ends, Run returns ctx's error within a second, whatever the
-	// server does, and after it returns nothing of it is left running and observer is not called any more. The caller decides
-	// whether and when to call it again. It is not called concurrently with itself.
+	// Run connects once, tells observer what it sees, and returns when the link is lost, with the reason: never nil, without any
+	// secret, and wrapping ErrRejected if the server refused the account. A connection that the server has closed is lost within
+	// 2 seconds, and one on which nothing comes any more within 30 seconds.
+	//
+	// When ctx ends, Run returns ctx's error within a second, whatever the server does; that goes for a DNS query, too. When Run
+	// has returned, no goroutine of it is left, and observer is not called any more. Run is not called concurrently with itself.
+	// The caller decides whether and when to call it again.
 	Run(ctx context.Context, observer Observer) error
 }
 
 // Observer takes what a source sees during one Run. Its methods do not block, never fail, and may be called concurrently.
 //
-// A new Run starts with no devices: what an earlier one left is kept, as stale, until it is reported again, Synced is called, or
-// the source's domain.Source.StaleAfter has passed.
+// A new Run starts with no devices. What an earlier Run left is kept, as stale, until the user is reported again, Synced is
+// called, or the source's domain.Source.StaleAfter has passed.
 type Observer interface {
-	// Connected says that the server has accepted the connection. To be called once.
+	// Connected says that the server has accepted the connection. It is called once, before everything else.
 	Connected()
 
 	// Known says that the protocol knows the user, without saying whether it is online: a roster entry. Unless a report
 	// follows, the user is absent from Synced on.
 	Known(user domain.UserID)
 
-	// Report says what one device of a user shows. Unavailable takes the device away, and with an empty Device all
-	// devices of the user.
+	// Report says what one device of a user shows. Its name stays the same for as long as the device is there. Unavailable takes
+	// the device away, and with an empty Device all devices of the user.
 	Report(report domain.Report)
 
 	// Forget says that the protocol does not know the user any more.
 	Forget(user domain.UserID)
 
 	// Synced says that everyone who is online has been reported since Connected: whoever was not is absent, which means what
-	// domain.Source.Absent says.
+	// domain.Source.Absent says. It is called once. A device that was reported in this Run and leaves before Synced is gone at
+	// once; what an earlier Run left waits for Synced.
 	Synced()
+
+	// TakesUser reports whether one more user would be kept, and TakesDevice whether one more device would be of a user who has so
+	// many. The daemon ignores what is beyond its limits: store.max_users, store.max_devices, store.max_source_bytes. A source that
+	// keeps lists of its own adds nothing to them that is not taken, so that they are bounded, too.
+	TakesUser() bool
+	TakesDevice(others int) bool
 }

@@ -8,12 +8,13 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // TestVerifyDoesNotAllocate is not for the race detector, under which a sync.Pool forgets at random. The tokens are more than are
 // remembered, so that most are verified anew.
 func TestVerifyDoesNotAllocate(t *testing.T) {
-	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{"the secret before this one"} }), at(exampleTime))
+	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []setting.Secret{setting.NewSecret("the secret before this one")} }), at(exampleTime))
 	many := make([]string, 4096)
 	for i := range many {
 		many[i] = tokens.Issue(domain.UserID(fmt.Sprintf("user%d@zarafa.com", i)))

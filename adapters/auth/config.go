@@ -1,24 +1,19 @@
 package auth
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // MinSecret is the shortest secret that is accepted, in characters, unless Config.AllowWeakSecret is set.
 const MinSecret = 16
-
-// MaxSecretFile is the largest secret file that is read, in bytes.
-const MaxSecretFile = 4096
 
 // The values of Config.Update.
 const (
@@ -31,14 +26,13 @@ const howTo = "make one with: openssl rand -base64 32"
 
 // Config is the section auth of the configuration.
 type Config struct {
-	Secret          string        `koanf:"secret" secret:"true" help:"shared secret that signs tokens, at least 16 characters (openssl rand -base64 32)"`
-	SecretFile      string        `koanf:"secret_file" help:"file that holds the secret, instead of auth.secret"`
-	OldSecrets      []string      `koanf:"old_secrets" secret:"true" help:"former secrets whose tokens are still accepted, while a new one is rolled out"`
-	AllowWeakSecret bool          `koanf:"allow_weak_secret" help:"accept a short or well-known secret"`
-	TokenExpire     time.Duration `koanf:"token_expire" help:"how long a token is valid"`
-	ClockSkew       time.Duration `koanf:"clock_skew" help:"how far in the future a token may be dated"`
-	Update          string        `koanf:"update" help:"whom a token's user may update: self, or any (everybody)"`
-	Services        []string      `koanf:"services" help:"users that may update everybody although auth.update is self"`
+	Secret          setting.Secret   `koanf:"secret" help:"shared secret that signs tokens, at least 16 characters (openssl rand -base64 32)"`
+	OldSecrets      []setting.Secret `koanf:"old_secrets" help:"former secrets whose tokens are still accepted, while a new one is rolled out"`
+	AllowWeakSecret bool             `koanf:"allow_weak_secret" help:"accept a short or well-known secret"`
+	TokenExpire     time.Duration    `koanf:"token_expire" help:"how long a token is valid"`
+	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated"`
+	Update          string           `koanf:"update" help:"whom a token's user may update: self, or any (everybody)"`
+	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self"`
 }
 
 // DefaultConfig returns the defaults. A secret has none: it must be set.
@@ -46,8 +40,7 @@ func DefaultConfig() Config {
 	return Config{TokenExpire: 5 * time.Minute, ClockSkew: 30 * time.Second, Update: UpdateSelf}
 }
 
-// Validate returns every fault that would keep New from succeeding, each naming its key and none containing a secret. It reads the
-// secret file.
+// Validate returns every fault that would keep New from succeeding, each naming its key and none containing a secret.
 func (c Config) Validate() error {
 	_, secrets := c.secrets()
 	_, services := c.services()
@@ -73,7 +66,7 @@ func (c Config) validateUpdate() error {
 }
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a
-// secret. It reads the secret file.
+// secret.
 func (c Config) Warnings() []string {
 	var warnings []string
 	if c.weak() {
@@ -111,50 +104,21 @@ func (c Config) services() (map[domain.UserID]bool, error) {
 
 // secrets returns all secrets, the current one first.
 func (c Config) secrets() ([]string, error) {
-	current, key, err := c.current()
-	if err != nil {
-		return nil, err
+	if c.Secret.IsZero() {
+		return nil, errors.New("auth.secret: a secret is needed, here or in the file that auth.secret_file names; " + howTo)
 	}
+	secrets := []string{c.Secret.Reveal()}
 	var faults []error
-	if err := c.check(current); err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", key, err))
+	if err := c.check(secrets[0]); err != nil {
+		faults = append(faults, fmt.Errorf("auth.secret: %w", err))
 	}
 	for i, old := range c.OldSecrets {
-		if err := c.check(old); err != nil {
+		secrets = append(secrets, old.Reveal())
+		if err := c.check(old.Reveal()); err != nil {
 			faults = append(faults, fmt.Errorf("auth.old_secrets: entry %d: %w", i+1, err))
 		}
 	}
-	return append([]string{current}, c.OldSecrets...), errors.Join(faults...)
-}
-
-// current returns the current secret and what to call the place where it was found.
-func (c Config) current() (secret, key string, err error) {
-	switch {
-	case c.Secret != "" && c.SecretFile != "":
-		return "", "", errors.New("auth.secret_file: auth.secret is set too; remove one of them")
-	case c.SecretFile != "":
-		secret, err := readSecret(c.SecretFile)
-		return secret, "auth.secret_file: " + c.SecretFile, err
-	case c.Secret != "":
-		return c.Secret, "auth.secret", nil
-	}
-	return "", "", errors.New("auth.secret: a secret is needed, here or in the file that auth.secret_file names; " + howTo)
-}
-
-func readSecret(name string) (string, error) {
-	file, err := os.Open(name) //nolint:gosec // the administrator says which
-	if err != nil {
-		return "", fmt.Errorf("auth.secret_file: %w", err)
-	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, MaxSecretFile+1))
-	if err != nil {
-		return "", fmt.Errorf("auth.secret_file: %w", err)
-	}
-	if len(content) > MaxSecretFile {
-		return "", fmt.Errorf("auth.secret_file: %s is larger than %d bytes, so it is not a secret", name, MaxSecretFile)
-	}
-	return string(bytes.TrimRight(content, "\r\n")), nil
+	return secrets, errors.Join(faults...)
 }
 
 // published are secrets that stand in examples, of this daemon or others, or are the first that anybody would try. They are compared

@@ -44,8 +44,7 @@ type Tokens struct {
 	verified *verified
 }
 
-// New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak. It reads the secret
-// file once.
+// New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak.
 func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // The example that clients of the original daemon were written after.
@@ -36,7 +37,7 @@ func at(seconds int64) fixed { return fixed(seconds * int64(time.Second)) }
 
 func config(change ...func(*auth.Config)) auth.Config {
 	cfg := auth.DefaultConfig()
-	cfg.Secret = secret
+	cfg.Secret = setting.NewSecret(secret)
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -63,7 +64,7 @@ func sign(secret string, seconds int64, user string) string {
 	return signed + ":" + strings.ToUpper(base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-func weak(cfg *auth.Config) { cfg.Secret, cfg.AllowWeakSecret = exampleSecret, true }
+func weak(cfg *auth.Config) { cfg.Secret, cfg.AllowWeakSecret = setting.NewSecret(exampleSecret), true }
 
 func TestPublishedExample(t *testing.T) {
 	tokens := newTokens(t, config(weak), at(exampleTime))
@@ -147,7 +148,9 @@ func TestRefusedTokens(t *testing.T) {
 
 func TestOldSecretsVerifyAndTheCurrentOneSigns(t *testing.T) {
 	const old, older = "the secret before this one", "the secret before that one"
-	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{old, older} }), at(exampleTime))
+	tokens := newTokens(t, config(func(c *auth.Config) {
+		c.OldSecrets = []setting.Secret{setting.NewSecret(old), setting.NewSecret(older)}
+	}), at(exampleTime))
 	for _, s := range []string{secret, old, older} {
 		if _, err := tokens.Verify(sign(s, exampleTime, "markd@zarafa.com")); err != nil {
 			t.Errorf("a token made with %q: %v", s, err)
@@ -188,7 +191,7 @@ func TestWhoMayUpdateWhom(t *testing.T) {
 }
 
 func TestVerifyAndIssueConcurrently(t *testing.T) {
-	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []string{"the secret before this one"} }), at(exampleTime))
+	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []setting.Secret{setting.NewSecret("the secret before this one")} }), at(exampleTime))
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -214,7 +217,7 @@ func TestWhatIsRememberedChangesNothing(t *testing.T) {
 	const old = "the secret before this one"
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := config(func(c *auth.Config) {
-			c.OldSecrets, c.Services, c.TokenExpire, c.ClockSkew = []string{old}, []string{"b@zarafa.com"}, 20*time.Second, 5*time.Second
+			c.OldSecrets, c.Services, c.TokenExpire, c.ClockSkew = []setting.Secret{setting.NewSecret(old)}, []string{"b@zarafa.com"}, 20*time.Second, 5*time.Second
 		})
 		clock := &ticking{now: domain.Timestamp(at(exampleTime))}
 		tokens, err := auth.New(cfg, clock)
@@ -366,7 +369,7 @@ func BenchmarkVerify(b *testing.B) {
 			b.Run(fmt.Sprintf("old_secrets=%d/tokens=%d", olds, users), func(b *testing.B) {
 				cfg := config()
 				for i := range olds {
-					cfg.OldSecrets = append(cfg.OldSecrets, fmt.Sprintf("the secret before this one, %d", i))
+					cfg.OldSecrets = append(cfg.OldSecrets, setting.NewSecret(fmt.Sprintf("the secret before this one, %d", i)))
 				}
 				tokens := newTokens(b, cfg, at(exampleTime))
 				shown := make([]string, users)

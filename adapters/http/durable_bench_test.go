@@ -1,13 +1,13 @@
 package http_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
+	"github.com/zarafa/presence/adapters/bolt"
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/nats"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
 	"github.com/zarafa/presence/internal/coretest"
@@ -21,7 +21,7 @@ const durableClients = 64
 // record with a Redis that writes to the disk. Redis does less: it keeps a record unread under a name, for anyone who asks. And it is a process of
 // its own, while the daemon shares one with the clients. The clients are the same for all, and in this process.
 func BenchmarkDurable(b *testing.B) {
-	durable := startWith(b, localConfig(), coretest.NewOn(b, durableStore(b), clock.New()))
+	durable := startWith(b, localConfig(), coretest.NewOver(b, durableJournal(b), clock.New()))
 	volatile := start(b)
 	redis := startRedis(b)
 	b.Run("get", func(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkDurable(b *testing.B) {
 				func(request []byte) { nextUser(request, turns) })
 		}
 		set := redis.set(b, func(client int) string { return recordOf(durable, client) }, func(request []byte) []byte { return nextUser(request, turns) })
-		bench.Compare(b, 0.5, put(volatile), put(durable), bench.Beside{Name: "redis", Load: set})
+		bench.Compare(b, 0.45, put(volatile), put(durable), bench.Beside{Name: "redis", Load: set})
 	})
 }
 
@@ -75,15 +75,12 @@ func putNumber(digits []byte, n int) {
 	}
 }
 
-// durableStore starts a store on the disk.
-func durableStore(b *testing.B) ports.Store {
+// durableJournal returns a journal on the disk.
+func durableJournal(b *testing.B) ports.Journal {
 	b.Helper()
-	cfg := nats.DefaultConfig()
-	cfg.Dir = b.TempDir()
-	store := nats.New(cfg, slog.New(slog.DiscardHandler))
-	if err := store.Start(context.Background()); err != nil {
+	journal, err := bolt.New(bolt.Config{Dir: filepath.Join(b.TempDir(), "store")}, slog.New(slog.DiscardHandler))
+	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = store.Stop(context.Background()) })
-	return store
+	return journal
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // stream is a client's side of an event stream.
@@ -216,7 +217,7 @@ func (r *running) get(t tester) int {
 func TestEventsEndWithTheToken(t *testing.T) {
 	r := start(t)
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.TokenExpire = secret, 1500*time.Millisecond
+	cfg.Secret, cfg.TokenExpire = setting.NewSecret(secret), 1500*time.Millisecond
 	tokens, err := auth.New(cfg, clock.New())
 	if err != nil {
 		t.Fatal(err)

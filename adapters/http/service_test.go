@@ -24,6 +24,7 @@ import (
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
 )
 
 func TestMain(m *testing.M) {
@@ -113,7 +114,7 @@ var (
 func newTokens(t tester) *auth.Tokens {
 	t.Helper()
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.Services = secret, []string{service}
+	cfg.Secret, cfg.Services = setting.NewSecret(secret), []string{service}
 	tokens, err := auth.New(cfg, clock.New())
 	if err != nil {
 		t.Fatal(err)

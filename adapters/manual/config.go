@@ -1,10 +1,12 @@
 package manual
 
-// Config is the section manual of the configuration. There is nothing to configure.
-type Config struct{}
+// Config is the section manual of the configuration.
+type Config struct {
+	Enabled bool `koanf:"enabled" help:"let people set their status themselves, until a time or until they take it away"`
+}
 
 // DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{} }
+func DefaultConfig() Config { return Config{Enabled: true} }
 
-// Validate accepts what there is.
-func (Config) Validate() error { return nil }
+// On says whether the protocol is on.
+func (c Config) On() bool { return c.Enabled }

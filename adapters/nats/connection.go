@@ -13,70 +13,101 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// How large a message the servers must take at least, for a chunk of a snapshot, and should take, for a request of 10,000 users that have
-// something to say.
+// How large a message the servers must take at least, for a piece of a snapshot, and should take, for a request of 10,000 users that have
+// something to say; and how large one is at most, also if they take more.
 const (
 	minPayload  = 512 << 10
 	goodPayload = 4 << 20
+	maxPayload  = 8 << 20
 )
 
-// connect connects to the engine in this process, or to the cluster.
-func (s *Store) connect() error {
-	address, options := s.config.URL, s.options()
-	if s.engine != nil {
-		options = append(options, s.engine.connect())
-	}
-	if s.config.Credentials != "" {
-		options = append(options, natsgo.UserCredentials(s.config.Credentials))
-	}
-	if s.config.CAFile != "" {
-		options = append(options, natsgo.RootCAs(s.config.CAFile))
-	}
-	conn, err := natsgo.Connect(address, options...)
+// connectWithin is how long a server may take to answer.
+const connectWithin = 2 * time.Second
+
+// connect makes one attempt. When ctx ends the connection breaks.
+func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
+	conn, err := natsgo.Connect(j.config.URL, j.options(ctx)...)
 	if err != nil {
 		err = fmt.Errorf("store: cannot connect to NATS: %w", err)
 		if !mayPass(err) {
-			return refusal{err}
+			return nil, refusal{err}
 		}
-		return err
+		return nil, err
 	}
-	s.conn = conn
-	s.payload.Store(conn.MaxPayload())
-	switch size := conn.MaxPayload(); {
-	case size < minPayload:
-		return refusal{fmt.Errorf("store: the NATS servers take messages of %d bytes at most; set max_payload to 8MB in their configuration", size)}
-	case size < goodPayload:
-		s.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; set max_payload to 8MB in their configuration",
-			"bytes", size)
+	size := conn.MaxPayload()
+	j.limit.Store(min(size, maxPayload)) // entries and pieces have no headers
+	if size < minPayload {
+		conn.Close()
+		return nil, refusal{fmt.Errorf("store: the NATS servers take messages of %d bytes at most; set max_payload to 8MB in their configuration", size)}
 	}
-	return nil
+	if size < goodPayload {
+		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; "+
+			"set max_payload to 8MB in their configuration", "bytes", size)
+	}
+	return conn, nil
 }
 
-func (s *Store) options() []natsgo.Option {
-	return []natsgo.Option{
+func (j *Journal) options(ctx context.Context) []natsgo.Option {
+	options := []natsgo.Option{
 		natsgo.Name("zarafa-presence"),
+		natsgo.SetCustomDialer(dialer(func(network, address string) (net.Conn, error) { return dial(ctx, network, address) })),
+		natsgo.SkipHostLookup(), // the dialer does that
 		natsgo.MaxReconnects(-1),
 		natsgo.IgnoreAuthErrorAbort(), // somebody may be replacing the credentials
 		natsgo.ReconnectWait(200 * time.Millisecond),
 		natsgo.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		natsgo.ReconnectBufSize(-1), // what cannot be sent now is refused now
-		natsgo.Timeout(2 * time.Second),
-		natsgo.FlusherTimeout(applyWithin),   // a frozen server takes nothing any more
+		natsgo.Timeout(connectWithin),
+		natsgo.FlusherTimeout(appendWithin),  // a frozen server accepts no bytes
 		natsgo.PingInterval(2 * time.Second), // so that a frozen server is noticed
 		natsgo.MaxPingsOutstanding(1),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) {
-			if err != nil {
-				s.log.Warn("store degraded: the connection to NATS is lost; reads go on from memory, writes are refused", "err", err)
+			if err != nil && ctx.Err() == nil {
+				j.log.Warn("store degraded: the connection to NATS is lost; reads go on from memory, writes are refused", "err", err)
 			}
 		}),
-		natsgo.ReconnectHandler(s.reconnected),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { s.log.Warn("store: NATS", "err", err) }),
+		natsgo.ReconnectHandler(func(conn *natsgo.Conn) {
+			j.limit.Store(min(conn.MaxPayload(), maxPayload))
+			j.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
+		}),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
+			if ctx.Err() == nil {
+				j.log.Warn("store: NATS reports an error", "err", err)
+			}
+		}),
 	}
+	if j.config.Credentials != "" {
+		options = append(options, natsgo.UserCredentials(j.config.Credentials))
+	}
+	if j.config.CAFile != "" {
+		options = append(options, natsgo.RootCAs(j.config.CAFile))
+	}
+	return options
 }
 
-func (s *Store) reconnected(conn *natsgo.Conn) {
-	s.payload.Store(conn.MaxPayload())
-	s.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
+type dialer func(network, address string) (net.Conn, error)
+
+// Dial implements natsgo.CustomDialer.
+func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
+
+// boundConn is a connection that is closed when a context ends, so that whoever waits for a frozen server does not wait any longer.
+type boundConn struct {
+	net.Conn
+	unbind func() bool
+}
+
+// Close implements net.Conn.
+func (c *boundConn) Close() error {
+	c.unbind()
+	return c.Conn.Close()
+}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
 }
 
 // refusal is an error that will not go away by itself.
@@ -84,6 +115,9 @@ type refusal struct{ error }
 
 // Unwrap returns the error as it is.
 func (r refusal) Unwrap() error { return r.error }
+
+// final tells whether an error contains a refusal.
+func final(err error) bool { return errors.As(err, new(refusal)) }
 
 // mayPass tells whether a connection that has failed may succeed later. A wrong password or certificate does not become right.
 func mayPass(err error) bool {
@@ -105,13 +139,19 @@ const (
 	codeReplicasNoCluster jetstream.ErrorCode = 10074 // replicas, and no cluster
 )
 
-// judge tells refusals from what may pass among the answers of JetStream.
-func judge(err error) error {
+// classify makes a refusal of an answer of JetStream that will not change by itself.
+func classify(err error) error {
 	var answer *jetstream.APIError
-	if !errors.As(err, &answer) || answer.ErrorCode == codeNoPlacement {
+	if !errors.As(err, &answer) {
 		return err
 	}
-	if answer.Code == 400 || answer.ErrorCode == codeReplicasNoCluster || answer.ErrorCode == jetstream.JSErrCodeJetStreamNotEnabledForAccount {
+	switch answer.ErrorCode {
+	case codeNoPlacement, jetstream.JSErrCodeStreamNameInUse: // the second: another daemon has just created it, otherwise
+		return err
+	case codeReplicasNoCluster, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
+		return refusal{err}
+	}
+	if answer.Code == 400 {
 		return refusal{err}
 	}
 	return err
@@ -126,27 +166,37 @@ func overtaken(err error) bool {
 }
 
 const (
-	waitAgain = 500 * time.Millisecond // between two attempts
-	waitSay   = 5 * time.Second        // between two lines in the log
+	retryAfter = 500 * time.Millisecond // between two attempts
+	sayEvery   = 5 * time.Second        // between two lines in the log
 )
 
-// await repeats an attempt until it succeeds or is refused, or ctx ends: a cluster that is starting, too, has no majority yet. The engine in
-// this process need not be waited for.
-func (s *Store) await(ctx context.Context, attempt func() error) error {
+// await repeats an attempt until it succeeds or is refused, or ctx ends: a cluster that is starting, too, has no majority yet.
+func (j *Journal) await(ctx context.Context, attempt func() error) error {
 	var said time.Time
 	for {
 		err := attempt()
-		var refused refusal
-		if err == nil || s.engine != nil || errors.As(err, &refused) {
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case final(err):
 			return err
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		}
-		if time.Since(said) >= waitSay {
+		if time.Since(said) >= sayEvery {
 			said = time.Now()
-			s.log.Warn("store waiting for NATS", "err", err)
+			j.log.Warn("store waiting for NATS", "err", err)
 		}
-		pause(ctx, waitAgain)
+		pause(ctx, retryAfter)
+	}
+}
+
+// pause waits for d, or for ctx to end.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

@@ -1,108 +1,181 @@
 package nats_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/zarafa/presence/adapters/nats"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/natstest"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 )
 
-// refused expects Start to fail by itself, and to say why.
-func refused(t *testing.T, s *nats.Store, want string) {
+// refused expects Follow to end by itself, at once, and to say why.
+func refused(t *testing.T, url string, change func(*nats.Config), want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := s.Start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("Start = %v, want an error that says %q", err, want)
+	d := launch(t, url, change)
+	select {
+	case err := <-d.ended:
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Follow = %v, want an error that says %q", err, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Errorf("Follow does not return; want it to say %q", want)
 	}
 }
 
-// TestStartWaitsForServers: neither a cluster of which nothing runs nor one without a majority makes the start fail.
-func TestStartWaitsForServers(t *testing.T) {
+// TestFollowWaitsForServers: neither a cluster of which nothing runs nor one without a majority ends Follow.
+func TestFollowWaitsForServers(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 3})
 	for _, s := range cluster.Servers {
 		s.Kill()
 	}
-	s := joining(t, cluster.URL(), 3, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
-	if err := s.Start(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Start without servers = %v, want the context's error", err)
-	}
-	cancel()
-	s = joining(t, cluster.URL(), 3, nil)
-	started := make(chan error, 1)
-	go func() { started <- s.Start(t.Context()) }()
+	var log logged
+	d := launch(t, cluster.URL(), replicas(3), &log)
+	d.await("the log does not say that the journal waits", func() bool { return strings.Contains(log.String(), "store waiting for NATS") })
+	d.close()
+	d = launch(t, cluster.URL(), replicas(3))
 	for _, server := range cluster.Servers {
 		select {
-		case err := <-started:
-			t.Fatalf("Start = %v before there was a majority", err)
+		case err := <-d.ended:
+			t.Fatalf("Follow = %v before there was a majority", err)
+		case <-d.caughtUp:
+			t.Fatal("the journal has caught up before there was a majority")
 		case <-time.After(700 * time.Millisecond):
 			server.Launch(t)
 		}
 	}
-	select {
-	case err := <-started:
+	d.await("the journal does not catch up", func() bool {
+		select {
+		case <-d.caughtUp:
+			return true
+		default:
+			return false
+		}
+	})
+	d.awaitAppend("after")
+}
+
+// TestFollowEndsWhileServersAreFrozen: launch checks that Follow ends at once when its context does.
+func TestFollowEndsWhileServersAreFrozen(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 3})
+	for _, s := range cluster.Servers {
+		s.Freeze()
+	}
+	d := launch(t, cluster.URL(), replicas(3))
+	time.Sleep(300 * time.Millisecond) // it waits for a server's first word
+	d.close()
+}
+
+// TestWhatServersDoNotDo: it is refused at once, with a sentence that says what is wrong.
+func TestWhatServersDoNotDo(t *testing.T) {
+	t.Parallel()
+	small := natstest.Start(t, natstest.Options{Servers: 1, Config: "max_payload: 100KB"})
+	refused(t, small.URL(), nil, "max_payload")
+	single := natstest.Start(t, natstest.Options{Servers: 1})
+	refused(t, single.URL(), replicas(3), "replicas")
+}
+
+// jetStream connects to a server, as somebody else.
+func jetStream(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	conn, err := natsgo.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// TestStreamsOfOthersAreRefused: those of another program, of the version before and of a later one; and they stay as they are.
+func TestStreamsOfOthersAreRefused(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 1})
+	js := jetStream(t, cluster.URL())
+	tests := []struct {
+		bucket, stream, subject, description, want string
+	}{
+		{"other", "KV_other", "$KV.other.>", "", "the stream KV_other is somebody else's; set store.bucket"},
+		{"old", "KV_old", "$KV.old.>", "zarafa-presence: snapshots of all presences",
+			"the stream KV_old has the format of an earlier version; export the presences with that version"},
+		{"old2", "old2_journal", "old2.journal", "zarafa-presence: changes of presences since the snapshots",
+			"the stream old2_journal has the format of an earlier version; export"},
+		{"later", "KV_later", "$KV.later.>", "zarafa-presence: snapshots and leases, format 3", "has the format of another version"},
+	}
+	for _, test := range tests {
+		want := jetstream.StreamConfig{Name: test.stream, Description: test.description, Subjects: []string{test.subject}, MaxMsgsPerSubject: 1}
+		before, err := js.CreateStream(t.Context(), want)
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("Start does not return")
+		refused(t, cluster.URL(), func(c *nats.Config) { c.Bucket = test.bucket }, test.want)
+		after, err := js.Stream(t.Context(), test.stream)
+		if err != nil || after.CachedInfo().Config.Description != test.description || !after.CachedInfo().Created.Equal(before.CachedInfo().Created) {
+			t.Errorf("the stream %s was changed: %v", test.stream, err)
+		}
 	}
-	set(t, s, numbered(1), web, domain.Busy, "")
 }
 
-// TestWhatServersDoNotDo: the start is refused at once, with a sentence that says what is wrong.
-func TestWhatServersDoNotDo(t *testing.T) {
+// TestReplicasFollowTheConfiguration: the next daemon that starts changes the streams, and what they have stays.
+func TestReplicasFollowTheConfiguration(t *testing.T) {
 	t.Parallel()
-	alone := natstest.Start(t, natstest.Options{Servers: 1, Config: "max_payload: 100KB"})
-	refused(t, joining(t, alone.URL(), 1, nil), "max_payload")
-	single := natstest.Start(t, natstest.Options{Servers: 1})
-	refused(t, joining(t, single.URL(), 3, nil), "replicas")
-}
-
-// TestEntriesAreNoLargerThanServersTake: what many callers write together is divided, and what one writes at once is refused.
-func TestEntriesAreNoLargerThanServersTake(t *testing.T) {
-	t.Parallel()
-	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: "max_payload: 600KB"})
-	s := joined(t, cluster.URL(), 1, nil)
-	long := strings.Repeat("x", domain.MaxMessage)
-	var together []ports.Write
-	var writing sync.WaitGroup
-	for i := range 400 {
-		old := domain.Presence{Protocol: web}
-		next := old.Observe(domain.Busy, long, domain.ExpiryPolicy{}, now())
-		writing.Go(func() {
-			if err := s.Apply(t.Context(), []ports.Write{{User: numbered(i), Old: old, New: next}}); err != nil {
-				t.Error(err)
+	cluster := natstest.Start(t, natstest.Options{Servers: 3})
+	d := open(t, cluster.URL(), nil)
+	for i := range 20 {
+		d.append(fmt.Sprint(i))
+	}
+	if err := d.snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	js := jetStream(t, cluster.URL())
+	for _, n := range []int{3, 1} {
+		next := open(t, cluster.URL(), replicas(n))
+		for _, name := range []string{"presence_journal", "KV_presence"} {
+			stream, err := js.Stream(t.Context(), name)
+			if err != nil || stream.CachedInfo().Config.Replicas != n {
+				t.Errorf("the stream %s has not %d replicas: %v", name, n, err)
 			}
-		})
-		together = append(together, ports.Write{User: domain.UserID(fmt.Sprintf("together%d@example.test", i)), Old: old, New: next})
+		}
+		next.append(fmt.Sprint("with ", n))
+		equal(t, d, next)
 	}
-	writing.Wait()
-	if err := s.Apply(t.Context(), together); !errors.Is(err, ports.ErrUnavailable) || !strings.Contains(err.Error(), "max_payload") {
-		t.Errorf("Apply of more than fits = %v", err)
+}
+
+// TestAQuotaIsReached: what is not kept is surely not.
+func TestAQuotaIsReached(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, 1<<20)
+	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: site.config})
+	d := open(t, cluster.URL(), func(c *nats.Config) { c.Credentials = site.creds })
+	filler := strings.Repeat("x", 100<<10)
+	var err error
+	n := 0
+	for ; n < 20 && err == nil; n++ {
+		err = d.Append(t.Context(), []byte(filler))
 	}
-	if n := len(image(s)); n != 400 {
-		t.Errorf("there are %d presences, want 400", n)
+	if !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("Append beyond the quota = %v after %d entries, want ErrUnavailable", err, n)
 	}
-	if err := s.Snapshot(t.Context()); err != nil {
-		t.Error(err)
+	d.append("a small one") // Follow goes on
+	if given := d.count(filler); given != n-1 {
+		t.Errorf("%d entries were given, want %d", given, n-1)
 	}
 }
 
@@ -112,7 +185,9 @@ func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
-		write(t, path, string(content))
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		return path
 	}
 	authority := xmpptest.NewAuthority(t)
@@ -121,22 +196,20 @@ func TestTLS(t *testing.T) {
 		file("server.pem", certificate), file("server.key", key))})
 	url := strings.ReplaceAll(cluster.URL(), "127.0.0.1", "localhost")
 	right, wrong := file("ca.pem", authority.PEM), file("other.pem", xmpptest.NewAuthority(t).PEM)
-	s := joined(t, url, 1, func(c *nats.Config) { c.CAFile = right })
-	set(t, s, numbered(1), web, domain.Busy, "")
-	refused(t, joining(t, url, 1, func(c *nats.Config) { c.CAFile = wrong }), "certificate")
-	refused(t, joining(t, url, 1, nil), "certificate")
-	refused(t, joining(t, cluster.URL(), 1, func(c *nats.Config) { c.CAFile = right }), "certificate") // it is not for 127.0.0.1
+	open(t, url, func(c *nats.Config) { c.CAFile = right }).append("over TLS")
+	refused(t, url, func(c *nats.Config) { c.CAFile = wrong }, "certificate")
+	refused(t, url, nil, "certificate")
+	refused(t, cluster.URL(), func(c *nats.Config) { c.CAFile = right }, "certificate") // it is not for 127.0.0.1
 }
 
 // TestCredentials: a server that demands a user refuses who is none.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
-	site := newSite(t)
+	site := newSite(t, -1)
 	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: site.config})
-	s := joined(t, cluster.URL(), 1, func(c *nats.Config) { c.Credentials = site.creds })
-	set(t, s, numbered(1), web, domain.Busy, "")
-	refused(t, joining(t, cluster.URL(), 1, nil), "uthorization")
-	refused(t, joining(t, cluster.URL(), 1, func(c *nats.Config) { c.Credentials = newSite(t).creds }), "uthorization")
+	open(t, cluster.URL(), func(c *nats.Config) { c.Credentials = site.creds }).append("with credentials")
+	refused(t, cluster.URL(), nil, "uthorization")
+	refused(t, cluster.URL(), func(c *nats.Config) { c.Credentials = newSite(t, -1).creds }, "uthorization")
 }
 
 // site is an operator with an account and a user.
@@ -145,7 +218,8 @@ type site struct {
 	creds  string // the user's file
 }
 
-func newSite(t *testing.T) site {
+// newSite makes one that may keep so many bytes: any number if it is -1.
+func newSite(t *testing.T, quota int64) site {
 	t.Helper()
 	pair := func(create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
 		key, err := create()
@@ -173,7 +247,7 @@ func newSite(t *testing.T) site {
 	operatorClaims := jwt.NewOperatorClaims(operatorID)
 	operatorClaims.SystemAccount = systemID
 	accountClaims := jwt.NewAccountClaims(accountID)
-	accountClaims.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
+	accountClaims.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: quota, Streams: -1, Consumer: -1}
 	preload, err := json.Marshal(map[string]string{
 		systemID:  sign(jwt.NewAccountClaims(systemID), operator),
 		accountID: sign(accountClaims, operator),

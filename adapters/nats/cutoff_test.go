@@ -1,186 +1,119 @@
 package nats_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/zarafa/presence/adapters/nats"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/natstest"
-	"github.com/zarafa/presence/ports"
 )
 
-// twoSided starts a server and two stores that share it, one of which can be cut off by a gate.
-func twoSided(t *testing.T) (free, gated *nats.Store, gate *natstest.Gate) {
+// twoSided starts a server and two daemons that share it, one of which can be cut off by a proxy.
+func twoSided(t *testing.T) (free, behind *daemon, proxy *natstest.Proxy) {
 	t.Helper()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	gate = cluster.Servers[0].Gate(t)
-	free, gated = joined(t, cluster.URL(), 1, nil), joined(t, gate.URL(), 1, nil)
+	proxy = cluster.Servers[0].Proxy(t)
+	free, behind = open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
 	for i := range 20 {
-		set(t, free, numbered(i), web, domain.Busy, "before")
+		free.append(fmt.Sprint("before ", i))
 	}
-	converge(t, free, gated)
-	return free, gated, gate
+	equal(t, free, behind)
+	return free, behind, proxy
 }
 
-// awaitFailure waits until the store says that it cannot go on, and why.
-func awaitFailure(t *testing.T, s *nats.Store, want string) {
-	t.Helper()
+// ends waits until Follow has returned by itself, and expects it to say why.
+func (d *daemon) ends(want string) {
+	d.t.Helper()
 	select {
-	case err := <-s.Failed():
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the store has failed: %v; want it to say %q", err, want)
+	case err := <-d.ended:
+		if err == nil || !strings.Contains(err.Error(), want) {
+			d.t.Errorf("Follow = %v; want it to say %q", err, want)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the store has not failed")
-	}
-	began := time.Now()
-	p, _ := s.Presences(numbered(0)).On(web)
-	err := s.Apply(t.Context(), []ports.Write{{User: numbered(0), Old: p, New: p.Remove(now())}})
-	if took := time.Since(began); !errors.Is(err, ports.ErrUnavailable) || took > time.Second {
-		t.Errorf("Apply of a store that has failed = %v after %v, want ErrUnavailable", err, took)
+		d.t.Fatal("Follow does not return")
 	}
 }
 
-// TestWhoWasCutOffCatchesUp: everything is there that was written meanwhile, also if a snapshot was made.
+// TestWhoWasCutOffCatchesUp: everything is given that was appended meanwhile, also if a snapshot was made.
 func TestWhoWasCutOffCatchesUp(t *testing.T) {
 	t.Parallel()
-	free, gated, gate := twoSided(t)
-	w := gated.Watch(highest(gated))
-	defer w.Close()
-	before := image(gated)
-	gate.Shut()
+	free, behind, proxy := twoSided(t)
+	before := behind.all()
+	proxy.Cut()
 	for i := range 10 {
-		set(t, free, numbered(i), web, domain.Away, "meanwhile")
+		free.append(fmt.Sprint("meanwhile ", i))
 	}
-	if err := free.Snapshot(t.Context()); err != nil {
+	if err := free.snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	change(t, free, numbered(0), web, func(p domain.Presence) domain.Presence { return p.Remove(now()) })
-	if !maps.Equal(before, image(gated)) {
-		t.Error("a store that is cut off has changed")
+	free.append("after the snapshot")
+	if !slices.Equal(before, behind.all()) {
+		t.Error("a daemon that is cut off was given something")
 	}
-	gate.Open()
-	converge(t, free, gated)
-	seen := map[domain.UserID]domain.Presence{}
-	for last := domain.Revision(0); last < highest(free) || len(seen) < 10 || !seen[numbered(0)].Removed; {
-		changes, err := w.Next(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range changes {
-			if c.Presence.Revision <= last {
-				t.Errorf("revision %d told after %d", c.Presence.Revision, last)
-			}
-			last, seen[c.User] = c.Presence.Revision, c.Presence
-		}
-	}
+	proxy.Restore()
+	equal(t, free, behind)
 }
 
-// TestWhoWasCutOffForTooLongSaysSo: the entries that it needs are gone, so it keeps what it has, writes nothing any more, and fails; a new start
-// makes all well.
+// TestWhoWasCutOffForTooLongSaysSo: the entries that it needs are gone, so Follow ends; a new one makes all well.
 func TestWhoWasCutOffForTooLongSaysSo(t *testing.T) {
 	t.Parallel()
-	free, gated, gate := twoSided(t)
-	before := image(gated)
-	gate.Shut()
+	free, behind, proxy := twoSided(t)
+	before := behind.all()
+	proxy.Cut()
 	for round := range 3 {
 		for i := range 10 {
-			set(t, free, numbered(i), web, domain.Away, fmt.Sprint("meanwhile ", round))
+			free.append(fmt.Sprintf("meanwhile %d.%d", round, i))
 		}
-		if err := free.Snapshot(t.Context()); err != nil {
+		if err := free.snapshot(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	gate.Open()
-	awaitFailure(t, gated, "cut off for so long")
-	if !maps.Equal(before, image(gated)) {
-		t.Error("a store that has failed shows other things than before")
+	proxy.Restore()
+	behind.ends("cut off for so long")
+	if !slices.Equal(before, behind.all()) {
+		t.Error("a daemon that cannot go on was given something")
 	}
-	stop(t, gated)
-	converge(t, free, joined(t, gate.URL(), 1, nil))
+	equal(t, free, open(t, proxy.URL(), nil))
 }
 
 // TestAJournalThatWasReplacedIsNoticed: somebody has deleted it, and another daemon has begun a new one.
 func TestAJournalThatWasReplacedIsNoticed(t *testing.T) {
 	t.Parallel()
-	free, gated, gate := twoSided(t)
-	gate.Shut()
+	free, behind, proxy := twoSided(t)
+	before := behind.all()
+	proxy.Cut()
 	if err := free.DeleteStreams(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stop(t, free)
-	cluster := gate.ServerURL()
-	fresh := joined(t, cluster, 1, nil)
+	free.close()
+	fresh := open(t, proxy.ServerURL(), nil)
 	for i := range 30 { // more entries than the old one had
-		set(t, fresh, numbered(i), chat, domain.Busy, "new")
+		fresh.append(fmt.Sprint("new ", i))
 	}
-	gate.Open()
-	awaitFailure(t, gated, "replaced")
-	for i := range 30 {
-		if p, found := gated.Presences(numbered(i)).On(chat); found {
-			t.Fatalf("the old store has taken in %+v of the new journal", p)
-		}
+	proxy.Restore()
+	behind.ends("replaced")
+	if !slices.Equal(before, behind.all()) {
+		t.Error("a daemon was given entries of another journal")
 	}
 }
 
-// TestSnapshotsAtTheSameTime: all stores make snapshots while they write, and stores that start meanwhile get it all right.
-func TestSnapshotsAtTheSameTime(t *testing.T) {
+// TestLostEntriesAreNoticed: the entries since a snapshot are gone. A daemon that follows ends, and one that starts ends too, after a while in which
+// the servers could have caught up.
+func TestLostEntriesAreNoticed(t *testing.T) {
 	t.Parallel()
-	cluster, stores := three(t)
-	long := strings.Repeat("long ", 700)
-	for i := range 200 { // three chunks
-		set(t, stores[i%3], numbered(i), chat, domain.Busy, long)
-	}
-	if err := stores[0].WriteChunksOnly(t.Context()); err != nil { // its maker was killed
+	free, _, proxy := twoSided(t)
+	if err := free.snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	l := begin(t, stores)
-	var snapshots sync.WaitGroup
-	ended := make(chan struct{})
-	made := make([]int, len(stores))
-	for i, s := range stores {
-		snapshots.Go(func() {
-			for {
-				select {
-				case <-ended:
-					return
-				default:
-				}
-				switch err := s.Snapshot(context.Background()); {
-				case err == nil:
-					made[i]++
-					time.Sleep(400 * time.Millisecond) // it takes longer until the journal has grown, otherwise
-				case !errors.Is(err, nats.ErrOvertaken):
-					t.Errorf("store %d: %v", i, err)
-				}
-			}
-		})
-	}
-	end := sync.OnceFunc(func() {
-		close(ended)
-		snapshots.Wait()
-	})
-	t.Cleanup(end)
-	late := []*nats.Store{stores[0]}
-	for range 5 {
-		late = append(late, joined(t, cluster.URL(), 3, nil))
-	}
-	end()
-	l.end()
-	converge(t, late...)
-	t.Logf("snapshots made: %v", made)
-	if err := stores[0].Snapshot(t.Context()); err != nil && !errors.Is(err, nats.ErrOvertaken) {
+	if err := free.LoseEntries(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if there, held, err := stores[1].Chunks(t.Context()); err != nil || there[held] < 2 || len(there) > 2 {
-		t.Errorf("there are the chunks of %v, of which %s holds, %v; want those of it and of the one before", there, held, err)
+	free.ends("replaced")
+	starting := launch(t, proxy.ServerURL(), nil)
+	starting.ends("something is missing; restore both from a backup")
+	if starting.resets == 0 || starting.caught {
+		t.Errorf("after %d resets the journal has caught up: %v", starting.resets, starting.caught)
 	}
-	converge(t, stores[0], joined(t, cluster.URL(), 3, nil))
 }

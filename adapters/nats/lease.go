@@ -2,64 +2,60 @@ package nats
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Leases = (*Store)(nil)
+var _ ports.Leases = (*Journal)(nil)
 
-// A lease is a key of the bucket, which its holder renews. Nobody compares clocks: the holder stops leaseEnds after it has sent the last
-// renewal that was confirmed, and others take the lease leaseFree after they have seen that renewal, which is later by at least
-// the difference.
+// A lease is a key of the bucket. Its holder renews it by writing its own name, and gives it up by writing nothing. Nobody compares clocks: the
+// holder stops leaseEnds after it has sent the last renewal that was confirmed, and others take the lease leaseFree after they have seen
+// that renewal, which is later by at least the difference.
 const (
 	leaseEvery = 1500 * time.Millisecond // between two renewals
 	leaseEnds  = 5 * time.Second
 	leaseFree  = 6 * time.Second
 	leaseLook  = 250 * time.Millisecond // between two looks at a lease that another daemon holds
-	leaseReply = time.Second            // how long the engine may take to answer
+	leaseReply = time.Second            // how long the servers may take to answer
 )
-
-// leaseText is what a lease's key holds. An empty node: it was given up.
-type leaseText struct {
-	Node string `json:"node"`
-}
 
 // lease is this daemon's view of one.
 type lease struct {
-	store    *Store
+	*streams
+	node     string // this daemon's
 	key      string // the subject
-	sequence uint64 // of the last text seen
+	sequence uint64 // of the last value seen
 	seen     time.Time
 	sent     time.Time // of the last renewal that was confirmed
 }
 
-// Hold implements ports.Leases.
-func (s *Store) Hold(ctx context.Context, name string, work func(context.Context)) {
-	if s.engine != nil {
-		work(ctx)
+// Hold implements ports.Leases. Before Follow has opened the journal, and after it has ended, it holds nothing.
+func (j *Journal) Hold(ctx context.Context, name string, work func(context.Context)) {
+	select {
+	case <-j.opened:
+	case <-ctx.Done():
 		return
 	}
-	l := &lease{store: s, key: s.streams.keys + "lease." + name}
+	l := &lease{streams: j.streams, node: j.node, key: j.streams.keys + "lease." + name}
 	for ctx.Err() == nil {
 		if !l.take(ctx) {
 			pause(ctx, leaseLook)
 			continue
 		}
-		s.log.Info("this daemon collects now", "source", name)
-		l.during(ctx, work)
-		if ctx.Err() == nil {
-			s.log.Warn("another daemon may collect now: the lease could not be kept", "source", name)
+		j.log.Info("lease taken: this daemon does this now", "lease", name)
+		if lost := l.during(ctx, work); lost {
+			j.log.Warn("lease lost: another daemon may do this now", "lease", name)
 		}
 	}
 }
 
 // during calls work while the lease is renewed, and gives it up afterwards, unless it is lost.
-func (l *lease) during(ctx context.Context, work func(context.Context)) {
+func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bool) {
 	holding, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	// The timer does not depend on the goroutine below, which may be waiting for an answer.
@@ -69,42 +65,44 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) {
 	go func() {
 		defer close(ended)
 		for pause(holding, leaseEvery); holding.Err() == nil; pause(holding, leaseEvery) {
-			switch err := l.renew(context.WithoutCancel(holding), l.store.writer.node); { // to be given up it must be known how far it is
+			switch err := l.renew(context.WithoutCancel(holding), l.node); { // to be given up it must be known how far it is
 			case err == nil:
 				expiry.Reset(time.Until(l.sent.Add(leaseEnds)))
-			case errors.Is(err, ports.ErrLeaseLost):
-				lose(err)
+			case errors.Is(err, ports.ErrLeaseLost), errors.Is(err, natsgo.ErrConnectionClosed): // the second: Follow has ended
+				lose(ports.ErrLeaseLost)
 			}
 		}
 	}()
 	work(holding)
-	lost := errors.Is(context.Cause(holding), ports.ErrLeaseLost)
+	lost = errors.Is(context.Cause(holding), ports.ErrLeaseLost)
 	lose(nil)
 	<-ended
 	if !lost {
 		_ = l.renew(context.WithoutCancel(ctx), "") // else it becomes free by itself
 	}
+	return lost
 }
 
 // take tries to get the lease, and reports whether it did.
 func (l *lease) take(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
-	text, sequence, err := l.read(ctx)
+	holder, sequence, err := l.read(ctx)
 	if err != nil {
 		return false
 	}
 	if sequence != l.sequence || l.seen.IsZero() {
 		l.sequence, l.seen = sequence, time.Now()
 	}
-	free := sequence == 0 || text.Node == "" || text.Node == l.store.writer.node
+	free := sequence == 0 || holder == "" || holder == l.node
 	if !free && time.Since(l.seen) < leaseFree {
 		return false
 	}
-	return l.write(ctx, l.store.writer.node) == nil
+	return l.write(ctx, l.node) == nil
 }
 
-// renew confirms the lease, or gives it up with an empty node. Any error but ErrLeaseLost means that nothing is known: the engine has not answered.
+// renew confirms the lease, or gives it up with an empty node. Any error but ErrLeaseLost means that nothing is known: the servers have
+// not answered.
 func (l *lease) renew(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
@@ -112,25 +110,21 @@ func (l *lease) renew(ctx context.Context, node string) error {
 	if !overtaken(err) {
 		return err
 	}
-	text, sequence, err := l.read(ctx) // an earlier renewal of ours may have arrived without an answer
+	holder, sequence, err := l.read(ctx) // an earlier renewal of ours may have arrived without an answer
 	switch {
 	case err != nil:
 		return err
-	case text.Node != l.store.writer.node:
+	case holder != l.node:
 		return ports.ErrLeaseLost
 	}
 	l.sequence = sequence
 	return l.write(ctx, node)
 }
 
-// write replaces the text that was seen last.
-func (l *lease) write(ctx context.Context, node string) error {
-	text, err := json.Marshal(leaseText{node})
-	if err != nil {
-		return err
-	}
+// write replaces the value that was seen last.
+func (l *lease) write(ctx context.Context, holder string) error {
 	sent := time.Now()
-	ack, err := l.store.streams.js.Publish(ctx, l.key, text, jetstream.WithExpectLastSequencePerSubject(l.sequence), jetstream.WithRetryAttempts(0))
+	ack, err := l.js.Publish(ctx, l.key, []byte(holder), jetstream.WithExpectLastSequencePerSubject(l.sequence), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return err
 	}
@@ -138,24 +132,14 @@ func (l *lease) write(ctx context.Context, node string) error {
 	return nil
 }
 
-// read returns the text as the stream's leader has it: zeros if there is none.
-func (l *lease) read(ctx context.Context) (text leaseText, sequence uint64, err error) {
-	msg, err := l.store.streams.bucket.GetLastMsgForSubject(ctx, l.key)
+// read returns the value as the stream's leader has it: zeros if there is none.
+func (l *lease) read(ctx context.Context) (holder string, sequence uint64, err error) {
+	msg, err := l.bucket.GetLastMsgForSubject(ctx, l.key)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return text, 0, nil
+		return "", 0, nil
 	}
 	if err != nil {
-		return text, 0, err
+		return "", 0, err
 	}
-	return text, msg.Sequence, json.Unmarshal(msg.Data, &text)
-}
-
-// pause waits for d, or for ctx to end.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return string(msg.Data), msg.Sequence, nil
 }

@@ -2,37 +2,40 @@ package nats_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/zarafa/presence/adapters/nats"
 	"github.com/zarafa/presence/internal/natstest"
+	"github.com/zarafa/presence/ports"
 )
 
-// holders runs Hold of one lease on several stores and knows who holds it.
+// holders runs Hold of one lease on several daemons and knows who holds it.
 type holders struct {
 	t       *testing.T
 	holding atomic.Int32
 	most    atomic.Int32 // at the same time
-	taken   chan int     // the number of the store that has got the lease
+	taken   chan int     // the number of the daemon that has got the lease
+	causes  chan error   // why a daemon's work has ended
 	cancels []context.CancelFunc
 	running sync.WaitGroup
 }
 
-func hold(t *testing.T, stores ...*nats.Store) *holders {
-	h := &holders{t: t, taken: make(chan int, 100)}
-	for i, s := range stores {
+func hold(t *testing.T, daemons ...*daemon) *holders {
+	h := &holders{t: t, taken: make(chan int, 100), causes: make(chan error, 100)}
+	for i, d := range daemons {
 		ctx, cancel := context.WithCancel(t.Context())
 		h.cancels = append(h.cancels, cancel)
 		h.running.Go(func() {
-			s.Hold(ctx, "xmpp", func(held context.Context) {
+			d.Hold(ctx, "xmpp", func(held context.Context) {
 				now := h.holding.Add(1)
 				for most := h.most.Load(); now > most && !h.most.CompareAndSwap(most, now); most = h.most.Load() {
 				}
 				h.taken <- i
 				<-held.Done()
+				h.causes <- context.Cause(held)
 				h.holding.Add(-1)
 			})
 		})
@@ -58,16 +61,13 @@ func (h *holders) next(within time.Duration) int {
 	}
 }
 
-// TestLease: one store at a time holds a lease; who gives it up is followed at once, who is cut off after a few seconds, and nobody holds it
+// TestLease: one daemon at a time holds a lease; who gives it up is followed at once, who is cut off after a few seconds, and nobody holds it
 // beside another.
 func TestLease(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	open := func() *nats.Store {
-		return start(t, func(c *nats.Config) { c.Dir, c.URL = "", cluster.URL() })
-	}
-	stores := []*nats.Store{open(), open(), open()}
-	h := hold(t, stores...)
+	daemons := []*daemon{open(t, cluster.URL(), nil), open(t, cluster.URL(), nil), open(t, cluster.URL(), nil)}
+	h := hold(t, daemons...)
 	first := h.next(5 * time.Second)
 
 	began := time.Now()
@@ -75,18 +75,22 @@ func TestLease(t *testing.T) {
 	second := h.next(2 * time.Second)
 	t.Logf("handed over in %v", time.Since(began))
 	if second == first {
-		t.Fatalf("store %d has the lease again, which it has given up", first)
+		t.Fatalf("daemon %d has the lease again, which it has given up", first)
 	}
+	<-h.causes
 
 	began = time.Now()
-	stores[second].CutOff()
+	daemons[second].CutOff()
 	third := h.next(10 * time.Second)
 	t.Logf("taken from a daemon that was cut off in %v", time.Since(began))
 	if third == second || third == first {
-		t.Errorf("store %d has the lease now, after %d and %d", third, first, second)
+		t.Errorf("daemon %d has the lease now, after %d and %d", third, first, second)
+	}
+	if cause := <-h.causes; !errors.Is(cause, ports.ErrLeaseLost) {
+		t.Errorf("the work of the daemon that was cut off has ended with %v, want ErrLeaseLost", cause)
 	}
 	if most := h.most.Load(); most != 1 {
-		t.Errorf("%d stores held the lease at the same time", most)
+		t.Errorf("%d daemons held the lease at the same time", most)
 	}
 }
 
@@ -95,7 +99,7 @@ func TestLease(t *testing.T) {
 func TestLeaseIsGivenUpWhileItIsRenewed(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	h := hold(t, joined(t, cluster.URL(), 1, nil), joined(t, cluster.URL(), 1, nil))
+	h := hold(t, open(t, cluster.URL(), nil), open(t, cluster.URL(), nil))
 	first := h.next(5 * time.Second)
 	cluster.Servers[0].Freeze()
 	time.Sleep(1700 * time.Millisecond) // it renews every 1.5 seconds
@@ -103,15 +107,31 @@ func TestLeaseIsGivenUpWhileItIsRenewed(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	cluster.Servers[0].Thaw()
 	if second := h.next(2 * time.Second); second == first {
-		t.Errorf("store %d has the lease again, which it has given up", first)
+		t.Errorf("daemon %d has the lease again, which it has given up", first)
 	}
 }
 
-// TestLeaseAlone: a store of one daemon holds every lease at once.
-func TestLeaseAlone(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	start(t, nil).Hold(ctx, "xmpp", func(held context.Context) {
-		cancel()
-		<-held.Done()
-	})
+// TestLeaseWithoutAJournal: who holds a lease loses it soon when Follow ends, and gets none before Follow or after it.
+func TestLeaseWithoutAJournal(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 1})
+	d := open(t, cluster.URL(), nil)
+	h := hold(t, d)
+	h.next(5 * time.Second)
+	d.close()
+	select {
+	case cause := <-h.causes:
+		if !errors.Is(cause, ports.ErrLeaseLost) {
+			t.Errorf("the work has ended with %v, want ErrLeaseLost", cause)
+		}
+	case <-time.After(4 * time.Second):
+		t.Error("the lease is held without a journal")
+	}
+	cluster.Servers[0].Kill()
+	waiting := launch(t, cluster.URL(), nil) // it waits for the server
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	for _, d := range []*daemon{d, waiting} {
+		d.Hold(ctx, "irc", func(context.Context) { t.Error("a lease was taken without a journal") })
+	}
 }

@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,149 +11,149 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zarafa/presence/adapters/nats"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/natstest"
 	"github.com/zarafa/presence/ports"
 )
 
-// load writes on all stores, without pause, until it is ended: each writer counts in a presence of its own and in one that it shares with the
-// writers of all stores.
+// logged is what a daemon has said.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// load appends to all daemons, without pause, until it is ended.
 type load struct {
-	t       *testing.T
-	stores  []*nats.Store
-	ending  atomic.Bool
-	writing sync.WaitGroup
+	t         *testing.T
+	daemons   []*daemon
+	ending    atomic.Bool
+	appending sync.WaitGroup
 
-	written atomic.Int64 // acknowledged writes
-	unknown atomic.Int64 // writes that were not acknowledged, and may have come about
-	refused [3]atomic.Int64
-	done    [3]atomic.Int64
-	acked   [3][writersEach]atomic.Int64 // the last count that was acknowledged, for each writer
+	kept    []atomic.Int64 // for each daemon
+	refused []atomic.Int64
+
+	mu       sync.Mutex
+	outcomes map[string]error
 }
 
-const writersEach = 2
-
-func writer(store, number int) domain.UserID {
-	return domain.UserID(fmt.Sprintf("writer%d.%d@example.test", store, number))
-}
-
-func begin(t *testing.T, stores []*nats.Store) *load {
-	l := &load{t: t, stores: stores}
-	for i := range stores {
-		for w := range writersEach {
-			l.writing.Go(func() {
-				for !l.ending.Load() {
-					l.count(i, w)
-				}
-			})
-		}
+func begin(t *testing.T, daemons ...*daemon) *load {
+	l := &load{t: t, daemons: daemons, outcomes: map[string]error{}}
+	l.kept, l.refused = make([]atomic.Int64, len(daemons)), make([]atomic.Int64, len(daemons))
+	for i := range daemons {
+		l.appending.Go(func() {
+			for n := 0; !l.ending.Load(); n++ {
+				l.append(i, fmt.Sprintf("daemon %d, entry %d", i, n))
+			}
+		})
 	}
 	t.Cleanup(func() {
 		l.ending.Store(true)
-		l.writing.Wait()
+		l.appending.Wait()
 	})
 	return l
 }
 
-// count writes once.
-func (l *load) count(store, number int) {
-	s := l.stores[store]
-	var writes []ports.Write
-	for _, user := range []domain.UserID{writer(store, number), "shared@example.test"} {
-		old, _ := s.Presences(user).On(web)
-		old.Protocol = web
-		next := old
-		next.Updated = now()
-		next.Since++
-		next.Message = fmt.Sprint(next.Since)
-		writes = append(writes, ports.Write{User: user, Old: old, New: next})
-	}
+// appendWithin is how long Append may take: two seconds until the servers accept the bytes, and two until they answer.
+const appendWithin = 4*time.Second + slow*500*time.Millisecond
+
+func (l *load) append(daemon int, entry string) {
 	began := time.Now()
-	err := s.Apply(context.Background(), writes)
-	if took := time.Since(began); took > 2*time.Second+slow*200*time.Millisecond {
-		l.t.Errorf("Apply took %v and returned %v", took, err)
+	err := l.daemons[daemon].Append(context.Background(), []byte(entry))
+	if took := time.Since(began); took > appendWithin {
+		l.t.Errorf("Append took %v and returned %v", took, err)
 	}
-	switch {
-	case err == nil:
-		l.written.Add(1)
-		l.done[store].Add(1)
-		l.acked[store][number].Store(int64(writes[0].New.Since))
-		if p, _ := s.Presences(writes[0].User).On(web); p.Since < writes[0].New.Since {
-			l.t.Errorf("store %d does not read its own write", store)
-		}
-	case errors.Is(err, ports.ErrConflict):
-	case errors.Is(err, ports.ErrUnavailable):
-		l.unknown.Add(1)
-		l.refused[store].Add(1)
-		time.Sleep(20 * time.Millisecond) // as a client does
-	default:
-		l.t.Errorf("Apply = %v", err)
+	l.mu.Lock()
+	l.outcomes[entry] = err
+	l.mu.Unlock()
+	if err == nil {
+		l.kept[daemon].Add(1)
+		return
 	}
+	l.refused[daemon].Add(1)
+	time.Sleep(20 * time.Millisecond) // as the core does
 }
 
-// awaitWrites waits until a write on each store was acknowledged that began after now.
-func (l *load) awaitWrites(when string) {
+// awaitAppends waits until each daemon has appended something after now.
+func (l *load) awaitAppends(when string) {
 	l.t.Helper()
 	began := time.Now()
-	for i := range l.stores {
-		for before := l.done[i].Load(); l.done[i].Load() < before+writersEach+1; time.Sleep(5 * time.Millisecond) {
+	for i := range l.daemons {
+		for before := l.kept[i].Load(); l.kept[i].Load() < before+2; time.Sleep(5 * time.Millisecond) {
 			if time.Since(began) > 30*time.Second {
-				l.t.Fatalf("%s: store %d takes no writes", when, i)
+				l.t.Fatalf("%s: daemon %d cannot append", when, i)
 			}
 		}
 	}
-	l.t.Logf("%s: all stores take writes after %v", when, time.Since(began).Round(time.Millisecond))
+	l.t.Logf("%s: all daemons append after %v", when, time.Since(began).Round(time.Millisecond))
 }
 
-// end ends the load, and checks that all stores have the same, and everything that was acknowledged.
+// end ends the load, and checks that all daemons were given the same: everything that was kept, nothing that was not, and nothing twice.
 func (l *load) end() {
 	l.t.Helper()
 	l.ending.Store(true)
-	l.writing.Wait()
-	began := time.Now()
-	converge(l.t, l.stores...)
-	l.t.Logf("%d writes acknowledged, %d not; the stores are equal after %v", l.written.Load(), l.unknown.Load(), time.Since(began).Round(time.Millisecond))
-	for i, s := range l.stores {
-		var sum int64
-		for j := range l.stores {
-			for w := range writersEach {
-				p, _ := s.Presences(writer(j, w)).On(web)
-				if acked := l.acked[j][w].Load(); int64(p.Since) < acked {
-					l.t.Errorf("store %d has count %d of %s, and %d was acknowledged", i, p.Since, writer(j, w), acked)
-				}
-				sum += int64(p.Since)
+	l.appending.Wait()
+	for i, d := range l.daemons {
+		d.awaitAppend(fmt.Sprintf("the last of %d", i))
+	}
+	equal(l.t, l.daemons...)
+	kept, surelyNot, unknown, there := 0, 0, 0, 0
+	for entry, err := range l.outcomes {
+		count := l.daemons[0].count(entry)
+		switch {
+		case err == nil:
+			kept++
+			if count != 1 {
+				l.t.Errorf("%q was kept, and given %d times", entry, count)
+			}
+		case errors.Is(err, ports.ErrUnavailable):
+			surelyNot++
+			if count != 0 {
+				l.t.Errorf("%q was surely not kept (%v), and given %d times", entry, err, count)
+			}
+		default:
+			unknown, there = unknown+1, there+count
+			if count > 1 {
+				l.t.Errorf("%q was given %d times", entry, count)
 			}
 		}
-		p, _ := s.Presences("shared@example.test").On(web)
-		if count := int64(p.Since); count != sum || count < l.written.Load() || count > l.written.Load()+l.unknown.Load() {
-			l.t.Errorf("store %d: the shared presence counts %d writes, the others %d; %d were acknowledged and %d unknown",
-				i, count, sum, l.written.Load(), l.unknown.Load())
-		}
+	}
+	l.t.Logf("%d entries kept, %d not, %d unknown, %d of them are there", kept, surelyNot, unknown, there)
+	for i, d := range l.daemons {
 		select {
-		case err := <-s.Failed():
-			l.t.Errorf("store %d has failed: %v", i, err)
+		case err := <-d.ended:
+			l.t.Errorf("daemon %d: Follow = %v", i, err)
 		default:
 		}
 	}
 }
 
-// TestAServerIsKilled kills the server that leads the journal while everybody writes; it comes back later, and another one is killed.
+// TestAServerIsKilled kills the server that leads the journal while everybody appends; it comes back later, and another one is killed.
 func TestAServerIsKilled(t *testing.T) {
 	t.Parallel()
-	cluster, stores := three(t)
-	l := begin(t, stores)
-	l.awaitWrites("before")
+	cluster, daemons := three(t)
+	l := begin(t, daemons...)
+	l.awaitAppends("before")
 	leader := cluster.Server(cluster.Leader(t, "presence_journal"))
 	leader.Kill()
-	l.awaitWrites("after the journal's leader was killed")
+	l.awaitAppends("after the journal's leader was killed")
 	leader.Restart(t)
 	other := cluster.Servers[0]
 	if other == leader {
 		other = cluster.Servers[1]
 	}
 	other.Kill()
-	l.awaitWrites("after the first was back and another was killed")
+	l.awaitAppends("after the first was back and another was killed")
 	other.Restart(t)
 	l.end()
 }
@@ -160,14 +161,14 @@ func TestAServerIsKilled(t *testing.T) {
 // TestAServerIsFrozen halts the journal's leader for a while, without a word to anybody.
 func TestAServerIsFrozen(t *testing.T) {
 	t.Parallel()
-	cluster, stores := three(t)
-	l := begin(t, stores)
-	l.awaitWrites("before")
+	cluster, daemons := three(t)
+	l := begin(t, daemons...)
+	l.awaitAppends("before")
 	leader := cluster.Server(cluster.Leader(t, "presence_journal"))
 	leader.Freeze()
-	l.awaitWrites("after the journal's leader was frozen")
+	l.awaitAppends("after the journal's leader was frozen")
 	leader.Thaw()
-	l.awaitWrites("after it was thawed")
+	l.awaitAppends("after it was thawed")
 	l.end()
 }
 
@@ -176,18 +177,12 @@ func TestTheLogTellsOfAnOutage(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 3})
 	var log logged
-	s := joined(t, cluster.URL(), 3, nil, &log)
-	l := begin(t, []*nats.Store{s})
-	l.awaitWrites("before")
+	d := open(t, cluster.URL(), replicas(3), &log)
 	says := func(want string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), want); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("the log does not say %q:\n%s", want, log.String())
-			}
-		}
+		d.await("the log does not say "+want, func() bool { return strings.Contains(log.String(), want) })
 	}
-	name, err := s.Feeder(t.Context())
+	name, err := d.Feeder(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,14 +194,12 @@ func TestTheLogTellsOfAnOutage(t *testing.T) {
 	feeder.Kill()
 	other.Kill()
 	says("store degraded: the journal cannot be followed")
-	says("store degraded: the journal cannot be written")
-	if strings.Contains(log.String(), "again\n") {
+	if strings.Contains(log.String(), "can be followed again") {
 		t.Errorf("the log says that all is well, without a majority:\n%s", log.String())
 	}
 	feeder.Launch(t)
 	other.Launch(t)
-	says("store: the journal is followed again")
-	says("store: the journal can be written again")
+	says("store: the journal can be followed again")
 	for _, server := range cluster.Servers {
 		server.Kill()
 	}
@@ -215,60 +208,89 @@ func TestTheLogTellsOfAnOutage(t *testing.T) {
 		server.Launch(t)
 	}
 	says("store connected again")
-	l.awaitWrites("after")
-	l.end()
+	d.awaitAppend("after")
 }
 
-// TestAllServersAreDown kills all servers: reads go on, writes are refused in time, and everything is there when the servers are.
+// TestAllServersAreDown kills all servers: nothing can be appended meanwhile, and everything is there when the servers are.
 func TestAllServersAreDown(t *testing.T) {
 	t.Parallel()
-	cluster, stores := three(t)
-	l := begin(t, stores)
-	l.awaitWrites("before")
+	cluster, daemons := three(t)
+	l := begin(t, daemons...)
+	l.awaitAppends("before")
 	for _, s := range cluster.Servers {
 		s.Kill()
 	}
-	before := [3]int64{l.refused[0].Load(), l.refused[1].Load(), l.refused[2].Load()}
-	for i, s := range stores {
-		for deadline := time.Now().Add(5 * time.Second); l.refused[i].Load() < before[i]+5; time.Sleep(5 * time.Millisecond) {
+	for i := range daemons {
+		for before, deadline := l.refused[i].Load(), time.Now().Add(10*time.Second); l.refused[i].Load() < before+5; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("store %d does not refuse writes", i)
+				t.Fatalf("daemon %d does not refuse entries", i)
 			}
-		}
-		for w := range writersEach {
-			if p, _ := s.Presences(writer(i, w)).On(web); int64(p.Since) < l.acked[i][w].Load() {
-				t.Errorf("store %d reads %+v while all servers are down", i, p)
-			}
-		}
-		if p, found := s.Presences("shared@example.test").On(web); !found {
-			t.Errorf("store %d reads %+v while all servers are down", i, p)
 		}
 	}
 	for _, s := range cluster.Servers {
 		s.Launch(t)
 	}
-	l.awaitWrites("after all servers were started again")
+	l.awaitAppends("after all servers were started again")
 	l.end()
 }
 
-// TestAllServersAreFrozen halts all servers: nothing hangs, not even Stop.
+// TestAllServersAreFrozen halts all servers: nothing hangs, neither Append nor the end of Follow.
 func TestAllServersAreFrozen(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	s := joined(t, cluster.URL(), 1, nil)
-	set(t, s, numbered(1), web, domain.Busy, "before")
+	d := open(t, cluster.URL(), nil)
+	d.append("before")
 	cluster.Servers[0].Freeze()
 	began := time.Now()
-	old, _ := s.Presences(numbered(1)).On(web)
-	next := old
-	next.Message = "after"
-	if err := s.Apply(t.Context(), []ports.Write{{User: numbered(1), Old: old, New: next}}); !errors.Is(err, ports.ErrUnavailable) {
-		t.Errorf("Apply = %v, want ErrUnavailable", err)
+	err := d.Append(t.Context(), []byte("after"))
+	if took := time.Since(began); err == nil || errors.Is(err, ports.ErrUnavailable) || took > 2*time.Second+slow*500*time.Millisecond {
+		t.Errorf("Append = %v after %v; want that it is not known, after two seconds", err, took)
 	}
-	if took := time.Since(began); took > 2*time.Second+slow*200*time.Millisecond {
-		t.Errorf("Apply took %v", took)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began = time.Now()
+	if err := d.Append(ctx, []byte("in a hurry")); took(began) > slow*time.Second || err == nil {
+		t.Errorf("Append = %v after %v, although its context had ended", err, took(began))
 	}
-	if p, _ := s.Presences(numbered(1)).On(web); p != old {
-		t.Errorf("reads %+v, want %+v", p, old)
+}
+
+func took(began time.Time) time.Duration { return time.Since(began) }
+
+// TestLostAnswers: entries arrive, and their answers do not. It is not known whether they are kept; they are, and are given.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 1})
+	proxy := cluster.Servers[0].Proxy(t)
+	free, behind := open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
+	for round := range 3 {
+		entry := fmt.Sprintf("lost %d", round)
+		proxy.LoseAnswers()
+		if err := behind.Append(t.Context(), []byte(entry)); err == nil || errors.Is(err, ports.ErrUnavailable) {
+			t.Errorf("Append whose answer is lost = %v, want that it is not known", err)
+		}
+		free.awaitEntry(entry)
+		if n := behind.count(entry); n != 0 {
+			t.Errorf("%q was given %d times, although nothing arrives", entry, n)
+		}
+		proxy.Restore()
+		behind.awaitEntry(entry)
+		behind.awaitAppend(fmt.Sprintf("after %d", round))
+		equal(t, free, behind)
 	}
+}
+
+// TestConnectionsBreak: the connection breaks again and again while two daemons append.
+func TestConnectionsBreak(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Start(t, natstest.Options{Servers: 1})
+	proxy := cluster.Servers[0].Proxy(t)
+	free, behind := open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
+	l := begin(t, free, behind)
+	for round := range 15 {
+		l.awaitAppends(fmt.Sprintf("before break %d", round))
+		proxy.Cut()
+		proxy.Restore()
+	}
+	l.awaitAppends("after")
+	l.end()
 }

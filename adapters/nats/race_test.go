@@ -2,5 +2,5 @@
 
 package nats_test
 
-// slow is by how much the race detector, on a busy machine, lengthens what is measured.
-const slow = 5
+// slow is how much longer than without the race detector things may take.
+const slow = 4

@@ -4,263 +4,250 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/zarafa/presence/ports"
 )
 
-// reader takes the journal's entries into the image, in order and each of them once. If nobody else writes, it is needed only for loading.
+// reader gives the snapshot and the entries to a Replay, in order and each of them once.
 //
 // It has a consumer on one of the servers, and makes another one, which goes on with the next entry, when that server is lost or does not
 // say anything for a second. (An ordered consumer of nats.go does the same, but waits up to 20 seconds between attempts, does not let
-// go meanwhile, and does not notice that a journal was replaced.)
+// go meanwhile, and does not notice that a stream was replaced.)
 type reader struct {
-	store   *Store
-	created time.Time    // when the journal was
-	first   uint64       // the first entry that belongs to loading
-	upTo    uint64       // the last one
-	last    atomic.Int64 // when the journal got the last entry that was taken, which tells that from another of the same number
-	taken   atomic.Uint64
-	behind  time.Time // since when the journal has been shorter than the image: zero if it is not
-	said    time.Time // when the log was told that the journal cannot be followed: zero if it can
+	*streams
+	log *slog.Logger
+	to  ports.Replay
 
-	loaded chan struct{} // closed when upTo has been taken in
-	broken chan error    // holds why the journal cannot be followed any further
-	stop   context.CancelFunc
-	done   chan struct{}
+	created  time.Time // when the stream of entries was
+	reached  uint64    // the entry that was given last, or that the snapshot stands for
+	last     time.Time // when the stream got that entry, which tells it from another of the same number; zero: not known
+	upTo     uint64    // the last entry that was there when the attempt began
+	began    time.Time // when the attempt did
+	caughtUp bool
+	dirty    bool // something was given since the last Reset
+
+	snapshot string    // the name of the one that was loaded last
+	oddSince time.Time // since when what the servers say does not fit together; zero if it does
+	silent   time.Time // when the log was told that the journal cannot be followed; zero if it can
+	said     time.Time // when the log was told how far loading is
 }
 
-func newReader(s *Store, info *jetstream.StreamInfo) *reader {
-	return &reader{
-		store:   s,
-		created: info.Created,
-		first:   s.reached + 1,
-		upTo:    info.State.LastSeq,
-		loaded:  make(chan struct{}),
-		broken:  make(chan error, 1),
-		done:    make(chan struct{}),
-	}
-}
-
-// errLost says that the image cannot become true any more by following the journal: the daemon has to load everything anew.
+// errLost says that reading on is of no use: everything has to be loaded anew. While loading that is what happens.
 var errLost = errors.New("the presences have to be loaded anew")
 
 const (
-	readAgain   = 100 * time.Millisecond // between two consumers
-	readSilence = 500 * time.Millisecond // between two signs of life of a consumer; the second that is missing ends it
-	readSay     = 5 * time.Second        // between two lines in the log
-	readAnswer  = 2 * time.Second        // how long the engine may take to answer a question
+	// reconcileWithin is how long what the servers say may not fit together, after an election for example.
+	reconcileWithin = 15 * time.Second
+
+	readAgain    = 100 * time.Millisecond // between two consumers
+	readSilence  = 500 * time.Millisecond // between two signs of life of a consumer; the second that is missing ends it
+	readAnswer   = 2 * time.Second        // how long the servers may take to answer a question
+	readProgress = 2 * time.Second        // between two lines in the log about loading
+
+	// How much a consumer sends before the reader asks for more, about. It must be more than maxPayload, and less than half of what a server has
+	// for a client before it cuts that off: 64 MiB.
+	readAhead    = 2 * maxPayload // bytes
+	readMessages = 500
 )
 
-// start follows the journal until ctx ends or close is called.
-func (r *reader) start(ctx context.Context) {
-	ctx, r.stop = context.WithCancel(ctx)
-	if r.upTo < r.first {
-		close(r.loaded)
+// run gives everything until ctx ends. It never returns nil. It may be called again unless the error is a refusal: other daemons make
+// snapshots meanwhile, and remove what this one was about to read.
+func (r *reader) run(ctx context.Context) error {
+	err := r.load(ctx)
+	if err == nil {
+		err = r.follow(ctx)
 	}
-	go func() {
-		defer close(r.done)
-		var lost time.Time
-		for ctx.Err() == nil {
-			err := r.follow(ctx)
-			again := time.Since(lost) < 2*readAnswer // the first time is none to speak of
-			lost = time.Now()
-			switch {
-			case ctx.Err() != nil:
-				return
-			case errors.Is(err, errLost) || r.store.engine != nil:
-				r.broken <- err
-				return
-			case again && time.Since(r.said) >= readSay:
-				r.said = time.Now()
-				r.store.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
-			}
-			pause(ctx, readAgain)
-		}
-	}()
-}
-
-// close ends the reader, and waits for it.
-func (r *reader) close() {
-	r.stop()
-	<-r.done
-}
-
-// watch makes the store fail when the reader does: it writes nothing any more, its snapshots neither.
-func (r *reader) watch(ctx context.Context) {
-	select {
-	case err := <-r.broken:
-		r.store.lost(err)
-	case <-ctx.Done():
+	if r.caughtUp {
+		return refusal{err}
 	}
-}
-
-// waitLoaded waits until everything is in memory, and logs how far it is every two seconds.
-func (r *reader) waitLoaded(ctx context.Context) error {
-	ticker := time.NewTicker(2 * time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-r.loaded:
-			return nil
-		case err := <-r.broken:
-			return err
-		case <-ticker.C:
-			r.store.log.Info("store loading the journal", "entries", r.taken.Load(), "of", r.upTo-r.first+1)
-		case <-ctx.Done():
-			return fmt.Errorf("store: loading the journal: %w", ctx.Err())
-		}
+	if r.dirty && ctx.Err() == nil && !final(err) {
+		r.dirty = false
+		r.to.Reset()
 	}
+	return classify(err)
 }
 
-// follow takes in what one consumer delivers, until that ends or ctx does. It never returns nil.
-func (r *reader) follow(ctx context.Context) error {
-	next, err := r.begin(ctx)
+// load gives the snapshot, and finds out what entries there are.
+func (r *reader) load(ctx context.Context) error {
+	r.began, r.said, r.last = time.Now(), time.Now(), time.Time{}
+	at, err := r.loadSnapshot(ctx)
 	if err != nil {
 		return err
 	}
-	consumer, err := r.consumer(ctx, next)
+	info, err := r.entries.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	state := info.State
+	if state.LastSeq < at || state.Msgs > 0 && state.FirstSeq > at+1 || state.Msgs == 0 && state.LastSeq > at {
+		return r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; "+
+			"restore both from a backup", at, state.FirstSeq, state.LastSeq))
+	}
+	r.created, r.reached, r.upTo = info.Created, at, state.LastSeq
+	r.catchUp()
+	return nil
+}
+
+// catchUp tells that all is loaded, if it is.
+func (r *reader) catchUp() {
+	if r.caughtUp || r.reached < r.upTo {
+		return
+	}
+	r.caughtUp = true
+	r.log.Info("store loaded", "last_entry", r.reached, "took", time.Since(r.began).Round(time.Millisecond))
+	r.to.CaughtUp()
+}
+
+// follow reads entries with one consumer after the other until ctx ends, or it cannot go on.
+func (r *reader) follow(ctx context.Context) error {
+	var lost time.Time
+	for {
+		err := r.consume(ctx)
+		again := time.Since(lost) < 2*readAnswer // the first time is not worth a line
+		lost = time.Now()
+		switch {
+		case ctx.Err() != nil || errors.Is(err, errLost) || final(err):
+			return err
+		case again && time.Since(r.silent) >= sayEvery:
+			r.silent = time.Now()
+			r.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
+		}
+		pause(ctx, readAgain)
+	}
+}
+
+// consume gives what one consumer delivers, until that ends or ctx does. It never returns nil.
+func (r *reader) consume(ctx context.Context) error {
+	next, err := r.next(ctx)
+	if err != nil {
+		return err
+	}
+	messages, _, err := messagesOf(ctx, r.entries, r.subject, next)
 	if err != nil {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
 	defer messages.Stop()
-	if !r.said.IsZero() {
-		r.said = time.Time{}
-		r.store.log.Info("store: the journal is followed again")
+	if !r.silent.IsZero() {
+		r.silent = time.Time{}
+		r.log.Info("store: the journal can be followed again")
 	}
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := nextOf(ctx, messages)
 		if err != nil {
 			return fmt.Errorf("store: cannot read the journal: %w", err)
 		}
-		if err := r.take(ctx, msg); err != nil {
+		if err := r.take(msg); err != nil {
 			return err
 		}
 	}
 }
 
-// begin checks that the journal is still the one that the image is made of, and returns the entry to begin with. That is the last one
-// taken if it can be compared, else the next one.
-func (r *reader) begin(ctx context.Context) (next uint64, err error) {
+// next checks that the stream is still the one that was read from, and returns the entry to begin with. That is the last one given if it can be
+// compared, else the one after it.
+func (r *reader) next(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, readAnswer)
 	defer cancel()
-	info, err := r.store.streams.journal.Info(ctx)
+	info, err := r.entries.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("store: cannot read the journal: %w", err)
 	}
-	reached, state := r.store.position(), info.State
-	switch {
+	switch state := info.State; {
 	case !info.Created.Equal(r.created):
 		return 0, fmt.Errorf("store: the journal was replaced by another one: %w", errLost)
-	case state.FirstSeq > reached+1:
-		return 0, cutOff(reached, state.FirstSeq)
-	case state.LastSeq >= reached:
-		r.behind = time.Time{}
-	case r.behind.IsZero():
-		r.behind = time.Now()
-		fallthrough
-	default: // the server that answers may have to catch up
-		err := fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", state.LastSeq, reached)
-		if time.Since(r.behind) > settleWithin {
-			err = fmt.Errorf("%w: %w", err, errLost)
-		}
-		return 0, err
+	case state.FirstSeq > r.reached+1:
+		return 0, cutOff(r.reached, state.FirstSeq)
+	case state.LastSeq < r.reached:
+		return 0, r.inconsistent(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", state.LastSeq, r.reached))
 	}
-	if r.last.Load() == 0 {
-		return reached + 1, nil
+	if info.State.LastSeq == r.reached {
+		r.oddSince = time.Time{}
 	}
-	return reached, nil
+	if r.last.IsZero() {
+		return r.reached + 1, nil
+	}
+	return r.reached, nil
 }
 
-func (r *reader) consumer(ctx context.Context, next uint64) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, readAnswer)
+// messagesOf makes a consumer, which delivers the messages of a subject from a sequence on. It also returns how many there are now.
+func messagesOf(ctx context.Context, stream jetstream.Stream, subject string, first uint64) (jetstream.MessagesContext, uint64, error) {
+	asking, cancel := context.WithTimeout(ctx, readAnswer)
 	defer cancel()
-	return r.store.streams.journal.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(asking, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       next,
+		OptStartSeq:       first,
+		FilterSubject:     subject,
 		AckPolicy:         jetstream.AckNonePolicy,
 		InactiveThreshold: 10 * time.Second,
 		MemoryStorage:     true,
 		Replicas:          1,
 	})
+	if err != nil {
+		return nil, 0, err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, readAhead),
+		jetstream.PullHeartbeat(readSilence), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	return messages, consumer.CachedInfo().NumPending, err
 }
 
-// take takes one entry into the image.
-func (r *reader) take(ctx context.Context, msg jetstream.Msg) error {
+// nextOf waits for the next message. When ctx has ended there is none, also if it has been delivered.
+func nextOf(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	msg, err := messages.Next(jetstream.NextContext(ctx))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return msg, err
+}
+
+// take gives one entry.
+func (r *reader) take(msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return fmt.Errorf("store: a message of the journal without its number: %w", err)
 	}
-	sequence, reached, last := meta.Sequence.Stream, r.store.position(), r.last.Load()
-	switch {
-	case sequence == reached && last == meta.Timestamp.UnixNano():
-		return nil // begin asked for it
-	case sequence == reached && last != 0:
-		return fmt.Errorf("store: entry %d of the journal is not the one that this daemon has had: %w", sequence, errLost)
-	case sequence != reached+1:
-		return r.gap(ctx, reached+1, sequence)
+	switch at := meta.Sequence.Stream; {
+	case at == r.reached && r.last.Equal(meta.Timestamp):
+		return nil // next asked for it
+	case at == r.reached && !r.last.IsZero():
+		return fmt.Errorf("store: entry %d of the journal is not the one that this daemon has had: %w", at, errLost)
+	case at != r.reached+1:
+		return r.inconsistent(fmt.Errorf("store: entry %d of the journal was delivered instead of %d", at, r.reached+1))
 	}
-	r.store.takeEntry(sequence, msg.Data())
-	r.last.Store(meta.Timestamp.UnixNano())
-	if r.taken.Add(1); sequence == r.upTo {
-		close(r.loaded)
+	r.dirty = true
+	if err := r.to.Entry(r.reached+1, msg.Data()); err != nil {
+		return refusal{err}
+	}
+	r.reached, r.last, r.oddSince = r.reached+1, meta.Timestamp, time.Time{}
+	r.catchUp()
+	if !r.caughtUp {
+		r.progress("store loading the journal", "entry", r.reached, "of", r.upTo)
 	}
 	return nil
 }
 
-// gap finds out whether an entry that was not delivered is there. Then another consumer delivers it.
-func (r *reader) gap(ctx context.Context, missing, delivered uint64) error {
-	err := fmt.Errorf("store: entry %d of the journal was delivered instead of %d", delivered, missing)
-	ctx, cancel := context.WithTimeout(ctx, readAnswer)
-	defer cancel()
-	journal := r.store.streams.journal
-	if _, found := journal.GetMsg(ctx, missing); !errors.Is(found, jetstream.ErrMsgNotFound) {
-		return err
+// progress logs how far loading is, every two seconds.
+func (r *reader) progress(text string, args ...any) {
+	if time.Since(r.said) >= readProgress {
+		r.said = time.Now()
+		r.log.Info(text, args...)
 	}
-	info, unknown := journal.Info(ctx)
-	switch {
-	case unknown != nil || info.State.LastSeq < delivered:
-		return err // the server that answers has to catch up
-	case info.State.FirstSeq > missing:
-		return cutOff(missing-1, info.State.FirstSeq)
-	default:
-		return fmt.Errorf("%w, which is not there: %w", err, errLost)
+}
+
+// inconsistent makes a refusal of an error that has lasted for too long. For a while a server that has to catch up may answer.
+func (r *reader) inconsistent(err error) error {
+	if r.oddSince.IsZero() {
+		r.oddSince = time.Now()
 	}
+	if time.Since(r.oddSince) > reconcileWithin {
+		return refusal{err}
+	}
+	return err
 }
 
 func cutOff(reached, first uint64) error {
-	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w", reached, first, errLost)
-}
-
-// position returns the last entry that the image has taken in.
-func (s *Store) position() uint64 {
-	s.Lock()
-	defer s.Unlock()
-	return s.reached
-}
-
-// takeEntry takes the next entry into the image, unless it is there already.
-func (s *Store) takeEntry(sequence uint64, entry []byte) {
-	var rejected []bool
-	s.Lock()
-	if sequence <= s.reached {
-		s.Unlock()
-		return
-	}
-	origin, err := parseEntry(entry, func(first int, records []record) {
-		rejected = append(rejected, !s.apply(sequence, first, records))
-	})
-	s.reached = sequence
-	s.Unlock()
-	if err != nil { // every daemon ignores it
-		s.log.Error("store: ignoring an entry of the journal", "entry", sequence, "err", err)
-		return
-	}
-	s.snapshots.grown(len(entry))
-	s.writer.arrived(origin, rejected)
+	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w",
+		reached, first, errLost)
 }

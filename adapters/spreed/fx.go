@@ -2,5 +2,5 @@ package spreed
 
 import "go.uber.org/fx"
 
-// Module adds the protocol to those that clients may update. It needs a Config.
-var Module = fx.Module("spreed", fx.Provide(fx.Annotate(New, fx.ResultTags(`group:"updatables"`))))
+// Module provides what makes the protocol of a Config.
+var Module = fx.Module("spreed", fx.Supply(New))

@@ -2,7 +2,7 @@
 // they go away. All there is to know of it is how long a silence means that nobody is there: the HTTP API takes the reports, and
 // the expirer ends them.
 //
-// Package wiring calls it.
+// The daemon calls it.
 package spreed
 
 import "github.com/zarafa/presence/domain"

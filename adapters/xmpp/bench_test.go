@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -54,8 +54,10 @@ func (*idle) Known(domain.UserID)  {}
 func (*idle) Report(domain.Report) {}
 func (*idle) Forget(domain.UserID) {}
 func (*idle) Synced()              {}
+func (*idle) TakesUser() bool      { return true }
+func (*idle) TakesDevice(int) bool { return true }
 
-// counted is a source of which a benchmark counts the reports.
+// counted is a source whose reports a benchmark counts.
 type counted struct {
 	ports.Source
 	reports atomic.Int64
@@ -146,9 +148,9 @@ func anything(int, int) bool { return true }
 
 // toStore runs a source with all use cases that a report passes through, into a store.
 func toStore(b *testing.B) destination {
-	store := memory.New()
+	store := coretest.Start(b)
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store, store, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return

@@ -6,11 +6,11 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// deviceName names a device among all devices of its user. It is the resource, which costs the least; for one that other JIDs of the
-// same user can have as well, and for the empty one, it is the JID and the resource with a zero byte between them, which neither can
-// contain (RFC 7622, 3.2 to 3.4).
+// deviceName names a device among all devices of its user. Usually it is the resource, which costs the least. If another JID of the user
+// can have the same resource, or if it is empty, it is the JID and the resource with a zero byte between them, which neither can contain
+// (RFC 7622, 3.2 to 3.4).
 type deviceName struct {
-	owner    string // the bare JID, or nothing if the resource will do
+	owner    string // the bare JID, or nothing if the resource is enough
 	resource string
 }
 
@@ -30,7 +30,7 @@ func (n deviceName) len() int {
 	return len(n.owner) + len(ownerEnd) + len(n.resource)
 }
 
-// is reports whether it is name, without making a string of it.
+// is reports whether String would return name, without making that string.
 func (n deviceName) is(name string) bool {
 	if n.owner == "" {
 		return name == n.resource
@@ -39,7 +39,7 @@ func (n deviceName) is(name string) bool {
 	return len(name) == n.len() && owner == n.owner && resource == n.resource
 }
 
-// String returns it in memory of its own.
+// String returns the name in memory of its own.
 func (n deviceName) String() string {
 	if n.owner == "" {
 		return strings.Clone(n.resource)
@@ -49,19 +49,18 @@ func (n deviceName) String() string {
 
 // device is one available device.
 type device struct {
-	name    string
-	message uint32 // its length
-	next    uint32 // the next older one of the same contact
+	name string
+	next uint32 // the next older one of the same contact
 }
 
-// devices are all that are available on one connection. Each contact has a list of its own, which is the index of its newest
-// device; 0 is the empty list. There may be two million of them, so they have no pointers.
+// devices are all available devices of one connection. Each contact has a list of its own: the index of its newest device, 0 if it is
+// empty. There may be two million devices, so they are linked by indexes and not by pointers.
 type devices struct {
 	all  []device
-	free uint32 // the first of a list of those that are not used
+	free uint32 // the list of those that are not used
 }
 
-// take takes a device out of a list, if it is there, and returns its index; else 0, and how many others there are.
+// take takes a device out of a list and returns its index. If it is not there, it returns 0 and how many others there are.
 func (d *devices) take(list *uint32, name deviceName) (i uint32, others int) {
 	for link := list; *link != 0; link = &d.all[*link].next {
 		if i = *link; name.is(d.all[i].name) {
@@ -108,7 +107,7 @@ func (d *devices) add(name string) uint32 {
 		d.all = append(d.all, device{}) // which is never used
 	}
 	d.all = append(d.all, device{name: name})
-	return uint32(len(d.all) - 1) //nolint:gosec // the budget is for far fewer
+	return uint32(len(d.all) - 1) //nolint:gosec // there is room for far fewer
 }
 
 // release ends a device that is in no list.

@@ -22,24 +22,6 @@ const (
 	maxTargets = 8
 )
 
-// newResolver returns a resolver whose lookups end when their context does. Go's own wait for an answer until a time-out of
-// several seconds, and a lookup through the C library cannot be ended at all.
-func newResolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		return dialCancellable(ctx, network, address)
-	}}
-}
-
-// dialCancellable connects, and makes reads and writes on the connection fail once ctx has ended.
-func dialCancellable(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	return conn, nil
-}
-
 // dial connects to the first of the server's addresses that answers.
 func (s *Source) dial(ctx context.Context) (net.Conn, error) {
 	targets, err := s.targets(ctx)

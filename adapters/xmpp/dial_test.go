@@ -1,7 +1,6 @@
 package xmpp
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
@@ -108,9 +108,7 @@ func TestSilentDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialCancellable(ctx, network, silent.LocalAddr().String())
-	}}
+	source.resolver = dns.NewResolver(silent.LocalAddr().String())
 	r := begin(t, source)
 	if _, _, err := silent.ReadFrom(make([]byte, 512)); err != nil {
 		t.Fatal(err)

@@ -23,11 +23,12 @@
 //
 // # What is kept
 //
-// All that the use cases are told and have not been told to forget is counted, and bounded (budget.go). So each available device is
-// known here: its name, which all reports share, and the length of its message.
+// The use cases count and bound what they are told, and say when there is no room for more users or devices. Then nothing more is kept here
+// either. Each available device is known by its name, which all reports of it share, so that the devices of one JID can be ended while
+// those of another JID of the user stay. Further JIDs of a user are bounded here (contacts.go).
 //
 // # Goroutines
 //
-// Run's own goroutine waits, and reports who has left (departures.go). One receives: it alone calls the library's Recv and owns
+// Run's own goroutine waits, and passes on who has become unavailable (delayed.go). One receives: it alone calls the library's Recv and owns
 // everything in the session type. One sends the keep-alive pings. Two copy bytes in the relay. All have ended when Run returns.
 package xmpp

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/setting"
 )
 
 // fake is a server that misbehaves as a test says, which no real one can be made to do. It is used for that and for measuring
@@ -78,7 +79,7 @@ func (f *fake) end() {
 func (f *fake) source(t testing.TB, change func(*Config)) *Source {
 	t.Helper()
 	c := DefaultConfig()
-	c.JID, c.Password, c.Host, c.CAFile, c.TLS = "observer@example.test", "secret of observer", f.address, f.caFile, DirectTLS
+	c.JID, c.Password, c.Host, c.Roots, c.TLS = "observer@example.test", setting.NewSecret("secret of observer"), f.address, roots(t, f.caFile), DirectTLS
 	c.SweepAfter = 50 * time.Millisecond
 	if change != nil {
 		change(&c)

@@ -1,10 +1,14 @@
 package xmpp
 
 import (
+	"log/slog"
+
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/ports"
 )
 
-// Module adds the source to those that the supervisor runs. It needs a Config and a *slog.Logger.
-var Module = fx.Module("xmpp", fx.Provide(fx.Annotate(New, fx.As(new(ports.Source)), fx.ResultTags(`group:"sources"`))))
+// Module provides what makes the source of a Config. It needs a *slog.Logger.
+var Module = fx.Module("xmpp", fx.Provide(func(log *slog.Logger) func(Config) (ports.Source, error) {
+	return func(c Config) (ports.Source, error) { return New(c, log) }
+}))

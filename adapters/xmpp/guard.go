@@ -35,22 +35,22 @@ const keptTail = 8 << 10
 // refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
 // writer returns an error, and nothing can reach it then. See contain, which turns the panic into an error.
 //
-// All of it but signs happens in the goroutine that called the library. Only what the library sends is seen from other goroutines, and
-// that is ignored; it contains the password.
+// Only the goroutine that called the library uses it, but for signs. Other goroutines write what the library sends; that is ignored, and
+// it contains the password.
 type guard struct {
 	relay    *relay
 	limit    int    // of unread
 	roster   int    // the limit while the roster is awaited
 	most     int    // of marks
 	unread   int    // bytes since the library returned the last stanza
-	marks    int    // tags and attributes since then, at most
+	marks    int    // an upper bound of the tags and attributes since then
 	loggedIn bool   // the library opens no stream any more
 	login    []byte // all plain text until logged in
 	scanned  int    // how much of login needs no second look
 	tail     []byte // the latest plain text
-	awaiting bool   // the roster: bytes of it are a sign of life
+	awaiting bool   // the roster is awaited: each piece of it is a sign of life
 
-	signs atomic.Uint64 // of life: grows with every stanza, and with all that arrives while the roster is awaited
+	signs atomic.Uint64 // of life: it grows with every stanza, and with all that arrives while the roster is awaited
 }
 
 func newGuard(relay *relay, l limits) *guard {
@@ -107,14 +107,14 @@ func (g *guard) returned() {
 	g.signs.Add(1)
 }
 
-// enter switches from the login to the time after it. The roster is awaited first, which can be one stanza of minutes.
-func (g *guard) enter() {
+// loginDone sets the bounds for the time after the login. First the roster is awaited, a single stanza that can take minutes.
+func (g *guard) loginDone() {
 	g.loggedIn, g.login, g.unread, g.marks = true, nil, 0, 0
 	g.limit, g.awaiting = g.roster, true
 }
 
-// settle switches to the time after the roster.
-func (g *guard) settle() { g.limit, g.awaiting = maxStanza, false }
+// rosterDone sets the bounds for the time after the roster.
+func (g *guard) rosterDone() { g.limit, g.awaiting = maxStanza, false }
 
 func (g *guard) keepTail(text []byte) {
 	if len(text) >= keptTail {
@@ -127,9 +127,8 @@ func (g *guard) keepTail(text []byte) {
 	g.tail = append(g.tail, text...)
 }
 
-// checkLogin looks at what has arrived during the login. While an encrypted stream is being opened, the library answers
-// <see-other-host/> by an unencrypted connection of its own, past the relay. And it computes whatever number of
-// iterations a challenge names.
+// checkLogin refuses what the library must not see during the login. It would answer <see-other-host/> by an unencrypted connection of its
+// own, past the relay, and it would compute any number of iterations that a challenge names.
 func (g *guard) checkLogin() error {
 	text := g.login[g.scanned:]
 	if bytes.Contains(text, redirect) {

@@ -195,7 +195,7 @@ func TestHostileServer(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Run returned %q, want %q in it", err, test.want)
 			}
-			if strings.Contains(err.Error(), source.password) || strings.Contains(err.Error(), "\n") {
+			if strings.Contains(err.Error(), source.config.Password.Reveal()) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("the password or a line break is in %q", err)
 			}
 			if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 512<<20 {
@@ -233,7 +233,7 @@ func TestStopDespiteHostileServer(t *testing.T) {
 	}
 }
 
-// Stanzas from whom they must not be believed.
+// Stanzas that must not be believed because of their sender.
 func TestForgedStanzas(t *testing.T) {
 	tests := []struct{ name, stanza string }{
 		{"roster push from a stranger", "<iq type='set' id='1' from='mallory@evil.test/x'><query xmlns='jabber:iq:roster'><item jid='mallory@evil.test' subscription='both'/></query></iq><presence from='mallory@evil.test/x'/>"},

@@ -104,15 +104,15 @@ func newDirectory(c Config, own account) directory {
 	return d
 }
 
-// user returns whom a bare JID stands for, and whether that can be a user at all. The JID must be in lower case; the
-// result may share memory with it.
+// user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case. The result may share memory
+// with it.
 //
 // The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
-// user id, as d\27artagnan does; what stays escaped is no valid id, so such a JID is nobody.
+// user id, as d\27artagnan does. What stays escaped is no valid id, so such a JID is ignored.
 //
-// With strip_domain the host does not count: an account that is itself account@domain when unescaped is that user, if the domain is
-// one of ours, or nobody; any other account belongs to the jid's own domain, which is what domain_map says of it, else the
-// jid's host without a leading "chat.".
+// With strip_domain the host does not count. An account that is itself account@domain when unescaped is that user if the domain is one
+// of ours, else it is ignored. Any other account belongs to the jid's own domain: what domain_map says of it, else the jid's host without a
+// leading "chat.".
 func (d directory) user(bare string) (domain.UserID, bool) {
 	name, host, found := strings.Cut(bare, "@")
 	if !found || name == "" {

@@ -27,8 +27,8 @@ type connection struct {
 	own    string // the full JID the server gave us
 }
 
-// login connects to the server and logs in. Some servers cannot do the channel binding they offer (ejabberd before 24.02 with
-// TLS 1.3): then it tries again without, and does so at once from then on.
+// login connects to the server and logs in. Some servers offer a channel binding that they cannot do (ejabberd before 24.02 with TLS 1.3):
+// then it logs in without, now and from then on.
 func (s *Source) login(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limits.login, errSlowLogin)
 	defer cancel()
@@ -68,11 +68,11 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 		}
 		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, address, s.explain(inTime(ctx, err), guard))
 	}
-	guard.enter()
+	guard.loginDone()
 	return &connection{client: client, relay: relay, guard: guard, server: address, own: client.JID()}, nil
 }
 
-// inTime replaces an error that comes from running out of time by one that says so.
+// inTime replaces an error by the reason why ctx has ended, if it has.
 func inTime(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -87,7 +87,7 @@ func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, 
 	return xmpp.Options{
 		Host:          relay.address(),
 		User:          s.own.bare,
-		Password:      s.password,
+		Password:      s.config.Password.Reveal(),
 		Resource:      escape(s.own.resource),
 		DialTimeout:   acceptWithin,
 		NoTLS:         s.config.TLS == StartTLS,
@@ -129,9 +129,9 @@ type bindingError struct {
 
 func (e *bindingError) Error() string { return e.text }
 
-// explain makes an error that a person can act on of one that the library returned while it logged in.
+// explain turns an error that the library returned while it logged in into one that a person can act on.
 func (s *Source) explain(err error, guard *guard) error {
-	text := strings.ReplaceAll(err.Error(), s.password, "***")
+	text := strings.ReplaceAll(err.Error(), s.config.Password.Reveal(), "***")
 	reason, refused := strings.CutPrefix(text, "auth failure: ")
 	reason = clip(reason)
 	condition := guard.condition()

@@ -10,31 +10,32 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/setting"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newSource makes a source that watches a test server. The log must never contain the password.
-func newSource(t *testing.T, server *xmpptest.Server, change func(*Config)) *Source {
+func newSource(t testing.TB, server *xmpptest.Server, change func(*Config)) *Source {
 	t.Helper()
 	source, _ := newLoggedSource(t, server, change)
 	return source
 }
 
-func newLoggedSource(t *testing.T, server *xmpptest.Server, change func(*Config)) (*Source, *logged) {
+func newLoggedSource(t testing.TB, server *xmpptest.Server, change func(*Config)) (*Source, *logged) {
 	t.Helper()
 	c := DefaultConfig()
 	c.JID = server.JID(xmpptest.Observer)
-	c.Password = server.Password(xmpptest.Observer)
+	c.Password = setting.NewSecret(server.Password(xmpptest.Observer))
 	c.Host = server.Addr
-	c.CAFile = server.CAFile
+	c.Roots = roots(t, server.CAFile)
 	c.SweepAfter = 100 * time.Millisecond
 	if change != nil {
 		change(&c)
 	}
 	log := &logged{}
 	t.Cleanup(func() {
-		if c.Password != "" && strings.Contains(log.String(), c.Password) {
+		if !c.Password.IsZero() && strings.Contains(log.String(), c.Password.Reveal()) {
 			t.Errorf("the password is in the log:\n%s", log)
 		}
 	})
@@ -43,6 +44,16 @@ func newLoggedSource(t *testing.T, server *xmpptest.Server, change func(*Config)
 		t.Fatal(err)
 	}
 	return source, log
+}
+
+// roots are the certificates in a file.
+func roots(t testing.TB, file string) setting.Roots {
+	t.Helper()
+	roots, err := setting.ReadRoots(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return roots
 }
 
 func newLogger(log *logged) *slog.Logger {

@@ -24,7 +24,11 @@ type recording struct {
 	reports   int
 	devices   map[domain.UserID]map[string]shown // every user that is known
 	forgotten []domain.UserID
+	full      bool // neither users nor devices are taken
 }
+
+// maxDevices is how many devices of a user a recording takes.
+const maxDevices = 32
 
 var _ ports.Observer = (*recording)(nil)
 
@@ -76,6 +80,10 @@ func (r *recording) Forget(user domain.UserID) {
 	r.forgotten = append(r.forgotten, user)
 }
 
+func (r *recording) TakesUser() bool { return !r.full }
+
+func (r *recording) TakesDevice(others int) bool { return !r.full && others < maxDevices }
+
 func (r *recording) Synced() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +131,7 @@ func (r *recording) wantSynced(t *testing.T) {
 	})
 }
 
-// users lists whom the observer knows.
+// users lists the users that the observer knows.
 func (r *recording) users() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

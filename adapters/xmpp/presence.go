@@ -18,7 +18,7 @@ func (s *session) presence(p *xmpp.Presence) error {
 	}
 	switch p.Type {
 	case "", "unavailable", "error":
-		s.show(p, bare, resource)
+		s.device(p, bare, resource)
 	case "subscribe":
 		return s.subscriptionRequest(bare)
 	case "unsubscribed":
@@ -30,9 +30,9 @@ func (s *session) presence(p *xmpp.Presence) error {
 	return nil // subscribed, unsubscribe: the roster push that follows counts
 }
 
-// show reports what a presence says about a device. It counts if it is from a contact or a user of a trusted host; that anybody
-// else is a contact may become known with the roster, which can be after the first presences.
-func (s *session) show(p *xmpp.Presence, bare, resource string) {
+// device handles what a presence says about a device. It counts if it comes from a contact or from a trusted host. Anybody else's is kept
+// until the roster says who is a contact: the first presences can arrive before it.
+func (s *session) device(p *xmpp.Presence, bare, resource string) {
 	c, known := s.contacts.byJID[bare]
 	if !c.visible && !c.online && !s.source.trusted[hostOf(bare)] {
 		if !s.hasRoster {
@@ -47,8 +47,8 @@ func (s *session) show(p *xmpp.Presence, bare, resource string) {
 		status, _ = domain.XMPPType.Status(p.Type)
 	}
 	if status == domain.Unavailable {
-		if c.visible || c.online { // else it is nobody we have told of
-			s.leaves(bare, c, resource)
+		if c.visible || c.online { // else the observer was not told of the user
+			s.unavailable(bare, c, resource)
 		}
 		return
 	}
@@ -57,16 +57,16 @@ func (s *session) show(p *xmpp.Presence, bare, resource string) {
 			return
 		}
 	}
-	s.shows(bare, c, resource, status, p.Status)
+	s.available(bare, c, resource, status, p.Status)
 }
 
-// shows reports an available device.
-func (s *session) shows(bare string, was contact, resource string, status domain.Status, message string) {
+// available reports an available device.
+func (s *session) available(bare string, was contact, resource string, status domain.Status, message string) {
 	now := was
-	i, ok := s.device(nameDevice(bare, was.user, resource), &now)
+	i, ok := s.touchDevice(nameDevice(bare, was.user, resource), &now)
 	now.online = now.online || ok
 	if now != was {
-		s.contacts.byJID[bare] = now
+		s.contacts.set(bare, now)
 		s.watches.Store(true)
 	}
 	if !ok {
@@ -75,31 +75,22 @@ func (s *session) shows(bare string, was contact, resource string, status domain
 	if len(message) > domain.MaxMessage {
 		message = domain.ClipMessage(message)
 	}
-	if !s.budget.takeMessage(len(message)) {
-		s.exceeded()
-		message = ""
-	}
-	device := &s.devices.all[i]
-	device.message = uint32(len(message)) //nolint:gosec // at most MaxMessage
-	s.observer.Report(domain.Report{User: now.user, Device: device.name, Status: status, Message: message})
+	s.observer.Report(domain.Report{User: now.user, Device: s.devices.all[i].name, Status: status, Message: message})
 }
 
-// device finds a contact's device, or adds it, and makes it the newest. Its message takes nothing of the budget then. As the use
-// cases do, a contact has a bounded number of devices. It returns false if the name is none, or there is no room for it.
-func (s *session) device(name deviceName, c *contact) (i uint32, ok bool) {
+// touchDevice finds a contact's device, or adds it, and makes it the newest. It returns false if the name is not valid, or if there is no
+// room for the device. As in the use cases, the device that has been quiet for longest makes room for another one.
+func (s *session) touchDevice(name deviceName, c *contact) (i uint32, ok bool) {
 	i, others := s.devices.take(&c.devices, name)
-	if i != 0 {
-		s.budget.giveBack(int(s.devices.all[i].message))
-	} else {
+	if i == 0 {
 		if !legalParts("", name.resource) {
 			return 0, false
 		}
-		if others == domain.MaxDevices {
+		if !s.observer.TakesDevice(others) {
+			if others == 0 || !s.observer.TakesDevice(others-1) {
+				return 0, false
+			}
 			s.endDevice(c.user, s.devices.takeOldest(&c.devices), true)
-		}
-		if !s.budget.take(deviceSize(name.len())) {
-			s.exceeded()
-			return 0, false
 		}
 		i = s.devices.add(name.String())
 	}
@@ -107,8 +98,8 @@ func (s *session) device(name deviceName, c *contact) (i uint32, ok bool) {
 	return i, true
 }
 
-// leaves reports that a device is not available any more, or all devices of a JID if there is no resource.
-func (s *session) leaves(bare string, c contact, resource string) {
+// unavailable reports that a device is unavailable, or all devices of a JID if there is no resource.
+func (s *session) unavailable(bare string, c contact, resource string) {
 	was := c.devices
 	if resource != "" {
 		if i, _ := s.devices.take(&c.devices, nameDevice(bare, c.user, resource)); i != 0 {
@@ -122,11 +113,11 @@ func (s *session) leaves(bare string, c contact, resource string) {
 		}
 	}
 	if c.devices != was {
-		s.contacts.byJID[bare] = c
+		s.contacts.set(bare, c)
 	}
 }
 
-// endDevices ends all devices of a JID, and reports each if told to.
+// endDevices removes all devices of a JID. If report is set, it reports each as unavailable.
 func (s *session) endDevices(c *contact, report bool) {
 	for c.devices != 0 {
 		s.endDevice(c.user, s.devices.takeNewest(&c.devices), report)
@@ -134,15 +125,14 @@ func (s *session) endDevices(c *contact, report bool) {
 }
 
 func (s *session) endDevice(user domain.UserID, i uint32, report bool) {
-	device := s.devices.all[i]
-	s.budget.giveBack(deviceSize(len(device.name)) + int(device.message))
+	name := s.devices.all[i].name
 	s.devices.release(i)
 	if report {
-		s.observer.Report(domain.Report{User: user, Device: device.name, Status: domain.Unavailable})
+		s.observer.Report(domain.Report{User: user, Device: name, Status: domain.Unavailable})
 	}
 }
 
-// keepEarly keeps a presence until there is a roster, as long as there is room.
+// keepEarly keeps a presence until the roster arrives, if there is room.
 func (s *session) keepEarly(p *xmpp.Presence) {
 	part := kept(p)
 	size := int(unsafe.Sizeof(part)) + len(part.From) + len(part.Show) + len(part.Status)
@@ -152,20 +142,19 @@ func (s *session) keepEarly(p *xmpp.Presence) {
 	}
 }
 
-// kept returns the parts of a presence that count, without holding on to the rest of it: there can be
-// thousands, each of a stanza that is as large as the guard lets through.
+// kept copies the parts of a presence that count. There can be thousands, and each would hold on to a stanza as large as the guard allows.
 func kept(p *xmpp.Presence) xmpp.Presence {
 	part := xmpp.Presence{Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
 	if len(p.From) <= 3*maxPart+2 {
-		part.From = strings.Clone(p.From) // else it is nobody's
+		part.From = strings.Clone(p.From) // else it is no JID
 	}
 	if len(p.Show) <= maxShow {
-		part.Show = strings.Clone(p.Show) // else it is as good as none
+		part.Show = strings.Clone(p.Show) // else it means nothing
 	}
 	return part
 }
 
-// maxShow is longer than any show that means something, in bytes.
+// maxShow is the longest show that is kept, in bytes: all that mean something are shorter.
 const maxShow = 16
 
 // subscriptionRequest approves a request of an allowed host's user, and asks to see that user's presence in turn, once. Others

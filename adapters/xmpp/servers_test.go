@@ -10,6 +10,7 @@ import (
 
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
 )
 
 // each runs a test against every real server.
@@ -134,7 +135,7 @@ func TestStopSaysGoodbye(t *testing.T) {
 func TestWrongPassword(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		for _, jid := range []string{server.JID(xmpptest.Observer), server.JID("nobody")} {
-			source := newSource(t, server, func(c *Config) { c.JID, c.Password = jid, "not the password" })
+			source := newSource(t, server, func(c *Config) { c.JID, c.Password = jid, setting.NewSecret("not the password") })
 			err := begin(t, source).ends(t)
 			if !errors.Is(err, ports.ErrRejected) || !strings.Contains(err.Error(), jid) || !strings.Contains(err.Error(), "wrong account or password") {
 				t.Errorf("Run returned %v", err)
@@ -165,7 +166,7 @@ func TestCertificate(t *testing.T) {
 		for _, mode := range []string{StartTLS, DirectTLS} {
 			inMode := func(ca string, insecure bool) func(c *Config) {
 				return func(c *Config) {
-					c.TLS, c.CAFile, c.InsecureSkipVerify = mode, ca, insecure
+					c.TLS, c.Roots, c.InsecureSkipVerify = mode, roots(t, ca), insecure
 					if mode == DirectTLS {
 						c.Host = server.DirectTLS
 					}

@@ -13,13 +13,13 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// maxEarly is how much is kept of presences of strangers until the roster tells who is none, in bytes.
+// maxEarly is how much is kept of the presences of strangers until the roster says who is a contact, in bytes.
 const maxEarly = 4 << 20
 
 // maxLogged is how many refused subscription requests one connection logs.
 const maxLogged = 20
 
-// session is one connection from the login on. All but the channels and the counters belongs to the receiving goroutine.
+// session is one connection from the login on. Only the receiving goroutine uses it, but for the channels and the atomics.
 type session struct {
 	*connection
 	source   *Source
@@ -28,37 +28,35 @@ type session struct {
 
 	contacts    *contacts // the source's
 	devices     devices
-	budget      budget
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
-	early       []xmpp.Presence // of strangers, while there is no roster
+	early       []xmpp.Presence // of strangers, until the roster arrives
 	earlySize   int             // what they take, in bytes
-	refused     int             // subscription requests
+	refused     int             // how many subscription requests were
 
 	pinged  uint64        // the number of the last ping that was answered
-	pong    chan struct{} // one token for each
-	settled chan struct{} // closed when both the roster and a pong are here
-	watches atomic.Bool   // somebody at all
+	pong    chan struct{} // one token for each answer
+	ready   chan struct{} // closed when both the roster and the first pong have arrived
+	watches atomic.Bool   // whether there is anybody to watch
 	log     *slog.Logger
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(lower(c.own))
-	contacts := &source.contacts
+	source.contacts.renew()
 	return &session{
 		connection: c,
 		source:     source,
 		observer:   observer,
 		bareOwn:    bare,
-		contacts:   contacts,
-		budget:     budget{most: source.limits.memory, used: contacts.renew()},
+		contacts:   &source.contacts,
 		pong:       make(chan struct{}, 1),
-		settled:    make(chan struct{}),
+		ready:      make(chan struct{}),
 		log:        source.log,
 	}
 }
 
-// add notes a JID. It returns false if it can be no user's, or there is no room for it.
+// add adds a JID. It returns false if it can be no user's, or if there is no room for it.
 func (s *session) add(bare string) (contact, bool) {
 	if !legalParts(bare, "") {
 		return contact{}, false
@@ -69,8 +67,7 @@ func (s *session) add(bare string) (contact, bool) {
 		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
-	if !s.budget.take(contactSize(bare, user)) {
-		s.exceeded()
+	if s.contacts.uncounted > s.source.limits.uncounted || !s.observer.TakesUser() {
 		return contact{}, false
 	}
 	c := contact{user: user}
@@ -79,22 +76,13 @@ func (s *session) add(bare string) (contact, bool) {
 	return c, true
 }
 
-// keep notes what has become of a JID.
+// keep stores what has become of a JID, or removes it if nothing is known of it any more.
 func (s *session) keep(bare string, c contact) {
 	if c.told() || c.asked {
-		s.contacts.byJID[bare] = c
+		s.contacts.set(bare, c)
 		return
 	}
 	s.contacts.remove(bare, c.user)
-	s.budget.giveBack(contactSize(bare, c.user))
-}
-
-// exceeded notes that there is no room for something, and tells the operator once.
-func (s *session) exceeded() {
-	if !s.budget.exceeded {
-		s.budget.exceeded = true
-		s.log.Warn("the XMPP server shows more than is kept: messages are left out, then devices and users", "limit_bytes", s.budget.most)
-	}
 }
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
@@ -127,24 +115,24 @@ func (s *session) answer(iq *xmpp.IQ) error {
 		case s.pong <- struct{}{}:
 		default: // an answer to a ping that was not sent yet
 		}
-		s.settle()
+		s.checkReady()
 	}
 	return nil
 }
 
-// settle notes the moment from which on only stragglers are still to come.
-func (s *session) settle() {
+// checkReady closes ready at the moment after which only stragglers are still to come.
+func (s *session) checkReady() {
 	if !s.hasRoster || s.pinged == 0 {
 		return
 	}
 	select {
-	case <-s.settled:
+	case <-s.ready:
 	default:
-		close(s.settled)
+		close(s.ready)
 	}
 }
 
-// roster takes all contacts, then what strangers have sent before they were known as contacts. A server without a roster
+// roster takes all contacts, and then the presences that arrived before the contacts were known. A server without a roster
 // answers with an error of type cancel (RFC 6120, 8.3.2): then only trusted hosts count. Any other fault ends the link, so that
 // the next one asks again. Nobody is forgotten unless the whole roster was read.
 func (s *session) roster(iq *xmpp.IQ) error {
@@ -158,7 +146,7 @@ func (s *session) roster(iq *xmpp.IQ) error {
 	}
 	s.rosterTimer.Stop()
 	s.hasRoster = true
-	s.guard.settle()
+	s.guard.rosterDone()
 	for i := range s.early {
 		_ = s.presence(&s.early[i]) // reports: only a subscription request sends anything
 	}
@@ -166,7 +154,7 @@ func (s *session) roster(iq *xmpp.IQ) error {
 	if iq.Type != "error" {
 		s.forgetLost()
 	}
-	s.settle()
+	s.checkReady()
 	return nil
 }
 
@@ -213,7 +201,7 @@ func (s *session) contact(item rosterItem) {
 	s.keep(bare, now)
 }
 
-// forgetLost forgets the contacts of earlier connections of which the roster says nothing.
+// forgetLost forgets the contacts of earlier connections that are not in the roster any more.
 func (s *session) forgetLost() {
 	for bare, c := range s.contacts.byJID {
 		if c.past != wasVisible || c.visible {
@@ -228,7 +216,7 @@ func (s *session) forgetLost() {
 	}
 }
 
-// forget says that we may not see the user any more. If we see it by another JID, only this one's devices end.
+// forget tells the observer that we may not see the user any more. If another JID still shows the user, only this one's devices are removed.
 func (s *session) forget(bare string, c *contact) {
 	shared := s.contacts.shared(bare, c.user)
 	s.endDevices(c, shared)

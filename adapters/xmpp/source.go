@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -26,10 +27,10 @@ type limits struct {
 	pingEvery   time.Duration // between two pings
 	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
 	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
-	departure   time.Duration // until somebody who has left is reported, see departures
+	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
 	rosterSize  int           // see maxRoster
 	marks       int           // see maxMarks
-	memory      int           // see maxMemory
+	uncounted   int           // see maxUncounted
 }
 
 var defaultLimits = limits{
@@ -37,17 +38,16 @@ var defaultLimits = limits{
 	pingEvery:   15 * time.Second,
 	pingTimeout: 10 * time.Second,
 	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
-	departure:   500 * time.Millisecond,
+	unavailable: 500 * time.Millisecond,
 	rosterSize:  maxRoster,
 	marks:       maxMarks,
-	memory:      maxMemory,
+	uncounted:   maxUncounted,
 }
 
 // Source watches the users that one XMPP account can see. Make it with New.
 type Source struct {
 	config    Config
 	own       account
-	password  string
 	tls       *tls.Config
 	directory directory
 	trusted   map[string]bool // hosts whose users need not be contacts
@@ -58,10 +58,10 @@ type Source struct {
 
 	// What one Run leaves for the next.
 	mechanism string   // how to log in, if not the library's choice
-	contacts  contacts // all that the use cases know of
+	contacts  contacts // with all users that the use cases know
 }
 
-// New makes a source of a configuration that it validates. It reads the files that the configuration names.
+// New makes a source of a configuration that it validates.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -70,28 +70,19 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xmpp.jid: %w", err)
 	}
-	password, err := c.password()
-	if err != nil {
-		return nil, err
-	}
-	roots, err := c.roots()
-	if err != nil {
-		return nil, err
-	}
 	s := &Source{
 		config:    c,
 		own:       own,
-		password:  password,
 		directory: newDirectory(c, own),
 		trusted:   map[string]bool{own.host: true},
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
-		resolver:  newResolver(),
+		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
 		contacts:  newContacts(),
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
-			RootCAs:            roots,
+			RootCAs:            c.Roots.Pool,
 			MinVersion:         tls.VersionTLS12,
 			InsecureSkipVerify: c.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
 		},

@@ -22,7 +22,7 @@ func twoHosts(c *Config) {
 }
 
 // lone returns a session without a connection, for stanzas and roster items that are given to it directly.
-func lone(t interface{ Fatal(...any) }, memory int, change func(*Config)) (*session, *recording) {
+func lone(t interface{ Fatal(...any) }, change func(*Config)) (*session, *recording) {
 	c := validConfig()
 	if change != nil {
 		change(&c)
@@ -30,9 +30,6 @@ func lone(t interface{ Fatal(...any) }, memory int, change func(*Config)) (*sess
 	source, err := New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if memory > 0 {
-		source.limits.memory = memory
 	}
 	r := newRecording()
 	return again(source, r), r
@@ -103,7 +100,7 @@ func TestUserWithSeveralJIDs(t *testing.T) {
 				hang(s.reader)
 			}))
 			source := f.source(t, twoHosts)
-			source.limits.departure = 20 * time.Millisecond
+			source.limits.unavailable = 20 * time.Millisecond
 			r := begin(t, source)
 			r.want(t, own, "busy chat")
 			r.wantSynced(t)
@@ -121,7 +118,7 @@ func TestUserWithSeveralJIDsAfterReconnect(t *testing.T) {
 	jids := []string{"alice@remote.test", "alice@away.test"}
 	elsewhere := func(c *Config) { c.StripDomain = true }
 	for left := range 4 {
-		s, _ := lone(t, 0, elsewhere)
+		s, _ := lone(t, elsewhere)
 		for _, jid := range jids {
 			s.gets(jid, "both")
 		}
@@ -143,10 +140,10 @@ func TestUserWithSeveralJIDsAfterReconnect(t *testing.T) {
 type model map[string]map[string]string
 
 // TestDevicesOfAnyJIDs gives a session random stanzas of few JIDs, some of them of the same user, and compares what is told with the
-// model; and what is charged to the budget with what is there.
+// model; and what is counted of JIDs with what is there.
 func TestDevicesOfAnyJIDs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, r := lone(t, 0, twoHosts)
+		s, r := lone(t, twoHosts)
 		m := model{}
 		jid := rapid.SampledFrom([]string{"alice@chat.test", "alice@alt.test", "alice@example.test", `d\27a@chat.test`, "d'a@example.test", "bob@example.test"})
 		resource := rapid.SampledFrom([]string{"", "phone", "tablet", "alice@chat.test/phone"})
@@ -192,13 +189,12 @@ func full(bare, resource string) string {
 }
 
 func (m model) check(t *rapid.T, s *session, r *recording) {
-	want, used := map[domain.UserID][]string{}, 0
+	want, uncounted := map[domain.UserID][]string{}, 0
 	for bare, devices := range m {
 		user, _ := s.source.directory.user(bare)
-		used += contactSize(bare, user)
 		want[user] = append(want[user], slices.Collect(maps.Values(devices))...)
-		for resource, message := range devices {
-			used += deviceSize(nameDevice(bare, user, resource).len()) + len(message)
+		if aliases := s.contacts.aliases[user]; len(aliases) > 1 && slices.Contains(aliases, bare) {
+			uncounted += contactOverhead + len(bare)
 		}
 	}
 	got := map[domain.UserID][]string{}
@@ -216,22 +212,22 @@ func (m model) check(t *rapid.T, s *session, r *recording) {
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Fatalf("told is %q, want %q", got, want)
 	}
-	if s.budget.used != used {
-		t.Fatalf("%d bytes are charged, want %d", s.budget.used, used)
+	if s.contacts.uncounted != uncounted {
+		t.Fatalf("%d bytes of JIDs are counted, want %d", s.contacts.uncounted, uncounted)
 	}
 }
 
 // A user has a bounded number of devices, and a JID of a user, too: no server can make one grow.
 func TestManyDevicesAndJIDs(t *testing.T) {
-	s, r := lone(t, 0, func(c *Config) { c.StripDomain = true })
+	s, r := lone(t, func(c *Config) { c.StripDomain = true })
 	s.says(t, "alice@example.test/first", "", "dnd", "")
-	for i := range 3 * domain.MaxDevices {
+	for i := range 3 * maxDevices {
 		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", "")
 		if i == 5 {
 			s.says(t, "alice@example.test/first", "", "dnd", "again")
 		}
 	}
-	if n := len(r.devices["alice@example.test"]); n != domain.MaxDevices || len(s.devices.all) != domain.MaxDevices+1 {
+	if n := len(r.devices["alice@example.test"]); n != maxDevices || len(s.devices.all) != maxDevices+1 {
 		t.Errorf("%d devices are told of, %d are there", n, len(s.devices.all)-1)
 	}
 	for i := range 3 * maxAliases {
@@ -244,71 +240,47 @@ func TestManyDevicesAndJIDs(t *testing.T) {
 
 // The device that has been quiet for longest makes room for a new one, whenever it has come.
 func TestQuietestDeviceMakesRoom(t *testing.T) {
-	s, r := lone(t, 0, nil)
-	for i := range domain.MaxDevices {
+	s, r := lone(t, nil)
+	for i := range maxDevices {
 		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", fmt.Sprint(i))
 	}
 	s.says(t, "alice@example.test/d0", "", "", "still here")
 	s.says(t, "alice@example.test/new", "", "", "new")
 	devices := r.devices["alice@example.test"]
-	if _, quiet := devices["d1"]; quiet || devices["d0"].message != "still here" || devices["new"].message != "new" || len(devices) != domain.MaxDevices {
+	if _, quiet := devices["d1"]; quiet || devices["d0"].message != "still here" || devices["new"].message != "new" || len(devices) != maxDevices {
 		t.Errorf("the devices are %v", devices)
 	}
 }
 
-// More than the budget is not kept: at first no messages, then no devices and users, with one line in the log. What goes makes room.
-func TestBudget(t *testing.T) {
-	const most = 100_000
-	s, r := lone(t, most, nil)
-	log := &logged{}
-	s.log = newLogger(log)
-	message := strings.Repeat("x", domain.MaxMessage+100)
-	held := func() (devices, messages, bytes int) {
-		for user, all := range r.devices {
-			bytes += len(user)
-			for name, device := range all {
-				devices++
-				bytes += len(name) + len(device.message)
-				if device.message != "" {
-					messages++
-				}
-			}
-		}
-		return devices, messages, bytes
-	}
+// What the use cases do not take is not kept here either. Whoever is there can still change.
+func TestNoRoom(t *testing.T) {
+	s, r := lone(t, nil)
+	s.gets("visible@remote.test", "both")
+	s.says(t, "alice@example.test/phone", "", "dnd", "")
+	r.full = true
 	for i := range 1000 {
-		s.says(t, fmt.Sprintf("u%d@example.test/x", i), "", "", message)
-		if s.budget.used > most {
-			t.Fatalf("%d bytes are charged", s.budget.used)
-		}
+		s.says(t, fmt.Sprintf("u%d@example.test/x", i), "", "", "")
+		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", "")
+		s.gets(fmt.Sprintf("c%d@remote.test", i), "both")
 	}
-	devices, messages, bytes := held()
-	if messages != most*3/4/(domain.MaxMessage+contactOverhead+deviceOverhead+20) || devices <= messages+20 || devices > 100 || bytes > most {
-		t.Errorf("%d devices, %d of them with a message, %d bytes", devices, messages, bytes)
+	s.says(t, "visible@remote.test/phone", "", "", "")
+	if users, jids, devices := len(r.devices), len(s.contacts.byJID), len(s.devices.all); users != 2 || jids != 2 || devices != 2 {
+		t.Errorf("%d users are told, %d JIDs and %d devices are kept", users, jids, devices-1)
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "the XMPP server shows more than is kept") {
-		t.Errorf("the log is\n%s", log)
+	s.says(t, "alice@example.test/phone", "", "away", "lunch")
+	if got := r.show("alice@example.test"); got != "away lunch" {
+		t.Errorf("alice is %q", got)
 	}
-	for i := range 1000 {
-		s.says(t, fmt.Sprintf("u%d@example.test", i), "unavailable", "", "")
-	}
-	users := 0
-	for bare, c := range s.contacts.byJID {
-		users += contactSize(bare, c.user)
-	}
-	if devices, _, _ := held(); devices != 0 || s.budget.used != users {
-		t.Errorf("%d devices are left, and %d bytes are charged for users that take %d", devices, s.budget.used, users)
-	}
+	r.full = false
 	s.says(t, "u0@example.test/x", "", "", "short")
 	if got := r.show("u0@example.test"); got != "available short" {
 		t.Errorf("there is room again, but u0 is %q", got)
 	}
 }
 
-// However often a server makes the link end and shows others then, no more of them are kept, and the use cases know nobody else.
-func TestBudgetOverConnections(t *testing.T) {
-	const most = 50_000
-	s, r := lone(t, most, nil)
+// However often a server makes the link end, whoever the use cases know stays known here.
+func TestWhoeverWasToldIsRemembered(t *testing.T) {
+	s, r := lone(t, nil)
 	for connection := range 10 {
 		for i := range 30 {
 			s.says(t, fmt.Sprintf("u%d-%d@example.test/x", connection, i), "", "", "")
@@ -317,9 +289,6 @@ func TestBudgetOverConnections(t *testing.T) {
 		if connection%3 != 0 { // else it never tells the contacts
 			s.forgetLost()
 		}
-		if s.budget.used > most {
-			t.Fatalf("%d bytes are charged", s.budget.used)
-		}
 		for user := range r.devices {
 			if !s.contacts.byJID[string(user)].told() {
 				t.Fatalf("%s is known, but nobody remembers it", user)
@@ -327,14 +296,44 @@ func TestBudgetOverConnections(t *testing.T) {
 		}
 		s = again(s.source, r)
 	}
-	if n := len(r.devices); n < 30 || n > most/contactOverhead {
-		t.Errorf("%d users are known", n)
+}
+
+// JIDs that the use cases do not count are counted here: those that were only asked, and further ones of a user.
+func TestUncountedJIDsAreBounded(t *testing.T) {
+	const most = 10_000
+	tests := []struct {
+		name string
+		tell func(s *session, i int)
+	}{
+		{"asked", func(s *session, i int) {
+			s.contact(rosterItem{JID: fmt.Sprintf("u%d@remote.test", i), Ask: "subscribe"})
+		}},
+		{"further ones", func(s *session, i int) { s.gets(fmt.Sprintf("u%d@host%d.test", i/10, i), "both") }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, _ := lone(t, func(c *Config) { c.StripDomain = true })
+			s.source.limits.uncounted = most
+			for i := range 1000 {
+				test.tell(s, i)
+			}
+			if n := len(s.contacts.byJID); n < 20 || n > 2*most/contactOverhead || s.contacts.uncounted > most+2*(contactOverhead+100) {
+				t.Errorf("%d JIDs are kept, %d bytes are counted", n, s.contacts.uncounted)
+			}
+			s = again(s.source, newRecording())
+			for bare, c := range s.contacts.byJID {
+				s.contacts.remove(bare, c.user)
+			}
+			if s.contacts.uncounted != 0 || len(s.contacts.aliases) != 0 {
+				t.Errorf("nothing is left, but %d bytes are counted", s.contacts.uncounted)
+			}
+		})
 	}
 }
 
 // What waits for the roster is bounded, and not too small for those who may come before it.
 func TestEarlyPresencesAreBounded(t *testing.T) {
-	s, r := lone(t, 0, nil)
+	s, r := lone(t, nil)
 	for i := range 10_000 {
 		s.says(t, fmt.Sprintf("c%d@remote.test/x", i), "", "", "hello")
 	}
@@ -349,7 +348,7 @@ func TestEarlyPresencesAreBounded(t *testing.T) {
 		t.Error(got)
 	}
 
-	s, _ = lone(t, 0, nil)
+	s, _ = lone(t, nil)
 	for i := range 10_000 {
 		s.says(t, fmt.Sprintf("c%d@remote.test/x", i), "", "", strings.Repeat("x", domain.MaxMessage))
 	}

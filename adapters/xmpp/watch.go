@@ -25,15 +25,15 @@ const (
 var (
 	errSilent   = errors.New("the server has fallen silent: it does not answer a ping")
 	errNoRoster = errors.New("the server does not answer the request for the contacts")
-	errLeft     = errors.New("the daemon ends")
+	errLeft     = errors.New("the daemon is stopping")
 
 	errRosterFailed = errors.New("the server does not tell all of the account's contacts")
 )
 
 // watch tells observer what arrives until the link is lost or ctx ends, and ends everything before it returns.
 func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observer) error {
-	departures := newDepartures(observer)
-	session := newSession(s, c, departures)
+	delayed := newDelayed(observer)
+	session := newSession(s, c, delayed)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer c.relay.end()
@@ -45,22 +45,22 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 	lost := make(chan error, 1)
 	running.Go(func() { lost <- session.receive() })
 	running.Go(func() { session.keepAlive(watching) })
-	return session.wait(ctx, departures, lost)
+	return session.wait(ctx, delayed, lost)
 }
 
-// wait returns when the link is lost or ctx has ended. Meanwhile it says when everyone who is online has been seen, and lets those
-// depart who have left a moment ago.
-func (s *session) wait(ctx context.Context, departures *departures, lost <-chan error) error {
-	settled := (<-chan struct{})(s.settled)
-	var sweep, depart <-chan time.Time
+// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen, and passes on
+// who has become unavailable.
+func (s *session) wait(ctx context.Context, delayed *delayed, lost <-chan error) error {
+	ready := (<-chan struct{})(s.ready)
+	var sweep, pass <-chan time.Time
 	for {
 		select {
-		case <-departures.first:
-			depart = time.After(s.source.limits.departure)
-		case <-depart:
-			departures.pass()
-		case <-settled:
-			settled = nil
+		case <-delayed.first:
+			pass = time.After(s.source.limits.unavailable)
+		case <-pass:
+			delayed.pass()
+		case <-ready:
+			ready = nil
 			timer := time.NewTimer(s.source.config.SweepAfter)
 			defer timer.Stop()
 			sweep = timer.C
@@ -75,8 +75,7 @@ func (s *session) wait(ctx context.Context, departures *departures, lost <-chan 
 	}
 }
 
-// leave tells the server that we go, and gives it a moment to close the stream. Neither can hold it up: whatever still
-// waits then ends when the relay is cut.
+// leave says goodbye, and gives the server a moment to close the stream. After that moment the relay is cut, which ends whatever still waits.
 func (s *session) leave(lost <-chan error) {
 	timer := time.AfterFunc(leaveWithin, func() { s.relay.cut(errLeft) })
 	defer timer.Stop()
@@ -140,8 +139,8 @@ func (c *connection) next() (stanza any, err error) {
 	}
 }
 
-// harmless are the beginnings of errors about what somebody has written into a well-formed stanza: a picture (XEP-0084), an answer to a
-// question nobody has asked (XEP-0030, XEP-0363).
+// harmless are the beginnings of errors about the content of a well-formed stanza: a picture (XEP-0084), or an answer to a question that
+// nobody has asked (XEP-0030, XEP-0363).
 var harmless = []string{
 	"no avatar metadata items available",
 	"expected element type <metadata>",
@@ -180,8 +179,8 @@ func (s *session) handle(stanza any) error {
 	return nil // chat messages and the like
 }
 
-// keepAlive pings the server until ctx ends, and cuts the link when nothing comes from it any more. Its first answer also
-// says that the server has dealt with our login and all it brings about.
+// keepAlive pings the server until ctx ends, and cuts the link when nothing comes any more. The first answer also says that the server has
+// dealt with our login and all that follows from it.
 func (s *session) keepAlive(ctx context.Context) {
 	ticker := time.NewTicker(s.source.limits.pingEvery)
 	defer ticker.Stop()

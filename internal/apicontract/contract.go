@@ -1,5 +1,5 @@
-// Package apicontract holds what the daemon answers against the OpenAPI document that describes its APIs. The tests of the HTTP adapter and
-// those of the whole daemon call it.
+// Package apicontract checks requests and responses against the OpenAPI document of the daemon's APIs. The tests of the HTTP adapter and
+// of the whole daemon call it.
 package apicontract
 
 import (
@@ -16,19 +16,19 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Contract is the document. It may be used concurrently.
+// Contract is the OpenAPI document. It may be used concurrently.
 type Contract struct {
 	Doc      map[string]any
 	compiler *jsonschema.Compiler
 
 	mu      sync.Mutex
-	schemas map[string]*jsonschema.Schema // by pointer
-	seen    map[string]bool               // "METHOD template status" of the answers so far
+	schemas map[string]*jsonschema.Schema // compiled schemas by JSON pointer
+	seen    map[string]bool               // "METHOD template status" of the responses so far
 }
 
 const contractURL = "https://presence.example.test/openapi.json"
 
-// Load reads the document.
+// Load reads the document from a file.
 func Load(file string) (*Contract, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -49,7 +49,7 @@ func Load(file string) (*Contract, error) {
 	return c, nil
 }
 
-// closeObjects lets no object of a schema have members that the schema does not name. Clients are to expect some; the tests are not.
+// closeObjects forbids members that a schema does not name. Clients must accept unknown members, but the tests must not.
 func closeObjects(schema any) {
 	switch schema := schema.(type) {
 	case map[string]any:
@@ -66,7 +66,7 @@ func closeObjects(schema any) {
 	}
 }
 
-// At returns what a pointer leads to, and where that really is, if there are references on the way.
+// At returns the object at a path of names, following references, and the place where it really stands.
 func (c *Contract) At(path ...string) (found map[string]any, place []string, ok bool) {
 	var value any = c.Doc
 	for _, name := range path {
@@ -86,7 +86,7 @@ func (c *Contract) At(path ...string) (found map[string]any, place []string, ok 
 	return found, place, ok
 }
 
-// Valid checks a value against the schema at a place.
+// Valid validates a value against the schema at a place.
 func (c *Contract) Valid(value any, place ...string) error {
 	var pointer strings.Builder
 	for _, name := range place {
@@ -105,6 +105,7 @@ func (c *Contract) Valid(value any, place ...string) error {
 	return schema.Validate(value)
 }
 
+// ValidJSON validates JSON text against the schema at a place.
 func (c *Contract) ValidJSON(text string, place ...string) error {
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
@@ -113,7 +114,7 @@ func (c *Contract) ValidJSON(text string, place ...string) error {
 	return c.Valid(value, place...)
 }
 
-// template returns the path in the document that a request's target has.
+// template returns the path template of the document that matches a request's target.
 func (c *Contract) template(target string) (string, bool) {
 	if _, rest, absolute := strings.Cut(target, "://"); absolute {
 		_, target, _ = strings.Cut(rest, "/")
@@ -139,14 +140,14 @@ func fits(parts, segments []string) bool {
 	return true
 }
 
-// anywhere are the refusals that any request may meet before it comes to its path.
+// anywhere lists the error responses that any request may get before its path is looked at.
 var anywhere = map[int]string{400: "BadRequest", 408: "TooSlow", 413: "TooLarge", 431: "HeaderTooLarge", 500: "Fault", 503: "Unavailable"}
 
-// Check holds an answer against the document.
+// Check validates a response against the document.
 func (c *Contract) Check(method, target string, got Answer) error {
 	template, known := c.template(target)
 	if method == "OPTIONS" && got.Header.Get("Access-Control-Allow-Methods") != "" {
-		return nil // a preflight, which is between the browser and the server
+		return nil // a CORS preflight, which the document does not describe
 	}
 	path := []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
 	_, _, operation := c.At(path[:3]...)
@@ -167,14 +168,14 @@ func (c *Contract) Check(method, target string, got Answer) error {
 	case method == "OPTIONS" && got.Status == 403:
 		path = []string{"components", "responses", "Forbidden"}
 	default:
-		return fmt.Errorf("%s %.200s is not documented, but answered with %d", method, target, got.Status)
+		return fmt.Errorf("%s %.200s is not documented, but returns %d", method, target, got.Status)
 	}
 	response, place, ok := c.At(path...)
 	if !ok {
-		return fmt.Errorf("%s %.200s is not documented to answer with %d", method, target, got.Status)
+		return fmt.Errorf("%s %.200s returns %d, which is not documented", method, target, got.Status)
 	}
 	if err := c.checkResponse(method, response, place, got); err != nil {
-		return fmt.Errorf("%s %.200s answers with %d, and not as documented: %w", method, target, got.Status, err)
+		return fmt.Errorf("%s %.200s returns %d, but not as documented: %w", method, target, got.Status, err)
 	}
 	return nil
 }
@@ -212,7 +213,7 @@ func (c *Contract) checkResponse(method string, response map[string]any, place [
 	return c.ValidJSON(got.Body, schema...)
 }
 
-// CheckRequest holds the body of a request that was carried out against the document.
+// CheckRequest validates the body of a successful request against the document.
 func (c *Contract) CheckRequest(method, target, body string) error {
 	template, _ := c.template(target)
 	content := []string{"paths", template, strings.ToLower(method), "requestBody", "content", "application/json", "schema"}
@@ -220,19 +221,19 @@ func (c *Contract) CheckRequest(method, target, body string) error {
 		return nil
 	}
 	if err := c.ValidJSON(body, content...); err != nil {
-		return fmt.Errorf("%s %s is carried out, although not documented: %w", method, target, err)
+		return fmt.Errorf("%s %s succeeds with a body that is not documented: %w", method, target, err)
 	}
 	return nil
 }
 
-// Answer is what a request was answered with.
+// Answer is a response.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Transport lets no answer pass that is not documented.
+// Transport fails every request whose response is not documented.
 type Transport struct {
 	Contract *Contract
 	*http.Transport
@@ -286,7 +287,7 @@ func plainText(header http.Header, text []byte) (string, error) {
 	return string(text), err
 }
 
-// Unseen lists the successes that are documented and were not seen.
+// Unseen lists the documented successes that no response had.
 func (c *Contract) Unseen() (missing []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,13 +21,27 @@ var breaches = map[string]string{
 	"app/breach.go":             "github.com/zarafa/presence/adapters/memory",
 	"app/breach2.go":            "go.uber.org/fx",
 	"app/breach3.go":            "net/http",
-	"app/config/breach.go":      "github.com/zarafa/presence/adapters/memory",
+	"app/breach4.go":            "github.com/zarafa/presence/setting",
+	"app/commit/breach.go":      "github.com/zarafa/presence/adapters/bolt",
+	"app/image/breach.go":       "github.com/zarafa/presence/setting",
+	"app/image/breach2.go":      "os",
+	"setting/breach.go":         "github.com/zarafa/presence/domain",
+	"setting/breach2.go":        "go.yaml.in/yaml/v3",
 	"adapters/spreed/breach.go": "github.com/zarafa/presence/adapters/memory",
 	"adapters/auth/breach.go":   "github.com/zarafa/presence/app",
 	"adapters/clock/breach.go":  "go.uber.org/fx",
 	"adapters/http/breach.go":   "github.com/zarafa/presence/adapters/xmpp",
 	"adapters/irc/breach.go":    "github.com/zarafa/presence/internal/bench",
-	"app/wiring/breach.go":      "github.com/zarafa/presence/internal/bench",
+	"adapters/irc/breach2.go":   "github.com/zarafa/presence/daemon/config",
+	"adapters/bolt/breach.go":   "github.com/zarafa/presence/app/image",
+
+	"daemon/breach.go":                 "github.com/zarafa/presence/internal/bench",
+	"daemon/config/breach.go":          "github.com/zarafa/presence/adapters/memory",
+	"daemon/config/breach2.go":         "github.com/zarafa/presence/domain",
+	"daemon/config/breach3.go":         "go.uber.org/fx",
+	"daemon/command/breach.go":         "github.com/zarafa/presence/adapters/xmpp",
+	"daemon/command/breach2.go":        "go.uber.org/fx",
+	"daemon/internal/wiring/breach.go": "github.com/zarafa/presence/internal/bench",
 }
 
 // keepers are imports that the rules allow, lest a rule that forbids everything passes for one that works.
@@ -35,9 +49,19 @@ var keepers = map[string]string{
 	"domain/keeper.go":        "strings",
 	"ports/keeper.go":         "github.com/zarafa/presence/domain",
 	"app/keeper.go":           "github.com/zarafa/presence/ports",
-	"app/wiring/keeper.go":    "github.com/zarafa/presence/adapters/memory",
-	"adapters/spreed/fx.go":   "go.uber.org/fx",
-	"adapters/auth/keeper.go": "github.com/zarafa/presence/domain",
+	"app/keeper2.go":          "github.com/zarafa/presence/app/image",
+	"app/commit/keeper.go":    "github.com/zarafa/presence/app/image",
+	"app/image/keeper.go":     "github.com/zarafa/presence/domain",
+	"setting/keeper.go":       "crypto/x509",
+	"adapters/xmpp/keeper.go": "github.com/zarafa/presence/setting",
+
+	"daemon/keeper.go":                  "go.uber.org/fx",
+	"daemon/config/keeper.go":           "github.com/zarafa/presence/setting",
+	"daemon/command/keeper.go":          "github.com/zarafa/presence/daemon/internal/wiring",
+	"daemon/internal/wiring/keeper.go":  "github.com/zarafa/presence/adapters/memory",
+	"daemon/internal/wiring/keeper2.go": "go.uber.org/fx",
+	"adapters/spreed/fx.go":             "go.uber.org/fx",
+	"adapters/auth/keeper.go":           "github.com/zarafa/presence/domain",
 }
 
 // TestLinterBites plants breaches in a skeleton of the project and expects the linter to report each of them, and nothing else.
@@ -50,7 +74,8 @@ func TestLinterBites(t *testing.T) {
 		}
 		write(t, filepath.Join(dir, name), string(content))
 	}
-	for _, pkg := range []string{"domain", "ports", "app", "adapters/memory", "adapters/xmpp", "internal/bench"} {
+	for _, pkg := range []string{"domain", "ports", "setting", "app", "app/image", "app/commit", "adapters/memory", "adapters/bolt", "adapters/xmpp", "internal/bench",
+		"daemon/config", "daemon/internal/wiring"} {
 		write(t, filepath.Join(dir, pkg, "doc.go"), "package "+filepath.Base(pkg)+"\n")
 	}
 	for _, files := range []map[string]string{breaches, keepers} {

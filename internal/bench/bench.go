@@ -1,5 +1,5 @@
-// Package bench compares what the project measures with a reference measured in the same run: absolute times say little on a
-// shared machine, ratios do. The benchmarks that `make bench` runs call it.
+// Package bench measures a subject and a reference in the same run and compares them. On a shared machine ratios mean more than absolute
+// times. The benchmarks of `make bench` call it.
 package bench
 
 import (
@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Rounds is how many times each load is measured, in turns. The medians are compared.
+// Rounds is how many times each load is measured, alternating with the others. Medians are compared.
 const Rounds = 15
 
-// Slice is how long one load runs in one round.
+// Slice is how long a load runs in each round.
 const Slice = 350 * time.Millisecond
 
-// Load does as much work as it can until stop reports true and returns how many operations that was. It is called several times.
+// Load works until stop reports true, and returns the number of operations it did. It is called several times.
 type Load func(stop func() bool) (operations int)
 
-// Beside is a load that is measured in the same rounds for the record.
+// Beside is a further load that is measured in the same rounds, without a floor.
 type Beside struct {
-	Name string // one word, for the names of the metrics
+	Name string // one word, used in the names of metrics
 	Load Load
 }
 
-// Compare measures reference, subject and what is beside them in turns. Reference and subject follow one another, and either is the first in every
-// other round, as what else the machine does changes meanwhile. It reports the median rate of each, the median of the rounds' ratios of
-// the subject to each other one, and the memory that one operation of the subject allocates (in the whole process, so the load's own share
-// is included). It fails the benchmark if the ratio to the reference is below floor.
+// Compare measures reference, subject and beside in turns. Reference and subject follow each other directly and swap order every round, because
+// the machine's other load changes. It reports the median rate of each, the median over all rounds of the ratio of subject to each other
+// load, and the memory that one operation of the subject allocates (in the whole process, so it includes the load's own). If the ratio to the
+// reference is below floor, the benchmark fails.
 func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Beside) {
 	b.Helper()
 	others := append([]Beside{{Name: "reference", Load: reference}}, beside...)
@@ -55,7 +55,7 @@ func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Bes
 		}
 		allocs, bytes, operations = allocs+sub.allocs, bytes+sub.bytes, operations+sub.operations
 	}
-	b.ReportMetric(0, "ns/op") // the number of iterations means nothing here
+	b.ReportMetric(0, "ns/op") // hides ns/op, which means nothing here
 	b.ReportMetric(Median(subjects), "subject/s")
 	for i, other := range others {
 		b.ReportMetric(Median(rates[i]), other.Name+"/s")

@@ -1,57 +1,45 @@
-// Package browsertest runs a real browser for tests, Chromium from Debian's package, without a window. A page that logs an error, throws one that nobody
-// catches or violates its content security policy fails the test:
+// Package browsertest runs a real browser for tests: Chromium from Debian's package, headless. A page that logs an error, has an uncaught
+// exception or violates its content security policy fails the test:
 //
 //	browser := browsertest.Start(t)
 //	page := browser.Open(t, daemon.URL+"board", browsertest.Desktop)
 //	page.Until(t, "alice is busy", `document.querySelector("#alice").className === "busy"`)
 //
-// A browser that is not installed fails the test: nothing is ever skipped. The end-to-end tests of the board and of the client for web pages use it.
+// If the browser is not installed the test fails; it is never skipped. The end-to-end tests of the board and of the web client use it.
 package browsertest
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const chromium = "/usr/bin/chromium"
 
-// patience is how long anything may take in a page.
-const patience = 30 * time.Second
+// timeout limits every operation on a page.
+const timeout = 30 * time.Second
 
 // Browser is a running Chromium. It ends with the test.
 type Browser struct {
-	ctx context.Context //nolint:containedctx // it is how chromedp names a browser
+	ctx context.Context //nolint:containedctx // chromedp identifies a browser by a context
 }
 
-// output keeps what the browser prints, for when it does not start.
-type output struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text = append(o.text, p...)
-	return len(p), nil
-}
-
-// Start starts a browser that knows nothing of any other.
+// Start starts a browser with a fresh profile.
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("%v: install the Debian package chromium, or run scripts/install-test-packages", err)
 	}
-	var printed output
+	var printed syncbuffer.Buffer
 	allocator, end := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(chromium),
-		chromedp.Headless, // without --user-data-dir chromedp makes a fresh one, and removes it
+		chromedp.Headless, // without --user-data-dir chromedp makes a temporary one and removes it
 		chromedp.NoFirstRun,
 		chromedp.NoDefaultBrowserCheck,
 		chromedp.NoSandbox, // the tests run as root
@@ -64,7 +52,7 @@ func Start(t testing.TB) *Browser {
 		chromedp.Flag("disable-extensions", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("disable-breakpad", true),
-		chromedp.Flag("disable-background-timer-throttling", true), // each tab is one that somebody looks at
+		chromedp.Flag("disable-background-timer-throttling", true), // treat every tab as a visible one
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("force-color-profile", "srgb"),
@@ -72,37 +60,37 @@ func Start(t testing.TB) *Browser {
 	)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		ending, stop := context.WithTimeout(ctx, 10*time.Second)
+		ending, stop := context.WithTimeout(ctx, 10*time.Second) // closes the browser properly
 		defer stop()
 		_ = chromedp.Cancel(ending) // it may have crashed
 		cancel()
 		end()
 	})
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.text)
+		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.String())
 	}
 	return &Browser{ctx: ctx}
 }
 
-// Look is how a page is looked at.
+// Look is a window size and a colour scheme.
 type Look struct {
 	Width, Height int64 // in CSS pixels
 	Dark          bool
 }
 
-// Desktop is a window on a desk, Phone is one in a hand.
+// The usual windows of a desktop and a phone.
 var (
 	Desktop = Look{Width: 1280, Height: 860}
 	Phone   = Look{Width: 360, Height: 740}
 )
 
-// InTheDark is the same for somebody who prefers dark colours.
+// InTheDark returns the same look with prefers-color-scheme: dark.
 func (l Look) InTheDark() Look {
 	l.Dark = true
 	return l
 }
 
-// String returns e.g. 1280-dark.
+// String returns the width and the scheme, e.g. 1280-dark.
 func (l Look) String() string {
 	scheme := "light"
 	if l.Dark {

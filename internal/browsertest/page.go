@@ -17,9 +17,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Page is a tab. It ends with the test, if it was not closed before.
+// Page is a tab. It closes with the test at the latest.
 type Page struct {
-	ctx    context.Context //nolint:containedctx // it is how chromedp names a tab
+	ctx    context.Context //nolint:containedctx // chromedp identifies a tab by a context
 	cancel context.CancelFunc
 	close  sync.Once
 
@@ -28,7 +28,7 @@ type Page struct {
 	faults   []string
 }
 
-// Open opens an address in a new tab.
+// Open opens a URL in a new tab.
 func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
 	t.Helper()
 	p := new(Page)
@@ -37,7 +37,7 @@ func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
 		p.Close()
 		p.check(t)
 	})
-	if err := chromedp.Listen(p.ctx, p.note); err != nil {
+	if err := chromedp.Listen(p.ctx, p.collect); err != nil {
 		t.Fatal(err)
 	}
 	p.Look(t, look)
@@ -45,17 +45,17 @@ func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
 	return p
 }
 
-// Close closes the tab, as its user would.
+// Close closes the tab, as a user would.
 func (p *Page) Close() {
 	p.close.Do(func() {
-		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		ctx, cancel := context.WithTimeout(p.ctx, timeout)
 		defer cancel()
 		_ = chromedp.Cancel(ctx) // the browser may have ended
 		p.cancel()
 	})
 }
 
-// Look changes how the page is looked at.
+// Look changes the window size and the colour scheme.
 func (p *Page) Look(t testing.TB, look Look) {
 	t.Helper()
 	scheme := "light"
@@ -66,31 +66,31 @@ func (p *Page) Look(t testing.TB, look Look) {
 	p.do(t, "emulating a window", chromedp.EmulateViewport(look.Width, look.Height), call(emulation.SetEmulatedMedia, media))
 }
 
-// Visit goes to an address and waits until the page is loaded.
+// Visit opens a URL in this tab and waits until the page is loaded.
 func (p *Page) Visit(t testing.TB, url string) {
 	t.Helper()
 	p.do(t, "opening "+url, chromedp.Navigate(url))
 }
 
-// Back begins to go back to the page before, which the browser may have kept as it was: then it is not loaded again.
+// Back starts going back in the history. The browser may show the earlier page from its cache without loading it.
 func (p *Page) Back(t testing.TB) {
 	t.Helper()
 	Eval[int](t, p, `setTimeout(() => history.back())`)
 }
 
-// Press presses keys, as chromedp/kb names them.
+// Press presses keys; chromedp/kb has names for special ones.
 func (p *Page) Press(t testing.TB, keys string) {
 	t.Helper()
 	p.do(t, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
 }
 
-// Type writes into what a CSS selector finds.
+// Type types text into the element that a CSS selector finds.
 func (p *Page) Type(t testing.TB, selector, text string) {
 	t.Helper()
 	p.do(t, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Click clicks on what a CSS selector finds.
+// Click clicks on the element that a CSS selector finds.
 func (p *Page) Click(t testing.TB, selector string) {
 	t.Helper()
 	p.do(t, "clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
@@ -98,7 +98,7 @@ func (p *Page) Click(t testing.TB, selector string) {
 
 func (p *Page) do(t testing.TB, what string, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.mu.Lock()
@@ -114,10 +114,10 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 	})
 }
 
-// Eval returns the value of a JavaScript expression; of a promise, what it resolves to.
+// Eval returns the value of a JavaScript expression. It awaits a promise.
 func Eval[T any](t testing.TB, p *Page, expression string) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -126,14 +126,14 @@ func Eval[T any](t testing.TB, p *Page, expression string) T {
 	return value
 }
 
-// Run runs JavaScript statements, in which await may stand.
+// Run runs JavaScript statements, which may use await.
 func (p *Page) Run(t testing.TB, statements string) {
 	t.Helper()
 	Eval[bool](t, p, "(async () => {"+statements+"\n})().then(() => true)")
 }
 
-// Until waits until a JavaScript expression is true, looking again with every frame, and returns how long that took. The page may go to another
-// address meanwhile.
+// Until waits until a JavaScript expression is true and returns how long that took. It evaluates the expression in every frame. The page may
+// navigate meanwhile.
 func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	t.Helper()
 	script := fmt.Sprintf(`new Promise((resolve) => {
@@ -144,7 +144,7 @@ func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 		};
 		look();
 	})`, expression)
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	begin := time.Now()
 	for {
@@ -155,21 +155,21 @@ func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 		if ctx.Err() != nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", patience, what, expression, strings.Join(p.faults, "\n"),
+			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", timeout, what, expression, strings.Join(p.faults, "\n"),
 				Eval[string](t, p, "document.body.innerText"))
 		}
-		time.Sleep(10 * time.Millisecond) // the page has gone elsewhere in between
+		time.Sleep(10 * time.Millisecond) // the page has navigated
 	}
 }
 
-// Screenshot keeps a picture of the window as a PNG file in a folder, or of the whole page.
+// Screenshot writes a picture of the window, or of the whole page, to dir/name.png.
 func (p *Page) Screenshot(t testing.TB, dir, name string, whole bool) {
 	t.Helper()
 	take := chromedp.CaptureScreenshot()
 	if whole {
 		take = chromedp.FullScreenshot(100)
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, take)
 	if err != nil {
@@ -180,16 +180,16 @@ func (p *Page) Screenshot(t testing.TB, dir, name string, whole bool) {
 	}
 }
 
-// Expect names a part of an error that the page may log, because the test provokes it: Chromium logs each answer of 400 and more, and each
-// connection that fails.
+// Expect allows errors that contain one of the parts, because the test provokes them: Chromium logs each response with a status of 400 or more
+// and each failed connection.
 func (p *Page) Expect(parts ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expected = append(p.expected, parts...)
 }
 
-// note collects what is wrong in the page.
-func (p *Page) note(event any) {
+// collect collects the errors and warnings of the page.
+func (p *Page) collect(event any) {
 	switch event := event.(type) {
 	case *log.EventEntryAdded:
 		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
@@ -218,7 +218,7 @@ func (p *Page) fault(text string) {
 	p.faults = append(p.faults, text)
 }
 
-// check fails the test if something went wrong in the page that was not expected.
+// check fails the test for every error of the page that was not expected.
 func (p *Page) check(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()

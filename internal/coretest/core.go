@@ -1,116 +1,172 @@
-// Package coretest makes the use cases over a store in memory, for tests of the adapters that drive them. What the core's constructors need
-// stands here alone.
+// Package coretest runs the core, an image and what writes it, for tests of the use cases and of the adapters that call them (usecases.go).
 package coretest
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
-	"time"
+	"log/slog"
+	"sync"
 
-	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/commit"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
-// The protocols: clients may set Spreed, whose presences expire, and Board, and only read XMPP.
-var (
-	Spreed = domain.MustProtocol("spreed")
-	Board  = domain.MustProtocol("board")
-	XMPP   = domain.MustProtocol("xmpp")
-)
+// Core is a running core. New and its like also make the use cases.
+type Core struct {
+	app.Core
+	Journal  *Journal
+	Presence ports.Presence
+	Feed     ports.Feed
+	Clock    ports.Clock
 
-// SpreedExpires is how long a presence on Spreed holds without being repeated.
-const SpreedExpires = 2 * time.Minute
+	end func()
+}
 
 // T is what is needed of *testing.T and *testing.B.
 type T interface {
 	Helper()
-	Fatal(...any)
-	Fatalf(string, ...any)
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
-// Core is the use cases.
-type Core struct {
-	Presence ports.Presence
-	Feed     ports.Feed
-	Store    ports.Store
-	Clock    ports.Clock
+// zero is the time as the writer sees it, so that the first revision is 1.
+type zero struct{}
 
-	memory *memory.Store
-}
+// Now implements ports.Clock.
+func (zero) Now() domain.Timestamp { return 0 }
 
-// New makes them over a store in memory and the system clock.
-func New(t T) *Core {
+// Start runs a core until the test ends.
+func Start(t T) *Core {
 	t.Helper()
-	return NewAt(t, clock.New())
+	return StartOver(t, memory.NewJournal())
 }
 
-// NewAt makes them over a store in memory and a clock.
-func NewAt(t T, now ports.Clock) *Core {
+// StartOver is Start over a journal that the test has made.
+func StartOver(t T, kept ports.Journal) *Core {
 	t.Helper()
-	store := memory.New()
-	c := NewOn(t, store, now)
-	c.memory = store
+	journal := &Journal{Journal: kept}
+	img := image.New()
+	c := &Core{Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	c.end = func() { cancel(); running.Wait() }
+	t.Cleanup(c.end)
+	ended := make(chan struct{})
+	running.Go(func() {
+		defer close(ended)
+		if err := c.Writer.Run(ctx); err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	select {
+	case <-c.Writer.Loaded():
+	case <-ended:
+		t.Fatal("the core has not started")
+	}
 	return c
 }
 
-// NewOn makes them over a store and a clock.
-func NewOn(t T, store ports.Store, now ports.Clock) *Core {
+// End ends the core before the test does. It may be called more than once.
+func (c *Core) End() { c.end() }
+
+// ErrConflict is the error of Apply if a presence is not what a write expects.
+var ErrConflict = errors.New("the presence has changed meanwhile")
+
+// Apply writes once, without planning anew.
+func (c *Core) Apply(ctx context.Context, writes ...image.Write) error {
+	planned := false
+	return c.Writer.Apply(ctx, func(into []image.Write) ([]image.Write, error) {
+		if planned {
+			return nil, ErrConflict
+		}
+		planned = true
+		return append(into, writes...), nil
+	})
+}
+
+// Elsewhere appends writes as another daemon with the same journal would.
+func (c *Core) Elsewhere(t T, writes ...image.Write) {
 	t.Helper()
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: SpreedExpires}}, {Protocol: Board}}
-	presence, err := app.NewPresence(store, now, clients, []domain.Protocol{XMPP})
-	if err != nil {
+	c.append(t, image.AppendGroup(image.AppendHeader(nil, image.Header{Origin: 1, Number: 1}), writes))
+}
+
+// Jump makes the next revision greater than the given one, and forgets what was removed before.
+func (c *Core) Jump(t T, revision domain.Revision) {
+	t.Helper()
+	c.append(t, image.AppendHeader(nil, image.Header{Origin: 1, Number: 1, Revision: revision}))
+}
+
+func (c *Core) append(t T, entry []byte) {
+	t.Helper()
+	if err := c.Journal.Journal.Append(context.Background(), entry); err != nil {
 		t.Fatal(err)
 	}
-	return &Core{Presence: presence, Feed: app.NewFeed(store, now, domain.Precedence{}), Store: store, Clock: now}
 }
 
-// Knows makes the core know a presence that no client need be able to set, for ever.
-func (c *Core) Knows(t T, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
-	t.Helper()
-	c.Change(t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(status, message, domain.ExpiryPolicy{}, now)
-	})
+// Presences is Image.Presences.
+func (c *Core) Presences(user domain.UserID) domain.Presences { return c.Image.Presences(user) }
+
+// Watch is Image.Watch.
+func (c *Core) Watch(since domain.Revision) *image.Watch { return c.Image.Watch(since) }
+
+// Journal is a journal whose next appends can be made to fail.
+type Journal struct {
+	ports.Journal
+
+	mu       sync.Mutex
+	failures int
+	err      error
+	before   func()
+	appends  int
 }
 
-// Change replaces a presence, as often as somebody else is quicker.
-func (c *Core) Change(t T, user domain.UserID, protocol domain.Protocol, next func(old domain.Presence, now domain.Timestamp) domain.Presence) {
-	t.Helper()
-	for {
-		old, _ := c.Store.Presences(user).On(protocol)
-		err := c.Store.Apply(context.Background(), []ports.Write{{User: user, Old: old, New: next(old, c.Clock.Now())}})
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, ports.ErrConflict) {
-			t.Fatal(err)
-		}
+// Fail makes the next appends fail with an error, before anything is kept.
+func (j *Journal) Fail(appends int, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failures, j.err = appends, err
+}
+
+// Before makes the next append call a function first.
+func (j *Journal) Before(call func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.before = call
+}
+
+// Appends returns how many appends there were, failed ones included.
+func (j *Journal) Appends() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.appends
+}
+
+// Append implements ports.Journal.
+func (j *Journal) Append(ctx context.Context, entry []byte) error {
+	before, err := j.next()
+	if before != nil {
+		before()
 	}
+	if err != nil {
+		return err
+	}
+	return j.Journal.Append(ctx, entry)
 }
 
-// Presences returns what is stored of a user.
-func (c *Core) Presences(user domain.UserID) domain.Presences { return c.Store.Presences(user) }
-
-// Each calls visit for each user of whom something is stored, until it returns false.
-func (c *Core) Each(visit func(domain.UserID, domain.Presences) bool) { c.Store.Each(visit) }
-
-// ForgetRemovals makes the core forget what was removed.
-func (c *Core) ForgetRemovals() {
-	c.memory.Lock()
-	defer c.memory.Unlock()
-	c.memory.Compact(c.memory.Revision())
-}
-
-// State renders everything that is stored.
-func (c *Core) State() string {
-	var b strings.Builder
-	c.Each(func(user domain.UserID, presences domain.Presences) bool {
-		fmt.Fprintf(&b, "%s %+v\n", user, presences)
-		return true
-	})
-	return b.String()
+func (j *Journal) next() (before func(), err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.appends++
+	before, j.before = j.before, nil
+	if j.failures > 0 {
+		j.failures--
+		return before, j.err
+	}
+	return before, nil
 }

@@ -14,20 +14,20 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// clients are people's HTTP clients, each with its user's own token.
+// clients sends HTTP requests for all people, each with the user's own token.
 type clients struct {
 	daemon *daemon
 	http   *http.Client
 }
 
-func newClients(s *stage) *clients {
+func newClients(s *servers) *clients {
 	transport := &http.Transport{}
 	s.Cleanup(transport.CloseIdleConnections)
 	return &clients{daemon: s.daemon, http: &http.Client{Transport: transport, Timeout: 5 * time.Second}}
 }
 
-// report tells what a meeting's client says of its user, with the original API, as such clients do.
-func (c *clients) report(ctx context.Context, user domain.UserID, says shown) error {
+// report sends a meeting client's report over the original API, as such clients do.
+func (c *clients) report(ctx context.Context, user domain.UserID, says presence) error {
 	return c.send(ctx, http.MethodPut, c.daemon.url, "", map[string]any{
 		"AuthenticationToken": c.daemon.tokens.Issue(user),
 		"Type":                "UserStatus",
@@ -35,14 +35,14 @@ func (c *clients) report(ctx context.Context, user domain.UserID, says shown) er
 	})
 }
 
-// set is what people set by hand, for a while.
-func (c *clients) set(ctx context.Context, user domain.UserID, says shown, lasting time.Duration) error {
+// set sets the user's manual presence for a while.
+func (c *clients) set(ctx context.Context, user domain.UserID, says presence, lasting time.Duration) error {
 	return c.send(ctx, http.MethodPut, c.manual(user), c.daemon.tokens.Issue(user), map[string]any{
 		"status": says.status, "message": says.message, "until": time.Now().Add(lasting).UTC().Truncate(time.Second).Format(time.RFC3339),
 	})
 }
 
-// clear takes back what was set by hand.
+// clear removes the user's manual presence.
 func (c *clients) clear(ctx context.Context, user domain.UserID) error {
 	return c.send(ctx, http.MethodDelete, c.manual(user), c.daemon.tokens.Issue(user), nil)
 }

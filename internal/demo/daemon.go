@@ -15,32 +15,34 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/process"
 	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/setting"
 )
 
 const (
-	// board is the user whose token the board is opened with: a service, because it shows everybody.
-	board = domain.UserID("board@" + xmpptest.Domain)
+	// boardUser is the user in the board's token: a service, because only services see everybody.
+	boardUser = domain.UserID("board@" + xmpptest.Domain)
 
-	// expire is how long the printed token is good for.
-	expire = 12 * time.Hour
+	// tokenExpire is how long the printed token is valid.
+	tokenExpire = 12 * time.Hour
 
-	// silence is after which time a meeting's client that says nothing any more counts as gone. In earnest it is two minutes.
-	silence = 12 * time.Second
+	// autoUnavailable is spreed.auto_unavailable, whose default of two minutes is too long for a demo.
+	autoUnavailable = 12 * time.Second
 
 	// How long the daemon may take to start, and to end before it is killed.
 	startTime, stopTime = 20 * time.Second, 5 * time.Second
 )
 
-// daemon is the daemon as it is built, in a process of its own.
+// daemon is a running daemon, a separate process.
 type daemon struct {
-	url    string // with a slash at the end
-	tokens *auth.Tokens
-	log    string // the file
-	done   chan struct{}
+	url     string // with a slash at the end
+	tokens  *auth.Tokens
+	log     string // its log file
+	process *process.Process
 }
 
-// settings is the daemon's configuration. The store keeps nothing: the next demo begins anew.
+// settings is the daemon's configuration. The store is in memory, so each demo starts empty.
 const settings = `
 http: {listen: %q}
 auth:
@@ -58,31 +60,33 @@ xmpp:
   sweep_after: 2s
 `
 
-// startDaemon starts a daemon that watches a server, and returns when it serves requests.
+// startDaemon starts a daemon that watches an XMPP server, and returns when it serves requests.
 func startDaemon(s *scope, program, listen string, server *xmpptest.Server) *daemon {
 	dir := s.TempDir()
 	secret, password, file := filepath.Join(dir, "secret"), filepath.Join(dir, "password"), filepath.Join(dir, "zarafa-presence.yaml")
-	d := &daemon{log: filepath.Join(dir, "log"), done: make(chan struct{})}
-	write(s, secret, makeSecret())
+	d := &daemon{log: filepath.Join(dir, "log")}
+	shared := makeSecret()
+	write(s, secret, shared)
 	write(s, password, server.Password(xmpptest.Observer))
-	write(s, file, fmt.Sprintf(settings, listen, secret, board, expire, silence, server.JID(xmpptest.Observer), password, server.Addr, server.CAFile))
+	write(s, file, fmt.Sprintf(settings, listen, secret, boardUser, tokenExpire, autoUnavailable,
+		server.JID(xmpptest.Observer), password, server.Addr, server.CAFile))
 	var err error
 	config := auth.DefaultConfig()
-	config.SecretFile = secret
+	config.Secret = setting.NewSecret(strings.TrimSpace(shared))
 	if d.tokens, err = auth.New(config, clock.New()); err != nil {
 		s.Fatal(err)
 	}
 	d.launch(s, program, file)
 	for deadline := time.Now().Add(startTime); d.url == ""; time.Sleep(20 * time.Millisecond) {
 		select {
-		case <-d.done:
-			s.Fatalf("the daemon has ended at once:\n%s", d.said())
+		case <-d.process.Done():
+			s.Fatalf("the daemon ended during its start:\n%s", d.logText())
 		default:
 		}
 		if time.Now().After(deadline) {
-			s.Fatalf("the daemon has not started within %v:\n%s", startTime, d.said())
+			s.Fatalf("the daemon has not started within %v:\n%s", startTime, d.logText())
 		}
-		d.url = servedAt(d.said())
+		d.url = servedAt(d.logText())
 	}
 	return d
 }
@@ -99,38 +103,26 @@ func write(s *scope, file, content string) {
 	}
 }
 
-// launch starts the process. It is not in the terminal's group, so that Ctrl-C reaches the demo alone, which ends everything in order; and
-// it ends if the demo is killed.
+// launch starts the process. It is not in the terminal's process group, so Ctrl-C reaches only the demo, which ends everything in order.
 func (d *daemon) launch(s *scope, program, file string) {
-	log, err := os.Create(d.log)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer log.Close()
 	command := exec.Command(program, "serve", "--config", file)
-	command.Env = []string{"PATH=" + os.Getenv("PATH")} // no setting of this terminal is meant for it
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := command.Start(); err != nil {
+	command.Env = []string{"PATH=" + os.Getenv("PATH")} // no PRESENCE_ variable of the terminal may reach it
+	var err error
+	if d.process, err = process.Start(command, d.log); err != nil {
 		s.Fatalf("the daemon does not start: %v", err)
 	}
-	go func() {
-		_ = command.Wait() // what it has to say is in the log
-		close(d.done)
-	}()
 	s.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
+		d.process.Signal(syscall.SIGTERM)
 		select {
-		case <-d.done:
+		case <-d.process.Done():
 		case <-time.After(stopTime):
-			_ = command.Process.Kill()
-			<-d.done
+			d.process.Kill()
 		}
 	})
 }
 
-// said is what the daemon has logged.
-func (d *daemon) said() string {
+// logText returns the daemon's log.
+func (d *daemon) logText() string {
 	text, err := os.ReadFile(d.log)
 	if err != nil {
 		return err.Error()
@@ -138,7 +130,7 @@ func (d *daemon) said() string {
 	return string(text)
 }
 
-// servedAt finds the address in the log of a daemon that has started; until then it is empty.
+// servedAt returns the URL from the log of a daemon that has started, and "" before.
 func servedAt(log string) string {
 	_, after, _ := strings.Cut(log, "msg=listening url=")
 	if fields := strings.Fields(after); len(fields) > 0 && strings.Contains(after, "msg=started") {
@@ -147,7 +139,7 @@ func servedAt(log string) string {
 	return ""
 }
 
-// free fails if nothing can listen on an address.
+// free returns an error if an address is taken or invalid.
 func free(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,24 +9,24 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/process"
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
-// asProgram makes the test's binary behave as the command.
+// asProgram makes the test's binary run the command.
 const asProgram = "ZARAFA_PRESENCE_DEMO_TEST_AS_PROGRAM=1"
 
-// Where everybody can run them: the daemon as it is built, and this very binary.
+// programs are the daemon and this test's binary, in a folder that every user can read.
 var programs struct{ dir, daemon, demo string }
 
 func TestMain(m *testing.M) {
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withPrograms runs the tests with the programs built.
+// withPrograms builds the programs and runs the tests.
 func withPrograms(m *testing.M) (int, error) {
 	dir, err := os.MkdirTemp("", "demo-test-*")
 	if err != nil {
@@ -70,35 +69,17 @@ func withPrograms(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// output is a buffer that one goroutine may fill while another looks.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// demo is a demo in a process of its own, as a terminal would run it.
+// demo is a running demo, a separate process in its own process group, as a shell would start it.
 type demo struct {
 	t              *testing.T
 	command        *exec.Cmd
-	stdout, stderr output
+	stdout, stderr syncbuffer.Buffer
 	code           chan int
-	temporary      string // where all its temporary folders are
+	temporary      string // its TMPDIR
 	url, token     string
 }
 
-// launch starts a demo, as root or as somebody else.
+// launch starts a demo, as root or as another user.
 func launch(t *testing.T, as *syscall.Credential, args ...string) *demo {
 	t.Helper()
 	d := prepare(t, as, args...)
@@ -136,13 +117,13 @@ func (d *demo) start(stdout io.Writer) {
 	d.t.Cleanup(func() { _ = syscall.Kill(-d.command.Process.Pid, syscall.SIGKILL) }) // only if the test has failed
 }
 
-var invited = regexp.MustCompile(`(http://\S+/)board#token=(\S+)`)
+var boardURL = regexp.MustCompile(`(http://\S+/)board#token=(\S+)`)
 
-// awaitInvitation waits until the address is printed, and takes it from there.
-func (d *demo) awaitInvitation() {
+// awaitInstructions waits until the demo has printed the board's URL, and takes the daemon's URL and the token from it.
+func (d *demo) awaitInstructions() {
 	d.t.Helper()
 	eventually(d.t, "the address is printed\n"+d.stderr.String(), func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C ends") })
-	found := invited.FindStringSubmatch(d.stdout.String())
+	found := boardURL.FindStringSubmatch(d.stdout.String())
 	if found == nil {
 		d.t.Fatalf("no address in\n%s", d.stdout.String())
 	}
@@ -153,7 +134,7 @@ func (d *demo) awaitInvitation() {
 	}
 }
 
-// ends waits for the end and checks that nothing is left.
+// ends waits for the end, and checks the exit code and that no file or process is left.
 func (d *demo) ends(code int) {
 	d.t.Helper()
 	select {
@@ -180,8 +161,8 @@ func (d *demo) folders() []string {
 	return found
 }
 
-// processes finds the servers that the demo has started: what it keeps for them stands in their command lines. name is part of that of
-// the one that is looked for.
+// processes finds the servers that the demo has started, whose command lines contain name. It knows them by the demo's TMPDIR in their
+// command lines.
 func (d *demo) processes(name string) map[int]string {
 	d.t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -209,11 +190,11 @@ func (d *demo) signal(signal syscall.Signal) {
 	}
 }
 
-// seen adds what a query answers, as protocol=status.
+// seen asks the daemon for everybody and adds each presence as protocol=status.
 func (d *demo) seen(all map[string]bool) {
 	d.t.Helper()
 	var entries []string
-	for _, p := range cast {
+	for _, p := range people {
 		entries = append(entries, fmt.Sprintf(`{"user_id":"%s@example.test"}`, p.name))
 	}
 	body := fmt.Sprintf(`{"AuthenticationToken":%q,"Type":"UserStatus","UserStatus":[%s]}`, d.token, strings.Join(entries, ","))
@@ -227,7 +208,7 @@ func (d *demo) seen(all map[string]bool) {
 	}
 	defer response.Body.Close()
 	var answer struct{ UserStatus []map[string]json.RawMessage }
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || len(answer.UserStatus) != len(cast) {
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || len(answer.UserStatus) != len(people) {
 		d.t.Fatalf("GET: %s: %d users, %v", response.Status, len(answer.UserStatus), err)
 	}
 	for _, entry := range answer.UserStatus {
@@ -242,14 +223,14 @@ func (d *demo) seen(all map[string]bool) {
 
 var watchLine = regexp.MustCompile(`(?m)^ *(PRESENCE_TOKEN=.* watch --url .*)$`)
 
-// watches pastes the line that is printed for a terminal into a shell, and waits until it has told of everybody.
+// watches runs the printed watch command in a shell, and waits until its output names everybody.
 func (d *demo) watches() {
 	d.t.Helper()
 	found := watchLine.FindStringSubmatch(d.stdout.String())
 	if found == nil {
 		d.t.Fatalf("no command to watch in\n%s", d.stdout.String())
 	}
-	var told output
+	var told syncbuffer.Buffer
 	shell := exec.Command("/bin/sh", "-c", "exec env "+found[1])
 	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
 	shell.Stdout, shell.Stderr = &told, &told
@@ -262,8 +243,8 @@ func (d *demo) watches() {
 			d.t.Errorf("%s: %v\n%s", found[1], err, told.String())
 		}
 	}()
-	eventually(d.t, "watch tells of everybody", func() bool {
-		return !slices.ContainsFunc(cast, func(p person) bool { return !strings.Contains(told.String(), p.name+"@example.test") })
+	eventually(d.t, "watch names everybody", func() bool {
+		return !slices.ContainsFunc(people, func(p person) bool { return !strings.Contains(told.String(), p.name+"@example.test") })
 	})
 }
 
@@ -276,22 +257,17 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// nobody is an account without any privilege.
+// nobody returns the account nobody, which has no privileges.
 func nobody(t *testing.T) *syscall.Credential {
 	t.Helper()
-	account, err := user.Lookup("nobody")
+	account, err := process.Account("nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
-	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-	if errUID != nil || errGID != nil {
-		t.Fatal(errUID, errGID)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return account
 }
 
-// TestDemo runs it for real, as root and as an ordinary user, until everything has been seen over HTTP, and ends it.
+// TestDemo runs the demo as root and as an ordinary user until every protocol and status was seen over HTTP, and ends it.
 func TestDemo(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -303,7 +279,7 @@ func TestDemo(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := launch(t, test.as, "-v")
-			d.awaitInvitation()
+			d.awaitInstructions()
 			begin := time.Now()
 			if len(d.folders()) < 2 || len(d.processes("prosody")) == 0 || len(d.processes("zarafa-presence")) == 0 {
 				t.Fatalf("the test cannot see what the demo has started: %v %v", d.folders(), d.processes(""))
@@ -334,7 +310,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestEarlyEnd ends it while it is starting.
+// TestEarlyEnd ends the demo while it is starting.
 func TestEarlyEnd(t *testing.T) {
 	d := launch(t, nil)
 	eventually(t, "a server is starting", func() bool { return len(d.processes("prosody")) > 0 })
@@ -342,10 +318,10 @@ func TestEarlyEnd(t *testing.T) {
 	d.ends(0)
 }
 
-// TestImpatience: who presses Ctrl-C again and again leaves nothing behind either.
+// TestImpatience: Ctrl-C again and again leaves nothing behind either.
 func TestImpatience(t *testing.T) {
 	d := launch(t, nil)
-	d.awaitInvitation()
+	d.awaitInstructions()
 	d.signal(syscall.SIGINT)
 	eventually(t, "it has begun to end", func() bool {
 		return strings.Contains(d.stdout.String(), "Ending") || len(d.folders()) == 0
@@ -358,7 +334,7 @@ func TestImpatience(t *testing.T) {
 	d.ends(0)
 }
 
-// TestReaderGone: nobody reads what it prints any more, as in `make demo | head -1`.
+// TestReaderGone: the demo ends when nobody reads its output any more, as in `make demo | head -1`.
 func TestReaderGone(t *testing.T) {
 	read, written, err := os.Pipe()
 	if err != nil {
@@ -378,12 +354,12 @@ func TestReaderGone(t *testing.T) {
 	d.ends(0)
 }
 
-// TestServerGone ends one of the servers under the demo, which says so and takes the other one along.
+// TestServerGone: if one server ends, the demo says so and ends the other.
 func TestServerGone(t *testing.T) {
 	for server, says := range map[string]string{"prosody": "Prosody has ended", "zarafa-presence": "the daemon has ended"} {
 		t.Run(server, func(t *testing.T) {
 			d := launch(t, nil)
-			d.awaitInvitation()
+			d.awaitInstructions()
 			running := d.processes(server + " ")
 			if len(running) != 1 {
 				t.Fatalf("%d processes of %s: %v", len(running), server, d.processes(""))
@@ -401,7 +377,7 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// TestRefusals: what keeps it from starting is said in a sentence.
+// TestRefusals: if the demo cannot start it says why in one sentence.
 func TestRefusals(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -417,7 +393,7 @@ func TestRefusals(t *testing.T) {
 		{"taken", []string{"-listen", taken.Addr().String()}, 1, []string{taken.Addr().String(), "address already in use", "make demo ARGS=-listen="}},
 		{"no address", []string{"-listen", "8123"}, 1, []string{"-listen: address 8123: missing port", "127.0.0.1:8123"}},
 		{"no daemon", []string{"-daemon", "/nowhere/d"}, 1, []string{"/nowhere/d", "`make demo` builds it"}},
-		{"a daemon that ends", []string{"-daemon", "/bin/false"}, 1, []string{"the daemon has ended at once"}},
+		{"a daemon that ends", []string{"-daemon", "/bin/false"}, 1, []string{"the daemon ended during its start"}},
 		{"a daemon that is none", []string{"-daemon", "/etc/hostname"}, 1, []string{"the daemon does not start", "/etc/hostname"}},
 		{"argument", []string{"now"}, 2, []string{`unknown argument "now"`}},
 		{"flag", []string{"-port=1"}, 2, []string{"-port"}},

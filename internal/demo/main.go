@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// options are what the command line says.
+// options are the command line's.
 type options struct {
 	daemon  string
 	listen  string
@@ -23,8 +23,7 @@ type options struct {
 }
 
 func main() {
-	// SIGPIPE: whoever reads what is printed has gone. Any further signal does nothing, until the process has ended: cutting its end short would
-	// leave things behind.
+	// SIGPIPE means that nobody reads the output any more. The signals stay caught, so a second Ctrl-C does not interrupt the cleanup.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -36,8 +35,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.daemon, "daemon", "bin/zarafa-presence", "the daemon's `program`")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:1234", "the `address` on which the daemon listens")
-	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "the same `number` makes the same play")
-	flags.BoolVar(&o.verbose, "v", false, "tell what happens")
+	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "the same `number` makes the same scenario")
+	flags.BoolVar(&o.verbose, "v", false, "print what happens")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -62,49 +61,49 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 	var all scope
 	defer all.end()
 	var failed error
-	err := guard(func() {
-		fmt.Fprintf(stdout, "Starting Prosody, %d colleagues and the daemon ...\n", len(cast))
-		stage := newStage(&all, o)
-		fmt.Fprint(stdout, invitation(stage.daemon, o.daemon))
-		failed = perform(ctx, stage, newScript(o.seed), narrator(stdout, o.verbose))
+	err := catch(func() {
+		fmt.Fprintf(stdout, "Starting Prosody, %d colleagues and the daemon ...\n", len(people))
+		servers := startServers(&all, o)
+		fmt.Fprint(stdout, instructions(servers.daemon, o.daemon))
+		failed = play(ctx, servers, newScenario(o.seed), printer(stdout, o.verbose))
 	})
-	if ctx.Err() != nil { // whatever fails then, fails because it is to end
+	if ctx.Err() != nil { // any failure is a consequence of ending
 		fmt.Fprintln(stdout, "\nEnding ...")
 		return nil
 	}
 	return errors.Join(err, failed)
 }
 
-// perform plays until ctx ends or something goes wrong.
-func perform(ctx context.Context, stage *stage, script *script, narrate func(*script, scene)) error {
-	performance := newPerformance(stage)
+// play carries out the scenario until ctx ends or something fails. It calls onStep before each step.
+func play(ctx context.Context, servers *servers, scenario *scenario, onStep func(*scenario, step)) error {
+	player := newPlayer(servers)
 	for {
-		next := script.next()
+		next := scenario.next()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(next.after):
 		}
-		if err := stage.ended(); err != nil {
+		if err := servers.ended(); err != nil {
 			return err
 		}
-		narrate(script, next)
-		if err := errors.Join(performance.show(ctx, next), performance.repeat(ctx)); err != nil {
-			return errors.Join(stage.ended(), err)
+		onStep(scenario, next)
+		if err := errors.Join(player.do(ctx, next), player.repeat(ctx)); err != nil {
+			return errors.Join(servers.ended(), err)
 		}
 	}
 }
 
-// narrator tells what happens, if somebody wants to know.
-func narrator(stdout io.Writer, verbose bool) func(*script, scene) {
-	return func(s *script, n scene) {
+// printer prints each step with the scenario's time of day, if verbose.
+func printer(stdout io.Writer, verbose bool) func(*scenario, step) {
+	return func(s *scenario, n step) {
 		if verbose {
 			fmt.Fprintf(stdout, "%s  %-6s %s\n", time.Time{}.Add(s.now()).Format("15:04"), n.person.name, n.activity.name)
 		}
 	}
 }
 
-const invitationText = `
+const instructionsText = `
 Watch them in a browser:
 
   %[1]sboard#token=%[2]s
@@ -117,8 +116,8 @@ Ctrl-C ends everything.
 
 `
 
-// invitation is what the audience can click on or paste. The token is good for half a day.
-func invitation(d *daemon, program string) string {
-	token := d.tokens.Issue(board)
-	return fmt.Sprintf(invitationText, d.url, url.QueryEscape(token), token, program)
+// instructions returns the text that is printed, with a fresh token.
+func instructions(d *daemon, program string) string {
+	token := d.tokens.Issue(boardUser)
+	return fmt.Sprintf(instructionsText, d.url, url.QueryEscape(token), token, program)
 }

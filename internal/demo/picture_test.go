@@ -12,13 +12,13 @@ import (
 	"github.com/zarafa/presence/internal/browsertest"
 )
 
-// TestPicture opens the board in a browser at the address that is printed, and takes a picture when everything is to be seen: each status, each
-// protocol, and nothing of which the page complains. With BOARD_PICTURES=DIRECTORY it stays there as board.png: docs/board.png is made so.
+// TestPicture opens the printed URL in a browser and takes a picture when the board shows each status and each protocol. The page must log no
+// error. With BOARD_PICTURES=DIRECTORY the picture is written there as board.png: that is how docs/board.png is made.
 func TestPicture(t *testing.T) {
 	d := launch(t, nil, "-seed", "1")
-	d.awaitInvitation()
+	d.awaitInstructions()
 	t.Run("browser", func(t *testing.T) { // it ends before the demo does
-		page := browsertest.Start(t).Open(t, invited.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800})
+		page := browsertest.Start(t).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800})
 		page.Until(t, "all is on the board", `(() => {
 			const rows = [...document.querySelectorAll(".row")];
 			const texts = (part) => new Set(rows.map((row) => row.querySelector(part).textContent));

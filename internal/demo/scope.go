@@ -10,16 +10,16 @@ import (
 
 var _ xmpptest.TB = (*scope)(nil)
 
-// scope collects what has to be undone at the end of something, as a test does.
+// scope collects cleanup functions and implements xmpptest.TB, so that the demo can use what was made for tests.
 type scope struct{ ends []func() }
 
-// failure is what ends the demo before somebody wants it to.
+// failure is what Fatal panics with.
 type failure string
 
 func (f failure) Error() string { return string(f) }
 
-// guard runs something and returns what made it fail.
-func guard(do func()) (err error) {
+// catch calls do and returns its failure, if do called Fatal or Fatalf.
+func catch(do func()) (err error) {
 	defer func() {
 		switch reason := recover().(type) {
 		case nil:
@@ -33,13 +33,13 @@ func guard(do func()) (err error) {
 	return nil
 }
 
-// Helper does nothing: there are no lines of a test to be reported.
+// Helper does nothing: no test's lines are reported.
 func (*scope) Helper() {}
 
-// Cleanup registers something to be done by end.
+// Cleanup registers a function that end calls.
 func (s *scope) Cleanup(end func()) { s.ends = append(s.ends, end) }
 
-// TempDir returns a fresh folder, for this user alone.
+// TempDir makes a folder that only this user can read. end removes it.
 func (s *scope) TempDir() string {
 	dir, err := os.MkdirTemp("", "zarafa-presence-demo-*")
 	if err != nil {
@@ -49,13 +49,13 @@ func (s *scope) TempDir() string {
 	return dir
 }
 
-// Fatal does not return: guard does.
+// Fatal does not return: catch returns its message.
 func (*scope) Fatal(args ...any) { panic(failure(fmt.Sprint(args...))) }
 
-// Fatalf does not return: guard does.
+// Fatalf does not return: catch returns its message.
 func (*scope) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
 
-// end undoes everything, last first. It may be called again.
+// end calls the cleanup functions, last first. It may be called more than once.
 func (s *scope) end() {
 	ends := s.ends
 	s.ends = nil

@@ -1,5 +1,5 @@
-// Package freeport finds ports for servers that cannot find one themselves, and keeps them while such a server is down. The tests that run real
-// servers use it, and the demo.
+// Package freeport reserves ports for servers that cannot choose one themselves, and keeps the reservation while the server is down. Tests
+// with real servers and the demo use it.
 package freeport
 
 import (
@@ -8,26 +8,26 @@ import (
 	"net"
 )
 
-// TB is what is needed of a test.
+// TB is the part of testing.TB that this package needs.
 type TB interface {
 	Helper()
 	Cleanup(end func())
 	Fatalf(format string, args ...any)
 }
 
-// The ports to choose from are below those that the system gives to connections by itself, any of which may take one before the server does.
+// The ports are below the system's ephemeral range: an outgoing connection could take one of those before the server does.
 const (
 	lowest = 15_000
 	number = 17_000
 )
 
-// Take returns a port of 127.0.0.1 on which nothing listens, and which is given to nobody else until the test has ended: in no process of this
-// machine, as tests of several packages run at the same time. It may be called concurrently.
+// Take reserves a port of 127.0.0.1 on which nothing listens. Until the test ends no process of this machine gets it from Take again: tests of
+// several packages run at the same time. It may be called concurrently.
 func Take(t TB) int {
 	t.Helper()
 	for range 1000 {
 		port := lowest + rand.N(number)
-		if keep(t, port) && free(port) {
+		if reserve(t, port) && free(port) {
 			return port
 		}
 	}
@@ -35,15 +35,15 @@ func Take(t TB) int {
 	return 0
 }
 
-// Address is Take with the address, for what is told where to listen or, if nothing ever does, where not to find anybody.
+// Address reserves a port like Take and returns 127.0.0.1:port: for a server to listen on, or for a client to find nobody there.
 func Address(t TB) string {
 	t.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", Take(t))
 }
 
-// keep takes a name that stands for a port, and reports whether nobody had it. A name of Linux's abstract sockets is free again when its process
-// has ended, however that was.
-func keep(t TB, port int) bool {
+// reserve takes an abstract Unix socket that stands for the port, and reports whether it was free. Linux frees an abstract socket when its
+// process ends for any reason.
+func reserve(t TB, port int) bool {
 	name, err := net.Listen("unix", fmt.Sprintf("@zarafa-presence/port/%d", port))
 	if err != nil {
 		return false

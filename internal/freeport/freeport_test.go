@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// askVariable makes the test's binary say whether it would get a port.
+// askVariable makes the test's binary print whether it could reserve a port.
 const askVariable = "PRESENCE_TEST_ASK_PORT"
 
-// TestAPortIsKept: nobody else gets a port, in this process and in another one, until the test has ended that has taken it.
+// TestAPortIsKept: nobody else gets a port, in this process or another, until the test ends that has taken it.
 func TestAPortIsKept(t *testing.T) {
 	if port, err := strconv.Atoi(os.Getenv(askVariable)); err == nil {
-		fmt.Printf("kept %t\n", keep(t, port))
+		fmt.Printf("reserved %t\n", reserve(t, port))
 		return
 	}
 	got := func(port int) bool {
@@ -26,12 +26,12 @@ func TestAPortIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
-		return strings.Contains(string(output), "kept true")
+		return strings.Contains(string(output), "reserved true")
 	}
 	port := 0
 	t.Run("while the test runs", func(t *testing.T) {
 		port = Take(t)
-		if keep(t, port) {
+		if reserve(t, port) {
 			t.Error("this process gets it again")
 		}
 		if got(port) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,18 +13,19 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
-// Options say what servers to start.
+// Options says which servers to start.
 type Options struct {
-	Servers int    // 1, or as many as are to form a cluster
-	Scheme  string // of the URL: nats if empty, or tls
-	Config  string // more of the servers' configuration, in the server's own language
+	Servers int    // 1, or the number of servers in a cluster
+	Scheme  string // of the URL: nats (also if empty) or tls
+	Config  string // appended to each server's configuration, in the server's own syntax
 
 	Unready bool // do not wait until the servers answer
 }
 
-// Cluster is some servers that belong together. Its methods are for the test's goroutine.
+// Cluster is one server or several that form a cluster. Its methods are for the test's goroutine.
 type Cluster struct {
 	Servers []*Server
 
@@ -39,8 +41,8 @@ type Server struct {
 
 	cluster *Cluster
 	dir     string
-	monitor string // host:port of what it tells of itself
-	process *process
+	monitor string // host:port of its monitoring endpoint
+	process *process.Process
 }
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
@@ -59,7 +61,7 @@ func Start(t testing.TB, options Options) *Cluster {
 		client:  &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	var routes []string
-	var gossip []int
+	var routePorts []int
 	for i := range options.Servers {
 		c.Servers = append(c.Servers, &Server{
 			Name:    fmt.Sprintf("n%d", i+1),
@@ -68,13 +70,13 @@ func Start(t testing.TB, options Options) *Cluster {
 			dir:     t.TempDir(),
 			monitor: freeport.Address(t),
 		})
-		gossip = append(gossip, freeport.Take(t))
-		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", gossip[i]))
+		routePorts = append(routePorts, freeport.Take(t))
+		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", routePorts[i]))
 	}
 	for i, s := range c.Servers {
 		config := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream {store_dir: %q}\n%s\n", s.Name, s.Addr, s.monitor, filepath.Join(s.dir, "data"), options.Config)
 		if options.Servers > 1 {
-			config += fmt.Sprintf("cluster {name: natstest, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [%s]}\n", gossip[i], strings.Join(routes, ", "))
+			config += fmt.Sprintf("cluster {name: natstest, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [%s]}\n", routePorts[i], strings.Join(routes, ", "))
 		}
 		if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
@@ -85,7 +87,7 @@ func Start(t testing.TB, options Options) *Cluster {
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, s := range c.Servers {
-				t.Logf("%s, at %s, has logged:\n%s", s.Name, s.Addr, s.log())
+				t.Logf("the log of %s (%s):\n%s", s.Name, s.Addr, s.log())
 			}
 		}
 	})
@@ -95,7 +97,7 @@ func Start(t testing.TB, options Options) *Cluster {
 	return c
 }
 
-// URL is what a client connects to: all servers, with commas between them.
+// URL returns the URL for clients: all servers, separated by commas.
 func (c *Cluster) URL() string {
 	urls := make([]string, 0, len(c.Servers))
 	for _, s := range c.Servers {
@@ -104,7 +106,7 @@ func (c *Cluster) URL() string {
 	return strings.Join(urls, ",")
 }
 
-// Server returns the one of a name.
+// Server returns the server of that name, or nil.
 func (c *Cluster) Server(name string) *Server {
 	for _, s := range c.Servers {
 		if s.Name == name {
@@ -114,7 +116,7 @@ func (c *Cluster) Server(name string) *Server {
 	return nil
 }
 
-// AwaitReady waits until all servers answer, and keep and serve their streams.
+// AwaitReady waits until all servers are healthy, their streams included.
 func (c *Cluster) AwaitReady(t testing.TB) {
 	t.Helper()
 	for _, s := range c.Servers {
@@ -122,7 +124,7 @@ func (c *Cluster) AwaitReady(t testing.TB) {
 	}
 }
 
-// Leader returns the name of the server that leads a stream.
+// Leader waits until a stream has a leader and returns that server's name.
 func (c *Cluster) Leader(t testing.TB, stream string) string {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -139,23 +141,26 @@ func (c *Cluster) Leader(t testing.TB, stream string) string {
 	}
 }
 
-// URL is what a client connects to that wants this server.
+// URL returns the URL of this server for clients.
 func (s *Server) URL() string { return s.cluster.options.Scheme + "://" + s.Addr }
 
-// Launch starts the server, for the first time or after Kill or Stop with the same addresses and files, and does not wait for it.
+// Launch starts the server without waiting until it is ready. After Kill or Stop it has the same addresses and files as before.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
-	s.process = launch(t, s.cluster.program, filepath.Join(s.dir, "nats.conf"), filepath.Join(s.dir, "log"))
+	var err error
+	if s.process, err = process.Start(exec.Command(s.cluster.program, "--config", filepath.Join(s.dir, "nats.conf")), filepath.Join(s.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// Restart is Launch, and waits until the server is ready.
+// Restart calls Launch and waits until the server is ready.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Launch(t)
 	s.AwaitReady(t)
 }
 
-// AwaitReady waits until the server answers, and keeps and serves its streams.
+// AwaitReady waits until the server is healthy, its streams included.
 func (s *Server) AwaitReady(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
@@ -165,38 +170,38 @@ func (s *Server) AwaitReady(t testing.TB) {
 			return
 		}
 		select {
-		case <-s.process.done:
-			t.Fatalf("%s has ended at once:\n%s", s.Name, s.log())
+		case <-s.process.Done():
+			t.Fatalf("%s ended during its start:\n%s", s.Name, s.log())
 		default:
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is not ready: %v", s.Name, err)
 		}
-		time.Sleep(50 * time.Millisecond) // the server logs each of these questions that it cannot answer well
+		time.Sleep(50 * time.Millisecond) // not more often: the server logs each failed health check
 	}
 }
 
-// Kill ends the server at once. What the operating system has of it stays.
-func (s *Server) Kill() { s.process.kill() }
+// Kill ends the server with SIGKILL. Data that it has handed to the operating system survives.
+func (s *Server) Kill() { s.process.Kill() }
 
 // Stop ends the server as an administrator would.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	s.process.signal(syscall.SIGTERM)
+	s.process.Signal(syscall.SIGTERM)
 	select {
-	case <-s.process.done:
+	case <-s.process.Done():
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%s does not stop:\n%s", s.Name, s.log())
 	}
 }
 
-// Freeze halts the server: its connections stay, but nothing answers.
-func (s *Server) Freeze() { s.process.freeze() }
+// Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
+func (s *Server) Freeze() { s.process.Freeze() }
 
 // Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
-// leader returns who leads a stream, if this server knows.
+// leader returns the leader of a stream, or "" if this server does not know it.
 func (s *Server) leader(stream string) string {
 	var answer struct {
 		Accounts []struct {
@@ -221,7 +226,7 @@ func (s *Server) leader(stream string) string {
 	return ""
 }
 
-// get asks the server about itself. Anything but 200 is an error.
+// get queries the monitoring endpoint. Any status but 200 is an error.
 func (s *Server) get(path string, into any) error {
 	answer, err := s.cluster.client.Get("http://" + s.monitor + path)
 	if err != nil {
@@ -237,7 +242,7 @@ func (s *Server) get(path string, into any) error {
 	return json.NewDecoder(answer.Body).Decode(into)
 }
 
-// log returns the end of what the server has logged.
+// log returns the end of the server's log.
 func (s *Server) log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestClusterKeepsWhatItWasGiven: three servers form a cluster, and go on when their leader is killed and comes back.
+// TestClusterKeepsWhatItWasGiven: three servers form a cluster, which keeps a message when its leader is killed and restarted.
 func TestClusterKeepsWhatItWasGiven(t *testing.T) {
 	cluster := natstest.Start(t, natstest.Options{Servers: 3})
 	conn, err := nats.Connect(cluster.URL())
@@ -38,7 +38,7 @@ func TestClusterKeepsWhatItWasGiven(t *testing.T) {
 	killed.Restart(t)
 	cluster.AwaitReady(t)
 	cluster.Leader(t, "kept")
-	// Who leads may change once more, and meanwhile nobody answers.
+	// The leader may change once more, and until then nobody answers.
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		msg, err := stream.GetMsg(t.Context(), 1)
 		if err == nil && string(msg.Data) == "text" {

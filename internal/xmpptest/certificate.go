@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Authority is a made-up certificate authority.
+// Authority is a certificate authority for tests.
 type Authority struct {
-	PEM         []byte // its own certificate
+	PEM         []byte // its certificate
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority that nobody knows yet.
+// NewAuthority makes a new authority, which no system trusts.
 func NewAuthority(t TB) *Authority {
 	t.Helper()
 	key := newKey(t)
@@ -43,7 +43,7 @@ func NewAuthority(t TB) *Authority {
 	return &Authority{PEM: encode("CERTIFICATE", der), certificate: certificate, key: key}
 }
 
-// Issue makes a certificate for a host, valid for a day, and returns it and its key as PEM.
+// Issue makes a server certificate for a host, valid for a day, and returns it and its key as PEM.
 func (a *Authority) Issue(t TB, host string) (certificate, key []byte) {
 	t.Helper()
 	private := newKey(t)
@@ -67,7 +67,7 @@ func (a *Authority) Issue(t TB, host string) (certificate, key []byte) {
 	return encode("CERTIFICATE", der), encode("EC PRIVATE KEY", encoded)
 }
 
-// Config returns the TLS configuration of a server for a host.
+// Config issues a certificate for a host and returns a server's TLS configuration with it.
 func (a *Authority) Config(t TB, host string) *tls.Config {
 	t.Helper()
 	pair, err := tls.X509KeyPair(a.Issue(t, host))

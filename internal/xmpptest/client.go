@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// Client is one device of a user. It knows just enough of XMPP to be seen, and shares no code with the product. It ends with
-// the test.
+// Client is one device of a user. It speaks just enough XMPP to show presence, and shares no code with the product. It
+// disconnects when the test ends.
 type Client struct {
-	JID string // with the resource
+	JID string // the full JID, with the resource
 
 	conn     net.Conn
 	received chan Stanza
 	reading  sync.WaitGroup
 }
 
-// Stanza is something that a client has received.
+// Stanza is a received stanza.
 type Stanza struct {
 	XMLName xml.Name
 	From    string `xml:"from,attr"`
@@ -40,7 +40,7 @@ func (s *Server) Login(t TB, user, resource string) *Client {
 		t.Fatalf("logging in as %s: %v\n%s", s.JID(user), err, s.Log())
 	}
 	t.Cleanup(c.Cut)
-	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // who does not ask is told of no subscription
+	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // without it the server reports no subscriptions
 	c.Show("", "")
 	return c
 }
@@ -108,7 +108,7 @@ func (c *Client) open(domain string) (*xml.Decoder, error) {
 	}
 }
 
-// exchange sends something and expects an element in return.
+// exchange sends a request and expects an element of that name in return.
 func (c *Client) exchange(decoder *xml.Decoder, request, want string) error {
 	c.Send(request)
 	var got Stanza
@@ -121,7 +121,7 @@ func (c *Client) exchange(decoder *xml.Decoder, request, want string) error {
 	return nil
 }
 
-// read takes what arrives until the connection ends, answers pings and drops what nobody waits for.
+// read receives stanzas until the connection ends. It answers pings, and drops stanzas when the channel is full.
 func (c *Client) read(decoder *xml.Decoder) {
 	for {
 		var stanza Stanza
@@ -140,10 +140,10 @@ func (c *Client) read(decoder *xml.Decoder) {
 	}
 }
 
-// Send sends XML as it is. That the server may have gone is no error.
+// Send sends XML as it is. It ignores errors: the server may be gone.
 func (c *Client) Send(text string) { _, _ = io.WriteString(c.conn, text) }
 
-// Show makes the device show something: an empty show is plainly available; else chat, away, xa or dnd.
+// Show sends a presence with a show (chat, away, xa, dnd, or empty for available) and a status text.
 func (c *Client) Show(show, status string) {
 	stanza := "<presence>"
 	if show != "" {
@@ -155,18 +155,18 @@ func (c *Client) Show(show, status string) {
 	c.Send(stanza + "</presence>")
 }
 
-// Presence sends a presence stanza of a type, such as subscribe, to somebody.
+// Presence sends a presence stanza of a type, such as subscribe, to a JID.
 func (c *Client) Presence(to, kind string) {
 	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", Escape(to), Escape(kind)))
 }
 
-// Leave makes the device unavailable, with a last status, and closes the stream.
+// Leave makes the device unavailable with a last status text, and closes the stream.
 func (c *Client) Leave(status string) {
 	c.Send("<presence type='unavailable'><status>" + Escape(status) + "</status></presence></stream:stream>")
 	c.Cut()
 }
 
-// Cut ends the connection without a word, as when a network cable is pulled. It may be called again.
+// Cut closes the connection without ending the stream, as a broken network does. It may be called more than once.
 func (c *Client) Cut() {
 	raw := c.conn
 	if encrypted, ok := raw.(*tls.Conn); ok {
@@ -176,7 +176,7 @@ func (c *Client) Cut() {
 	c.reading.Wait()
 }
 
-// Await returns the first stanza that arrives and that match accepts, or fails the test after a while.
+// Await returns the first stanza that match accepts, and drops those before it. It fails the test after 20 seconds.
 func (c *Client) Await(t TB, what string, match func(Stanza) bool) Stanza {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
@@ -190,7 +190,7 @@ func (c *Client) Await(t TB, what string, match func(Stanza) bool) Stanza {
 				return stanza
 			}
 		case <-timeout:
-			t.Fatalf("%s: no %s has arrived", c.JID, what)
+			t.Fatalf("%s: %s has not arrived", c.JID, what)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (c *Client) AwaitPresence(t TB, from, kind string) {
 	})
 }
 
-// Escape makes text safe inside XML.
+// Escape escapes text for XML.
 func Escape(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text))

@@ -7,14 +7,13 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
 )
 
-// StartDNS starts a real DNS server (dnsmasq) that knows the given SRV records, as service,target,port,priority,weight, and that
-// localhost.test and example.test are 127.0.0.1; anything else does not exist. It returns the server's address. It ends with the test.
+// StartDNS starts a real DNS server (dnsmasq) with the given SRV records, each as service,target,port,priority,weight. localhost.test and
+// example.test are 127.0.0.1; no other name exists. It returns the server's address. The server ends with the test.
 func StartDNS(t TB, records ...string) string {
 	t.Helper()
 	const path = "/usr/sbin/dnsmasq"
@@ -27,9 +26,8 @@ func StartDNS(t TB, records ...string) string {
 		args = append(args, "--srv-host="+record)
 	}
 	command := exec.Command(path, args...)
-	command.SysProcAttr = &syscall.SysProcAttr{}
-	process := launch(t, command, t.TempDir()+"/dnsmasq.log")
-	t.Cleanup(process.kill)
+	server := launch(t, command, t.TempDir()+"/dnsmasq.log")
+	t.Cleanup(server.Kill)
 	resolver := Resolver(address)
 	if err := poll(10*time.Second, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -45,7 +43,7 @@ func StartDNS(t TB, records ...string) string {
 	return address
 }
 
-// Resolver asks the DNS server at an address.
+// Resolver returns a resolver that asks the DNS server at an address.
 func Resolver(address string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, address)

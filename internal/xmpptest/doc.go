@@ -1,6 +1,6 @@
-// Package xmpptest runs real XMPP servers for tests, Prosody and ejabberd from Debian's packages, and has a small client to
-// act as their users. It listens on free ports of 127.0.0.1, keeps everything in a scratch folder, and makes its own
-// certificates. One set of functions serves both servers, so that one test can run against each:
+// Package xmpptest runs real XMPP servers for tests, Prosody and ejabberd from Debian's packages, and has a small client that
+// acts as their users. The servers listen on free ports of 127.0.0.1, keep their files in a temporary folder, and have generated
+// certificates. Both have the same API, so one test can run against each:
 //
 //	for _, kind := range xmpptest.Kinds() {
 //		t.Run(kind.String(), func(t *testing.T) {
@@ -10,6 +10,6 @@
 //		})
 //	}
 //
-// A server that is not installed fails the test: nothing is ever skipped. The tests of adapters/xmpp, the daemon's end-to-end
+// If a server is not installed the test fails; it is never skipped. The tests of adapters/xmpp, the daemon's end-to-end
 // test and the demo use it.
 package xmpptest

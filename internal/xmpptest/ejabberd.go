@@ -12,31 +12,31 @@ import (
 	"syscall"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 const ejabberdctlPath = "/usr/sbin/ejabberdctl"
 
-// oneThread keeps Erlang's threads from waiting for each other in busy loops: if something else needs the processors, too, the server would
-// take twenty times as long to start.
+// oneThread stops Erlang's threads from busy waiting for each other. On a busy machine they would make the start take twenty times as long.
 const oneThread = "+S 1:1 +SDcpu 1:1 +SDio 1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 type ejabberd struct {
 	account *syscall.Credential
-	api     string // the address of its HTTP API: ejabberdctl takes most of a second for each command
+	api     string // host:port of its HTTP API, which is used because an ejabberdctl command takes most of a second
 }
 
 func (e *ejabberd) prepare(t TB, s *Server) {
 	t.Helper()
 	require(t, ejabberdctlPath)
 	if s.options.Seeing == Privilege {
-		t.Fatal("ejabberd gives no privilege to an account")
+		t.Fatal("ejabberd does not support privileged accounts")
 	}
 	e.account = credential(t, "ejabberd")
 	e.api = freeport.Address(t)
 	certificate, key := s.Authority.Issue(t, s.Domain)
 	s.write(t, "conf/cert.pem", slices.Concat(certificate, key))
 	s.write(t, "conf/inetrc", []byte("{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1}, [\"localhost\",\"hostalias\"]}.\n"))
-	// A distribution port of its own makes the port mapper daemon of Erlang unnecessary, which would outlive the server.
+	// With a fixed distribution port Erlang does not start its port mapper daemon, which would outlive the server.
 	s.write(t, "conf/ejabberdctl.cfg", fmt.Appendf(nil,
 		"INET_DIST_INTERFACE=127.0.0.1\nERL_DIST_PORT=%d\nERL_OPTIONS='%s'\nMNESIA_OPTIONS='-mnesia dump_log_write_threshold 1'\n", freeport.Take(t), oneThread))
 	s.write(t, "conf/ejabberd.yml", []byte(e.config(s)))
@@ -76,7 +76,7 @@ func (e *ejabberd) command(s *Server, args ...string) *exec.Cmd {
 	return command
 }
 
-func (e *ejabberd) start(t TB, s *Server) *process {
+func (e *ejabberd) start(t TB, s *Server) *process.Process {
 	t.Helper()
 	return launch(t, e.command(s, "foreground"), s.path("console.log"))
 }
@@ -88,7 +88,7 @@ func (e *ejabberd) call(t TB, command string, arguments map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // nothing of it may outlive the test
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no connection may outlive the test
 	response, err := client.Post("http://"+e.api+"/api/"+command, "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatalf("ejabberd: %s: %v", command, err)
@@ -105,7 +105,7 @@ func (e *ejabberd) register(t TB, s *Server, user, password string) {
 	e.call(t, "register", map[string]string{"user": user, "host": s.Domain, "password": password})
 }
 
-// share makes the observer see everybody, and everybody only the observer.
+// share puts all users into the observer's roster, and only the observer into theirs.
 func (e *ejabberd) share(t TB, s *Server) {
 	t.Helper()
 	for _, group := range []struct{ name, member, displayed string }{{"staff", "@all@", "observers"}, {"observers", Observer, "staff"}} {

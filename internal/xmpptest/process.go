@@ -7,35 +7,24 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/zarafa/presence/internal/process"
 )
 
-// process is a server program with all its children: they are a process group of their own.
-type process struct {
-	command *exec.Cmd
-	done    chan struct{} // closed when it has ended
-}
-
-// credential returns the system account of a server, which only root can become and root has to: none of them runs as root.
+// credential returns the system account of a server. The test must run as root to start the server as that account.
 func credential(t TB, name string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatalf("run this test as root: the server must run as the system user %q, which only root can become", name)
 	}
-	account, err := user.Lookup(name)
+	account, err := process.Account(name)
 	if err != nil {
 		t.Fatalf("%v: the server is not installed; `make test` installs it (scripts/install-test-packages)", err)
 	}
-	uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-	gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-	if err := errors.Join(errUID, errGID); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return account
 }
 
 // require fails the test if a program is not installed.
@@ -46,37 +35,14 @@ func require(t TB, path string) {
 	}
 }
 
-// launch starts a program. It ends with the test at the latest, and with this process if that is killed.
-func launch(t TB, command *exec.Cmd, log string) *process {
+// launch starts a program. The caller has to end it.
+func launch(t TB, command *exec.Cmd, log string) *process.Process {
 	t.Helper()
-	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	running, err := process.Start(command, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer output.Close()
-	command.Stdout, command.Stderr = output, output
-	command.SysProcAttr.Setpgid = true
-	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{command: command, done: make(chan struct{})}
-	go func() {
-		_ = command.Wait()
-		close(p.done)
-	}()
-	return p
-}
-
-// signal sends a signal to the program and its children.
-func (p *process) signal(signal syscall.Signal) {
-	_ = syscall.Kill(-p.command.Process.Pid, signal)
-}
-
-// kill ends it at once, and returns when it has ended.
-func (p *process) kill() {
-	p.signal(syscall.SIGKILL)
-	<-p.done
+	return running
 }
 
 // run runs a program to its end and returns its output.
@@ -89,7 +55,7 @@ func run(t TB, command *exec.Cmd) string {
 	return string(output)
 }
 
-// Eventually polls until check returns nil, and fails the test with check's last answer after a generous time.
+// Eventually polls until check returns nil. After 20 seconds it fails the test with check's last error.
 func Eventually(t TB, check func() error) {
 	t.Helper()
 	if err := poll(20*time.Second, check); err != nil {
@@ -111,7 +77,7 @@ func poll(within time.Duration, check func() error) error {
 	}
 }
 
-// answers tells whether an XMPP server opens a stream on an address.
+// answers returns nil if an XMPP server opens a stream on an address.
 func answers(address, domain string) error {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {

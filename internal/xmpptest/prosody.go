@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"github.com/zarafa/presence/internal/process"
 )
 
 const prosodyPath, prosodyctlPath = "/usr/bin/prosody", "/usr/bin/prosodyctl"
 
 type prosody struct {
-	account *syscall.Credential // nil: whoever runs the test
+	account *syscall.Credential // nil: the user who runs the test
 }
 
 func (p *prosody) prepare(t TB, s *Server) {
@@ -21,7 +23,7 @@ func (p *prosody) prepare(t TB, s *Server) {
 	if s.options.Seeing == Privilege {
 		require(t, "/usr/lib/prosody/modules/mod_privilege")
 	}
-	if os.Geteuid() == 0 { // as root it refuses to run, as anybody else it just does
+	if os.Geteuid() == 0 { // Prosody refuses to run as root
 		p.account = credential(t, "prosody")
 	}
 	certificate, key := s.Authority.Issue(t, s.Domain)
@@ -73,7 +75,7 @@ func (p *prosody) command(name string, args ...string) *exec.Cmd {
 	return command
 }
 
-func (p *prosody) start(t TB, s *Server) *process {
+func (p *prosody) start(t TB, s *Server) *process.Process {
 	t.Helper()
 	return launch(t, p.command(prosodyPath, "--config", s.path("prosody.cfg.lua"), "-F"), s.path("console.log"))
 }
@@ -83,4 +85,4 @@ func (p *prosody) register(t TB, s *Server, user, password string) {
 	run(t, p.command(prosodyctlPath, "--config", s.path("prosody.cfg.lua"), "register", user, s.Domain, password))
 }
 
-func (p *prosody) stop(_ TB, s *Server) { s.process.signal(syscall.SIGTERM) }
+func (p *prosody) stop(_ TB, s *Server) { s.process.Signal(syscall.SIGTERM) }

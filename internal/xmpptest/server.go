@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 // Kind is a server program.
 type Kind int
 
-// The servers.
+// The server programs.
 const (
 	Prosody Kind = iota
 	Ejabberd
@@ -30,27 +31,27 @@ func (k Kind) String() string { return [...]string{Prosody: "prosody", Ejabberd:
 // Domain is the domain that every server serves.
 const Domain = "example.test"
 
-// Observer is the account that is to watch the others.
+// Observer is the account that watches the others.
 const Observer = "observer"
 
-// Seeing says how the observer's account gets to see the other users.
+// Seeing says how the observer's account gets the other users' presence.
 type Seeing int
 
-// The ways to see. A privilege is known by Prosody alone.
+// The ways to get presence. Only Prosody supports Privilege.
 const (
-	Group      Seeing = iota // all users and the observer are in each other's roster by a group that the server keeps
+	Group      Seeing = iota // a group on the server puts all users and the observer in each other's roster
 	Privilege                // the server sends the observer everybody's presence (XEP-0356), without a roster
-	Subscribed               // only who has subscribed and is subscribed to
+	Subscribed               // only users with a subscription both ways
 )
 
-// Options say what server to start.
+// Options says which server to start.
 type Options struct {
-	Users  []string // besides Observer; alice, bob, carol and dave if empty
+	Users  []string // accounts besides Observer; if empty: alice, bob, carol and dave
 	Seeing Seeing
 	TLS12  bool // no TLS 1.3
 }
 
-// Server is a running server. Its methods are for one goroutine, the test's.
+// Server is a running server. Its methods are for the test's goroutine.
 type Server struct {
 	Kind      Kind
 	Domain    string
@@ -60,9 +61,9 @@ type Server struct {
 	Authority *Authority // that authority
 
 	options Options
-	dir     string // scratch
+	dir     string // temporary folder with all its files
 	program program
-	process *process
+	process *process.Process
 }
 
 // program is what differs between the servers.
@@ -70,20 +71,20 @@ type program interface {
 	// prepare writes the configuration.
 	prepare(t TB, s *Server)
 	// start starts the program without waiting for it.
-	start(t TB, s *Server) *process
+	start(t TB, s *Server) *process.Process
 	// register creates an account.
 	register(t TB, s *Server, user, password string)
-	// stop ends the program the proper way.
+	// stop makes the program shut down.
 	stop(t TB, s *Server)
 }
 
-// Start starts a server that ends with the test. All accounts exist when it returns.
+// Start starts a server and creates all accounts. The server ends with the test.
 func Start(t TB, kind Kind, options Options) *Server {
 	t.Helper()
 	if len(options.Users) == 0 {
 		options.Users = []string{"alice", "bob", "carol", "dave"}
 	}
-	dir, err := os.MkdirTemp("", "xmpptest-*") // not t.TempDir, into which the server's system user could not look
+	dir, err := os.MkdirTemp("", "xmpptest-*") // not t.TempDir, which the server's system user cannot read
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,15 +116,13 @@ func Start(t TB, kind Kind, options Options) *Server {
 	for _, user := range options.Users {
 		s.program.register(t, s, user, s.Password(user))
 	}
-	if seer, ok := s.program.(interface {
-		share(t TB, s *Server)
-	}); ok && options.Seeing == Group {
-		seer.share(t, s)
+	if e, ok := s.program.(*ejabberd); ok && options.Seeing == Group {
+		e.share(t, s) // Prosody has the group in its configuration
 	}
 	return s
 }
 
-// Register creates one more account. On Prosody, an account that is not in Options.Users is not in the group.
+// Register creates another account. On Prosody it is not in the group.
 func (s *Server) Register(t TB, user string) {
 	t.Helper()
 	s.program.register(t, s, user, s.Password(user))
@@ -135,14 +134,14 @@ func (s *Server) JID(user string) string { return user + "@" + s.Domain }
 // Password returns a user's password.
 func (s *Server) Password(user string) string { return "secret of " + user }
 
-// Restart starts the server after Stop or Kill, on the same addresses and with the same accounts, and returns when it is ready.
+// Restart starts the server again after Stop or Kill, with the same addresses and accounts, and returns when it is ready.
 func (s *Server) Restart(t TB) {
 	t.Helper()
 	s.process = s.program.start(t, s)
 	err := poll(60*time.Second, func() error {
 		select {
-		case <-s.process.done:
-			t.Fatalf("%v has ended at once:\n%s", s.Kind, s.Log())
+		case <-s.process.Done():
+			t.Fatalf("%v ended during its start:\n%s", s.Kind, s.Log())
 		default:
 		}
 		return answers(s.Addr, s.Domain)
@@ -152,30 +151,30 @@ func (s *Server) Restart(t TB) {
 	}
 }
 
-// Stop ends the server as an administrator would: it says goodbye to everybody.
+// Stop shuts the server down as an administrator would: it ends its clients' streams properly.
 func (s *Server) Stop(t TB) {
 	t.Helper()
 	s.program.stop(t, s)
 	select {
-	case <-s.process.done:
+	case <-s.process.Done():
 	case <-time.After(30 * time.Second):
 		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
 	}
 	s.awaitEnd()
 }
 
-// Done is closed when the server, as it was last started, has ended.
-func (s *Server) Done() <-chan struct{} { return s.process.done }
+// Done returns a channel that is closed when the server ends. It is a new one after Restart.
+func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
-// Kill ends the server at once. Its connections end without a word.
+// Kill kills the server. Its connections break without an end of the stream.
 func (s *Server) Kill() {
 	if s.process != nil {
-		s.process.kill()
+		s.process.Kill()
 		s.awaitEnd()
 	}
 }
 
-// awaitEnd waits until nothing listens any more: the child of a process that has ended may live a moment longer.
+// awaitEnd waits until nothing listens any more: a child process may live a moment longer than its parent.
 func (s *Server) awaitEnd() {
 	_ = poll(5*time.Second, func() error {
 		if conn, _ := net.Dial("tcp", s.Addr); conn != nil {
@@ -186,13 +185,13 @@ func (s *Server) awaitEnd() {
 	})
 }
 
-// Freeze halts the server: its connections stay, but nothing answers.
-func (s *Server) Freeze() { s.process.signal(syscall.SIGSTOP) }
+// Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
+func (s *Server) Freeze() { s.process.Freeze() }
 
 // Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.signal(syscall.SIGCONT) }
+func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
 
-// Log returns what the server has logged.
+// Log returns the contents of the server's log files.
 func (s *Server) Log() string {
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*", "*.log"))
 	top, _ := filepath.Glob(filepath.Join(s.dir, "*.log"))
@@ -220,7 +219,7 @@ func (s *Server) write(t TB, name string, content []byte) {
 	}
 }
 
-// own gives everything in the scratch folder to the server's system account.
+// own makes the server's system account the owner of everything in the temporary folder.
 func (s *Server) own(t TB, account *syscall.Credential) {
 	t.Helper()
 	err := filepath.Walk(s.dir, func(path string, _ os.FileInfo, err error) error {

@@ -1,14 +1,13 @@
 package xmpptest
 
-// TB is what this package needs of the test that it serves: *testing.T, *testing.B, or whatever else has something to show with a
-// real server.
+// TB is the part of testing.TB that this package needs. The demo implements it too.
 type TB interface {
 	Helper()
-	// Cleanup registers what is to be done at the end, last first.
+	// Cleanup registers a function that is called at the end. The last one registered is called first.
 	Cleanup(end func())
-	// TempDir returns a fresh folder that goes away at the end.
+	// TempDir makes a folder that is removed at the end.
 	TempDir() string
-	// Fatal and Fatalf say what is wrong and do not return.
+	// Fatal and Fatalf report an error and do not return.
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 }

@@ -146,3 +146,31 @@ func (mr *MockObserverMockRecorder) Synced() *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Synced", reflect.TypeOf((*MockObserver)(nil).Synced))
 }
+
+// TakesDevice mocks base method.
+func (m *MockObserver) TakesDevice(others int) bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "TakesDevice", others)
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// TakesDevice indicates an expected call of TakesDevice.
+func (mr *MockObserverMockRecorder) TakesDevice(others interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TakesDevice", reflect.TypeOf((*MockObserver)(nil).TakesDevice), others)
+}
+
+// TakesUser mocks base method.
+func (m *MockObserver) TakesUser() bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "TakesUser")
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// TakesUser indicates an expected call of TakesUser.
+func (mr *MockObserverMockRecorder) TakesUser() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TakesUser", reflect.TypeOf((*MockObserver)(nil).TakesUser))
+}

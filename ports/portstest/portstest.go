@@ -1,15 +1,17 @@
 // Package portstest holds the contract suites of the driven ports. An adapter proves itself with one call from its own tests:
 //
-//	func TestContract(t *testing.T) { portstest.Store(t, func(t *testing.T) ports.Store { return memory.New() }) }
+//	func TestContract(t *testing.T) { portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() }) }
 //
 // Each case carries the sentence of the contract that it checks, so a failure reads as the promise that was broken. The suites
 // are called by the tests of adapters; nothing in the daemon imports them.
 package portstest
 
 import (
-	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/zarafa/presence/domain"
 )
 
 // patience is how long a suite waits for what must happen, before it calls it a failure. Nothing waits that long in passing.
@@ -29,10 +31,12 @@ func run[T any](t *testing.T, contracts []contract[T], subject func(t *testing.T
 	}
 }
 
-// within returns a context that fails what hangs.
-func within(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+// What several suites need.
+const (
+	alice domain.UserID = "alice@example.test"
+	bob   domain.UserID = "bob@example.test"
+
+	moment domain.Timestamp = 4_102_444_800_000_000_000 // in the year 2100: no clock is involved
+)
+
+func numbered(i int) domain.UserID { return domain.UserID(fmt.Sprintf("user%d@example.test", i)) }

@@ -3,9 +3,7 @@ package portstest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,246 +11,253 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// SourceStage is what a source acts on: sources of one protocol, and servers in several states of health. The servers
-// should be real ones; that which accepts and then says nothing cannot be.
+// SourceStage is what the suite needs of a protocol: a server that it drives, which should be a real one, and sources that watch it.
+// What a function starts ends with the test at the latest.
 type SourceStage struct {
-	Source      func(t *testing.T) ports.Source // its server runs, and Online is online there
-	Online      domain.UserID
-	Cut         func(t *testing.T)              // ends that server's connections; it serves again when Cut returns
-	Refused     func(t *testing.T) ports.Source // its server rejects the credentials
-	Unreachable func(t *testing.T) ports.Source // nobody listens
-	Silent      func(t *testing.T) ports.Source // its server accepts the connection and says nothing
+	Source      func(t testing.TB) ports.Source // watches the server
+	Refused     func(t testing.TB) ports.Source // its server rejects the credentials
+	Unreachable func(t testing.TB) ports.Source // nobody listens where it connects
+	Silent      func(t testing.TB) ports.Source // its server accepts the connection and never says anything; it may be a fake
+	Secrets     []string                        // what no error may contain: the passwords of these sources
+
+	// Users are two users of the server who have no device online yet. If the protocol keeps the case of a name, the server has
+	// capital letters in it.
+	Users    [2]domain.UserID
+	Devices  []string        // names that Show and Leave give to the devices of a user; a single one if there cannot be more
+	Statuses []domain.Status // what a device can show, without unavailable
+	Messages bool            // whether a device can show a message
+
+	Show    func(t testing.TB, user domain.UserID, device string, status domain.Status, message string) // the device comes, or changes
+	Leave   func(t testing.TB, user domain.UserID, device string)                                       // the device goes
+	Hang    func(t testing.TB)                                                                          // from now on, until the test ends, the server says nothing; connections stay
+	Cut     func(t testing.TB)                                                                          // ends all connections, also those of the users' devices
+	Restart func(t testing.TB)                                                                          // makes the server serve again after Cut
 }
 
-// Source checks everything that ports.Source promises. create is called once for each sentence.
-func Source(t *testing.T, create func(t *testing.T) SourceStage) {
-	run(t, sourceContract, create)
-}
+// What ports.Source promises.
+const (
+	stopWithin    = time.Second      // from the end of Run's context
+	closedWithin  = 2 * time.Second  // from the end of the connection
+	silenceWithin = 30 * time.Second // from the last that the server said
+)
 
-var sourceContract = []contract[SourceStage]{
-	{"a source names its protocol and says how long its presences are kept", func(t *testing.T, s SourceStage) {
-		source := s.Source(t)
-		if _, err := domain.ParseProtocol(source.Describe().Protocol.String()); err != nil {
-			t.Error(err)
-		}
-		if source.Describe().StaleAfter < 0 {
-			t.Errorf("StaleAfter = %v", source.Describe().StaleAfter)
-		}
-	}},
-	{"Run says Connected, reports who is online, says Synced, and ends with its context", func(t *testing.T, s SourceStage) {
-		p := play(t, s.Source(t))
-		p.await(t, "Synced", func(w *witness) bool { return w.synced > 0 })
-		p.await(t, "a report of "+string(s.Online), func(w *witness) bool { return w.online[s.Online] })
-		p.end(t)
-		p.seen.mu.Lock()
-		defer p.seen.mu.Unlock()
-		if p.seen.calls[0] != "Connected" || p.seen.connected != 1 || p.seen.synced != 1 {
-			t.Errorf("Connected %d times, Synced %d times, in the order %v", p.seen.connected, p.seen.synced, p.seen.calls)
-		}
-	}},
-	{"when the server ends the connection Run says why, and another Run finds everybody again", func(t *testing.T, s SourceStage) {
-		source := s.Source(t)
-		for range 2 {
-			p := play(t, source)
-			p.await(t, "a report of "+string(s.Online), func(w *witness) bool { return w.online[s.Online] })
-			s.Cut(t)
-			if err := p.ended(t); errors.Is(err, context.Canceled) || errors.Is(err, ports.ErrRejected) {
-				t.Errorf("Run = %v, want what happened to the connection", err)
-			}
-		}
-	}},
-	{"a refusal is ErrRejected, and no connection", func(t *testing.T, s SourceStage) {
-		p := play(t, s.Refused(t))
-		if err := p.ended(t); !errors.Is(err, ports.ErrRejected) {
-			t.Errorf("Run = %v, want ErrRejected", err)
-		}
-		p.notConnected(t)
-	}},
-	{"a server that is not there is an error, and no refusal", func(t *testing.T, s SourceStage) {
-		p := play(t, s.Unreachable(t))
-		if err := p.ended(t); errors.Is(err, ports.ErrRejected) {
-			t.Errorf("Run = %v: nobody was there to refuse it", err)
-		}
-		p.notConnected(t)
-	}},
-	{"Run ends with its context even if the server says nothing", func(t *testing.T, s SourceStage) {
-		p := play(t, s.Silent(t))
-		p.end(t)
-		p.notConnected(t)
-	}},
-	{"Run does nothing when its context has ended before", func(t *testing.T, s SourceStage) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		seen := newWitness()
-		if err := s.Source(t).Run(ctx, seen); !errors.Is(err, context.Canceled) {
-			t.Errorf("Run = %v, want context.Canceled", err)
-		}
-		if len(seen.calls) > 0 {
-			t.Errorf("the observer was told %v", seen.calls)
-		}
-	}},
-}
+// quiet is how long the suite watches for what must not happen.
+const quiet = 200 * time.Millisecond
 
-// played is a Run in progress.
-type played struct {
-	seen   *witness
-	cancel context.CancelFunc
-	done   chan error
-}
-
-func play(t *testing.T, source ports.Source) *played {
+// Source checks everything that ports.Source promises. It calls create once for each sentence of the contract.
+func Source(t *testing.T, create func(t testing.TB) SourceStage) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	p := &played{seen: newWitness(), cancel: cancel, done: make(chan error, 1)}
-	go func() {
-		err := source.Run(ctx, p.seen)
-		p.seen.finish()
-		p.done <- err
-	}()
-	t.Cleanup(cancel)
-	return p
-}
-
-// await waits until the observer has seen something.
-func (p *played) await(t *testing.T, what string, holds func(*witness) bool) {
-	t.Helper()
-	timeout := time.After(patience)
-	for {
-		p.seen.mu.Lock()
-		ok, news := holds(p.seen), p.seen.news
-		p.seen.mu.Unlock()
-		if ok {
-			return
-		}
-		select {
-		case <-news:
-		case err := <-p.done:
-			t.Fatalf("Run ended while waiting for %s: %v", what, err)
-		case <-timeout:
-			t.Fatalf("not within %v: %s", patience, what)
-		}
+	for _, sentence := range sourceContract {
+		t.Run(sentence.text, func(t *testing.T) { sentence.check(t, create(t)) })
 	}
 }
 
-// ended waits for Run to end by itself.
-func (p *played) ended(t *testing.T) error {
-	t.Helper()
-	select {
-	case err := <-p.done:
-		if err == nil {
-			t.Fatal("Run returned no reason")
-		}
-		p.seen.verify(t)
-		return err
-	case <-time.After(3 * patience):
-		t.Fatal("Run goes on")
-		return nil
+// sourceSentence is one sentence of the contract of a source. Its check takes a testing.TB so that the suite can be tested.
+type sourceSentence struct {
+	text  string
+	check func(t testing.TB, s SourceStage)
+}
+
+var sourceContract = []sourceSentence{
+	{"a source names its protocol and says how long its presences are kept", checkDescription},
+	{"Run says Connected first and Synced later, each once, and ends with its context", checkCourse},
+	{"everybody who is online is reported before Synced", checkSynced},
+	{"what a device shows is reported, status and message, each time it changes", checkReports},
+	{"a device keeps its name, so that what it shows replaces what it showed before", checkDeviceName},
+	{"each device of a user counts for itself", checkDevices},
+	{"a device that leaves is unavailable", checkLeaving},
+	{"a connection that the server closes ends Run within 2 s, and the next Run finds who is there then", checkCut},
+	{"a server that has fallen silent ends Run within 30 s", checkSilence},
+	{"a refusal is ErrRejected, and no connection", checkRefusal},
+	{"a server that is not there is an error, and no refusal", checkUnreachable},
+	{"Run ends within a second of its context if the server never says anything", checkStopWithoutLogin},
+	{"Run ends within a second of its context if the server hangs after the login", checkStopAfterLogin},
+	{"Run does nothing if its context has ended before", checkEndedContext},
+	{"the observer is not called any more when Run has returned", checkNoLateCalls},
+}
+
+func checkDescription(t testing.TB, s SourceStage) {
+	source := s.Source(t)
+	described := source.Describe()
+	if _, err := domain.ParseProtocol(described.Protocol.String()); err != nil {
+		t.Error(err)
+	}
+	if described.StaleAfter < 0 {
+		t.Errorf("StaleAfter = %v", described.StaleAfter)
+	}
+	if again := source.Describe(); again != described {
+		t.Errorf("Describe = %+v, and then %+v", described, again)
 	}
 }
 
-// end ends the context and expects Run to follow within a second.
-func (p *played) end(t *testing.T) {
-	t.Helper()
-	begin := time.Now()
-	p.cancel()
-	if err := p.ended(t); !errors.Is(err, context.Canceled) {
-		t.Errorf("Run = %v, want its context's error", err)
-	}
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("Run returned %v after its context had ended, a second is allowed", took)
-	}
-}
-
-func (p *played) notConnected(t *testing.T) {
-	t.Helper()
+func checkCourse(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	p.stop(t)
 	p.seen.mu.Lock()
 	defer p.seen.mu.Unlock()
-	if len(p.seen.calls) > 0 {
-		t.Errorf("the observer was told %v without a connection", p.seen.calls)
+	if p.seen.connected != 1 || p.seen.synced != 1 {
+		t.Errorf("Connected was called %d times, Synced %d times", p.seen.connected, p.seen.synced)
 	}
 }
 
-// witness is an observer that notes what it is told.
-type witness struct {
-	mu        sync.Mutex
-	calls     []string
-	online    map[domain.UserID]bool
-	connected int
-	synced    int
-	finished  bool
-	faults    []string
-	news      chan struct{} // closed and replaced with every call
-}
-
-func newWitness() *witness {
-	return &witness{online: map[domain.UserID]bool{}, news: make(chan struct{})}
-}
-
-func (w *witness) note(call string) {
-	w.calls = append(w.calls, call)
-	if w.finished {
-		w.faults = append(w.faults, call+" after Run had returned")
+func checkSynced(t testing.TB, s SourceStage) {
+	for _, user := range s.Users {
+		s.Show(t, user, s.Devices[0], s.Statuses[0], "")
 	}
-	close(w.news)
-	w.news = make(chan struct{})
-}
-
-func (w *witness) Connected() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.connected++
-	w.note("Connected")
-}
-
-func (w *witness) Known(user domain.UserID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checkUser(user)
-	w.note("Known " + string(user))
-}
-
-func (w *witness) Report(report domain.Report) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checkUser(report.User)
-	if report.Status != domain.Unavailable {
-		w.online[report.User] = true
+	first := play(t, s, s.Source(t)) // tells when the server has taken note of the users
+	for _, user := range s.Users {
+		first.await(t, user, s.Statuses[0], "")
 	}
-	w.note(fmt.Sprintf("Report %s %q %v", report.User, report.Device, report.Status))
-}
-
-func (w *witness) Forget(user domain.UserID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checkUser(user)
-	w.note("Forget " + string(user))
-}
-
-func (w *witness) Synced() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.synced++
-	w.note("Synced")
-}
-
-// checkUser demands an id as ParseUserID makes it.
-func (w *witness) checkUser(user domain.UserID) {
-	if parsed, err := domain.ParseUserID(string(user)); err != nil || parsed != user {
-		w.faults = append(w.faults, fmt.Sprintf("%q is not a user id", user))
+	first.stop(t)
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	p.seen.mu.Lock()
+	defer p.seen.mu.Unlock()
+	for _, user := range s.Users {
+		if !p.seen.beforeSynced[user] {
+			t.Errorf("%s is online, and was not reported before Synced", user)
+		}
 	}
 }
 
-func (w *witness) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finished = true
+func checkReports(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	for _, user := range s.Users {
+		for _, status := range s.Statuses {
+			message := ""
+			if s.Messages {
+				message = "it is " + status.String() + ", ünïcødé ☕ & <more>"
+			}
+			s.Show(t, user, s.Devices[0], status, message)
+			p.await(t, user, status, message)
+		}
+	}
+	p.stop(t)
 }
 
-func (w *witness) verify(t *testing.T) {
+func checkDeviceName(t testing.TB, s SourceStage) {
+	strong, weak := strongestAndWeakest(s.Statuses)
+	p := play(t, s, s.Source(t))
+	s.Show(t, s.Users[0], s.Devices[0], strong, "")
+	p.await(t, s.Users[0], strong, "")
+	s.Show(t, s.Users[0], s.Devices[0], weak, "")
+	p.await(t, s.Users[0], weak, "") // if the first report counted on, it would win
+	p.stop(t)
+}
+
+func checkDevices(t testing.TB, s SourceStage) {
+	if len(s.Devices) < 2 {
+		return // a user cannot have two
+	}
+	strong, weak := strongestAndWeakest(s.Statuses)
+	p := play(t, s, s.Source(t))
+	s.Show(t, s.Users[0], s.Devices[0], strong, "")
+	p.await(t, s.Users[0], strong, "")
+	s.Show(t, s.Users[0], s.Devices[1], weak, "")
+	p.awaitDevices(t, s.Users[0], 2)
+	s.Leave(t, s.Users[0], s.Devices[0])
+	p.await(t, s.Users[0], weak, "")
+	p.stop(t)
+}
+
+func strongestAndWeakest(statuses []domain.Status) (strongest, weakest domain.Status) {
+	strongest, weakest = statuses[0], statuses[0]
+	for _, status := range statuses {
+		strongest, weakest = max(strongest, status), min(weakest, status)
+	}
+	return strongest, weakest
+}
+
+func checkLeaving(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	s.Show(t, s.Users[0], s.Devices[0], s.Statuses[0], "")
+	p.await(t, s.Users[0], s.Statuses[0], "")
+	s.Leave(t, s.Users[0], s.Devices[0])
+	p.await(t, s.Users[0], domain.Unavailable, "")
+	p.stop(t)
+}
+
+func checkCut(t testing.TB, s SourceStage) {
+	source := s.Source(t)
+	for _, user := range s.Users {
+		s.Show(t, user, s.Devices[0], s.Statuses[0], "")
+	}
+	p := play(t, s, source)
+	for _, user := range s.Users {
+		p.await(t, user, s.Statuses[0], "")
+	}
+	s.Cut(t)
+	p.lost(t, closedWithin)
+	s.Restart(t)
+	s.Show(t, s.Users[0], s.Devices[0], s.Statuses[0], "")
+	again := play(t, s, source)
+	again.await(t, s.Users[0], s.Statuses[0], "")
+	again.awaitSynced(t)
+	again.await(t, s.Users[1], domain.Unavailable, "")
+	again.stop(t)
+}
+
+func checkSilence(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	s.Hang(t)
+	p.lost(t, silenceWithin)
+}
+
+func checkRefusal(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Refused(t))
+	if err := p.ended(t, silenceWithin); !errors.Is(err, ports.ErrRejected) {
+		t.Errorf("Run = %v, want ErrRejected", err)
+	}
+	p.notConnected(t)
+}
+
+func checkUnreachable(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Unreachable(t))
+	p.lost(t, silenceWithin)
+	p.notConnected(t)
+}
+
+func checkStopWithoutLogin(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Silent(t))
+	time.Sleep(quiet) // the source may connect
+	p.stop(t)
+	p.notConnected(t)
+}
+
+func checkStopAfterLogin(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	p.awaitSynced(t)
+	s.Hang(t)
+	p.stop(t)
+}
+
+func checkEndedContext(t testing.TB, s SourceStage) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := playUntil(ctx, t, s, s.Source(t))
+	p.stop(t)
+	p.notConnected(t)
+}
+
+func checkNoLateCalls(t testing.TB, s SourceStage) {
+	p := play(t, s, s.Source(t))
+	s.Show(t, s.Users[0], s.Devices[0], s.Statuses[0], "")
+	p.await(t, s.Users[0], s.Statuses[0], "")
+	p.stop(t)
+	s.Leave(t, s.Users[0], s.Devices[0]) // there would be something to tell
+	time.Sleep(quiet)                    // what is told is a failure
+}
+
+// withoutSecret fails the test if a text contains a secret.
+func (s SourceStage) withoutSecret(t testing.TB, text string) {
 	t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, fault := range slices.Compact(w.faults) {
-		t.Error(fault)
+	for _, secret := range s.Secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("an error contains a secret: %s", strings.ReplaceAll(text, secret, "(the secret)"))
+		}
 	}
 }

@@ -49,9 +49,7 @@ func (p *property) run(seed uint64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
-		if err := app.NewExpirer(p.core.Store, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx); err != nil {
-			p.t.Errorf("the expirer: %v", err)
-		}
+		app.NewExpirer(p.core.Core, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx)
 	})
 	var readers sync.WaitGroup
 	for i := range 24 {

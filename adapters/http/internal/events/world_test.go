@@ -127,7 +127,7 @@ func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
 }
 
 // compact makes the core forget what was removed.
-func (w *world) compact() { w.core.ForgetRemovals() }
+func (w *world) compact() { w.core.ForgetRemovals(w.t) }
 
 // subscribe connects. The client's receive buffer is as small as it gets if small.
 func (w *world) subscribe(s events.Subscription, small bool) *reader {

@@ -29,13 +29,14 @@ import (
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
 )
 
 const service = "meetings@example.test"
 
 func newTokens() (*auth.Tokens, error) {
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.Services, cfg.TokenExpire = "correct horse battery staple", []string{service}, time.Hour
+	cfg.Secret, cfg.Services, cfg.TokenExpire = setting.NewSecret("correct horse battery staple"), []string{service}, time.Hour
 	return auth.New(cfg, clock.New())
 }
 
@@ -62,6 +63,8 @@ func runSubject() error {
 type fatal struct{}
 
 func (fatal) Helper()                           {}
+func (fatal) Cleanup(func())                    {} // the process ends
+func (fatal) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 func (fatal) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
 func (fatal) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/setting"
 )
 
 var (
@@ -38,6 +39,8 @@ const (
 // tester is what is needed of *testing.T, *testing.F and *rapid.T.
 type tester interface {
 	Helper()
+	Cleanup(func())
+	Errorf(string, ...any)
 	Fatal(...any)
 	Fatalf(string, ...any)
 }
@@ -59,7 +62,7 @@ type pair struct {
 func startPair(t tester) *pair {
 	t.Helper()
 	cfg := auth.DefaultConfig()
-	cfg.Secret = "correct horse battery staple"
+	cfg.Secret = setting.NewSecret("correct horse battery staple")
 	tokens, err := auth.New(cfg, clock.New())
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,134 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	fileName  = "journal.db"
+	newSuffix = ".new" // of a file that is being made
+)
+
+// lockFor is how long to wait for another process that has the directory: one that is just ending lets go of it.
+const lockFor = time.Second
+
+// lockDirectory makes the directory if it is not there, and keeps other processes out for as long as the returned file is open.
+func lockDirectory(ctx context.Context, path string) (*os.File, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	dir, err := os.Open(path) //nolint:gosec // the administrator names it
+	if err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	err = lock(ctx, dir)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("%s is in use by another zarafa-presence; stop that one first", path)
+	}
+	if err != nil {
+		_ = dir.Close()
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	return dir, nil
+}
+
+func lock(ctx context.Context, dir *os.File) error {
+	for deadline := time.Now().Add(lockFor); ; {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// openFile opens the journal's file in a locked directory, and makes it if the directory is empty.
+func openFile(path string) (*os.File, error) {
+	present, err := recognise(path)
+	name := filepath.Join(path, fileName)
+	if err == nil && !present {
+		err = create(path, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	file, err := os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // the administrator names it
+	if err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	return file, nil
+}
+
+// recognise reports whether a journal is in the directory. It refuses a directory that holds something else, because then store.dir is
+// wrong, or the journal was lost.
+func recognise(path string) (present bool, err error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return false, err
+	}
+	var old, other bool
+	for _, entry := range entries {
+		switch entry.Name() {
+		case fileName:
+			return true, nil
+		case "jetstream", "zarafa-presence-store":
+			old = true
+		case fileName + newSuffix, "lost+found":
+		default:
+			other = true
+		}
+	}
+	if old {
+		return false, fmt.Errorf("%s was written by an earlier development version, in another format: with that version run "+
+			"`zarafa-presence export presences.jsonl`, move the directory away, then run `zarafa-presence import presences.jsonl` with this one", path)
+	}
+	if other {
+		return false, fmt.Errorf("%s holds something else than a presence store; name another directory, or an empty one", path)
+	}
+	return false, nil
+}
+
+// create makes the file of an empty journal. It gets its name when it is whole and on the disk.
+func create(path, name string) error {
+	unfinished := name + newSuffix
+	if err := os.Remove(unfinished); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, err := bbolt.Open(unfinished, 0o600, options(nil))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Update(initialise), db.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, name); err != nil {
+		return err
+	}
+	dir, err := os.Open(path) //nolint:gosec // the administrator names it
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// options are those for writing. The list of free pages is not kept in the file: it has no sum, and a damaged one would let bbolt write over what
+// is in use. With a file, bbolt uses that one.
+func options(file *os.File) *bbolt.Options {
+	o := &bbolt.Options{Timeout: lockFor, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType}
+	if file != nil {
+		o.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return file, nil }
+	}
+	return o
+}

@@ -1,0 +1,276 @@
+// Package bolt keeps presences on this machine's disk: a journal in one file of go.etcd.io/bbolt, for one process at a time. What Append has taken
+// is on the disk. The daemon uses it with store.kind bolt, which is the default.
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/zarafa/presence/ports"
+)
+
+var (
+	_ ports.Journal = (*Journal)(nil)
+	_ ports.Leases  = (*Journal)(nil)
+)
+
+// maxEntry is the longest entry or piece, in bytes.
+const maxEntry = 64 << 20
+
+// Journal implements ports.Journal.
+type Journal struct {
+	dir string
+	log *slog.Logger
+
+	mu       sync.Mutex // is held while something is written, and while to is called
+	file     *os.File
+	db       *bbolt.DB // nil: not open
+	to       ports.Replay
+	last     uint64 // the last entry's number
+	snapshot header
+	settled  bool       // see settle
+	failed   chan error // why it cannot go on; has room for one
+	broken   bool       // it has failed
+	panicked bool       // in bbolt, which may hold its locks for ever
+}
+
+// New returns a journal in the directory that the configuration says. It touches nothing before Follow.
+func New(config Config, log *slog.Logger) (*Journal, error) {
+	dir, err := config.Directory()
+	if err != nil {
+		return nil, fmt.Errorf("store.dir: %w", err)
+	}
+	return &Journal{dir: dir, log: log, failed: make(chan error, 1)}, nil
+}
+
+// Limit implements ports.Journal.
+func (*Journal) Limit() int { return maxEntry }
+
+// Hold implements ports.Leases: no other daemon shares this journal.
+func (*Journal) Hold(ctx context.Context, _ string, work func(context.Context)) { work(ctx) }
+
+// Follow implements ports.Journal. Nothing is written before everything has been read and found undamaged.
+func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	lock, err := lockDirectory(ctx, j.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // nothing was written to it
+	file, err := openFile(j.dir)
+	if err != nil {
+		return err
+	}
+	if err := j.open(ctx, file, to); err != nil {
+		_ = file.Close()
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		err = ctx.Err()
+	case err = <-j.failed:
+	}
+	j.close()
+	return err
+}
+
+// open reads the file, and opens it for writing.
+func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) error {
+	began := time.Now()
+	loaded, err := load(ctx, file, to, j.log)
+	var found damage
+	switch {
+	case errors.As(err, &found):
+		return fmt.Errorf("store.dir: %s is damaged: %w; nothing was changed; restore a backup, or move the file away to begin with an empty store",
+			file.Name(), err)
+	case err != nil:
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.file, j.to, j.last, j.snapshot = file, to, loaded.last, loaded.header
+	if err := j.settle(); err != nil {
+		if !isFull(err) {
+			return fmt.Errorf("store.dir: %w", err)
+		}
+		j.log.Warn("store: the disk is full; updates are refused until there is room", "dir", j.dir, "err", err)
+	}
+	var db *bbolt.DB
+	err = guarded(func() error {
+		db, err = bbolt.Open(file.Name(), 0, options(file))
+		return err
+	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return fmt.Errorf("store.dir: %s cannot be locked: another program has it open", file.Name())
+	}
+	if err != nil {
+		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
+	}
+	j.db = db
+	page := loaded.pages.meta.pageSize
+	j.log.Info("store loaded", "file", file.Name(), "pieces", loaded.pieces, "entries", loaded.entries,
+		"mb", int64(len(loaded.pages.used))*page>>20, "mb_in_use", int64(loaded.pages.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
+	to.CaughtUp()
+	return nil
+}
+
+// close waits for what is being written, and lets the next process in.
+func (j *Journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	closing := j.file.Close
+	if !j.panicked {
+		closing = j.db.Close
+	}
+	if err := closing(); err != nil {
+		j.log.Warn("store: the file was not closed properly", "file", filepath.Join(j.dir, fileName), "err", err)
+	}
+	j.db = nil
+}
+
+// Append implements ports.Journal: the entry is one key, in one transaction that is on the disk when Append returns.
+func (j *Journal) Append(ctx context.Context, entry []byte) error {
+	if len(entry) > maxEntry {
+		return fmt.Errorf("%w: an entry of %d bytes; the journal takes %d", ports.ErrTooLarge, len(entry), maxEntry)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at := j.last + 1
+	err := j.write(func(tx *bbolt.Tx) error {
+		entries := tx.Bucket(entriesBucket)
+		if err := entries.SetSequence(at); err != nil {
+			return err
+		}
+		return put(entries, entryKey(at), entry)
+	})
+	if err != nil {
+		return err
+	}
+	j.last = at
+	if err := j.to.Entry(at, entry); err != nil {
+		j.fail(err)
+	}
+	return nil
+}
+
+// write makes a change in a transaction of its own, and returns when that is on the disk. With ErrUnavailable nothing was changed; with any other
+// error nobody knows, and the journal goes on no more. j.mu is held.
+func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
+	if j.db == nil || j.broken {
+		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
+	}
+	if err := j.settle(); err != nil {
+		return j.refused(err)
+	}
+	var txid uint64
+	err := guarded(func() error {
+		return j.db.Update(func(tx *bbolt.Tx) error {
+			txid = uint64(tx.ID()) //nolint:gosec // it is one
+			return change(tx)
+		})
+	})
+	var caught *caughtPanic
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &caught):
+		j.panicked = true
+	case errors.Is(err, berrors.ErrInvalidMapping): // it was unmapped, and could not be mapped again
+		j.fail(j.refused(err))
+		return j.refused(err)
+	default:
+		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the disk.
+		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.txid < txid {
+			return j.refused(err)
+		}
+	}
+	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
+	j.fail(err)
+	return err
+}
+
+// read looks at what is there. j.mu is held.
+func (j *Journal) read(look func(tx *bbolt.Tx) error) error {
+	if j.db == nil || j.broken {
+		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
+	}
+	err := guarded(func() error { return j.db.View(look) })
+	var caught *caughtPanic
+	if errors.As(err, &caught) {
+		j.panicked = true
+		j.fail(err)
+	}
+	return err
+}
+
+func (j *Journal) refused(err error) error {
+	return fmt.Errorf("%w: store.dir: %s: %w", ports.ErrUnavailable, j.dir, err)
+}
+
+// fail lets Follow end with err. j.mu is held.
+func (j *Journal) fail(err error) {
+	if !j.broken {
+		j.broken = true
+		j.failed <- err
+	}
+}
+
+// settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused that page, it is in
+// the system's memory only, and the disk still needs the pages that the next transaction would write over. So it is written again as it is.
+func (j *Journal) settle() error {
+	if j.settled {
+		return nil
+	}
+	newest, err := newestMeta(j.file)
+	if err != nil {
+		return err
+	}
+	page := make([]byte, newest.pageSize)
+	offset := int64(newest.txid%2) * newest.pageSize
+	if err := readFull(j.file, page, offset); err != nil {
+		return err
+	}
+	if _, err := j.file.WriteAt(page, offset); err != nil {
+		return err
+	}
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	j.settled = true
+	return nil
+}
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// caughtPanic is a panic of bbolt: it reads a mapped file, and a disk that cannot be read is a fault of memory there.
+type caughtPanic struct{ reason any }
+
+// Error implements error.
+func (p *caughtPanic) Error() string { return fmt.Sprintf("bbolt panics: %v", p.reason) }
+
+// guarded calls what may panic.
+func guarded(call func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &caughtPanic{reason}
+		}
+	}()
+	return call()
+}

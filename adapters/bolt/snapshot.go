@@ -1,0 +1,124 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/zarafa/presence/ports"
+)
+
+// removedAtOnce is how many keys are removed in one transaction, so that Append waits for some milliseconds only.
+const removedAtOnce = 500
+
+// Snapshot implements ports.Journal. Each piece is written in a transaction of its own, then one more makes them the snapshot. What is not needed any
+// longer is removed afterwards. If that is interrupted the next call does it.
+func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error {
+	j.mu.Lock()
+	last, present := j.last, j.snapshot.at
+	j.mu.Unlock()
+	if at > last {
+		return fmt.Errorf("a snapshot cannot stand for entries up to %d: the last one is %d", at, last)
+	}
+	if err := j.tidy(ctx); err != nil || at <= present {
+		return err
+	}
+	err := j.replace(ctx, at, next)
+	tidied := j.tidy(ctx) // also of a snapshot that failed: its pieces take away the room for entries
+	if err == nil && tidied != nil {
+		j.log.Warn("store: what the snapshot stands for could not be removed, the next one will try again", "dir", j.dir, "err", tidied)
+	}
+	return err
+}
+
+// replace writes the pieces, and makes them the snapshot.
+func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, error)) error {
+	for index := uint32(0); ; index++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		piece, err := next()
+		if errors.Is(err, io.EOF) {
+			return j.replaceHeader(header{at: at, pieces: index})
+		}
+		if err != nil {
+			return err
+		}
+		if len(piece) > maxEntry {
+			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
+		}
+		j.mu.Lock()
+		err = j.write(func(tx *bbolt.Tx) error { return put(tx.Bucket(piecesBucket), pieceKey(at, index), piece) })
+		j.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (j *Journal) replaceHeader(h header) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err := j.write(func(tx *bbolt.Tx) error { return putHeader(tx, h) })
+	if err == nil {
+		j.snapshot = h
+	}
+	return err
+}
+
+// tidy removes the pieces that are not the snapshot's, and the entries that it stands for.
+func (j *Journal) tidy(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if more, err := j.removeSome(); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// removeSome reports whether it has removed something.
+func (j *Journal) removeSome() (removed bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var pieces, entries [][]byte
+	err = j.read(func(tx *bbolt.Tx) error {
+		pieces = someKeys(tx.Bucket(piecesBucket), 0, j.snapshot.at)
+		if len(pieces) == 0 {
+			pieces = someKeys(tx.Bucket(piecesBucket), j.snapshot.at+1, 1<<64-1)
+		}
+		entries = someKeys(tx.Bucket(entriesBucket), 0, j.snapshot.at+1)
+		return nil
+	})
+	if err != nil || len(pieces)+len(entries) == 0 {
+		return false, err
+	}
+	err = j.write(func(tx *bbolt.Tx) error {
+		return errors.Join(removeAll(tx.Bucket(piecesBucket), pieces), removeAll(tx.Bucket(entriesBucket), entries))
+	})
+	return err == nil, err
+}
+
+// someKeys returns keys whose numbers are at least from, and below to.
+func someKeys(b *bbolt.Bucket, from, to uint64) (keys [][]byte) {
+	cursor := b.Cursor()
+	for key, _ := cursor.Seek(entryKey(from)); key != nil && len(keys) < removedAtOnce && binary.BigEndian.Uint64(key) < to; key, _ = cursor.Next() {
+		keys = append(keys, bytes.Clone(key))
+	}
+	return keys
+}
+
+func removeAll(b *bbolt.Bucket, keys [][]byte) error {
+	for _, key := range keys {
+		if err := remove(b, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/zarafa/presence/ports"
+)
+
+// A snapshot is pieces, each under a key of its own, and a manifest, which is written last. So a snapshot that was not finished is none.
+const (
+	manifestKey    = "snapshot"
+	pieceKeys      = "piece." // piece.ENTRY.RANDOM.NUMBER
+	manifestFormat = 2
+)
+
+const (
+	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece
+	pieceWithin = 10 * time.Second // how long they may take to deliver one
+)
+
+// manifest describes the snapshot that holds.
+type manifest struct {
+	Format int    `json:"format"`
+	Name   string `json:"name"`   // the pieces' keys are piece.name.1, piece.name.2, ...
+	Entry  uint64 `json:"entry"`  // the last one that it stands for
+	Before uint64 `json:"before"` // the same of the snapshot before; the journal begins after it
+	Pieces int    `json:"pieces"`
+
+	sequence uint64 // of the message that it came with
+}
+
+// Snapshot implements ports.Journal. Another daemon may make one at the same time: the later one stays.
+func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error {
+	last, err := j.streams.fetchManifest(ctx)
+	if err != nil || at <= last.Entry {
+		return err
+	}
+	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
+	if made.Pieces, err = j.writePieces(ctx, made.Name, next); err != nil {
+		j.discard(ctx, made.Name)
+		return err
+	}
+	for {
+		made.Before = last.Entry
+		err := j.streams.writeManifest(ctx, &made, last.sequence)
+		if err == nil {
+			break
+		}
+		if !overtaken(err) {
+			return fmt.Errorf("store: cannot write the snapshot's manifest: %w", err) // it may be there all the same, so the pieces stay for now
+		}
+		if last, err = j.streams.fetchManifest(ctx); err != nil || at <= last.Entry {
+			j.discard(ctx, made.Name)
+			return err
+		}
+	}
+	if err := j.streams.removeOld(ctx, &made, &last); err != nil && ctx.Err() == nil {
+		j.log.Warn("store: what is older than the snapshots cannot be removed, the next one will try again", "err", err)
+	}
+	return nil
+}
+
+// writePieces writes what next gives, and returns how many pieces that were.
+func (j *Journal) writePieces(ctx context.Context, name string, next func() ([]byte, error)) (pieces int, err error) {
+	for {
+		piece, err := next()
+		if errors.Is(err, io.EOF) {
+			return pieces, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if limit := j.Limit(); len(piece) > limit {
+			return 0, fmt.Errorf("%w: a piece of %d bytes, and the NATS servers take %d (max_payload)", ports.ErrTooLarge, len(piece), limit)
+		}
+		pieces++
+		if err := j.streams.writePiece(ctx, name, pieces, piece); err != nil {
+			return 0, fmt.Errorf("store: cannot write piece %d of the snapshot: %w", pieces, err)
+		}
+	}
+}
+
+// discard removes the pieces of a snapshot that will not be one. If that fails, the next snapshot does it.
+func (j *Journal) discard(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readAnswer)
+	defer cancel()
+	_ = j.streams.purgePieces(ctx, name)
+}
+
+func (s *streams) writePiece(ctx context.Context, name string, number int, piece []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, keepWithin)
+	defer cancel()
+	_, err := s.js.Publish(ctx, s.pieceKey(name, strconv.Itoa(number)), piece)
+	return err
+}
+
+// pieceKey returns the subject of a piece, or of all of a snapshot if the number is *.
+func (s *streams) pieceKey(name, number string) string {
+	return s.keys + pieceKeys + name + "." + number
+}
+
+func (s *streams) purgePieces(ctx context.Context, name string) error {
+	return s.bucket.Purge(ctx, jetstream.WithPurgeSubject(s.pieceKey(name, "*")))
+}
+
+// removeOld removes the pieces of all snapshots up to made, but for made itself and the one before, and also what a daemon left behind
+// when it was killed. Whoever is writing one of these will find that it was overtaken. The one before stays, as the entries since then do:
+// a daemon that starts may be reading it, and one that was cut off may need them.
+func (s *streams) removeOld(ctx context.Context, made, before *manifest) error {
+	info, err := s.bucket.Info(ctx, jetstream.WithSubjectFilter(s.keys+pieceKeys+">"))
+	if err != nil {
+		return err
+	}
+	done := map[string]bool{made.Name: true, before.Name: true}
+	for subject := range info.State.Subjects {
+		name := strings.TrimPrefix(subject, s.keys+pieceKeys)
+		name = name[:max(0, strings.LastIndexByte(name, '.'))]
+		entry, _, _ := strings.Cut(name, ".")
+		if at, err := strconv.ParseUint(entry, 10, 64); err != nil || at > made.Entry || done[name] {
+			continue
+		}
+		done[name] = true
+		if err := s.purgePieces(ctx, name); err != nil {
+			return err
+		}
+	}
+	return s.entries.Purge(ctx, jetstream.WithPurgeSequence(made.Before+1))
+}
+
+// writeManifest replaces the manifest that came with a message.
+func (s *streams) writeManifest(ctx context.Context, m *manifest, replaced uint64) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = s.js.Publish(ctx, s.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(replaced))
+	return err
+}
+
+// fetchManifest returns the manifest of the snapshot that holds: zero if there has been none.
+func (s *streams) fetchManifest(ctx context.Context) (manifest, error) {
+	var m manifest
+	msg, err := s.bucket.GetLastMsgForSubject(ctx, s.keys+manifestKey)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return m, nil
+	case err != nil:
+		return m, fmt.Errorf("store: cannot read the snapshot's manifest: %w", err)
+	}
+	if err := json.Unmarshal(msg.Data, &m); err != nil || m.Format != manifestFormat {
+		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", msg.Data)}
+	}
+	m.sequence = msg.Sequence
+	return m, nil
+}
+
+// loadSnapshot gives the snapshot, and returns the entry that it stands for: zero if there is none.
+func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
+	m, err := r.fetchManifest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if r.snapshot != m.Name {
+		r.snapshot, r.oddSince = m.Name, time.Time{}
+	}
+	if m.Pieces == 0 {
+		return m.Entry, nil
+	}
+	messages, there, err := messagesOf(ctx, r.bucket, r.pieceKey(m.Name, "*"), 1)
+	if err != nil {
+		return 0, fmt.Errorf("store: cannot read the snapshot: %w", err)
+	}
+	defer messages.Stop()
+	if there != uint64(m.Pieces) { //nolint:gosec // it is not negative
+		return 0, r.inconsistent(fmt.Errorf("store: %d of %d pieces of the snapshot are there; restore a backup", there, m.Pieces))
+	}
+	for number := 1; number <= m.Pieces; number++ {
+		piece, err := r.nextPiece(ctx, messages, r.pieceKey(m.Name, strconv.Itoa(number)))
+		if err != nil {
+			return 0, fmt.Errorf("store: cannot read piece %d of %d of the snapshot: %w", number, m.Pieces, err)
+		}
+		r.dirty = true
+		if err := r.to.Piece(m.Entry, piece); err != nil {
+			return 0, refusal{err}
+		}
+		r.progress("store loading the snapshot", "piece", number, "of", m.Pieces)
+	}
+	return m.Entry, nil
+}
+
+// nextPiece waits for a piece. It may never come: other daemons have made the next snapshots, and have removed this one.
+func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, pieceWithin)
+	defer cancel()
+	msg, err := nextOf(ctx, messages)
+	if err != nil {
+		return nil, err
+	}
+	if msg.Subject() != key {
+		return nil, r.inconsistent(fmt.Errorf("%s was delivered instead", msg.Subject()))
+	}
+	return msg.Data(), nil
+}

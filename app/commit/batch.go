@@ -1,0 +1,255 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// group is what one caller writes.
+type group struct {
+	entry []byte // as it stands in an entry; nothing if the caller only waits
+	keys  []image.Key
+	batch *batch // nil while it is queued; guarded by Writer.mu
+	left  bool   // nobody waits for it any more; the same
+	ended bool   // done is closed; the same
+
+	done    chan struct{}
+	refused bool  // what it expects is not there; valid when done is closed
+	err     error // the same
+}
+
+// batch is groups that are one entry.
+type batch struct {
+	number    uint64
+	groups    []*group
+	doubtful  bool          // nobody knows whether it is kept; guarded by Writer.mu
+	delivered chan struct{} // closed when its groups are ended
+}
+
+// Sizes in bytes.
+const (
+	headerSize = 64        // more than a header takes
+	usualBatch = 1 << 20   // of a batch of several groups: what comes later need not wait for more
+	keptMemory = 256 << 10 // of a group whose memory is used again
+)
+
+var entryPool = sync.Pool{New: func() any { return new([]byte) }}
+
+func newGroup(writes []image.Write) *group {
+	g := &group{done: make(chan struct{})}
+	if len(writes) > 0 {
+		g.entry = image.AppendGroup((*entryPool.Get().(*[]byte))[:0], writes)
+	}
+	return g
+}
+
+// free gives back the memory of a group's entry.
+func (g *group) free() {
+	if entry := g.entry; cap(entry) > 0 && cap(entry) <= keptMemory {
+		entryPool.Put(&entry)
+	}
+	g.entry = nil
+}
+
+// writesPool keeps the memory of small plans for the next.
+var writesPool = sync.Pool{New: func() any { return new([]image.Write) }}
+
+func putWrites(writes *[]image.Write) {
+	const few = 16
+	if cap(*writes) > few {
+		return
+	}
+	clear((*writes)[:cap(*writes)])
+	writesPool.Put(writes)
+}
+
+// enqueue queues a group. The lock is held.
+func (w *Writer) enqueue(g *group) {
+	if w.closed {
+		w.end(g, ports.ErrUnavailable)
+		return
+	}
+	w.queue = append(w.queue, g)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// send makes batches of what is queued until ctx ends.
+func (w *Writer) send(ctx context.Context) {
+	for {
+		for b := w.next(); b != nil && ctx.Err() == nil; b = w.next() {
+			w.append(ctx, b)
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// next makes a batch of the groups that somebody still waits for: nil if there are none.
+func (w *Writer) next() *batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := &batch{number: w.number + 1, delivered: make(chan struct{})}
+	size, taken := headerSize, 0
+	for _, g := range w.queue {
+		if size+len(g.entry) > min(usualBatch, w.journal.Limit()) && len(b.groups) > 0 {
+			break
+		}
+		taken++
+		if g.ended {
+			continue
+		}
+		g.batch = b
+		b.groups = append(b.groups, g)
+		size += len(g.entry)
+	}
+	clear(w.queue[:taken])
+	if w.queue = w.queue[taken:]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	if len(b.groups) == 0 {
+		return nil
+	}
+	w.number++
+	w.sent[b.number] = b
+	return b
+}
+
+// append appends a batch to the journal, and returns when it is applied, or what becomes of it is not to be waited for.
+func (w *Writer) append(ctx context.Context, b *batch) {
+	header := image.Header{Origin: w.origin, Number: b.number}
+	if w.image.Revision() == 0 {
+		// Revisions that were told before a restart of a store in memory are not to be given again: nobody makes a million changes a second.
+		header.Revision = domain.Revision(w.clock.Now() / 1000) //nolint:gosec // it is later than 1970
+	}
+	w.entry = image.AppendHeader(w.entry[:0], header)
+	for _, g := range b.groups {
+		w.entry = append(w.entry, g.entry...)
+		g.free()
+	}
+	err := w.journal.Append(ctx, w.entry)
+	if cap(w.entry) > usualBatch {
+		w.entry = nil
+	}
+	w.complain(err)
+	switch {
+	case err == nil:
+		select {
+		case <-b.delivered:
+		case <-ctx.Done():
+		}
+	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrTooLarge):
+		w.refuse(b, err)
+	default:
+		w.doubt(b)
+	}
+}
+
+// delivered ends the groups of a batch that has come back from the journal and was applied.
+func (w *Writer) delivered(number uint64, applied []bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.sent[number]
+	if b == nil {
+		return // everybody has left
+	}
+	at := 0
+	for _, g := range b.groups {
+		if len(g.keys) > 0 {
+			g.refused = !applied[at]
+			at++
+		}
+		w.end(g, nil)
+	}
+	delete(w.sent, number)
+	close(b.delivered)
+}
+
+// refuse ends the groups of a batch that was not kept.
+func (w *Writer) refuse(b *batch, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, g := range b.groups {
+		w.end(g, err)
+	}
+	delete(w.sent, b.number)
+}
+
+// doubt lets others write the presences of a batch that may have been kept, once its callers have left. If it was kept it comes before what
+// others write, which is refused then.
+func (w *Writer) doubt(b *batch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b.doubtful = true
+	w.abandon(b)
+}
+
+// abandon ends the groups of a doubtful batch that nobody waits for, and forgets the batch if there are no others. The lock is held.
+func (w *Writer) abandon(b *batch) {
+	waiting := false
+	for _, g := range b.groups {
+		if g.left {
+			w.end(g, errLate)
+		}
+		waiting = waiting || !g.ended
+	}
+	if !waiting {
+		delete(w.sent, b.number)
+	}
+}
+
+// leave notes that a group's caller does not wait any longer. It returns false if the group has ended meanwhile.
+func (w *Writer) leave(g *group) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if g.ended {
+		return false
+	}
+	g.left = true
+	switch {
+	case g.batch == nil:
+		w.end(g, errLate)
+	case g.batch.doubtful:
+		w.abandon(g.batch)
+	}
+	return true
+}
+
+// end ends a group, once. The lock is held.
+func (w *Writer) end(g *group, err error) {
+	if g.ended {
+		return
+	}
+	for _, k := range g.keys {
+		delete(w.busy, k)
+	}
+	g.err, g.ended = err, true
+	close(g.done)
+}
+
+// close ends everything that is queued or on its way, and what comes later.
+func (w *Writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	for _, g := range w.queue {
+		w.end(g, ports.ErrUnavailable)
+	}
+	for _, b := range w.sent {
+		for _, g := range b.groups {
+			w.end(g, ports.ErrUnavailable)
+		}
+	}
+	clear(w.sent)
+	w.queue = nil
+}

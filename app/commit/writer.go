@@ -1,0 +1,216 @@
+// Package commit writes presences: it is the one way by which the image changes, for one daemon and for many. The use cases in package
+// app call it.
+//
+// A caller plans its writes from the image. What several callers have planned goes into the journal as one entry, and one entry is on its
+// way at a time. When it comes back from the journal, in the order that is the same for all daemons, it is applied to the image: the writes
+// of a caller take effect together if all that they expect to replace is still there. If not, the caller plans anew.
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Readiness = (*Writer)(nil)
+
+// within is how long a caller waits at most until its writes have taken effect.
+const within = 2 * time.Second
+
+// Writer puts writes into a journal, and what comes from the journal into an image. It may be used concurrently.
+type Writer struct {
+	image   *image.Image
+	journal ports.Journal
+	clock   ports.Clock
+	log     *slog.Logger
+	origin  uint64 // tells our entries from those of other daemons
+
+	loaded chan struct{} // closed when all that was kept is in the image
+	wake   chan struct{} // holds one token while there may be something to send
+	growth growth
+
+	mu     sync.Mutex // held for moments: not while anything is planned, sent or applied
+	closed bool
+	queue  []*group             // what is to be sent next
+	busy   map[image.Key]*group // the presences that are being written
+	sent   map[uint64]*batch    // by number: on its way, or nobody knows
+	number uint64               // of the last batch
+
+	entry   []byte // of the batch on its way; belongs to Run
+	failing bool   // the log was told so; the same
+}
+
+// New makes a writer. Nothing happens before Run.
+func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.Logger) *Writer {
+	return &Writer{
+		image:   img,
+		journal: journal,
+		clock:   clock,
+		log:     log,
+		origin:  rand.Uint64(),
+		loaded:  make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		busy:    make(map[image.Key]*group),
+		sent:    make(map[uint64]*batch),
+	}
+}
+
+// Loaded is closed when the image has all that was kept. Before that nothing can be written.
+func (w *Writer) Loaded() <-chan struct{} { return w.loaded }
+
+// Ready implements ports.Readiness.
+func (w *Writer) Ready() error {
+	select {
+	case <-w.loaded:
+		return nil
+	default:
+		return ports.ErrLoading
+	}
+}
+
+// Run loads what the journal keeps, and then follows and writes it until ctx ends. Then it returns nil. An error says why the daemon
+// cannot go on: what it has in memory may not be true any more. To be called once.
+func (w *Writer) Run(ctx context.Context) error {
+	following, stop := context.WithCancelCause(ctx)
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		stop(w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()}))
+	}()
+	select {
+	case <-w.loaded:
+		w.begin()
+		w.send(following)
+	case <-following.Done():
+	}
+	<-followed
+	w.close()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return context.Cause(following)
+}
+
+// begin sees to it that an empty image has a revision (see append).
+func (w *Writer) begin() {
+	if w.image.Revision() != 0 {
+		return
+	}
+	g := newGroup(nil)
+	g.left = true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.enqueue(g)
+}
+
+// Plan appends to into what is to be written, planned from the image as it is now: at most one write for each presence. It is called again if
+// somebody else has written one of them meanwhile.
+type Plan func(into []image.Write) ([]image.Write, error)
+
+// Apply writes what plan wants to be written, all of it or nothing, and returns when it is kept as safely as the journal can. It returns within
+// two seconds. No reference to the writes or their strings is kept.
+//
+// It returns plan's error, ports.ErrUnavailable if nothing can be written now, or nobody knows in time, ports.ErrTooLarge, or ctx's error.
+func (w *Writer) Apply(ctx context.Context, plan Plan) error {
+	if err := w.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
+	}
+	memory := writesPool.Get().(*[]image.Write)
+	defer putWrites(memory)
+	late := time.NewTimer(within)
+	defer late.Stop()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		writes, err := plan((*memory)[:0])
+		if err != nil || len(writes) == 0 {
+			return err
+		}
+		*memory = writes
+		g, own, err := w.submit(writes)
+		if err != nil {
+			return err
+		}
+		if g == nil {
+			continue
+		}
+		if err := w.wait(ctx, g, late.C, own); err != nil {
+			return err
+		}
+		if own && !g.refused {
+			return g.err
+		}
+	}
+}
+
+// Sync returns when the image has everything that any daemon has written before. It returns within two seconds: ports.ErrUnavailable, or
+// ctx's error.
+func (w *Writer) Sync(ctx context.Context) error {
+	g := newGroup(nil)
+	w.mu.Lock()
+	w.enqueue(g)
+	w.mu.Unlock()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	if err := w.wait(ctx, g, late.C, true); err != nil {
+		return err
+	}
+	return g.err
+}
+
+// submit queues writes if what they expect is there, and returns their group. If one of the presences is being written already it returns
+// that group instead, which is not the caller's own. It returns none if something has changed since the writes were planned.
+func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
+	g = newGroup(writes)
+	if limit := w.journal.Limit() - headerSize; len(g.entry) > limit {
+		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
+	}
+	g.keys = make([]image.Key, len(writes))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range writes {
+		key := writes[i].Key()
+		if before := w.busy[key]; before != nil {
+			g.free()
+			return before, false, nil
+		}
+		user, holds := w.image.Holds(&writes[i])
+		if !holds {
+			g.free()
+			return nil, false, nil
+		}
+		key.User = user
+		g.keys[i] = key
+	}
+	for _, k := range g.keys {
+		w.busy[k] = g
+	}
+	w.enqueue(g)
+	return g, true, nil
+}
+
+var errLate = errors.New("the journal has not answered in time")
+
+// wait waits for a group. If that is the caller's own, and it takes too long, the caller leaves it.
+func (w *Writer) wait(ctx context.Context, g *group, late <-chan time.Time, own bool) (err error) {
+	select {
+	case <-g.done:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-late:
+		err = fmt.Errorf("%w: %w", ports.ErrUnavailable, errLate)
+	}
+	if own && !w.leave(g) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+const (
+	snapshotEvery = time.Second // between two looks at whether a snapshot is due
+	forgetEvery   = time.Hour   // between two looks for presences that nobody has updated for too long
+)
+
+// Housekeeper makes snapshots, so that neither the journal nor the time to load it grows without end, and removes what nobody has updated for
+// too long. Of several daemons one does so.
+type Housekeeper struct {
+	core   Core
+	leases ports.Leases
+	clock  ports.Clock
+	retain time.Duration
+	log    *slog.Logger
+}
+
+// NewHousekeeper makes a housekeeper. Presences are removed when they have not been updated for longer than retain, and have not held since;
+// zero: never. Call Run to start it.
+func NewHousekeeper(core Core, leases ports.Leases, clock ports.Clock, retain time.Duration, log *slog.Logger) *Housekeeper {
+	return &Housekeeper{core: core, leases: leases, clock: clock, retain: retain, log: log}
+}
+
+// Run works until ctx ends. To be called once, after all presences were loaded.
+func (h *Housekeeper) Run(ctx context.Context) {
+	h.leases.Hold(ctx, "housekeeping", func(ctx context.Context) {
+		snapshots, forgetting := time.NewTicker(snapshotEvery), time.NewTicker(forgetEvery)
+		defer snapshots.Stop()
+		defer forgetting.Stop()
+		h.forget(ctx)
+		for {
+			select {
+			case <-snapshots.C:
+				h.snapshot(ctx)
+			case <-forgetting.C:
+				h.forget(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// snapshot makes a snapshot if one is due.
+func (h *Housekeeper) snapshot(ctx context.Context) {
+	if !h.core.Writer.SnapshotDue() {
+		return
+	}
+	began := time.Now()
+	h.log.Debug("making a snapshot")
+	if err := h.core.Writer.Snapshot(ctx); err != nil {
+		if ctx.Err() == nil {
+			h.log.Warn("no snapshot could be made, will try again", "err", err)
+			pause(ctx, retrySnapshot)
+		}
+		return
+	}
+	h.log.Debug("snapshot made", "users", h.core.Image.Users(), "took", time.Since(began).Round(time.Millisecond))
+}
+
+// retrySnapshot is how long the housekeeper waits after a snapshot that could not be made.
+const retrySnapshot = 30 * time.Second
+
+// forget removes what was last updated too long ago, unless it holds, or has held, until later: that was somebody's wish.
+func (h *Housekeeper) forget(ctx context.Context) {
+	if h.retain <= 0 {
+		return
+	}
+	now := h.clock.Now()
+	moment := now.Add(-h.retain)
+	old := func(p domain.Presence) bool { return p.Revision != 0 && max(p.Updated, p.Expires) < moment }
+	var keys []image.Key
+	h.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		for _, p := range presences {
+			if old(p) {
+				keys = append(keys, image.KeyOf(user, &p))
+			}
+		}
+		return true
+	})
+	err := rewrite(ctx, h.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
+		if !old(p) {
+			return p
+		}
+		return p.Remove(now)
+	})
+	switch {
+	case err != nil && ctx.Err() == nil:
+		h.log.Warn("cannot remove old presences, will try again", "err", err, "retry_in", forgetEvery)
+	case err == nil && len(keys) > 0:
+		h.log.Info("removed old presences", "presences", len(keys))
+	}
+}

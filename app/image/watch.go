@@ -1,0 +1,131 @@
+package image
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// Watch follows the changes of an image. It carries state, not history: of several changes to one presence between two calls of Next only
+// the last is told, so a slow reader costs no more than a fast one.
+type Watch struct {
+	of    *Image
+	since domain.Revision // where the reader left off
+	began domain.Revision // the image's revision when the watch began
+
+	scanned   bool            // only Next reads and writes it
+	removed   []domain.Change // from between since and began; only the first Next reads it
+	forgotten bool            // there was more than removed
+
+	pending map[Key]domain.Change // what came after began; guarded by of.mu
+	wake    chan struct{}         // holds one token while pending may not be empty
+
+	closed chan struct{}
+	close  sync.Once
+}
+
+// Watch returns every presence with a greater revision than since, and from then on every change. Those that were removed after since are
+// among them, as Removed. If some of these are forgotten, and since is not zero, the watch ends with ports.ErrCompacted. It does not block.
+func (i *Image) Watch(since domain.Revision) *Watch {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	w := &Watch{of: i, since: since, began: i.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	w.removed, w.forgotten = i.removed.since(since)
+	i.watches[w] = struct{}{}
+	return w
+}
+
+// add is called with the image's lock held.
+func (w *Watch) add(k Key, change domain.Change) {
+	if w.pending == nil {
+		w.pending = make(map[Key]domain.Change)
+	}
+	w.pending[k] = change
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next blocks until something has changed and returns it in order of revision; it never returns an empty slice without an error. Each
+// revision is greater than all that were returned before, so the last one can resume the watch. It returns the context's error,
+// ports.ErrWatchClosed after Close, or ports.ErrCompacted. Not to be called concurrently with itself.
+func (w *Watch) Next(ctx context.Context) ([]domain.Change, error) {
+	for {
+		if err := w.ended(ctx); err != nil {
+			return nil, err
+		}
+		if changes := w.take(); len(changes) > 0 {
+			slices.SortFunc(changes, func(a, b domain.Change) int { return cmp.Compare(a.Presence.Revision, b.Presence.Revision) })
+			return changes, nil
+		}
+		select {
+		case <-w.wake:
+		case <-w.closed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (w *Watch) ended(ctx context.Context) error {
+	select {
+	case <-w.closed:
+		return ports.ErrWatchClosed
+	default:
+	}
+	if w.forgotten {
+		return ports.ErrCompacted
+	}
+	return ctx.Err()
+}
+
+// take returns what was there when the watch began, or else what has come since the last call.
+func (w *Watch) take() []domain.Change {
+	if !w.scanned {
+		w.scanned = true
+		if changes := w.scan(); len(changes) > 0 {
+			return changes
+		}
+	}
+	w.of.mu.Lock()
+	pending := w.pending
+	w.pending = nil
+	w.of.mu.Unlock()
+	changes := make([]domain.Change, 0, len(pending))
+	for _, change := range pending {
+		changes = append(changes, change)
+	}
+	return changes
+}
+
+// scan finds what changed after since and has not changed again after began: that is pending.
+func (w *Watch) scan() []domain.Change {
+	changes := w.removed
+	w.removed = nil
+	if w.since >= w.began {
+		return changes
+	}
+	w.of.Each(func(user domain.UserID, presences domain.Presences) bool {
+		for _, p := range presences {
+			if p.Revision > w.since && p.Revision <= w.began {
+				changes = append(changes, domain.Change{User: user, Presence: p})
+			}
+		}
+		return true
+	})
+	return changes
+}
+
+// Close ends the watch and a Next in progress. It may be called at any time, and more than once.
+func (w *Watch) Close() {
+	w.close.Do(func() {
+		w.of.mu.Lock()
+		delete(w.of.watches, w)
+		w.of.mu.Unlock()
+		close(w.closed)
+	})
+}

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+)
+
+// TestSessionCounts tells a session random things, and compares what it counts with what it keeps, and that with the limit.
+func TestSessionCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const most = 5000
+		limits := Limits{Users: rapid.IntRange(0, 6).Draw(t, "users"), Devices: 3, SourceBytes: most}
+		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, image.New(), limits)
+		user := rapid.Custom(func(t *rapid.T) domain.UserID {
+			return domain.UserID(fmt.Sprintf("u%d@example.test", rapid.IntRange(0, 9).Draw(t, "number")))
+		})
+		device := rapid.SampledFrom([]string{"a", "bb", "ccc", "dddd", "eeeee"})
+		t.Repeat(map[string]func(*rapid.T){
+			"known":  func(t *rapid.T) { s.known(user.Draw(t, "user")) },
+			"forget": func(t *rapid.T) { s.forget(user.Draw(t, "user")) },
+			"leave": func(t *rapid.T) {
+				s.report(&domain.Report{User: user.Draw(t, "user"), Device: rapid.OneOf(rapid.Just(""), device).Draw(t, "device")})
+			},
+			"report": func(t *rapid.T) {
+				message := strings.Repeat("x", rapid.IntRange(0, domain.MaxMessage+10).Draw(t, "length"))
+				s.report(&domain.Report{User: user.Draw(t, "user"), Device: device.Draw(t, "device"), Status: domain.Busy, Message: message})
+			},
+			"restart": func(*rapid.T) { s.restart() },
+			"write":   func(*rapid.T) { s.written(s.takeDirty()) },
+			"fail":    func(*rapid.T) { s.markAgain(s.takeDirty()) },
+			"sync":    func(*rapid.T) { s.sync(); s.markAbsent() },
+			"":        func(t *rapid.T) { checkCounts(t, s) },
+		})
+	})
+}
+
+func checkCounts(t *rapid.T, s *session) {
+	used, reported, newcomers := int64(0), 0, 0
+	for id, user := range s.users {
+		devices, bytes := user.devices.Size()
+		least := userOverhead + len(id) + devices*deviceOverhead + bytes
+		if int(user.bytes) < least || user.state != left && int(user.bytes) != least {
+			t.Fatalf("%s takes %d bytes, %d are counted", id, least, user.bytes)
+		}
+		if devices > s.limits.Devices || user.state != current && devices > 0 {
+			t.Fatalf("%s has %d devices", id, devices)
+		}
+		used += int64(user.bytes)
+		if user.state == current {
+			reported++
+		}
+		if user.newcomer {
+			newcomers++
+		}
+	}
+	if used != s.used || reported != s.reported || newcomers != s.newcomers || used > s.limits.SourceBytes {
+		t.Fatalf("counted are %d bytes, %d users, %d newcomers; there are %d, %d, %d", s.used, s.reported, s.newcomers, used, reported, newcomers)
+	}
+	if s.limits.Users > 0 && newcomers > s.limits.Users {
+		t.Fatalf("%d newcomers", newcomers)
+	}
+	for _, id := range slices.Collect(maps.Keys(s.dirty)) {
+		if _, there := s.users[id]; !there {
+			t.Fatalf("%s is to be written, and not there", id)
+		}
+	}
+}

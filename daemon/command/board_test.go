@@ -1,0 +1,289 @@
+package command
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/zarafa/presence/internal/browsertest"
+	"github.com/zarafa/presence/internal/xmpptest"
+)
+
+// board is the address of the board with a token in it, as a link would have it.
+func (d *daemon) board(user string) string {
+	return d.url + "board#token=" + url.QueryEscape(agedToken(user, 0))
+}
+
+// row is a JavaScript expression for the row of a person on the board: its status, message and protocol.
+func row(account string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll(".row")].filter((row) => row.querySelector(".name").textContent === %q)
+		.map((row) => [".status", ".message", ".by"].map((part) => row.querySelector(part).textContent).join("|")).join()`, account)
+}
+
+// TestBoard: real people on a real XMPP server come, change and go, and the board shows each change within a second.
+func TestBoard(t *testing.T) {
+	s := newSite(t, xmpptest.Prosody)
+	page := browsertest.Start(t).Open(t, s.board("intranet@example.test"), browsertest.Desktop)
+	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4`)
+	page.Until(t, "alice is not there", row("alice")+` === "unavailable||xmpp"`)
+	if address := browsertest.Eval[string](t, page, "location.href"); address != s.url+"board" {
+		t.Errorf("the address is %s: a token is not to stay in it", address)
+	}
+	phone := s.server.Login(t, "alice", "phone")
+	page.Until(t, "alice is there", row("alice")+` === "available||xmpp"`)
+	var slowest time.Duration
+	for i := range 10 {
+		message := fmt.Sprint("in meeting ", i)
+		phone.Show([]string{"dnd", "away"}[i%2], message)
+		took := page.Until(t, "the change is shown", row("alice")+fmt.Sprintf(` === "%s|%s|xmpp"`, []string{"busy", "away"}[i%2], message))
+		slowest = max(slowest, took)
+	}
+	if slowest > time.Second {
+		t.Errorf("a change was shown only after %v", slowest)
+	}
+	t.Logf("the slowest of 10 changes was shown after %v", slowest)
+
+	s.put("intranet@example.test", "alice", "busy", "presenting <b>now</b>")
+	page.Until(t, "the strongest counts, and its message is text", row("alice")+` === "busy|presenting <b>now</b>|spreed"`)
+	page.Run(t, `document.querySelector("#search").focus()`)
+	page.Type(t, "#search", "ALI")
+	page.Until(t, "she is found", `document.querySelectorAll(".row").length === 1 && document.querySelector("#shown").textContent === "1 of 4 people"`)
+	page.Press(t, kb.ArrowDown+kb.Enter)
+	page.Until(t, "all her protocols are shown", `document.querySelector(".detail").innerText.replace(/\s+/g, " ").includes("Spreed decides: busy takes precedence.") &&
+		document.querySelectorAll(".detail li").length === 2`)
+	phone.Show("", "back at my desk")
+	page.Until(t, "and follow", `document.querySelector(".detail").innerText.includes("back at my desk")`)
+	page.Press(t, kb.ArrowUp+kb.Escape)
+	page.Until(t, "Escape ends the search", `document.querySelectorAll(".row").length === 4`)
+	page.Click(t, `#filters [data-status="busy"]`)
+	page.Until(t, "the filter leaves one", `document.querySelectorAll(".row").length === 1 && `+row("alice"))
+	phone.Leave("")
+	s.put("intranet@example.test", "alice", "unavailable", "")
+	page.Until(t, "who is no longer busy is gone", `document.querySelectorAll(".row").length === 0 && document.querySelector("#nobody").innerText.includes("Nobody matches.")`)
+	page.Click(t, "#nobody button")
+	page.Until(t, "everybody is back", `document.querySelectorAll(".row").length === 4`)
+}
+
+// colleagues are made up, for pictures.
+var colleagues = []struct{ user, status, message string }{
+	{"alice@example.test", "available", ""},
+	{"amara.okafor@example.test", "busy", "on the phone with a customer"},
+	{"bob@example.test", "away", "lunch"},
+	{"carlos@example.test", "unavailable", ""},
+	{"chiara.lombardi@example.test", "available", "working from home today; call the mobile if it is urgent, else write"},
+	{"dmitri@example.test", "busy", "deep work until 15:00"},
+	{"erin@example.test", "unavailable", ""},
+	{"fatima.alzahra@example.test", "available", "feeling chatty.."},
+	{"göran.åkesson@example.test", "away", "på lunch ☕"},
+	{"hannah@example.test", "available", ""},
+	{"ines@support.example.test", "busy", "ticket 4711"},
+	{"jonas@support.example.test", "available", "second level"},
+	{"kenji.watanabe@support.example.test", "unavailable", ""},
+	{"markd@zarafa.com", "available", "feeling chatty.."},
+}
+
+// TestBoardPictures takes pictures of the board, for people to look at (BOARD_PICTURES=DIRECTORY keeps them), and checks what a program can see: nothing sticks out,
+// and every text can be read.
+func TestBoardPictures(t *testing.T) {
+	o := newOffice(t, "")
+	var entries []string
+	for _, c := range colleagues {
+		entries = append(entries, fmt.Sprintf(`{"user_id":%q,"spreed":{"status":%q,"message":%q}}`, c.user, c.status, c.message))
+	}
+	o.putAll(t, strings.Join(entries, ","))
+	o.set(t, "dmitri@example.test", "manual", `{"status":"busy","message":"deep work","ttl":3600}`)
+	o.set(t, "fatima.alzahra@example.test", "manual", `{"status":"away","message":"at the dentist, back after lunch","ttl":5400}`)
+	dir := os.Getenv("BOARD_PICTURES")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	for _, look := range []browsertest.Look{browsertest.Desktop, browsertest.Desktop.InTheDark(), browsertest.Phone, browsertest.Phone.InTheDark()} {
+		t.Run(look.String(), func(t *testing.T) {
+			page := o.browser.Open(t, o.url+"board", look)
+			page.Until(t, "it asks for a token", `!document.querySelector("#sign-in").hidden`)
+			o.inspect(t, page, dir, "sign-in-"+look.String())
+			page.Visit(t, "about:blank")
+			page.Visit(t, o.board(boss))
+			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d`, len(colleagues)))
+			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
+			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
+			o.inspect(t, page, dir, "board-"+look.String())
+		})
+	}
+}
+
+// inspect checks a page and takes its picture.
+func (o *office) inspect(t *testing.T, page *browsertest.Page, dir, name string) {
+	t.Helper()
+	page.Run(t, `await Promise.all(document.getAnimations().map((animation) => animation.finished)); await document.fonts.ready;`)
+	page.Screenshot(t, dir, name, false)
+	if faults := browsertest.Eval[string](t, page, faultsOfPage); faults != "" {
+		t.Errorf("%s:\n%s", name, faults)
+	}
+}
+
+// TestBoardSignIn: what goes wrong with tokens, and who may not watch everybody.
+func TestBoardSignIn(t *testing.T) {
+	o := newOffice(t, "")
+	o.put(t, "alice@example.test", "busy", "in a meeting")
+	fault := `document.querySelector("#sign-in-fault").innerText`
+	open := func(token string) *browsertest.Page {
+		address := o.url + "board"
+		if token != "" {
+			address += "#token=" + url.QueryEscape(token)
+		}
+		page := o.browser.Open(t, address, browsertest.Desktop)
+		page.Expect("status of 401", "status of 403")
+		return page
+	}
+	t.Run("no token", func(t *testing.T) {
+		page := open("")
+		page.Until(t, "it asks for one, where the cursor is", `document.activeElement.id === "token" && `+fault+` === ""`)
+		page.Type(t, "#token", "a token\r")
+		page.Until(t, "what is none is refused at once", fault+`.startsWith("That is no token.")`)
+		page.Type(t, "#token", kb.End+strings.Repeat(kb.Backspace, 10)+"  "+agedToken(boss, 0)+" \r") // with blanks around, as when pasted
+		page.Until(t, "a good one does", row("alice")+` === "busy|in a meeting|spreed"`)
+		if kept := browsertest.Eval[string](t, page, `JSON.stringify([localStorage.length, document.cookie, Object.keys(sessionStorage)])`); kept != `[0,"",["presence.token"]]` {
+			t.Errorf("the browser keeps %s", kept)
+		}
+		page.Run(t, `setTimeout(() => location.reload())`)
+		page.Until(t, "it holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && `+row("alice")+` === "busy|in a meeting|spreed"`)
+		page.Click(t, "#sign-out")
+		page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden && document.querySelector("#people").hidden && sessionStorage.length === 0`)
+	})
+	t.Run("forged", func(t *testing.T) {
+		page := open(strings.Replace(agedToken(boss, 0), boss, "root@example.test", 1))
+		page.Until(t, "it is refused", fault+`.startsWith("The daemon does not accept this token: ") && document.querySelector("#people").hidden && sessionStorage.length === 0`)
+	})
+	t.Run("expired", func(t *testing.T) {
+		page := open(agedToken(boss, 10*time.Minute))
+		page.Until(t, "it is refused", fault+`.startsWith("Your token has expired. Sign in with a fresh one.")`)
+	})
+	t.Run("expires", func(t *testing.T) {
+		page := open(agedToken(boss, 5*time.Minute-7*time.Second))
+		page.Until(t, "at first all is well", row("alice")+` === "busy|in a meeting|spreed"`)
+		page.Until(t, "it has expired", fault+`.startsWith("Your token has expired; what you see below is no longer kept up to date.")`)
+		if !browsertest.Eval[bool](t, page, `document.body.classList.contains("outdated") && `+row("alice")+` === "busy|in a meeting|spreed"`) {
+			t.Error("what was shown is gone, or looks like news")
+		}
+		o.put(t, "alice@example.test", "away", "lunch")
+		page.Type(t, "#token", agedToken(boss, 0)+"\r")
+		page.Until(t, "it goes on", row("alice")+` === "away|lunch|spreed" && document.querySelector("#sign-in").hidden && document.querySelector("#connection").innerText === "Live"`)
+	})
+	t.Run("another by a link", func(t *testing.T) {
+		page := open(agedToken("alice@example.test", 0))
+		page.Until(t, "she may not watch all", `document.activeElement.id === "users"`)
+		page.Run(t, fmt.Sprintf(`location.hash = "#x=y&token=" + %q`, agedToken(boss, 0))) // not encoded, as people write it
+		page.Until(t, "the other one may", row("alice")+` === "away|lunch|spreed" && location.hash === ""`)
+	})
+	t.Run("only services", func(t *testing.T) {
+		page := open(agedToken("alice@example.test", 0))
+		page.Until(t, "it asks whom, and says why", `document.activeElement.id === "users" &&
+			document.querySelector("#naming-why").innerText.startsWith("alice@example.test may not watch everybody: only services may")`)
+		page.Type(t, "#users", "alice@example.test, nonsense")
+		page.Click(t, "#naming button")
+		page.Until(t, "it names the mistake", `document.querySelector("#naming-fault").innerText === '"nonsense" is no user: an id is account@domain'`)
+		page.Run(t, `document.querySelector("#users").value = ""`)
+		page.Type(t, "#users", "alice@example.test, Bob@example.test\nzoe@other.example.test")
+		page.Click(t, "#naming button")
+		page.Until(t, "they are shown", row("alice")+` === "away|lunch|spreed" && document.querySelector("#shown").innerText === "3 people" && !document.querySelector("#rename").hidden`)
+		page.Until(t, "nobody is lost who is not known", row("bob")+` === "unavailable||"`)
+		page.Run(t, `setTimeout(() => location.reload())`)
+		page.Until(t, "the list holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelector("#shown").innerText === "3 people"`)
+		page.Click(t, "#rename")
+		page.Until(t, "the list can be changed", `document.querySelector("#users").value === "alice@example.test\nBob@example.test\nzoe@other.example.test"`)
+	})
+}
+
+// TestBoardNetwork: the board says that it is cut off, and since when it is not.
+func TestBoardNetwork(t *testing.T) {
+	o := newOffice(t, "")
+	o.put(t, "alice@example.test", "busy", "one")
+	page := o.browser.Open(t, strings.Replace(o.board(boss), o.url, o.intranet.daemon, 1), browsertest.Desktop)
+	page.Expect("net::ERR_")
+	page.Until(t, "alice is shown", row("alice")+` === "busy|one|spreed" && document.querySelector("#connection").innerText === "Live"`)
+	o.proxy.Cut()
+	page.Until(t, "it says so, to the eye and the ear", `document.querySelector("#connection").innerText.startsWith("Connection lost, trying again") &&
+		document.querySelector("#announcer").textContent.startsWith("The connection is lost.")`)
+	o.put(t, "alice@example.test", "away", "two")
+	o.put(t, "bob@example.test", "away", "new here")
+	o.proxy.Restore()
+	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
+		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
+}
+
+// TestBoardThousands: ten thousand people are as easy to handle as ten.
+func TestBoardThousands(t *testing.T) {
+	const people = 10_000
+	o := newOffice(t, "spreed: {auto_unavailable: 1h}")
+	entries := make([]string, people)
+	for i := range entries {
+		entries[i] = fmt.Sprintf(`{"user_id":"user%d@d%d.example.test","spreed":{"status":%q}}`, i, i%5, []string{"busy", "away", "available"}[i%3])
+	}
+	o.putAll(t, strings.Join(entries, ","))
+	page := o.browser.Open(t, o.url+"board", browsertest.Desktop)
+	page.Run(t, `
+		globalThis.longest = 0;
+		new PerformanceObserver((list) => { for (const entry of list.getEntries()) longest = Math.max(longest, entry.duration) }).observe({ type: "longtask", buffered: true });
+		globalThis.drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+		globalThis.longestOf = async (act) => { await drawn(); const begin = performance.now(); act(); await drawn(); return Math.round(performance.now() - begin) };
+	`)
+	began := time.Now()
+	page.Run(t, fmt.Sprintf(`location.hash = "#token=" + %q`, agedToken(boss, 0)))
+	page.Until(t, "everybody is there", `document.querySelector("#shown").innerText === "10,000 people" && document.querySelectorAll(".row").length > 10`)
+	loaded := time.Since(began)
+	elements := browsertest.Eval[int](t, page, `document.querySelectorAll("*").length`)
+	longest := browsertest.Eval[float64](t, page, `drawn().then(() => longest)`) // 0: none above 50 ms, which the browser does not tell
+	page.Run(t, `setTimeout(() => { for (const begin = performance.now(); performance.now() - begin < 1000; ); })`)
+	page.Until(t, "a long task would have been noticed", `longest >= 1000`)
+	search := browsertest.Eval[int](t, page, `longestOf(() => { const box = document.querySelector("#search"); box.value = "99"; box.dispatchEvent(new Event("input")) })`)
+	page.Until(t, "the search has found", `document.querySelector("#shown").innerText === "280 of 10,000 people"`)
+	clear := browsertest.Eval[int](t, page, `longestOf(() => { const box = document.querySelector("#search"); box.value = ""; box.dispatchEvent(new Event("input")) })`)
+	scroll := browsertest.Eval[int](t, page, `longestOf(() => scrollTo(0, document.documentElement.scrollHeight / 2))`)
+	page.Until(t, "the middle is shown", `[...document.querySelectorAll(".row")].some((row) => { const { top } = row.getBoundingClientRect(); return top > 200 && top < innerHeight })`)
+	page.Run(t, `scrollTo(0, 0); document.querySelector("summary").focus()`)
+	page.Press(t, kb.End)
+	page.Until(t, "End goes to the last", `document.activeElement.querySelector(".name").textContent === "user9999" && document.activeElement.getBoundingClientRect().bottom <= innerHeight`)
+	page.Press(t, kb.Home)
+	page.Until(t, "Home goes to the first", `document.activeElement.querySelector(".name").textContent === "user0"`)
+	began = time.Now()
+	o.put(t, "user5@d0.example.test", "busy", "in a meeting")
+	page.Until(t, "a change is shown", row("user5")+` === "busy|in a meeting|spreed"`)
+	change := time.Since(began)
+	if after := browsertest.Eval[int](t, page, `document.querySelectorAll("*").length`); after > 2*elements {
+		t.Errorf("there were %d elements, and after scrolling there are %d", elements, after)
+	}
+	t.Logf("%d people: shown after %v, %d elements, longest task %.0f ms; search %d ms, all again %d ms, scrolling %d ms, a change %v",
+		people, loaded, elements, longest, search, clear, scroll, change)
+	if loaded > 5*time.Second || change > time.Second || search > 300 || clear > 300 || scroll > 300 || elements > 5000 {
+		t.Error("that is too slow, or too much")
+	}
+}
+
+// faultsOfPage looks for what sticks out of the page, controls without a name, and text with a contrast below 4.5 (WCAG 2.2, 1.4.3).
+const faultsOfPage = `(() => {
+	const faults = [];
+	if (document.documentElement.scrollWidth > innerWidth) faults.push("the page is " + document.documentElement.scrollWidth + " wide, the window " + innerWidth);
+	const visible = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !element.closest(".hidden");
+	const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+	const rgb = (color) => { context.clearRect(0, 0, 1, 1); context.fillStyle = color; context.fillRect(0, 0, 1, 1); const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data; return { r, g, b, a } };
+	const luminance = ({ r, g, b }) => { const [x, y, z] = [r, g, b].map((c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 }); return 0.2126 * x + 0.7152 * y + 0.0722 * z };
+	const ground = (element) => { for (; element; element = element.parentElement) { const color = rgb(getComputedStyle(element).backgroundColor); if (color.a === 255) return color } return { r: 255, g: 255, b: 255 } };
+	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walker.nextNode()) {
+		const element = walker.currentNode.parentElement;
+		if (!walker.currentNode.textContent.trim() || !visible(element) || element.closest("script, noscript")) continue;
+		const [a, b] = [luminance(rgb(getComputedStyle(element).color)), luminance(ground(element))].sort((x, y) => y - x);
+		const contrast = (a + 0.05) / (b + 0.05);
+		if (contrast < 4.5) faults.push(JSON.stringify(walker.currentNode.textContent.trim()) + " has a contrast of " + contrast.toFixed(2));
+	}
+	for (const control of document.querySelectorAll("input, textarea, button")) {
+		if (visible(control) && !control.textContent.trim() && !control.labels?.length && !control.getAttribute("aria-label")) faults.push("a control has no name: " + control.outerHTML);
+	}
+	return faults.join("\n");
+})()`

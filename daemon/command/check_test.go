@@ -1,0 +1,106 @@
+package command
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What there is to warn of is told once, and nothing else.
+func TestCheckWarnsOnce(t *testing.T) {
+	open := func(content string) string {
+		name := write(t, "secret", content+"\n")
+		if err := os.Chmod(name, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	secret, password := open(testSecret), open("hush")
+	xmpp := "\nprotocols: [xmpp]\nxmpp: {jid: a@example.test, password_file: \"" + password + "\"}\n"
+	tests := []struct {
+		name, file, content string
+		environ             []string
+		want                []string // the lines, less their beginning
+	}{
+		{"a presence.cfg", "p.cfg", "server_secret_key = " + testSecret + "\n", nil, []string{"p.cfg: auth.update: any lets every user change every other user's presence," +
+			" as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"}},
+		{"YAML", "c.yaml", "auth: {secret: " + testSecret + ", update: any}\n", nil, []string{"c.yaml:1: auth.update: any lets every user change every other user's presence"}},
+		{"files that everybody can read", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + xmpp, nil, []string{
+			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod 600 " + secret,
+			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod 600 " + password}},
+		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[]", 1),
+			[]string{"PRESENCE_AUTH__SECRET=" + testSecret},
+			[]string{"environment variable PRESENCE_AUTH__SECRET: auth.secret: it takes the place of the secret that is set by DIR/c.yaml:1"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			file := write(t, test.file, test.content)
+			got := command(test.environ, "check", "--config", file)
+			want := ""
+			for _, line := range test.want {
+				if dir := filepath.Dir(file); strings.Contains(line, "DIR") {
+					want += "zarafa-presence: warning: " + strings.ReplaceAll(line, "DIR", dir) + "\n"
+				} else {
+					want += "zarafa-presence: warning: " + dir + "/" + line + "\n"
+				}
+			}
+			if got.code != 0 || got.stderr != want {
+				t.Errorf("exit code %d, stderr\n%s\nwant\n%s", got.code, got.stderr, want)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	tests := []struct {
+		name, file, content string
+		environ             []string
+		code                int
+		stdout, stderr      []string
+	}{
+		{"fine", "c.yaml", "auth: {secret: " + testSecret + ", old_secrets: [Zie8aiWieCh3ahGhooSh]}\nhttp: {listen: \":80\"}\n", nil, 0,
+			[]string{"listen: :80", "secret: '********'", "old_secrets: ['********']", "protocols: []", "auto_unavailable: 2m", "level: info"}, nil},
+		{"from everywhere", "c.yaml", "auth: {secret: " + testSecret + "}\n", []string{"PRESENCE_SPREED__AUTO_UNAVAILABLE=90s"}, 0, []string{"auto_unavailable: 1m30s"}, nil},
+		{"faults, a line each", "c.yaml", "http: {listn: x}\nfoo: 1\n", nil, 2, nil, []string{"c.yaml:1: http.listn: unknown key; did you mean http.listen?\n", "c.yaml:2: foo: unknown key"}},
+		{"impossible values", "c.yaml", "auth: {secret: " + testSecret + ", token_expire: 0s, update: nobody}\nspreed: {auto_unavailable: -1s}\nstore: {kind: redis}\n", nil, 2, nil,
+			[]string{"c.yaml:1: auth.token_expire: must be more than zero", `c.yaml:1: auth.update: must be self or any; it is "nobody"`, "c.yaml:2: spreed.auto_unavailable: must be more than zero", "c.yaml:3: store.kind: must be bolt, nats or memory"}},
+		{"a protocol that is off may be unfinished", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tls: starttls}\n", nil, 0, []string{"tls: starttls"}, nil},
+		{"but not misspelt", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {tsl: starttls}\n", nil, 2, nil, []string{"c.yaml:2: xmpp.tsl: unknown key; did you mean xmpp.tls?"}},
+		{"a protocol that is on", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\n", nil, 2, nil, []string{"xmpp.jid: ", "xmpp.password: "}},
+		{"an unreadable certificate", "c.yaml", "auth: {secret: " + testSecret + "}\nprotocols: [xmpp]\nxmpp: {jid: a@example.test, password: " + testSecret + ", ca_file: /nowhere/ca.pem}\n", nil, 2, nil, []string{"xmpp.ca_file", "/nowhere/ca.pem"}},
+		{"faults in files, with the others", "c.yaml", "auth: {secret_file: /nowhere/secret}\nprotocols: [xmpp]\nxmpp: {jid: a, password_file: /nowhere/password, ca_file: " + os.DevNull + "}\nlog: {file: /nowhere/x.log}\n", nil, 2, nil,
+			[]string{"c.yaml:1: auth.secret_file: open /nowhere/secret: ", "c.yaml:3: xmpp.jid: ", "c.yaml:3: xmpp.password_file: open /nowhere/password: ", "c.yaml:3: xmpp.ca_file: " + os.DevNull + ": it has no PEM certificate", "c.yaml:4: log.file: it cannot be made in /nowhere: no such file or directory"}},
+		{"the files of a protocol that is off", "c.yaml", "auth: {secret: " + testSecret + "}\nxmpp: {password_file: /nowhere/password}\n", nil, 0, []string{"password_file: /nowhere/password"}, nil},
+		{"warnings", "p.cfg", "server_secret_key = " + testSecret + "\ndata_save_interval = 5\n", nil, 0, []string{"update: any"},
+			[]string{"zarafa-presence: warning: ", "p.cfg:2: data_save_interval: ignored", "auth.update: any lets every user change"}},
+		{"a weak secret of old", "p.cfg", "server_secret_key = GEHEIM\n", nil, 2, nil, []string{"p.cfg:1: server_secret_key: auth.secret: ", "PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret"}},
+		{"allowed", "p.cfg", "server_secret_key = GEHEIM\n", []string{"PRESENCE_AUTH__ALLOW_WEAK_SECRET=true"}, 0, []string{"allow_weak_secret: true"}, []string{"auth.allow_weak_secret: anybody who guesses the secret"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := command(test.environ, "check", "--config", write(t, test.file, test.content))
+			if got.code != test.code {
+				t.Errorf("exit code %d, want %d: %s", got.code, test.code, got.stderr)
+			}
+			for _, want := range test.stdout {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("stdout lacks %q:\n%s", want, got.stdout)
+				}
+			}
+			for _, want := range test.stderr {
+				if !strings.Contains(got.stderr, want) {
+					t.Errorf("stderr lacks %q:\n%s", want, got.stderr)
+				}
+			}
+			if (got.stdout == "") != (test.stdout == nil) || test.stderr == nil && got.stderr != "" {
+				t.Errorf("stdout %q, stderr %q", got.stdout, got.stderr)
+			}
+			for _, secret := range []string{testSecret, "Zie8aiWieCh3ahGhooSh", "GEHEIM"} {
+				if strings.Contains(got.stdout+got.stderr, secret) {
+					t.Errorf("the output shows a secret: %+v", got)
+				}
+			}
+		})
+	}
+}

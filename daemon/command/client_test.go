@@ -1,0 +1,226 @@
+package command
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/zarafa/presence/internal/freeport"
+)
+
+func TestGetAndSet(t *testing.T) {
+	d := serve(t, secretEnv, "--http.listen=127.0.0.1:0", "--auth.services=helpdesk@zarafa.com")
+	ask := append([]string{"PRESENCE_URL=" + d.url}, secretEnv...)
+	other := []string{"PRESENCE_URL=" + d.url, "PRESENCE_AUTH__SECRET=anothersecretofthesame"}
+	mine := token(t, secretEnv, markd)
+	tests := []struct {
+		name    string
+		environ []string
+		args    []string
+		want    result // stdout and stderr: what they must contain; empty stdout: nothing
+	}{
+		{"unknown", ask, []string{"get", markd}, result{0, "USER              STATUS       BY  MESSAGE\nmarkd@zarafa.com  unavailable  -   -\n", ""}},
+		{"set", ask, []string{"set", markd, "busy", "in a\tmeeting\x1b[31m"}, result{0, "markd@zarafa.com is busy on spreed\n", ""}},
+		{"table", ask, []string{"get", markd, "Linda@example.test"}, result{0,
+			"USER                STATUS       BY      SPREED  MESSAGE\n" +
+				"markd@zarafa.com    busy         spreed  busy    in a meeting [31m\n" +
+				"Linda@example.test  unavailable  -       -       -\n", ""}},
+		{"token by environment", []string{"PRESENCE_URL=" + d.url, "PRESENCE_TOKEN=" + mine}, []string{"get", markd}, result{0, "busy", ""}},
+		{"token by flag", []string{"PRESENCE_TOKEN=wrong"}, []string{"get", "--url", d.url, "--token", mine, markd}, result{0, "busy", ""}},
+		{"set for another as a service", ask, []string{"set", "--as", "helpdesk@zarafa.com", markd, "away"}, result{0, "markd@zarafa.com is away on spreed\n", ""}},
+		{"set for another", ask, []string{"set", "--as", "linda@zarafa.com", markd, "away"}, result{3, "", "refused (403): Forbidden: nothing was done, because not all of it is allowed\nzarafa-presence:   not allowed: linda@zarafa.com may not update markd@zarafa.com"}},
+		{"another secret", other, []string{"get", markd}, result{3, "", "refused (401): Unauthorized: not authenticated: the token is forged, or made with another secret"}},
+		{"set for a time", ask, []string{"set", "--for", "1h", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy on manual until ", ""}},
+		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
+		{"clear", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
+		{"clear again", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
+		{"clear for another", ask, []string{"clear", "--as", "linda@zarafa.com", markd}, result{3, "", "linda@zarafa.com may not update markd@zarafa.com"}},
+		{"set until a time that has passed", ask, []string{"set", "--until", "2026-01-01T00:00:00Z", markd, "busy"}, result{2, "", "invalid end 2026-01-01T00:00:00.000Z: it has passed"}},
+		{"longer than the protocol's time", ask, []string{"set", "--for", "1h", "--protocol", "spreed", markd, "busy"}, result{2, "", "a presence on spreed holds for 2m0s at most"}},
+		{"everybody, for one who is no service", ask, []string{"watch", "--as", markd}, result{3, "", "refused (403): Forbidden: not allowed: markd@zarafa.com is no service"}},
+		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", `refused (422): Unprocessable Entity`}},
+		{"no such path", append([]string{"PRESENCE_URL=" + d.url + "x"}, secretEnv...), []string{"get", markd}, result{1, "", "refused (404): Not Found"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := command(test.environ, test.args...)
+			if got.code != test.want.code {
+				t.Errorf("exit code %d, want %d: %s", got.code, test.want.code, got.stderr)
+			}
+			if !strings.Contains(got.stdout, test.want.stdout) || (got.stdout == "") != (test.want.stdout == "") {
+				t.Errorf("stdout\n%q\nwant\n%q", got.stdout, test.want.stdout)
+			}
+			if !strings.Contains(got.stderr, test.want.stderr) {
+				t.Errorf("stderr %q, want %q", got.stderr, test.want.stderr)
+			}
+			if strings.Contains(got.stderr, mine) || strings.Contains(got.stderr, testSecret) {
+				t.Errorf("stderr shows a secret: %q", got.stderr)
+			}
+		})
+	}
+	got := command(ask, "get", "--json", markd, "linda@example.test")
+	var people []person
+	if err := json.Unmarshal([]byte(got.stdout), &people); err != nil {
+		t.Fatalf("%v: %s", err, got.stdout)
+	}
+	want := []person{
+		{User: markd, Status: "away", By: "spreed", Protocols: map[string]state{"spreed": {Status: "away"}}},
+		{User: "linda@example.test", Status: "unavailable", Protocols: map[string]state{}},
+	}
+	if !reflect.DeepEqual(people, want) {
+		t.Errorf("get --json: %+v, want %+v", people, want)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	address := freeport.Address(t)
+	got := command(secretEnv, "get", "--http.listen", address, markd)
+	want := "zarafa-presence: cannot reach the daemon at http://" + address + "/: connection refused; is it running?\n"
+	if got.code != 4 || got.stderr != want {
+		t.Errorf("exit code %d, stderr %q; want 4 and %q", got.code, got.stderr, want)
+	}
+}
+
+// What is not this daemon is told so, and gets the token at most once.
+func TestStrangeAnswers(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		code   int
+		want   string
+	}{
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, 1, "does not answer like this daemon: invalid character"},
+		{"another document", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, 1, "it has no users"},
+		{"no user", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"users":[{}]}`)) }, 1, "invalid user"},
+		{"a strange protocol", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"users":[{"user":"a@b","status":"busy","protocols":{"x":1}}]}`))
+		}, 1, "protocols"},
+		{"a strange status", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"users":[{"user":"a@b","status":"busy","protocols":{"x":{"status":"on"}}}]}`))
+		}, 1, `x of a@b: unknown status "on"`},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, 1, "refused (302): Found"},
+		{"a fault", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, 1, "refused (500): Internal Server Error"},
+		{"an end", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 4, "cannot reach the daemon at http://127.0.0.1:"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; test.answer(w, r) }))
+			got := command(secretEnv, "get", "--url", server.URL, markd)
+			server.Close()
+			if got.code != test.code || !strings.Contains(got.stderr, test.want) || got.stdout != "" {
+				t.Errorf("%+v; want code %d and %q", got, test.code, test.want)
+			}
+			if requests != 1 {
+				t.Errorf("%d requests", requests)
+			}
+		})
+	}
+}
+
+// A stranger's words move nothing on the terminal, and do not fill it.
+func TestRefusalsAreShownSafely(t *testing.T) {
+	const evil = "\x1b]0;owned\x07\u009b2J\r\nzarafa-presence: fine\u202e\u2028\x00"
+	const tame = " ]0;owned  2J  zarafa-presence: fine   "
+	long := strings.Repeat("ü", maxExcerpt+1)
+	cut := strings.Repeat("ü", maxExcerpt) + "..."
+	entries := func(n int) []map[string]string {
+		many := make([]map[string]string, n)
+		for i := range many {
+			many[i] = map[string]string{"detail": "entry"}
+		}
+		return many
+	}
+	tests := []struct {
+		name   string
+		status int
+		answer map[string]any
+		want   string // after the address and the status
+	}{
+		{"title and detail", 403, map[string]any{"title": evil, "detail": evil}, tame + ": " + tame},
+		{"entries", 422, map[string]any{"title": "T", "errors": []map[string]string{{"detail": evil}, {"detail": long}}}, "T\nzarafa-presence:   " + tame + "\nzarafa-presence:   " + cut},
+		{"long", 400, map[string]any{"title": long, "detail": long}, cut + ": " + cut},
+		{"many entries", 422, map[string]any{"title": "T", "errors": entries(maxRefusals + 7)}, "T" + strings.Repeat("\nzarafa-presence:   entry", maxRefusals) + "\nzarafa-presence:   and 7 more"},
+		{"no refusal, but a strange user", 200, map[string]any{"users": []any{map[string]any{"user": evil, "status": "on"}}}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(test.status)
+				_ = json.NewEncoder(w).Encode(test.answer)
+			}))
+			defer server.Close()
+			got := command(secretEnv, "get", "--url", server.URL, markd)
+			if strings.ContainsFunc(strings.ReplaceAll(got.stderr, "\n", ""), func(r rune) bool { return unicode.IsControl(r) || r == '\u202e' || r == '\u2028' }) {
+				t.Errorf("stderr %q can do something to a terminal", got.stderr)
+			}
+			if want := "refused (" + strconv.Itoa(test.status) + "): " + test.want + "\n"; test.want != "" && !strings.HasSuffix(got.stderr, want) {
+				t.Errorf("stderr %q, want %q", got.stderr, want)
+			}
+			if got.stdout != "" || got.code == 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// What is printed as JSON says the same, and moves nothing on the terminal either.
+func TestJSONIsShownSafely(t *testing.T) {
+	want := []person{{User: "a@b.c", Status: "busy", Message: "\x1b[2J\u009b2J\x7f\u202e<&>ü\n", By: "spreed", Protocols: map[string]state{}}}
+	document, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := writeJSON(&out, document); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e\u003c\u0026\u003eü\n"`) {
+		t.Errorf("printed %q", text)
+	}
+	var got []person
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read again: %+v, %v", got, err)
+	}
+}
+
+// Several protocols: a column each.
+func TestTable(t *testing.T) {
+	people, _, err := readAnswer([]byte(`{"revision":7,"users":[
+		{"user":"a@b.c","status":"available","message":"hi","by":"spreed","protocols":{"xmpp":{"status":"away","message":"lunch"},"spreed":{"status":"available","message":"hi"}}},
+		{"user":"d@e.f","status":"busy","message":"","by":"irc","protocols":{"irc":{"status":"busy","message":""}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := writeTable(&out, people); err != nil {
+		t.Fatal(err)
+	}
+	want := "USER   STATUS     BY      IRC   SPREED     XMPP  MESSAGE\n" +
+		"a@b.c  available  spreed  -     available  away  hi\n" +
+		"d@e.f  busy       irc     busy  -          -     -\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestURLOf(t *testing.T) {
+	tests := map[string]string{
+		"127.0.0.1:1234":      "http://127.0.0.1:1234/",
+		":80":                 "http://127.0.0.1:80/",
+		"0.0.0.0:80":          "http://127.0.0.1:80/",
+		"[::]:80":             "http://[::1]:80/",
+		"[2001:db8::1]:80":    "http://[2001:db8::1]:80/",
+		"chat.example.test:1": "http://chat.example.test:1/",
+	}
+	for listen, want := range tests {
+		if got := urlOf(listen); got != want {
+			t.Errorf("urlOf(%q) = %q, want %q", listen, got, want)
+		}
+	}
+}

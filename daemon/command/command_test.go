@@ -1,0 +1,256 @@
+package command
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/daemon/internal/wiring"
+)
+
+const (
+	testSecret = "Ga7ouK9eeRie4oovQuai"
+	markd      = "markd@zarafa.com"
+)
+
+// asProgram makes the test's binary behave as the command, for tests that need a process of its own.
+const asProgram = "ZARAFA_PRESENCE_TEST_AS_PROGRAM=1"
+
+func TestMain(m *testing.M) {
+	if name, value, _ := strings.Cut(asProgram, "="); os.Getenv(name) == value {
+		os.Exit(Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ(), wiring.BuiltIn()))
+	}
+	// fasthttp keeps the time of day in a goroutine of its own, for as long as the process lives.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	return Run(args, stdin, stdout, stderr, environ, wiring.BuiltIn())
+}
+
+// noConfig keeps a configuration that is installed on this machine out of the tests.
+var noConfig = []string{envConfig + "=" + os.DevNull}
+
+// daemonEnv is the environment of a daemon that keeps presences in memory, unless a flag says something else.
+var daemonEnv = append([]string{"PRESENCE_STORE__KIND=memory"}, noConfig...)
+
+// output is a buffer that one goroutine may fill while another looks.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// result is what one command line did.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func command(environ []string, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	code := run(args, strings.NewReader(""), &stdout, &stderr, append(append([]string{}, noConfig...), environ...))
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// write puts a file into a fresh folder.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// daemon is a serve that runs in this process, through the same entry as main's.
+type daemon struct {
+	t              *testing.T
+	stdout, stderr output
+	code           chan int
+	url            string
+}
+
+// serve starts it and returns when it listens.
+func serve(t *testing.T, environ []string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, code: make(chan int, 1)}
+	go func() {
+		d.code <- run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, append(append([]string{}, daemonEnv...), environ...))
+	}()
+	t.Cleanup(func() {
+		if d.code != nil {
+			d.terminate(syscall.SIGTERM)
+		}
+	})
+	eventually(t, "the daemon serves", func() bool {
+		select {
+		case code := <-d.code:
+			d.code = nil
+			t.Fatalf("serve ended with %d:\n%s", code, d.stderr.String())
+		default:
+		}
+		return strings.Contains(d.stderr.String(), "msg=started")
+	})
+	_, after, found := strings.Cut(d.stderr.String(), "msg=listening url=")
+	if !found {
+		t.Fatalf("the log does not say where it listens:\n%s", d.stderr.String())
+	}
+	d.url = strings.Fields(after)[0]
+	return d
+}
+
+// terminate sends a signal to this very process, as a service manager would, and returns the exit code.
+func (d *daemon) terminate(sig syscall.Signal) int {
+	d.t.Helper()
+	begin := time.Now()
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		d.t.Fatal(err)
+	}
+	select {
+	case code := <-d.code:
+		d.code = nil
+		if took := time.Since(begin); took > 2*time.Second {
+			d.t.Errorf("%v ended the daemon only after %v", sig, took)
+		}
+		return code
+	case <-time.After(10 * time.Second):
+		d.t.Fatalf("%v does not end the daemon", sig)
+		return -1
+	}
+}
+
+// eventually waits until something holds, and fails the test if it takes more than half a minute.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 seconds: %s", what)
+		}
+	}
+}
+
+// The command line itself: what is said about every mistake, where, and with which exit code.
+func TestUsage(t *testing.T) {
+	weak := write(t, "weak", "GEHEIM\n")
+	tests := []struct {
+		name    string
+		environ []string
+		args    []string
+		code    int
+		stderr  []string // all of them
+	}{
+		{"no such command", nil, []string{"srve"}, 2, []string{`unknown command "srve"; did you mean serve? (see: zarafa-presence --help)`}},
+		{"no such flag", nil, []string{"serve", "--http.listn=x"}, 2, []string{"unknown flag: --http.listn; did you mean --http.listen? (see: zarafa-presence serve --help)"}},
+		{"flag of a wrong type", nil, []string{"serve", "--auth.token_expire=5"}, 2, []string{"--auth.token_expire", "expected a duration such as 90s, 5m or 1h30m, got \"5\""}},
+		{"a secret as a flag", nil, []string{"serve", "--auth.secret=x"}, 2, []string{"unknown flag: --auth.secret"}},
+		{"argument for serve", nil, []string{"serve", "now"}, 2, []string{`unknown command "now" for "zarafa-presence serve"`}},
+		{"no secret", nil, []string{"serve"}, 2, []string{"auth.secret: a secret is needed", "openssl rand -base64 32"}},
+		{"weak secret", nil, []string{"serve", "--auth.secret_file", weak}, 2, []string{"--auth.secret_file: auth.secret_file: " + weak, "published example"}},
+		{"missing secret file", nil, []string{"check", "--auth.secret_file", "/nowhere/s"}, 2, []string{"auth.secret_file: open /nowhere/s: no such file or directory"}},
+		{"missing file", nil, []string{"serve", "--config", "/nowhere/c.yaml"}, 2, []string{"/nowhere/c.yaml: cannot read the configuration: no such file or directory"}},
+		{"missing file by environment", []string{"PRESENCE_CONFIG=/nowhere/d.yaml"}, []string{"check"}, 2, []string{"/nowhere/d.yaml: cannot read"}},
+		{"unknown variable", []string{"PRESENCE_HTTP__LISTN=x"}, []string{"check"}, 2, []string{"environment variable PRESENCE_HTTP__LISTN: there is no such key; did you mean PRESENCE_HTTP__LISTEN?"}},
+		{"quickstart with a file", nil, []string{"serve", "--quickstart", t.TempDir(), "--config", "x"}, 2, []string{"--quickstart and --config exclude each other"}},
+		{"quickstart in a file", nil, []string{"serve", "--quickstart", weak}, 1, []string{"making the secret: ", "not a directory"}},
+		{"log file", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"serve", "--log.file", "/nowhere/l"}, 2, []string{"--log.file: log.file: it cannot be made in /nowhere: no such file or directory"}},
+		{"bad address", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"serve", "--http.listen", "here"}, 2, []string{"--http.listen: http.listen: "}},
+		{"token for nobody", nil, []string{"token"}, 2, []string{"missing arguments: expected a user, e.g. markd@zarafa.com (see: zarafa-presence token --help)"}},
+		{"token for two", nil, []string{"token", "a@b", "c@d"}, 2, []string{`too many arguments from "c@d" on: expected a user`}},
+		{"token for a bad user", nil, []string{"token", "markd"}, 2, []string{`invalid user "markd": it has no @: an id is account@domain`}},
+		{"token without a secret", nil, []string{"token", markd}, 2, []string{"auth.secret: a secret is needed"}},
+		{"get nobody", nil, []string{"get"}, 2, []string{"missing arguments: expected users"}},
+		{"get a bad user", nil, []string{"get", markd, "x"}, 2, []string{`invalid user "x"`}},
+		{"get as a bad user", nil, []string{"get", "--as", "x", markd}, 2, []string{`--as: invalid user "x"`}},
+		{"get without a secret", nil, []string{"get", markd}, 2, []string{"auth.secret: a secret is needed"}},
+		{"get from nowhere", nil, []string{"get", "--url", "localhost", markd}, 2, []string{`not an address of a daemon: "localhost"; expected e.g. http://127.0.0.1:1234/`}},
+		{"get from a strange place", []string{"PRESENCE_URL=ftp://x/"}, []string{"get", markd}, 2, []string{`not an address of a daemon: "ftp://x/"`}},
+		{"set without a status", nil, []string{"set", markd}, 2, []string{"missing arguments: expected USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"}},
+		{"set too much", nil, []string{"set", markd, "busy", "in", "a", "meeting"}, 2, []string{`too many arguments from "a" on`}},
+		{"set a bad user", nil, []string{"set", "x", "busy"}, 2, []string{`invalid user "x"`}},
+		{"set a bad status", nil, []string{"set", markd, "bussy"}, 2, []string{`unknown status "bussy": must be available, busy, away or unavailable`}},
+		{"set a long message", nil, []string{"set", markd, "busy", strings.Repeat("x", 4097)}, 2, []string{"invalid message: 4097 bytes, at most 4096 are allowed"}},
+		{"set on a bad protocol", nil, []string{"set", markd, "busy", "--protocol", "X Y"}, 2, []string{`--protocol: invalid protocol name "X Y"`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := command(test.environ, test.args...)
+			if got.code != test.code {
+				t.Errorf("exit code %d, want %d", got.code, test.code)
+			}
+			for _, want := range test.stderr {
+				if !strings.Contains(got.stderr, want) {
+					t.Errorf("stderr %q lacks %q", got.stderr, want)
+				}
+			}
+			if got.stdout != "" {
+				t.Errorf("stdout %q, want nothing", got.stdout)
+			}
+			for line := range strings.Lines(got.stderr) {
+				if !strings.HasPrefix(line, "zarafa-presence: ") && !strings.Contains(line, "level=INFO msg=starting") {
+					t.Errorf("stderr has a stray line %q", line)
+				}
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	tests := []struct {
+		args []string
+		want []string
+		not  string
+	}{
+		{nil, []string{"Exit codes:", "4  the daemon cannot be reached", "serve ", "completion "}, ""},
+		{[]string{"--help"}, []string{"Exit codes:"}, ""},
+		{[]string{"serve", "--help"}, []string{"--http.listen string", "(default \"127.0.0.1:1234\")", "--quickstart DIR", "(default 5m)"}, "--auth.secret string"},
+		{[]string{"get", "--help"}, []string{"--json", "PRESENCE_TOKEN", "It accepts every flag of serve"}, "--http.idle_timeout"},
+		{[]string{"version"}, []string{"zarafa-presence ", "go1."}, ""},
+		{[]string{"completion", "bash"}, []string{"bash completion"}, ""},
+		{[]string{"__complete", "set", markd, ""}, []string{"available\nbusy\n"}, "bashrc"},
+	}
+	for _, test := range tests {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			got := command(nil, test.args...)
+			for _, want := range test.want {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("stdout lacks %q:\n%s", want, got.stdout)
+				}
+			}
+			if got.code != 0 || test.not != "" && strings.Contains(got.stdout, test.not) {
+				t.Errorf("exit code %d, or stdout has %q:\n%s", got.code, test.not, got.stdout)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	defer func(old string) { release = old }(release)
+	release = "1.2.3"
+	if got := command(nil, "version"); !strings.HasPrefix(got.stdout, "zarafa-presence 1.2.3 (go1.") {
+		t.Errorf("version prints %q", got.stdout)
+	}
+	release = ""
+	if got := command(nil, "version"); strings.HasPrefix(got.stdout, "zarafa-presence  (") {
+		t.Errorf("without a release version prints %q", got.stdout)
+	}
+}

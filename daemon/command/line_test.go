@@ -1,0 +1,173 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/zarafa/presence/domain"
+)
+
+const goodLine = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z","updated":"2026-11-23T09:14:30.123456789Z","expires":"2026-11-23T09:16:30.123456789Z","stale":true}`
+
+// render makes a line of a presence.
+func render(t testing.TB, user domain.UserID, p domain.Presence) string {
+	t.Helper()
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(lineOf(user, &p)); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func TestLine(t *testing.T) {
+	user, p, err := parseLine([]byte(goodLine))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := domain.Presence{
+		Protocol: domain.MustProtocol("spreed"), Status: domain.Busy, Message: "in a meeting",
+		Since: 1795424400_000000000, Updated: 1795425270_123456789, Expires: 1795425390_123456789, Stale: true,
+	}
+	if user != markd || p != want {
+		t.Errorf("it says %s %+v, want %+v", user, p, want)
+	}
+	if got := render(t, user, p); got != goodLine {
+		t.Errorf("rendered again it is\n%s", got)
+	}
+	// What other programs may make of the same.
+	loose := ` { "stale":false, "status" :"away","updated":"2026-11-23T10:14:30+01:00","user":"MarkD@Zarafa.com","protocol":"xmpp","since":"2026-11-23T09:14:30Z"}` + "\r"
+	user, p, err = parseLine([]byte(loose))
+	want = domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: domain.Away, Since: 1795425270_000000000, Updated: 1795425270_000000000}
+	if err != nil || user != markd || p != want {
+		t.Errorf("it says %s %+v %v, want %+v", user, p, err, want)
+	}
+}
+
+func TestMalformedLines(t *testing.T) {
+	with := func(old, new string) string {
+		text := strings.Replace(goodLine, old, new, 1)
+		if text == goodLine {
+			t.Fatalf("the line has no %s", old)
+		}
+		return text
+	}
+	for _, test := range []struct{ name, text, want string }{
+		{"not JSON", "user,protocol", "not JSON: invalid character 'u' looking for beginning of value"},
+		{"cut off", goodLine[:60], "not JSON: it is cut off"},
+		{"two on a line", goodLine + goodLine, "not JSON: invalid character '{' after top-level value"},
+		{"a byte order mark", "\ufeff" + goodLine, "not JSON: invalid character 'ï' looking for beginning of value"},
+		{"not UTF-8", with("in a", "in \xff"), "not valid UTF-8"},
+		{"a list", `["markd@zarafa.com"]`, "expected an object: {...}"},
+		{"a string", `"markd@zarafa.com"`, "expected an object: {...}"},
+		{"null", `null`, "expected an object: {...}"},
+		{"empty", `{}`, "user is missing"},
+		{"no protocol", with(`"protocol":"spreed",`, ""), "protocol is missing"},
+		{"no status", with(`"status":"busy",`, ""), "status is missing"},
+		{"no since", with(`"since":"2026-11-23T09:00:00.000000000Z",`, ""), "since is missing"},
+		{"no updated", with(`"updated":"2026-11-23T09:14:30.123456789Z",`, ""), "updated is missing"},
+		{"twice", with(`{`, `{"user":"alice@example.test",`), "user: is there twice"},
+		{"an unknown field", with(`{`, `{"revision":"7",`), "revision: there is no such field"},
+		{"upper case", with(`"user"`, `"User"`), "User: there is no such field"},
+		{"user is no string", with(`"markd@zarafa.com"`, `7`), "user: expected a string"},
+		{"user is null", with(`"markd@zarafa.com"`, `null`), "user: expected a string"},
+		{"message is an object", with(`"in a meeting"`, `{"en":"in a meeting"}`), "message: expected a string"},
+		{"stale is no bool", with(`true`, `"true"`), "stale: expected true or false"},
+		{"bad user", with("markd@", "markd"), `user: invalid user "markdzarafa.com": it has no @: an id is account@domain`},
+		{"bad protocol", with(`"spreed"`, `"Spreed!"`), `protocol: invalid protocol name "Spreed!"`},
+		{"bad status", with(`"busy"`, `"lunch"`), `status: unknown status "lunch": must be available, busy, away or unavailable`},
+		{"gone", with(`"busy"`, `"gone"`), `status: unknown status "gone"`},
+		{"long message", with("in a meeting", strings.Repeat("x", 4097)), "message: invalid message: 4097 bytes, at most 4096 are allowed"},
+		{"seconds", with(`"2026-11-23T09:14:30.123456789Z"`, `1795425270`), "updated: expected a string"},
+		{"another form of time", with("2026-11-23T09:14:30.123456789Z", "2026-11-23 09:14:30"), `updated: expected a time such as 2026-11-23T09:14:30.123456789Z, got "2026-11-23 09:14:30"`},
+		{"empty time", with(`"expires":"2026-11-23T09:16:30.123456789Z"`, `"expires":""`), `expires: expected a time such as`},
+		{"no such day", with("2026-11-23T09:00", "2026-02-30T09:00"), `since: expected a time such as`},
+		{"too late", with("2026-11-23T09:16", "2263-11-23T09:16"), `expires: "2263-11-23T09:16:30.123456789Z" is too far away`},
+		{"none", with("2026-11-23T09:00:00", "1970-01-01T00:00:00"), `since: "1970-01-01T00:00:00.000000000Z" is too far away, or is what stands for no time`},
+		{"a name for terminals", with(`{`, `{"\u001b[31m":"x",`), " [31m: there is no such field"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, p, err := parseLine([]byte(test.text))
+			if err == nil {
+				t.Fatalf("it is taken for %+v", p)
+			}
+			if !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("%v\nwant %s", err, test.want)
+			}
+		})
+	}
+}
+
+// What is accepted can be rendered and is the same then; what is refused is refused with one line.
+func FuzzParseLine(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		user, p, err := parseLine(text)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 1000 {
+				t.Errorf("the error is %q", err)
+			}
+			return
+		}
+		if p.Removed || p.Revision != 0 || p.Since.IsZero() || p.Updated.IsZero() || domain.CheckMessage(p.Message) != nil {
+			t.Fatalf("accepted: %+v", p)
+		}
+		var fields map[string]any // as another reader of JSON sees it
+		if err := json.Unmarshal(text, &fields); err != nil {
+			t.Fatalf("accepted, but %v", err)
+		}
+		message, _ := fields["message"].(string)
+		stale, _ := fields["stale"].(bool)
+		if message != p.Message || stale != p.Stale || fields["status"] != p.Status.String() || fields["protocol"] != p.Protocol.String() {
+			t.Errorf("accepted as %+v, but it says %v", p, fields)
+		}
+		rendered := render(t, user, p)
+		if len(rendered) >= maxLine || strings.Contains(rendered, "\n") {
+			t.Fatalf("a line of %d bytes: %s", len(rendered), rendered)
+		}
+		again, q, err := parseLine([]byte(rendered))
+		if err != nil || again != user || q != p {
+			t.Errorf("%s\nis %s %+v (%v), was %s %+v", rendered, again, q, err, user, p)
+		}
+	})
+}
+
+func TestEachLine(t *testing.T) {
+	long := strings.Repeat("x", maxLine)
+	for _, test := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"usual", "a\nb\n", `1 "a\n", 2 "b\n"`},
+		{"without the last end", "a\nb", `1 "a\n", 2 "b"`},
+		{"blank ones", "\n \r\na\n\n", `3 "a\n"`},
+		{"long", "a\n" + long + "\nb\n" + long + long + long, `1 "a\n", 2 too long, 3 "b\n", 4 too long`},
+		{"almost", long[1:] + "\n" + long + "\n", fmt.Sprintf(`1 %q, 2 too long`, long[1:]+"\n")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			var end int64
+			err := eachLine(strings.NewReader(test.text), func(l numberedLine) error {
+				if l.text == nil {
+					got = append(got, fmt.Sprint(l.number, " too long"))
+				} else {
+					got = append(got, fmt.Sprintf("%d %q", l.number, l.text))
+				}
+				if l.end <= end || l.end > int64(len(test.text)) {
+					t.Errorf("line %d ends at %d, the one before at %d", l.number, l.end, end)
+				}
+				end = l.end
+				return nil
+			})
+			if all := strings.Join(got, ", "); err != nil || all != test.want {
+				t.Errorf("%.300s, %v\nwant %.300s", all, err, test.want)
+			}
+		})
+	}
+	stop := errors.New("stop")
+	if err := eachLine(bytes.NewReader([]byte("a\nb\n")), func(numberedLine) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("eachLine returns %v", err)
+	}
+}

@@ -1,0 +1,94 @@
+package command
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/domain"
+)
+
+const quickstartUser = domain.UserID("markd@zarafa.com")
+
+// The keys that --quickstart sets.
+const (
+	quickstartKey = "auth.secret_file"
+	storeKey      = "store.dir"
+)
+
+// useQuickstart sets the flags for the store's directory and the secret's file, unless they are given, to some in dir, and makes the
+// secret if it is not there.
+func useQuickstart(flags *pflag.FlagSet, dir string) error {
+	if !flags.Changed(storeKey) {
+		if err := flags.Set(storeKey, filepath.Join(dir, "store")); err != nil {
+			return err
+		}
+	}
+	if flags.Changed(quickstartKey) {
+		return nil
+	}
+	file := filepath.Join(dir, "secret")
+	if err := makeSecret(file); err != nil {
+		return fmt.Errorf("making the secret: %w", err)
+	}
+	return flags.Set(quickstartKey, file)
+}
+
+// makeSecret writes a new secret to a file, unless there is one. It appears in one step with its mode, so that no other user and no other
+// daemon started at the same time ever sees less.
+func makeSecret(file string) error {
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(dir, ".secret-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temporary.Name()) }() // at worst it lies there
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	_, err = temporary.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
+	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temporary.Name(), file); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil // somebody else was faster
+}
+
+const quickstartText = `
+The daemon listens on %[1]s. Try it in another terminal:
+
+  curl -X PUT %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s","spreed":{"status":"available","message":"feeling chatty.."}}]}'
+
+  curl -X GET %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
+
+The token in them lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
+Ctrl-C ends the daemon.
+
+`
+
+// printQuickstart prints what a newcomer can paste.
+func printQuickstart(command *cobra.Command, settings *wiring.Settings, address net.Addr) error {
+	tokens, err := settings.Tokens()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), tokens.Issue(quickstartUser), quickstartUser,
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.SecretFile(quickstartKey))
+	return err
+}

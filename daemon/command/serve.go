@@ -1,0 +1,134 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zarafa/presence/daemon/internal/wiring"
+)
+
+// stopTime is how long the end may take.
+const stopTime = 1800 * time.Millisecond
+
+const serveLong = `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
+once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
+
+With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
+only by you, presences are kept in DIR/store, and commands to try are printed.`
+
+func (c *cli) serve() *cobra.Command {
+	var quickstart string
+	command := &cobra.Command{
+		Use:     "serve [--config FILE] [flags]",
+		Short:   "Run the daemon",
+		Long:    serveLong,
+		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return c.runServe(command, quickstart)
+		},
+	}
+	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
+	return c.addKeys(command, true)
+}
+
+func (c *cli) runServe(command *cobra.Command, quickstart string) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	settings, err := c.serveSettings(command, quickstart)
+	if err != nil {
+		return err
+	}
+	logging, err := wiring.OpenLog(settings.Log, command.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = logging.Close() }() // nothing is left to be said, and nowhere to say it
+	log := logging.Logger
+	for _, warning := range settings.Warnings() {
+		log.Warn(warning)
+	}
+	log.Info("starting", "version", versionText())
+	daemon, err := wiring.New(settings, log)
+	if err != nil {
+		return err
+	}
+	if err := daemon.Start(context.Background()); err != nil {
+		return err
+	}
+	err = untilStopped(daemon, logging, signals, func() error {
+		log.Info("started", "protocols", settings.Enabled(), "store", settings.Store.Name())
+		c.notify("READY=1", log)
+		if quickstart == "" {
+			return nil
+		}
+		return printQuickstart(command, settings, daemon.Addr())
+	})
+	c.notify("STOPPING=1", log)
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	if stopped := daemon.Stop(ctx); err == nil {
+		err = stopped
+	}
+	return err
+}
+
+// untilStopped returns when the daemon is to be stopped: without an error because somebody wants it, else because it has failed. It calls ready
+// when the store is loaded.
+func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan os.Signal, ready func() error) error {
+	loaded, ended := daemon.Loaded(), daemon.Wait()
+	for {
+		select {
+		case <-loaded:
+			loaded = nil
+			if err := ready(); err != nil {
+				return err
+			}
+		case <-ended:
+			if err := daemon.Err(); err != nil {
+				return err
+			}
+			ended = nil // a signal, of which signals tells too
+		case received := <-signals:
+			if received != syscall.SIGHUP {
+				if loaded != nil {
+					logging.Logger.Info("stopped before it was ready")
+				}
+				logging.Logger.Info("stopping", "signal", fmt.Sprint(received))
+				return nil
+			}
+			if err := logging.Reopen(); err != nil {
+				logging.Logger.Error("log.file cannot be opened again; the old one stays in use", "err", err)
+			}
+		}
+	}
+}
+
+// serveSettings reads and checks the configuration.
+func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.Settings, error) {
+	file := ""
+	switch {
+	case quickstart == "":
+		file = c.configFile()
+	case c.file != "":
+		return nil, usageError("--quickstart and --config exclude each other")
+	default:
+		if err := useQuickstart(command.Flags(), quickstart); err != nil {
+			return nil, err
+		}
+	}
+	settings, err := c.settings(command, file)
+	if err != nil {
+		return nil, err
+	}
+	return settings, coded(exitUsage, settings.Validate())
+}

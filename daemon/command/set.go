@@ -1,0 +1,131 @@
+package command
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/domain"
+)
+
+const setLong = `Sets a user's status on a running daemon: available, busy, away or unavailable. On spreed, which is where it is set unless --protocol
+says otherwise, it holds for spreed.auto_unavailable unless it is repeated. With --for or --until it is set on manual, wins over what
+all other protocols say, and ends then; "zarafa-presence clear" ends it earlier.
+`
+
+// setFlags are those of set alone.
+type setFlags struct {
+	protocol, until string
+	lasting         time.Duration
+}
+
+func (c *cli) set() *cobra.Command {
+	var flags clientFlags
+	var how setFlags
+	command := &cobra.Command{
+		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
+		Short: "Set a user's status on a running daemon",
+		Long:  setLong + fmt.Sprintf(clientLong, " for the user"),
+		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
+  zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
+		Args: between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
+		RunE: func(command *cobra.Command, args []string) error {
+			if !command.Flags().Changed("protocol") && (how.until != "" || command.Flags().Changed("for")) {
+				how.protocol = wiring.ByHand.String()
+			}
+			return c.runSet(command, flags, how, args)
+		},
+		ValidArgsFunction: completeStatus,
+	}
+	command.Flags().StringVar(&how.protocol, "protocol", "spreed", "the protocol on which to set it")
+	command.Flags().DurationVar(&how.lasting, "for", 0, "how long it is to hold, e.g. 2h30m")
+	command.Flags().StringVar(&how.until, "until", "", "until when it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00")
+	command.MarkFlagsMutuallyExclusive("for", "until")
+	flags.add(command, "the one whose status is set")
+	return c.addKeys(command, false)
+}
+
+func completeStatus(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, status := range domain.Statuses() {
+		names = append(names, status.String())
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (c *cli) runSet(command *cobra.Command, flags clientFlags, how setFlags, args []string) error {
+	message := ""
+	if len(args) == 3 {
+		message = args[2]
+	}
+	user, err := domain.ParseUserID(args[0])
+	if err != nil {
+		return coded(exitUsage, err)
+	}
+	status, err := domain.ParseStatus(args[1])
+	if err != nil {
+		return coded(exitUsage, err)
+	}
+	if err := domain.CheckMessage(message); err != nil {
+		return coded(exitUsage, err)
+	}
+	if _, err := domain.ParseProtocol(how.protocol); err != nil {
+		return usageError("--protocol: %w", err)
+	}
+	until, err := how.end(command.Flags().Changed("for"), time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := c.client(command, flags, user)
+	if err != nil {
+		return err
+	}
+	document := presenceDocument{Status: status.String(), Message: message}
+	lasting := ""
+	if !until.IsZero() {
+		document.Until = until.Format(time.RFC3339)
+		lasting = " until " + until.Format("2006-01-02 15:04:05")
+	}
+	if err := client.change(command.Context(), http.MethodPut, args[0], how.protocol, document); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, how.protocol, lasting)
+	return err
+}
+
+// presenceDocument is what API v1 takes as a presence.
+type presenceDocument struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	Until   string `json:"until,omitempty"`
+}
+
+// end returns until when the status is to hold; the zero time if nothing was said of it.
+func (f setFlags) end(lasting bool, now time.Time) (time.Time, error) {
+	switch {
+	case lasting && f.lasting <= 0:
+		return time.Time{}, usageError("--for: must be more than zero, e.g. 2h30m; it is %v", f.lasting)
+	case lasting:
+		return now.Add(f.lasting), nil
+	case f.until == "":
+		return time.Time{}, nil
+	}
+	if clock, err := time.ParseInLocation("15:04", f.until, now.Location()); err == nil {
+		at := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
+		if !at.After(now) {
+			at = time.Date(now.Year(), now.Month(), now.Day()+1, clock.Hour(), clock.Minute(), 0, 0, now.Location())
+		}
+		return at, nil
+	}
+	at, err := time.Parse(time.RFC3339, f.until)
+	if err != nil {
+		return time.Time{}, usageError("--until: %q is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00", f.until)
+	}
+	return at, nil
+}

@@ -1,0 +1,223 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/sys/unix"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// newShow chooses how changes are shown.
+func newShow(out, problems io.Writer, asJSON, plain bool) show {
+	file, ok := out.(*os.File)
+	switch {
+	case asJSON:
+		return &lineShow{out: out, problems: problems, line: func(_ *watched, document []byte) []byte { return escapeTerminal(document) }}
+	case ok && isatty.IsTerminal(file.Fd()):
+		return newTableShow(file, plain)
+	}
+	return &lineShow{out: out, problems: problems, line: plainLine}
+}
+
+// lineShow prints a line for each change.
+type lineShow struct {
+	out, problems io.Writer
+	line          func(user *watched, document []byte) []byte
+}
+
+func (s *lineShow) forget() {}
+func (s *lineShow) ready()  {}
+func (s *lineShow) end()    {}
+
+func (s *lineShow) presence(user *watched, document []byte) {
+	_, _ = s.out.Write(append(s.line(user, document), '\n')) // whoever reads it has gone, which ends the program
+}
+
+func (s *lineShow) connection(text string) {
+	if text != "" {
+		_, _ = fmt.Fprintln(s.problems, "zarafa-presence: "+printable(text))
+	}
+}
+
+// plainLine is when it changed, who, what, on which protocol, and the message.
+func plainLine(user *watched, _ []byte) []byte {
+	since := "-"
+	if user.Since != nil {
+		since = user.Since.Format(time.RFC3339)
+	}
+	line := fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, first(user.By, "-"), user.Message)
+	return []byte(strings.TrimRight(printable(line), " "))
+}
+
+const (
+	enterScreen = "\x1b[?1049h\x1b[?25l" // the alternate screen, without a cursor
+	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	home        = "\x1b[H"
+	clearRest   = "\x1b[K"
+	clearBelow  = "\x1b[J"
+	colourOff   = "\x1b[0m"
+)
+
+// colours of the statuses, and of what is less important.
+var colours = map[string]string{"available": "\x1b[32m", "busy": "\x1b[31m", "away": "\x1b[33m", "unavailable": "\x1b[90m"}
+
+// tableShow draws a table, some times a second at most.
+type tableShow struct {
+	terminal *os.File
+	plain    bool // no colours
+
+	mu      sync.Mutex
+	users   map[string]*watched
+	trouble string
+	dirty   bool
+
+	stop    chan struct{}
+	drawing sync.WaitGroup
+}
+
+func newTableShow(terminal *os.File, plain bool) *tableShow {
+	s := &tableShow{terminal: terminal, plain: plain, users: make(map[string]*watched), stop: make(chan struct{})}
+	_, _ = io.WriteString(terminal, enterScreen)
+	s.drawing.Go(s.draw)
+	return s
+}
+
+// change lets do change what is shown.
+func (s *tableShow) change(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do()
+	s.dirty = true
+}
+
+func (s *tableShow) forget() { s.change(func() { clear(s.users) }) }
+func (s *tableShow) ready()  { s.change(func() {}) }
+func (s *tableShow) presence(user *watched, _ []byte) {
+	s.change(func() { s.users[user.User] = user })
+}
+func (s *tableShow) connection(text string) { s.change(func() { s.trouble = text }) }
+
+func (s *tableShow) end() {
+	close(s.stop)
+	s.drawing.Wait()
+	_, _ = io.WriteString(s.terminal, leaveScreen)
+}
+
+// draw draws what has changed, and everything once a second, for the times and for another size of the terminal.
+func (s *tableShow) draw() {
+	ticker := time.NewTicker(redraw)
+	defer ticker.Stop()
+	for drawn := (time.Time{}); ; {
+		select {
+		case <-s.stop:
+			return
+		case now := <-ticker.C:
+			s.mu.Lock()
+			if !s.dirty && now.Sub(drawn) < time.Second {
+				s.mu.Unlock()
+				continue
+			}
+			s.dirty, drawn = false, now
+			rows, columns := terminalSize(s.terminal)
+			screen := renderScreen(slices.Collect(maps.Values(s.users)), s.trouble, rows, columns, now, s.plain)
+			s.mu.Unlock()
+			_, _ = io.WriteString(s.terminal, screen)
+		}
+	}
+}
+
+// terminalSize returns the usual one if the terminal does not say.
+func terminalSize(terminal *os.File) (rows, columns int) {
+	size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return 24, 80
+	}
+	return int(size.Row), int(size.Col)
+}
+
+// renderScreen is everything that is on the terminal: a title, the users, those who can be reached first, and what does not fit in.
+func renderScreen(users []*watched, trouble string, rows, columns int, now time.Time, plain bool) string {
+	slices.SortFunc(users, func(a, b *watched) int {
+		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(a.User, b.User))
+	})
+	var screen strings.Builder
+	line := func(colour, text string) {
+		if plain {
+			colour = ""
+		}
+		off := colourOff
+		if colour == "" {
+			off = ""
+		}
+		screen.WriteString(colour + runewidth.Truncate(printable(text), columns, "…") + off + clearRest)
+	}
+	screen.WriteString(home)
+	line("", first(trouble, fmt.Sprintf("%s, live; Ctrl-C ends", plural(len(users), "user"))))
+	width := widest(users, columns)
+	screen.WriteString("\r\n")
+	line("\x1b[1m", tableLine(width, "USER", "STATUS", "BY", "SINCE", "MESSAGE"))
+	room := max(rows-3, 1)
+	for i, user := range users {
+		screen.WriteString("\r\n")
+		if i == room-1 && len(users) > room {
+			line("", fmt.Sprintf("and %d more", len(users)-i))
+			break
+		}
+		status := user.Status
+		if user.Stale {
+			status += "?"
+		}
+		line(colours[user.Status], tableLine(width, user.User, status, first(user.By, "-"), age(user.Since, now), user.Message))
+	}
+	return screen.String() + clearBelow
+}
+
+// rank puts those who can be reached first.
+func rank(user *watched) domain.Status {
+	status, _ := domain.ParseStatus(user.Status) // readWatched has checked it
+	return status
+}
+
+// widest is the width of the column of users.
+func widest(users []*watched, columns int) int {
+	width := len("USER")
+	for _, user := range users {
+		width = max(width, runewidth.StringWidth(user.User))
+	}
+	return min(width, max(columns/2, 10))
+}
+
+func tableLine(width int, user, status, by, since, message string) string {
+	cell := func(text string, width int) string {
+		return runewidth.FillRight(runewidth.Truncate(text, width, "…"), width)
+	}
+	return strings.Join([]string{cell(user, width), cell(status, 12), cell(by, 8), cell(since, 6), message}, "  ")
+}
+
+// age is how long ago something was, in the largest unit that it fills.
+func age(since *time.Time, now time.Time) string {
+	if since == nil {
+		return "-"
+	}
+	d := max(now.Sub(*since), 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/domain"
+)
+
+const issueLong = `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
+from now on. It accepts every flag of serve.`
+
+func (c *cli) token() *cobra.Command {
+	command := &cobra.Command{
+		Use:     "token [--config FILE] USER",
+		Short:   "Print a token for a user",
+		Long:    issueLong,
+		Example: "  zarafa-presence token markd@zarafa.com",
+		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
+		RunE: func(command *cobra.Command, args []string) error {
+			user, err := domain.ParseUserID(args[0])
+			if err != nil {
+				return coded(exitUsage, err)
+			}
+			settings, err := c.settings(command, c.configFile())
+			if err != nil {
+				return err
+			}
+			token, err := issue(settings, user)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(command.OutOrStdout(), token)
+			return err
+		},
+	}
+	return c.addKeys(command, false)
+}
+
+func issue(settings *wiring.Settings, user domain.UserID) (string, error) {
+	if err := settings.ValidateOnly("auth"); err != nil {
+		return "", coded(exitUsage, err)
+	}
+	tokens, err := settings.Tokens()
+	if err != nil {
+		return "", coded(exitUsage, err)
+	}
+	return tokens.Issue(user), nil
+}

@@ -1,0 +1,331 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zarafa/presence/internal/browsertest"
+)
+
+// TestWebClientReports: somebody works in one page, is seen in another, and is gone when the page is.
+func TestWebClientReports(t *testing.T) {
+	o := newOffice(t, "spreed: {auto_unavailable: 6s}")
+	alice, bob := "alice@example.test", "bob@example.test"
+	watching := o.open(t, o.browser, bob)
+	watching.Run(t, `
+		client.configure({ token });
+		const dot = document.createElement("presence-dot");
+		dot.setAttribute("user", "Alice@Example.test"); // in whatever case
+		document.querySelector("#people").append(dot);
+		globalThis.dot = dot;
+		globalThis.looks = () => { const inner = dot.shadowRoot.firstElementChild; return [dot.getAttribute("status"), inner.title, inner.getAttribute("aria-label"), getComputedStyle(inner).backgroundColor].join("|") };
+		presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + (user.by ?? "-") + "/" + user.message));
+	`)
+	watching.Until(t, "nobody knows alice", `seen.join() === "unavailable/-/" && dot.getAttribute("status") === "unavailable"`)
+
+	working := o.open(t, o.browser, alice)
+	working.Run(t, `globalThis.me = presence.report("available", { message: "at my desk" });`)
+	watching.Until(t, "alice is seen", `seen.at(-1) === "available/spreed/at my desk"`)
+	watching.Until(t, "her dot is green", `looks() === "available|available: at my desk|Alice@Example.test: available: at my desk|rgb(45, 164, 78)"`)
+	working.Run(t, `me.set("busy", "in a meeting");`)
+	watching.Until(t, "her dot is red", `looks() === "busy|busy: in a meeting|Alice@Example.test: busy: in a meeting|rgb(209, 36, 47)"`)
+
+	// For longer than the daemon remembers without a heartbeat, which the client has learnt by itself.
+	time.Sleep(8 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, "seen.join()"); seen != "unavailable/-/,available/spreed/at my desk,busy/spreed/in a meeting" {
+		t.Errorf("in between she was seen as %s", seen)
+	}
+
+	working.Close()
+	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/spreed/"`); took > 2*time.Second {
+		t.Errorf("it took %v until the closed page's user was unavailable: by expiry, not by the page's last word", took)
+	}
+	watching.Until(t, "her dot is grey", `dot.getAttribute("status") === "unavailable"`)
+}
+
+// TestWebClientLeaves: going to another page is leaving, going back is coming back, and stop is the end of it.
+func TestWebClientLeaves(t *testing.T) {
+	o := newOffice(t, "")
+	alice := "alice@example.test"
+	watching, working := o.open(t, o.browser, boss), o.open(t, o.browser, alice)
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status));`)
+	watching.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	working.Run(t, `globalThis.me = presence.report();`)
+	watching.Until(t, "alice is there", `seen.at(-1) === "available"`)
+	working.Visit(t, "about:blank")
+	watching.Until(t, "alice has left the page", `seen.at(-1) === "unavailable"`)
+	working.Back(t)
+	working.Until(t, "the page is back", "globalThis.seen")
+	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report();`) // unless the browser has kept the page as it was
+	watching.Until(t, "alice is back", `seen.at(-1) === "available"`)
+
+	// A second page of hers: when it is closed, the first one says at once that she is still there.
+	second := o.open(t, o.browser, alice)
+	second.Run(t, `globalThis.me = presence.report(); await new Promise((done) => setTimeout(done, 500));`)
+	watching.Run(t, `seen.length = 0;`)
+	second.Close()
+	if took := watching.Until(t, "alice is there again", `seen.join() === "unavailable,available"`); took > 3*time.Second {
+		t.Errorf("it took %v until alice was there again", took)
+	}
+
+	working.Run(t, `await me.stop(); await me.stop();`)
+	watching.Until(t, "alice has stopped", `seen.at(-1) === "unavailable"`)
+}
+
+// TestWebClientIdle: who does not touch the page is away, until touching it.
+func TestWebClientIdle(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, "alice@example.test")
+	page.Run(t, `
+		presence.watch(user, (user) => seen.push(user.status));
+		globalThis.me = presence.report("available", { idle: 1500 });
+	`)
+	page.Until(t, "idle is away", `seen.join().endsWith("available,away") && me.status === "away"`)
+	page.Press(t, "x")
+	page.Until(t, "a key is not", `seen.join().endsWith("available,away,available")`)
+	page.Run(t, `me.set("busy");`)
+	time.Sleep(2 * time.Second)
+	page.Until(t, "who is busy is not away", `seen.join().endsWith("available,busy")`)
+}
+
+// TestWebClientSets: the other requests, and what goes wrong with them.
+func TestWebClientSets(t *testing.T) {
+	o := newOffice(t, "")
+	alice := "alice@example.test"
+	page := o.open(t, o.browser, alice)
+	page.Expect("status of 403", "status of 422")
+	page.Run(t, `
+		await presence.set("busy", { message: "until three", ttl: 3600 });
+		globalThis.first = await presence.get("Alice@example.test");
+		globalThis.both = await presence.get(["bob@example.test", user]);
+		await presence.set("away", { until: new Date(Date.now() + 60_000) });
+		globalThis.second = await presence.get(user);
+		await presence.clear();
+		await presence.clear();
+		globalThis.third = await presence.get(user);
+		globalThis.faults = [];
+		for (const attempt of [
+			() => presence.set("busy", { user: "bob@example.test" }),
+			() => presence.set("lunch"),
+			() => presence.watch("alice", () => {}),
+			() => presence.watch(["alice@example.test", "a b@example.test"], () => {}),
+			() => client.connect({}),
+		]) {
+			try { await attempt(); faults.push("none") } catch (fault) { faults.push(fault.name + " " + (fault.status ?? "") + " " + (fault.errors?.[0]?.detail ?? fault.message)) }
+		}
+	`)
+	for expression, want := range map[string]string{
+		`[first.user, first.status, first.message, first.by, first.reason, Math.round((Date.parse(first.protocols.manual.expires) - Date.now()) / 60_000)].join("|")`: "Alice@example.test|busy|until three|manual|only|60",
+		`both.map((user) => user.user + " " + user.status).join("|")`: "bob@example.test unavailable|alice@example.test busy",
+		`[second.status, second.message].join("|")`:                   "away|",
+		`[third.status, third.by, third.reason].join("|")`:            "unavailable||unknown",
+	} {
+		if got := browsertest.Eval[string](t, page, expression); got != want {
+			t.Errorf("%s is %q, want %q", expression, got, want)
+		}
+	}
+	for i, want := range []string{"PresenceError 403", "PresenceError 422", "TypeError  \"alice\" is no user", "TypeError  \"a b@example.test\" is no user", "TypeError  connect needs a token"} {
+		if got := browsertest.Eval[string](t, page, fmt.Sprintf("faults[%d]", i)); !strings.HasPrefix(got, want) {
+			t.Errorf("fault %d is %q, want %q", i, got, want)
+		}
+	}
+}
+
+// TestWebClientNetwork: the network is cut again and again while people change; nothing is missed, nothing comes twice or in the wrong order.
+func TestWebClientNetwork(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Expect("net::ERR_")
+	page.Run(t, `
+		globalThis.faults = [];
+		globalThis.watchers = [new Map(), new Map(), new Map()];
+		const note = (map, all) => (user) => {
+			const before = map.get(user.user);
+			if (before && before.revision >= user.revision) faults.push("after " + before.revision + " came " + user.revision);
+			map.set(user.user, user);
+		};
+		const names = Array.from({ length: 20 }, (_, i) => "user" + i + "@example.test");
+		presence.watch(names, note(watchers[0]));
+		presence.watch(names.slice(0, 5), note(watchers[1])); // goes through the same stream
+		presence.watchAll(note(watchers[2]));
+		globalThis.resumed = []; // with which id each stream began
+		const send = globalThis.fetch;
+		globalThis.fetch = (url, options) => {
+			if (String(url).endsWith("/v1/events")) resumed.push(options.headers["Last-Event-ID"] ?? "");
+			return send(url, options);
+		};
+	`)
+	page.Until(t, "all are told", `presence.state.name === "live"`)
+	number := 0
+	change := func(changes int) {
+		for range changes {
+			number++
+			o.put(t, fmt.Sprintf("user%d@example.test", number%20), []string{"busy", "away", "available"}[number%3], fmt.Sprint("number ", number))
+		}
+	}
+	for round := range 3 {
+		change(30)
+		o.proxy.Cut()
+		change(30)
+		page.Until(t, "the page knows that it is cut off", `presence.state.name === "waiting" && presence.state.error`)
+		change(5 * round) // so that one round has nothing new afterwards
+		o.proxy.Restore()
+		page.Until(t, "it is connected again", `presence.state.name === "live"`)
+	}
+	change(20)
+	last := fmt.Sprintf(`watchers.every((map) => !map.has("user%[1]d@example.test") || map.get("user%[1]d@example.test").message === "number %[2]d")`, number%20, number)
+	page.Until(t, "the last change is there", last)
+	page.Run(t, `
+		for (const map of watchers) {
+			for (const user of await presence.get([...map.keys()])) {
+				const held = map.get(user.user);
+				if (held.message !== user.message || held.status !== user.status) faults.push(user.user + " is held as " + held.message + " and is " + user.message);
+			}
+		}
+	`)
+	if faults := browsertest.Eval[string](t, page, `faults.join("\n")`); faults != "" {
+		t.Error(faults)
+	}
+	if sizes := browsertest.Eval[string](t, page, `watchers.map((map) => map.size).join()`); sizes != "20,5,20" {
+		t.Errorf("known are %s users", sizes)
+	}
+	if from := browsertest.Eval[[]string](t, page, `resumed`); len(from) < 8 || from[0] != "" || from[1] != "" || slices.Contains(from[2:], "") {
+		t.Errorf("the streams began from %q: only the first of each has nothing to go on from", from)
+	}
+	if streams := browsertest.Eval[int](t, page, `performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("v1/events")).length`); streams < 6 {
+		t.Errorf("only %d streams have ended: what was cut?", streams)
+	}
+}
+
+// TestWebClientReset: the daemon comes back without a memory. What the page knew is forgotten, and it is told so.
+func TestWebClientReset(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Expect("net::ERR_")
+	for i := range 10 {
+		o.put(t, "alice@example.test", "busy", fmt.Sprint(i))
+	}
+	o.put(t, "bob@example.test", "busy", "old")
+	page.Run(t, `
+		globalThis.last = [new Map(), new Map()];
+		presence.watch(["alice@example.test", "bob@example.test", "carol@example.test"], (user) => last[0].set(user.user, [user.status, user.by, user.message].join("|")));
+		presence.watchAll((user) => last[1].set(user.user, [user.status, user.by, user.message].join("|")));
+	`)
+	page.Until(t, "all are told", `presence.state.name === "live" && last.every((map) => map.get("alice@example.test") === "busy|spreed|9" && map.get("bob@example.test") === "busy|spreed|old")`)
+	if code := o.terminate(syscall.SIGTERM); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	o.daemon = serve(t, nil, "--config", o.file, "--http.listen", o.address())
+	o.put(t, "bob@example.test", "available", "new")
+	page.Until(t, "only what is now is left", `presence.state.name === "live" && last.every((map) => map.get("alice@example.test") === "unavailable||" && map.get("bob@example.test") === "available|spreed|new")`)
+	o.put(t, "alice@example.test", "away", "back")
+	page.Until(t, "and follows", `last.every((map) => map.get("alice@example.test") === "away|spreed|back")`)
+}
+
+// TestWebClientTokens: tokens end long before the page does. Each time a fresh one is fetched, and nothing is missed meanwhile.
+func TestWebClientTokens(t *testing.T) {
+	o := newOffice(t, "")
+	o.age.Store(int64(5*time.Minute - 8*time.Second)) // each lasts for eight seconds more
+	page := o.open(t, o.browser, boss)
+	page.Run(t, `
+		presence.watch(["alice@example.test"], (user) => seen.push(user.message));
+		globalThis.states = [];
+		presence.addEventListener("state", () => states.push(presence.state.name));
+	`)
+	page.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	begin := time.Now()
+	for i := 1; time.Since(begin) < 20*time.Second; i++ {
+		o.put(t, "alice@example.test", "busy", fmt.Sprint(i))
+		page.Until(t, "a change", fmt.Sprintf(`seen.at(-1) === "%d"`, i))
+		time.Sleep(200 * time.Millisecond)
+	}
+	if tokens := o.tokens.Load(); tokens < 3 || tokens > 6 {
+		t.Errorf("%d tokens were fetched in 20 seconds", tokens)
+	}
+	if seen := browsertest.Eval[bool](t, page, `seen.every((message, i) => i === 0 || Number(message) === i)`); !seen {
+		t.Error("not every change was seen once")
+	}
+	if states := browsertest.Eval[string](t, page, `states.join()`); states != "connecting,live" && states != "live" {
+		t.Errorf("the page was told of %s", states)
+	}
+}
+
+// TestWebClientWatches: what comes and goes in a page.
+func TestWebClientWatches(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, "bob@example.test")
+	page.Expect("status of 403")
+	o.put(t, "alice@example.test", "busy", "one")
+	page.Run(t, `
+		globalThis.off = presence.watch(["alice@example.test", "carol@example.test"], (user) => seen.push("first " + user.user + " " + user.message));
+		presence.watch("alice@example.test", () => { throw new Error("this callback is broken") });
+		globalThis.errors = [];
+		addEventListener("error", (event) => { errors.push(event.error.message); event.preventDefault() });
+	`)
+	page.Until(t, "both are told", `seen.length === 2 && errors.length === 1`)
+	page.Run(t, `
+		seen.length = 0;
+		presence.watch("ALICE@example.test", (user) => seen.push("second " + user.message)); // known already
+	`)
+	page.Until(t, "who is known is told at once", `seen.join() === "second one"`)
+	page.Run(t, `off(); off(); seen.length = 0; presence.watch("dave@example.test", (user) => seen.push("dave " + user.status));`)
+	page.Until(t, "another stream tells of dave, and nothing that is known", `seen.join() === "dave unavailable"`)
+	o.put(t, "alice@example.test", "away", "two")
+	page.Until(t, "alice is watched still, by one", `seen.join() === "dave unavailable,second two" && errors.length === 2`)
+	page.Run(t, `globalThis.end = presence.watchAll(() => {});`)
+	page.Until(t, "bob may not watch everybody", `presence.state.name === "refused" && presence.state.error.status === 403`)
+	page.Run(t, `end();`)
+	page.Until(t, "who is named is watched still", `presence.state.name === "live"`)
+	page.Run(t, `await presence.close();`)
+	page.Until(t, "all is over", `presence.state.name === "idle"`)
+}
+
+// TestEventParser: the format of server-sent events, cut into pieces at every place.
+func TestEventParser(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	got := browsertest.Eval[string](t, page, `(() => {
+		const texts = {
+			"data: a\n\n": "message|a|",
+			"data:a\r\rdata: b\r\n\r\ndata:  c\n\n": "message|a|;message|b|;message| c|",
+			"event: presence\nid: 7\ndata: {}\n\n": "presence|{}|7",
+			"data: x\ndata: y\r\ndata\r\n\r\n": "message|x\ny\n|",
+			": comment\n\nevent: lost\n\ndata: z\n\n": "message|z|",
+			"id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n": "message|a|1;message|b|1;message|c|",
+			"id: 1\0\ndata: a\n\nid: 2\n\ndata: b\n\n": "message|a|;message|b|2",
+			"retry: 250\nretry: x\nunknown: y\ndata: ü☎😀\n\ndata: cut off": "message|ü☎😀|;retry 250",
+			"\n\r\n\r\ndata:\n\n": "message||",
+			"id: 4\ndata: a\n\n: all is quiet\nid: 5\n\nid: 6\ndata: cut off\n": "message|a|4;up to 5",
+		};
+		const faults = [];
+		const parse = (pieces) => {
+			const events = [];
+			const parser = new client.EventParser(({ type, data, id }) => events.push([type, data, id].join("|")));
+			for (const piece of pieces) parser.push(piece);
+			if (parser.retry !== null) events.push("retry " + parser.retry);
+			if (parser.id && !events.at(-1)?.includes("|" + parser.id)) events.push("up to " + parser.id);
+			return events.join(";");
+		};
+		const bytes = (text) => new TextEncoder().encode(text);
+		const decode = (pieces) => { const decoder = new TextDecoder(); return pieces.map((piece) => decoder.decode(piece, { stream: true })) };
+		let tried = 0;
+		for (const [text, want] of Object.entries(texts)) {
+			const all = bytes(text);
+			const cuts = [[all], Array.from(all, (byte) => Uint8Array.of(byte))];
+			for (let i = 0; i <= all.length; i++) for (let j = i; j <= all.length; j++) cuts.push([all.slice(0, i), all.slice(i, j), all.slice(j)]);
+			for (const pieces of cuts) {
+				const got = parse(decode(pieces));
+				tried++;
+				if (got !== want && faults.length < 10) faults.push(JSON.stringify([text, pieces.map((piece) => piece.length), got, want]));
+			}
+		}
+		return faults.length ? faults.join("\n") : tried > 3000 ? "" : "only " + tried + " were tried";
+	})()`)
+	if got != "" {
+		t.Error(got)
+	}
+}

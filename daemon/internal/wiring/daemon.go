@@ -1,0 +1,120 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/commit"
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// Daemon is the whole of it, to be started and stopped once.
+type Daemon struct {
+	log        *slog.Logger
+	app        *fx.App
+	server     *http.Server
+	writer     *commit.Writer
+	background *background
+}
+
+// New makes a daemon of settings that are valid. It opens no port and starts nothing. Its error is what a start would fail with, the network
+// and the store apart: one sentence.
+func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
+	d := &Daemon{log: log}
+	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.writer, &d.background))
+	if err := d.app.Err(); err != nil {
+		return nil, dig.RootCause(err)
+	}
+	return d, nil
+}
+
+// Start starts everything and returns when requests are served. Until the store is loaded they are answered with a request to come back. If
+// it fails, what had been started is stopped again.
+func (d *Daemon) Start(ctx context.Context) error {
+	return dig.RootCause(d.app.Start(ctx))
+}
+
+// Addr is the address at which requests are served, after Start.
+func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
+
+// Loaded is closed when the store is loaded.
+func (d *Daemon) Loaded() <-chan struct{} { return d.writer.Loaded() }
+
+// Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
+func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
+
+// Err says why the daemon cannot go on, or returns nil.
+func (d *Daemon) Err() error { return d.background.failure() }
+
+// Stop ends everything and waits for it, at most until ctx ends.
+func (d *Daemon) Stop(ctx context.Context) error {
+	if err := d.app.Stop(ctx); err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	d.log.Info("stopped")
+	return nil
+}
+
+// options is the daemon as fx sees it. What is in the background is begun after the server has begun to listen, and ends after it has served
+// its last request: the hooks run in the order of the modules, and at the end in the reverse order.
+func options(s *Settings, log *slog.Logger) fx.Option {
+	all := []fx.Option{
+		fx.WithLogger(func() fxevent.Logger {
+			events := &fxevent.SlogLogger{Logger: log}
+			events.UseLogLevel(slog.LevelDebug)
+			events.UseErrorLevel(slog.LevelDebug) // whoever called New or Start gets the error
+			return events
+		}),
+		fx.Supply(s, log, s.HTTP, s.Auth, s.Store.Limits, domain.Precedence{{Protocol: ByHand, Any: true}}),
+		clock.Module,
+		auth.Module,
+		s.Store.module(),
+	}
+	for _, p := range s.protocols {
+		all = append(all, p.module())
+	}
+	return fx.Options(append(all,
+		fx.Provide(newParts, newCore, newPresence, newSupervisor, newHousekeeper, newBackground, image.New, app.NewExpirer,
+			fx.Annotate(commit.New, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
+			fx.Annotate(app.NewFeed, fx.As(new(ports.Feed)))),
+		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
+		http.Module,
+		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, b.stop)) })),
+	)...)
+}
+
+func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
+	return app.Core{
+		Image: img, Writer: writer,
+		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
+	}
+}
+
+func newPresence(core app.Core, clock ports.Clock, p parts) (ports.Presence, error) {
+	readOnly := make([]domain.Protocol, len(p.sources))
+	for i, source := range p.sources {
+		readOnly[i] = source.Describe().Protocol
+	}
+	return app.NewPresence(core, clock, p.clients, readOnly)
+}
+
+func newSupervisor(core app.Core, leases ports.Leases, clock ports.Clock, log *slog.Logger, p parts) (*app.Supervisor, ports.Sources, error) {
+	supervisor, err := app.NewSupervisor(p.sources, core, leases, clock, log)
+	return supervisor, supervisor, err
+}
+
+func newHousekeeper(s *Settings, core app.Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) *app.Housekeeper {
+	return app.NewHousekeeper(core, leases, clock, s.Store.Retain, log)
+}

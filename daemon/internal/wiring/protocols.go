@@ -1,0 +1,150 @@
+package wiring
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"go.uber.org/fx"
+
+	"github.com/zarafa/presence/adapters/manual"
+	"github.com/zarafa/presence/adapters/spreed"
+	"github.com/zarafa/presence/adapters/xmpp"
+	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// BuiltIn is every protocol that comes with the daemon.
+func BuiltIn() []Protocol {
+	return []Protocol{
+		NewProtocol("manual", manual.DefaultConfig, manual.Module),
+		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),
+		NewProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),
+	}
+}
+
+// ByHand is the protocol of what people set themselves.
+var ByHand = manual.Protocol
+
+// Protocol is a protocol that a daemon can have. Make it with NewProtocol.
+type Protocol struct {
+	name string
+	make func() section
+}
+
+// section is a protocol with a configuration of its own.
+type section struct {
+	name   string
+	config any // a pointer to the adapter's Config
+	module func() fx.Option
+}
+
+// switched is a Config that says itself whether its protocol is on. Every other protocol is on if the key protocols lists it.
+type switched interface{ On() bool }
+
+// NewProtocol names a protocol: see daemon.Protocol.
+func NewProtocol[C any](name string, defaults func() C, module fx.Option) Protocol {
+	return Protocol{name, func() section {
+		cfg := defaults()
+		bind := func(c constructors[C]) (constructor, error) { return c.bind(name, &cfg) }
+		return section{name, &cfg, func() fx.Option {
+			return fx.Module(name,
+				fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
+				module,
+				fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))
+		}}
+	}}
+}
+
+// constructors is what the module of a protocol with the configuration C provides: one of them.
+type constructors[C any] struct {
+	fx.In
+
+	Source func(C) (ports.Source, error)          `optional:"true"`
+	Client func(C) (domain.ClientProtocol, error) `optional:"true"`
+}
+
+// constructor makes a protocol as it is configured when it is called: a source, or a protocol of clients.
+type constructor struct {
+	name   string
+	source func() (ports.Source, error)
+	client func() (domain.ClientProtocol, error)
+}
+
+func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
+	bound := constructor{name: name}
+	switch {
+	case c.Source != nil && c.Client == nil:
+		bound.source = func() (ports.Source, error) { return c.Source(*cfg) }
+	case c.Client != nil && c.Source == nil:
+		bound.client = func() (domain.ClientProtocol, error) { return c.Client(*cfg) }
+	default:
+		return bound, fmt.Errorf("protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
+	}
+	return bound, nil
+}
+
+// parts are the protocols that are on.
+type parts struct {
+	sources []ports.Source
+	clients []domain.ClientProtocol
+}
+
+type constructorsIn struct {
+	fx.In
+
+	All []constructor `group:"protocols"`
+}
+
+// newParts makes the protocols that are on.
+func newParts(s *Settings, in constructorsIn) (p parts, err error) {
+	slices.SortFunc(in.All, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
+	for _, c := range in.All {
+		if !s.enabled(c.name) {
+			continue
+		}
+		var named domain.Protocol
+		if c.source != nil {
+			source, err := c.source()
+			if err != nil {
+				return p, err
+			}
+			p.sources, named = append(p.sources, source), source.Describe().Protocol
+		} else {
+			client, err := c.client()
+			if err != nil {
+				return p, err
+			}
+			p.clients, named = append(p.clients, client), client.Protocol
+		}
+		if named.String() != c.name {
+			return p, fmt.Errorf("protocol %s: it calls itself %s", c.name, named)
+		}
+	}
+	return p, nil
+}
+
+// General holds the keys at the top level of the configuration.
+type General struct {
+	Protocols []string `koanf:"protocols" help:"the protocols that are watched"`
+
+	known, sources []string // all protocols, and those that this key turns on
+}
+
+// Validate refuses a protocol that is not known or named twice.
+func (g General) Validate() error {
+	var faults []error
+	for i, name := range g.Protocols {
+		switch {
+		case !slices.Contains(g.known, name):
+			faults = append(faults, fmt.Errorf("protocols: unknown protocol %q%s; known are %s", name, config.DidYouMean(name, g.known), strings.Join(g.sources, ", ")))
+		case slices.Contains(g.Protocols[:i], name):
+			faults = append(faults, fmt.Errorf("protocols: %s is there twice", name))
+		}
+	}
+	return errors.Join(faults...)
+}

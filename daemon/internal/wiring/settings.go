@@ -1,0 +1,118 @@
+package wiring
+
+import (
+	"io"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/ports"
+)
+
+// Settings is the daemon's whole configuration.
+type Settings struct {
+	General General
+	HTTP    http.Config
+	Auth    auth.Config
+	Store   Store
+	Log     Log
+
+	protocols []section // all that are known, whether on or not
+	loaded    *config.Loaded
+}
+
+// newSettings are the defaults of a daemon that knows some protocols.
+func newSettings(protocols []Protocol) *Settings {
+	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Log: DefaultLog()}
+	for _, p := range protocols {
+		made := p.make()
+		s.protocols = append(s.protocols, made)
+		s.General.known = append(s.General.known, p.name)
+		if _, bySection := made.config.(switched); !bySection {
+			s.General.sources = append(s.General.sources, p.name)
+		}
+	}
+	return s
+}
+
+// sections lists the parts of the configuration in the order in which they are shown.
+func (s *Settings) sections() []config.Section {
+	sections := []config.Section{
+		{Name: "http", Config: &s.HTTP},
+		{Name: "auth", Config: &s.Auth},
+		{Name: "store", Config: &s.Store, Obsolete: obsoleteStore},
+		{Name: "", Config: &s.General},
+	}
+	for _, p := range s.protocols {
+		sections = append(sections, config.Section{Name: p.name, Config: p.config})
+	}
+	return append(sections, config.Section{Name: "log", Config: &s.Log})
+}
+
+// Load reads the configuration of a daemon that knows some protocols. The error is a config.Faults: a line for each thing that is wrong. What
+// the values mean is not checked yet: call Validate.
+func Load(in config.Input, protocols []Protocol) (*Settings, error) {
+	s := newSettings(protocols)
+	loaded, err := config.Load(in, s.sections()...)
+	if err != nil {
+		return nil, err
+	}
+	s.loaded = loaded
+	return s, nil
+}
+
+// AddFlags defines a flag for every key that can have one.
+func AddFlags(flags *pflag.FlagSet, protocols []Protocol) error {
+	return config.AddFlags(flags, newSettings(protocols).sections()...)
+}
+
+// Keys describes every key.
+func Keys(protocols []Protocol) ([]config.Key, error) {
+	return config.Keys(newSettings(protocols).sections()...)
+}
+
+// Validate checks the values of every section that is in use. The error is a config.Faults.
+func (s *Settings) Validate() error {
+	return s.loaded.Validate(s.inUse)
+}
+
+// ValidateOnly checks the values of some sections.
+func (s *Settings) ValidateOnly(sections ...string) error {
+	return s.loaded.Validate(func(section string) bool { return slices.Contains(sections, section) })
+}
+
+func (s *Settings) inUse(section string) bool {
+	return !slices.Contains(s.General.known, section) || s.enabled(section)
+}
+
+func (s *Settings) enabled(protocol string) bool {
+	i := slices.IndexFunc(s.protocols, func(p section) bool { return p.name == protocol })
+	if i < 0 {
+		return false
+	}
+	if config, bySection := s.protocols[i].config.(switched); bySection {
+		return config.On()
+	}
+	return slices.Contains(s.General.Protocols, protocol)
+}
+
+// Enabled lists the protocols that are on.
+func (s *Settings) Enabled() []string {
+	return slices.DeleteFunc(slices.Clone(s.General.known), func(name string) bool { return !s.enabled(name) })
+}
+
+// Warnings says what the administrator should know about the configuration, one line each, valid or not.
+func (s *Settings) Warnings() []string { return s.loaded.Warnings(s.inUse) }
+
+// WriteYAML writes the effective configuration with its secrets masked.
+func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }
+
+// SecretFile returns the name of the file that a key such as auth.secret_file holds.
+func (s *Settings) SecretFile(key string) string { return s.loaded.File(key) }
+
+// Tokens makes tokens as the daemon with this configuration does.
+func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

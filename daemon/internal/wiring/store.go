@@ -1,0 +1,237 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.uber.org/fx"
+
+	"github.com/zarafa/presence/adapters/bolt"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/commit"
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
+)
+
+type (
+	disk    = bolt.Config
+	cluster = nats.Config
+)
+
+// Store is the section store of the configuration.
+type Store struct {
+	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt"`
+	disk
+	cluster
+	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed"`
+	Limits
+}
+
+// Limits are how much is kept at most.
+type Limits struct {
+	MaxUsers       int          `koanf:"max_users" help:"how many users there may be; 0 is no limit"`
+	MaxDevices     int          `koanf:"max_devices" help:"how many devices a user may have on a protocol"`
+	MaxSourceBytes setting.Size `koanf:"max_source_bytes" help:"how much memory the presences of one source may take"`
+}
+
+// obsoleteStore are keys that earlier versions had.
+var obsoleteStore = map[string]string{"sync": "a change is on the disk before it is acknowledged"}
+
+// The values of Store.Kind.
+const (
+	storeBolt   = "bolt"
+	storeNATS   = "nats"
+	storeMemory = "memory"
+)
+
+// minRetain leaves time to renew what still holds.
+const minRetain = 24 * time.Hour
+
+// DefaultStore returns the defaults.
+func DefaultStore() Store {
+	return Store{
+		disk:    bolt.DefaultConfig(),
+		cluster: nats.DefaultConfig(),
+		Retain:  30 * 24 * time.Hour,
+		Limits:  Limits{MaxDevices: 32, MaxSourceBytes: setting.GiB},
+	}
+}
+
+// Name is the kind that is in use: Kind, or what an empty one means.
+func (s Store) Name() string {
+	switch {
+	case s.Kind != "":
+		return s.Kind
+	case s.URL != "":
+		return storeNATS
+	}
+	return storeBolt
+}
+
+// Validate refuses a kind that there is not, and what is wrong about the store of that kind.
+func (s Store) Validate() error {
+	faults := []error{s.validateLimits()}
+	switch s.Name() {
+	case storeBolt:
+		faults = append(faults, s.disk.Validate(), s.withoutURL())
+	case storeNATS:
+		if s.URL == "" {
+			return errors.New("store.kind: nats needs store.url, the servers of a NATS cluster: " +
+				"this daemon has none inside; set store.url, or leave store.kind empty to keep presences on this machine's disk")
+		}
+		faults = append(faults, s.cluster.Validate())
+	case storeMemory:
+		faults = append(faults, s.withoutURL())
+	default:
+		faults = append(faults, fmt.Errorf("store.kind: must be %s, %s or %s; it is %q", storeBolt, storeNATS, storeMemory, s.Kind))
+	}
+	return errors.Join(faults...)
+}
+
+// withoutURL refuses what only means something in a cluster.
+func (s Store) withoutURL() error {
+	var faults []error
+	if s.URL != "" {
+		faults = append(faults, fmt.Errorf("store.url: needs store.kind %s; it is %s", storeNATS, s.Name()))
+	}
+	if s.Replicas != 1 {
+		faults = append(faults, errors.New("store.replicas: needs store.url: there is one copy on this machine"))
+	}
+	if s.Credentials != "" {
+		faults = append(faults, errors.New("store.credentials: needs store.url"))
+	}
+	if s.CAFile != "" {
+		faults = append(faults, errors.New("store.ca_file: needs store.url"))
+	}
+	return errors.Join(faults...)
+}
+
+func (s Store) validateLimits() error {
+	var faults []error
+	if s.Retain < minRetain {
+		faults = append(faults, fmt.Errorf("store.retain: must be at least %s; it is %s", minRetain, s.Retain))
+	}
+	if s.MaxUsers < 0 {
+		faults = append(faults, fmt.Errorf("store.max_users: must not be negative; it is %d", s.MaxUsers))
+	}
+	if s.MaxDevices < 1 {
+		faults = append(faults, fmt.Errorf("store.max_devices: must be at least 1; it is %d", s.MaxDevices))
+	}
+	if s.MaxSourceBytes < setting.MiB {
+		faults = append(faults, fmt.Errorf("store.max_source_bytes: must be at least 1MiB; it is %s", s.MaxSourceBytes))
+	}
+	return errors.Join(faults...)
+}
+
+// Reachable returns an error if the presences are in the daemon alone, where nobody else can get at them.
+func (s Store) Reachable() error {
+	if s.Name() == storeMemory {
+		return fmt.Errorf("store.kind: with %s the presences are in the daemon alone: there is nothing to export, and nowhere to import to", storeMemory)
+	}
+	return nil
+}
+
+// module provides ports.Journal and ports.Leases.
+func (s Store) module() fx.Option {
+	switch s.Name() {
+	case storeMemory:
+		return fx.Module("memory", fx.Supply(fx.Annotate(memory.NewJournal(), fx.As(new(ports.Journal)), fx.As(new(ports.Leases)))))
+	case storeNATS:
+		return fx.Options(fx.Supply(s.cluster), nats.Module)
+	}
+	return fx.Options(fx.Supply(s.disk), bolt.Module)
+}
+
+// journal makes the journal of a store that is reachable, and says where it is.
+func (s Store) journal(log *slog.Logger) (journal ports.Journal, where string, err error) {
+	if s.Name() == storeNATS {
+		return nats.New(s.cluster, log), s.URL, nil
+	}
+	if where, err = s.Directory(); err != nil {
+		return nil, "", fmt.Errorf("store.dir: %w", err)
+	}
+	journal, err = bolt.New(s.disk, log)
+	return journal, where, err
+}
+
+// OpenStore opens the store of a valid configuration, without a daemon. What is in store.dir can be used by one process at a time. If it
+// has to be there already, no new one is made. The store is to be closed.
+func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger) (*OpenedStore, error) {
+	if err := s.Store.Reachable(); err != nil {
+		return nil, err
+	}
+	journal, where, err := s.Store.journal(log)
+	if err != nil {
+		return nil, err
+	}
+	if s.Store.Name() == storeBolt {
+		if err := checkDirectory(where, exists); err != nil {
+			return nil, fmt.Errorf("store.dir: %w", err)
+		}
+	}
+	img := image.New()
+	writer := commit.New(img, journal, clock.New(), log)
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	opened := &OpenedStore{Core: app.Core{Image: img, Writer: writer}, Where: where, cancel: cancel, ended: make(chan error, 1)}
+	go func() { opened.ended <- writer.Run(running) }()
+	select {
+	case <-writer.Loaded():
+		return opened, nil
+	case err := <-opened.ended:
+		cancel()
+		return nil, err
+	case <-ctx.Done():
+		return nil, errors.Join(opened.Close(), ctx.Err())
+	}
+}
+
+// OpenedStore is a store that somebody other than a daemon has opened.
+type OpenedStore struct {
+	app.Core
+	Where  string // the directory or the URL
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// Close closes it. What was written is kept.
+func (s *OpenedStore) Close() error {
+	s.cancel()
+	return <-s.ended
+}
+
+// checkDirectory refuses a directory with nothing in it, if there has to be something, and one that another user could not use any more
+// if root wrote into it.
+func checkDirectory(dir string, exists bool) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case exists && len(entries) == 0:
+		return fmt.Errorf("there are no presences in %s; name the directory that the daemon has", dir)
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	for there := dir; errors.Is(err, fs.ErrNotExist); info, err = os.Stat(there) {
+		there = filepath.Dir(there)
+	}
+	if err != nil {
+		return err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
+		return fmt.Errorf("%s is in the hands of the user with the number %d, whose daemon could not use what root writes there; run this as that user", dir, owner.Uid)
+	}
+	return nil
+}

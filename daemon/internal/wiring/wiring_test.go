@@ -1,0 +1,329 @@
+package wiring
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/setting"
+)
+
+func TestMain(m *testing.M) {
+	// fasthttp keeps the time of day in a goroutine of its own, for as long as the process lives.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
+
+const secret = "Ga7ouK9eeRie4oovQuai"
+
+// environment is a configuration with which every protocol can be made, and with which those that are named are on. What a protocol needs for
+// that is in the file testdata/environment of its adapter, if the defaults are not enough; nobody listens where it connects.
+func environment(t *testing.T, names ...string) []string {
+	t.Helper()
+	environ := []string{
+		"PRESENCE_AUTH__SECRET=" + secret,
+		"PRESENCE_HTTP__LISTEN=127.0.0.1:0",
+		"PRESENCE_STORE__KIND=memory",
+		"PRESENCE_PROTOCOLS=" + strings.Join(names, ","),
+		"PRESENCE_LOG__LEVEL=debug",
+	}
+	for _, p := range BuiltIn() {
+		if _, bySection := p.make().config.(switched); bySection {
+			environ = append(environ, fmt.Sprintf("PRESENCE_%s__ENABLED=%t", strings.ToUpper(p.name), slices.Contains(names, p.name)))
+		}
+		needed, err := os.ReadFile(filepath.Join("../../../adapters", p.name, "testdata/environment"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		environ = append(environ, strings.Fields(os.Expand(string(needed), func(string) string { return secret }))...)
+	}
+	return environ
+}
+
+func settingsOf(t *testing.T, environ []string) *Settings {
+	t.Helper()
+	settings, err := Load(config.Input{Environ: environ}, BuiltIn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+// combinations returns every choice of protocols.
+func combinations() [][]string {
+	all := [][]string{nil}
+	for _, p := range BuiltIn() {
+		for _, names := range all {
+			all = append(all, append(slices.Clone(names), p.name))
+		}
+	}
+	return all
+}
+
+// The graph is complete for every choice of protocols, invoked functions included, and everything in it can be made.
+func TestGraph(t *testing.T) {
+	for _, names := range combinations() {
+		t.Run(strings.Join(names, "+"), func(t *testing.T) {
+			settings := settingsOf(t, environment(t, names...))
+			if err := settings.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if err := fx.ValidateApp(options(settings, slog.New(slog.DiscardHandler))); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New(settings, slog.New(slog.DiscardHandler)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// Every choice of protocols starts, serves, and ends within the two seconds that a service manager is promised.
+func TestStartStop(t *testing.T) {
+	for _, names := range combinations() {
+		t.Run(strings.Join(names, "+"), func(t *testing.T) {
+			var out bytes.Buffer
+			logging, err := OpenLog(Log{Level: "debug", Format: "text"}, &out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings := settingsOf(t, environment(t, names...))
+			if got := settings.Enabled(); !slices.Equal(got, names) {
+				t.Errorf("%q are on, want %q", got, names)
+			}
+			daemon, err := New(settings, logging.Logger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := daemon.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-daemon.Loaded()
+			conn, err := net.Dial("tcp", daemon.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			begin := time.Now()
+			if err := daemon.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("stopping took %v", took)
+			}
+			if _, err := net.Dial("tcp", daemon.Addr().String()); err == nil {
+				t.Error("it still listens after Stop")
+			}
+			if err := daemon.Err(); err != nil {
+				t.Errorf("it failed: %v", err)
+			}
+			if strings.Contains(out.String(), secret) {
+				t.Errorf("the log shows a secret:\n%s", out.String())
+			}
+		})
+	}
+}
+
+// A port that is taken fails the start with one line, and what was started before is ended.
+func TestPortTaken(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	address := listener.Addr().String()
+	daemon, err := New(settingsOf(t, append(environment(t, "spreed"), "PRESENCE_HTTP__LISTEN="+address)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = daemon.Start(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "http.listen: "+address+" is taken by another program") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Start: %v; want one line about %s", err, address)
+	}
+}
+
+// A constructor's error comes out as it is, without the container's words around it.
+func TestNewFails(t *testing.T) {
+	settings := settingsOf(t, append(environment(t, "spreed"), "PRESENCE_AUTH__SECRET=short"))
+	_, err := New(settings, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.HasPrefix(err.Error(), "auth.secret: the secret has 5 characters") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("New: %v; want one line about auth.secret", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	spreed := func(more ...string) []string { return append(environment(t, "spreed"), more...) }
+	sources := strings.Join(newSettings(BuiltIn()).General.sources, ", ")
+	tests := []struct {
+		environ []string
+		want    string // empty: accepted
+	}{
+		{spreed(), ""},
+		{environment(t), ""},
+		{spreed("PRESENCE_PROTOCOLS=manual,spreed"), ""}, // without effect
+		{environment(t, "xmmp"), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "xmmp"; did you mean xmpp?; known are ` + sources},
+		{environment(t, "telepathy"), `protocols: unknown protocol "telepathy"; known are ` + sources},
+		{environment(t, "xmpp", "xmpp"), "protocols: xmpp is there twice"},
+		{spreed("PRESENCE_STORE__KIND=redis"), `store.kind: must be bolt, nats or memory; it is "redis"`},
+		{spreed("PRESENCE_LOG__LEVEL=loud"), `log.level: must be debug, info, warn or error; it is "loud"`},
+		{spreed("PRESENCE_LOG__FORMAT=xml"), `log.format: must be text or json; it is "xml"`},
+		{spreed("PRESENCE_XMPP__TLS=never"), ""}, // it is off
+		{environment(t, "xmpp"), ""},
+		{append(environment(t, "xmpp"), "PRESENCE_XMPP__TLS=never"), "xmpp.tls"},
+		{append(environment(t, "xmpp"), "PRESENCE_SPREED__AUTO_UNAVAILABLE=0s"), ""}, // it is off
+		{spreed("PRESENCE_SPREED__AUTO_UNAVAILABLE=0s"), "spreed.auto_unavailable"},
+	}
+	for _, test := range tests {
+		t.Run(test.want, func(t *testing.T) {
+			got := ""
+			if err := settingsOf(t, test.environ).Validate(); err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+				t.Errorf("Validate: %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestValidateStore(t *testing.T) {
+	tests := []struct {
+		change func(*Store)
+		name   string
+		want   string // empty: accepted
+	}{
+		{func(*Store) {}, "bolt", ""},
+		{func(s *Store) { s.URL = "nats://127.0.0.1:4222" }, "nats", ""},
+		{func(s *Store) { s.Kind, s.URL = "nats", "nats://127.0.0.1:4222" }, "nats", ""},
+		{func(s *Store) { s.Kind = "memory" }, "memory", ""},
+		{func(s *Store) { s.Kind = "nats" }, "nats", "store.kind: nats needs store.url, the servers of a NATS cluster: this daemon has none inside"},
+		{func(s *Store) { s.URL = "http://x" }, "nats", "store.url: must be nats://host:port"},
+		{func(s *Store) { s.Kind, s.URL = "bolt", "nats://127.0.0.1:4222" }, "bolt", "store.url: needs store.kind nats; it is bolt"},
+		{func(s *Store) { s.Kind, s.URL = "memory", "nats://127.0.0.1:4222" }, "memory", "store.url: needs store.kind nats; it is memory"},
+		{func(s *Store) { s.Replicas = 3 }, "bolt", "store.replicas: needs store.url"},
+		{func(s *Store) { s.Credentials = "x" }, "bolt", "store.credentials: needs store.url"},
+		{func(s *Store) { s.Retain = time.Hour }, "bolt", "store.retain: must be at least 24h0m0s; it is 1h0m0s"},
+		{func(s *Store) { s.MaxUsers = -1 }, "bolt", "store.max_users: must not be negative; it is -1"},
+		{func(s *Store) { s.MaxDevices = 0 }, "bolt", "store.max_devices: must be at least 1; it is 0"},
+		{func(s *Store) { s.MaxSourceBytes = 16 * setting.KiB }, "bolt", "store.max_source_bytes: must be at least 1MiB; it is 16KiB"},
+	}
+	for _, test := range tests {
+		s, got := DefaultStore(), ""
+		test.change(&s)
+		if err := s.Validate(); err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, test.want) || (got == "") != (test.want == "") || s.Name() != test.name {
+			t.Errorf("%s: %q, want %s: %q", s.Name(), got, test.name, test.want)
+		}
+	}
+}
+
+// An obsolete key is no fault.
+func TestObsolete(t *testing.T) {
+	settings := settingsOf(t, append(environment(t), "PRESENCE_STORE__SYNC=always"))
+	const want = "environment variable PRESENCE_STORE__SYNC: store.sync: ignored, it means nothing any more: a change is on the disk before it is acknowledged"
+	if got := settings.Warnings(); settings.Validate() != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("%v, %q", settings.Validate(), got)
+	}
+}
+
+func TestOpenLog(t *testing.T) {
+	var stderr bytes.Buffer
+	logging, err := OpenLog(Log{Level: "warn", Format: "json"}, &stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logging.Logger.Info("quiet")
+	logging.Logger.Warn("loud", "n", 1)
+	if got := stderr.String(); strings.Contains(got, "quiet") || !strings.Contains(got, `"level":"WARN","msg":"loud","n":1`) {
+		t.Errorf("stderr got %q", got)
+	}
+	if err := errors.Join(logging.Reopen(), logging.Close()); err != nil {
+		t.Errorf("Reopen and Close without a file: %v", err)
+	}
+	if _, err := OpenLog(Log{File: "/nowhere/x.log"}, &stderr); err == nil || err.Error() != "log.file: open /nowhere/x.log: no such file or directory" {
+		t.Errorf("OpenLog: %v", err)
+	}
+}
+
+// A log file that cannot be written is found without making one.
+func TestLogFileIsValidated(t *testing.T) {
+	folder := t.TempDir()
+	there := filepath.Join(folder, "there.log")
+	if err := os.WriteFile(there, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	absent := filepath.Join(folder, "absent.log")
+	for name, want := range map[string]string{
+		"":                             "",
+		there:                          "",
+		absent:                         "",
+		folder:                         "log.file: open " + folder + ": is a directory",
+		filepath.Join(there, "x.log"):  "log.file: open " + there + "/x.log: not a directory",
+		filepath.Join(absent, "x.log"): "log.file: it cannot be made in " + absent + ": no such file or directory",
+	} {
+		got := ""
+		if err := (Log{Level: "info", Format: "text", File: name}).Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if _, err := os.Stat(absent); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s was made: %v", absent, err)
+	}
+	if content, _ := os.ReadFile(there); string(content) != "before\n" {
+		t.Errorf("%s has %q now", there, content)
+	}
+}
+
+// What logrotate does: move the file away, then signal.
+func TestReopen(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "presence.log")
+	if err := os.WriteFile(name, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logging, err := OpenLog(Log{Level: "info", Format: "text", File: name}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logging.Logger.Info("first")
+	if err := os.Rename(name, name+".1"); err != nil {
+		t.Fatal(err)
+	}
+	logging.Logger.Info("second")
+	if err := logging.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	logging.Logger.Info("third")
+	if err := logging.Close(); err != nil {
+		t.Fatal(err)
+	}
+	old, _ := os.ReadFile(name + ".1")
+	current, _ := os.ReadFile(name)
+	if s := string(old); !strings.HasPrefix(s, "before\n") || !strings.Contains(s, "first") || !strings.Contains(s, "second") || strings.Contains(s, "third") {
+		t.Errorf("the old file has %q", s)
+	}
+	if s := string(current); !strings.Contains(s, "third") || strings.Contains(s, "second") {
+		t.Errorf("the new file has %q", s)
+	}
+}
+
+func loadWith(t *testing.T, protocols []Protocol, environ []string) (*Settings, error) {
+	t.Helper()
+	return Load(config.Input{Environ: environ}, protocols)
+}

@@ -1,0 +1,138 @@
+// Package faultproxy is a TCP proxy in front of a server that fails when a test wants it to: it cuts connections, or loses what the server
+// answers. The tests of the NATS journal and of the browser's client use it.
+package faultproxy
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Proxy carries what clients and the server say. Its methods may be called concurrently.
+type Proxy struct {
+	server   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu    sync.Mutex
+	cut   bool
+	mute  bool
+	conns map[net.Conn]struct{}
+}
+
+// Start starts a proxy in front of a server's address. It ends with the test.
+func Start(t testing.TB, server string) *Proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{server: server, listener: listener, conns: map[net.Conn]struct{}{}}
+	p.running.Go(p.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.Cut()
+		p.running.Wait()
+	})
+	return p
+}
+
+// Addr is what a client connects to.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Cut ends all connections, and lets no new ones through until Restore.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
+	for conn := range p.conns {
+		_ = conn.Close()
+	}
+}
+
+// LoseAnswers loses everything that the server says from now on until Restore. What clients say still arrives.
+func (p *Proxy) LoseAnswers() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = true
+}
+
+// Restore undoes Cut and LoseAnswers. Connections whose answers were lost end, because what comes next would make no sense.
+func (p *Proxy) Restore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mute {
+		for conn := range p.conns {
+			_ = conn.Close()
+		}
+	}
+	p.cut, p.mute = false, false
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.running.Go(func() { p.serve(client) })
+	}
+}
+
+// serve carries what a client and the server say until one of them ends the connection, or it is cut.
+func (p *Proxy) serve(client net.Conn) {
+	defer client.Close()
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", p.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	defer p.remove(client, server)
+	if !p.add(client, server) {
+		return
+	}
+	var answers sync.WaitGroup
+	answers.Go(func() {
+		_, _ = io.Copy(answerWriter{p, client}, server)
+		_ = client.Close()
+	})
+	_, _ = io.Copy(server, client)
+	_ = server.Close()
+	answers.Wait()
+}
+
+// answerWriter writes the server's answers to a client, unless they are to be lost.
+type answerWriter struct {
+	proxy  *Proxy
+	client net.Conn
+}
+
+func (w answerWriter) Write(b []byte) (int, error) {
+	w.proxy.mu.Lock()
+	mute := w.proxy.mute
+	w.proxy.mu.Unlock()
+	if mute {
+		return len(b), nil
+	}
+	return w.client.Write(b)
+}
+
+// add notes connections, and reports whether they may be used.
+func (p *Proxy) add(conns ...net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		p.conns[conn] = struct{}{}
+	}
+	return !p.cut
+}
+
+func (p *Proxy) remove(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		delete(p.conns, conn)
+	}
+}

@@ -1,0 +1,63 @@
+package setting
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// maxRoots is the largest file of certificates that is read, in bytes. Those that a system trusts have a quarter of a megabyte.
+const maxRoots = 4 << 20
+
+// Roots are the certificates that a client trusts, read from a PEM file. The zero Roots are those of the system.
+type Roots struct {
+	File string         // its name, empty for the system's
+	Pool *x509.CertPool // for tls.Config.RootCAs; nil for the system's
+}
+
+// ReadRoots reads a PEM file. Its error names the file. An empty name gives the system's certificates.
+func ReadRoots(file string) (Roots, error) {
+	if file == "" {
+		return Roots{}, nil
+	}
+	text, err := ReadFile(file, maxRoots)
+	if err != nil {
+		return Roots{}, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return Roots{}, fmt.Errorf("%s: it has no PEM certificate", file)
+	}
+	return Roots{File: file, Pool: pool}, nil
+}
+
+// String returns the file's name.
+func (r Roots) String() string { return r.File }
+
+// MarshalText implements encoding.TextMarshaler with the file's name.
+func (r Roots) MarshalText() ([]byte, error) { return []byte(r.File), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler: it reads the file that the text names.
+func (r *Roots) UnmarshalText(text []byte) error {
+	roots, err := ReadRoots(string(text))
+	if err == nil {
+		*r = roots
+	}
+	return err
+}
+
+// ReadFile returns what a file holds. It refuses one of more than most bytes without reading it to its end. The error names the file.
+func ReadFile(name string, most int64) (text []byte, err error) {
+	file, err := os.Open(name) //nolint:gosec // the administrator says which
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	text, err = io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s: it is longer than %d bytes", name, most)
+	}
+	return text, err
+}
