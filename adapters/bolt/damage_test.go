@@ -14,8 +14,8 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// filled makes a store with all that one can have, and returns its file and what it gives: a snapshot, entries after it, long and short ones, and what an
-// interrupted snapshot has left.
+// filled makes a store with all that one can have, and returns its file and what it gives: a snapshot, entries after it, long and short ones, and
+// what an interrupted snapshot has left.
 func filled(t *testing.T) (file []byte, want string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "store")
@@ -179,7 +179,9 @@ func survives(t *testing.T, name string, s *started, dir, want string) {
 
 // TestNoJournal: what is no file of this package is refused with a sentence.
 func TestNoJournal(t *testing.T) {
-	for name, content := range map[string][]byte{"empty": nil, "short": []byte("x"), "other": bytes.Repeat([]byte("other"), 10_000), "zeros": make([]byte, 1<<20)} {
+	for name, content := range map[string][]byte{
+		"empty": nil, "short": []byte("x"), "other": bytes.Repeat([]byte("other"), 10_000), "zeros": make([]byte, 1<<20),
+	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "journal.db"), content, 0o600); err != nil {
 			t.Fatal(err)
