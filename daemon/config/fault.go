@@ -6,66 +6,32 @@ import (
 	"strings"
 )
 
-// Fault is one thing that is wrong with the configuration.
+// Fault is one thing that is wrong with the configuration. Load and Validate join them with errors.Join.
 type Fault struct {
 	Where string // file:line, environment variable, or flag; empty if it is the default or nothing at all
 	Key   string // the key as it was written there; empty if the fault is no single key's
 	Err   error  // why, and what was expected. Never contains a secret.
 }
 
-// Error names the place, the key and the reason.
+// Error names the place, the key and the reason, on one line.
 func (f Fault) Error() string {
-	parts := make([]string, 0, 3)
-	for _, part := range []string{f.Where, printable(f.Key), f.Err.Error()} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+	text := strings.ReplaceAll(f.Err.Error(), "\n", "; ")
+	if key := quote(f.Key); key != `"`+f.Key+`"` {
+		text = key + ": " + text // somebody has not meant it to be one
+	} else if f.Key != "" {
+		text = f.Key + ": " + text
 	}
-	return strings.Join(parts, ": ")
-}
-
-// printable quotes a key that somebody has not meant to be one.
-func printable(key string) string {
-	if quoted := quote(key); len(quoted) > len(key)+2 || quoted[1:len(quoted)-1] != key {
-		return quoted
+	if f.Where != "" {
+		text = f.Where + ": " + text
 	}
-	return key
+	return text
 }
 
 // Unwrap returns the reason.
 func (f Fault) Unwrap() error { return f.Err }
 
-// Faults is everything that is wrong with the configuration, one line each.
-type Faults []Fault
-
-// Error writes a line for each fault.
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap makes errors.Is and errors.As look into each fault.
-func (f Faults) Unwrap() []error {
-	errs := make([]error, len(f))
-	for i, fault := range f {
-		errs[i] = fault
-	}
-	return errs
-}
-
-// orNil keeps an empty list from becoming a non-nil error.
-func (f Faults) orNil() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return f
-}
-
-func (f *Faults) add(where, key, format string, args ...any) {
-	*f = append(*f, Fault{Where: where, Key: key, Err: fmt.Errorf(format, args...)})
+func faultf(where, key, format string, args ...any) error {
+	return Fault{where, key, fmt.Errorf(format, args...)}
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.
@@ -75,4 +41,56 @@ func quote(text string) string {
 		return strconv.Quote(string(runes[:most])) + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// maxWord is longer than any key: what is longer still is no misspelling, and would take long to compare.
+const maxWord = 80
+
+// DidYouMean returns "; did you mean x?" for the candidate that word is likely a misspelling of, or nothing.
+func DidYouMean(word string, candidates []string) string {
+	if near := nearest(word, candidates); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
+// nearest returns the candidate that differs from word by a slip or two of the keyboard, or nothing.
+func nearest(word string, candidates []string) string {
+	if len(word) > maxWord {
+		return ""
+	}
+	best, found := len(word)/3+1, "" // more slips than that make another word
+	for _, candidate := range candidates {
+		if d := distance(plain(word), plain(candidate)); d < best {
+			best, found = d, candidate
+		}
+	}
+	return found
+}
+
+// plain takes away what is easily confused in names.
+func plain(name string) string {
+	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
+}
+
+// distance is the number of slips that turn a into b: a letter too many, too few, wrong, or two exchanged (optimal string alignment).
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			switch {
+			case i == 0 || j == 0:
+				rows[i][j] = i + j
+			case a[i-1] == b[j-1]:
+				rows[i][j] = rows[i-1][j-1]
+			default:
+				rows[i][j] = 1 + min(rows[i-1][j], rows[i][j-1], rows[i-1][j-1])
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+				}
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }
