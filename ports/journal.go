@@ -31,17 +31,19 @@ type Journal interface {
 	// It returns within a few seconds, also if the journal is not there.
 	Append(ctx context.Context, entry []byte) error
 
-	// Snapshot replaces the snapshot by one that stands for all entries up to at, whole or not at all. next gives its pieces, and then
-	// io.EOF; any other error of it ends the call with that error. A piece is the callee's until the next call of next. Entries up to at
-	// need not be kept any longer, but for those that another daemon may still have to read. A snapshot that is not newer than the
-	// one that is there changes nothing, and is no error. It is never called concurrently with itself.
+	// Snapshot replaces the snapshot by one that stands for all entries up to at, whole or not at all. Entry number at has been delivered. next gives
+	// the pieces, and then io.EOF; any other error of it ends the call with that error. A piece is the journal's until next is called again.
+	// Pieces of about a megabyte are best: an Append waits at most until one of them is written. Entries up to at need not be kept any longer,
+	// except those that another daemon may still have to read. A snapshot that is not newer than the present one changes nothing, and is no
+	// error. It is never called concurrently with itself.
 	Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error
 
 	// Limit returns the largest entry or piece, in bytes. Once CaughtUp was called it is known. It does not block.
 	Limit() int
 }
 
-// Replay takes what Journal.Follow gives. Its methods are called one at a time, and copy what they keep: the bytes are used again.
+// Replay takes what Journal.Follow gives. Its methods are called one at a time. They copy what they keep, because the bytes are used again, and they
+// must not call the journal, which may wait for them.
 type Replay interface {
 	// Piece takes a piece of the snapshot, which stands for all entries up to at. All pieces come before the first entry, in order. An error
 	// ends Follow with it.

@@ -9,23 +9,24 @@ import (
 // Presence answers who is available and takes updates. It may be used concurrently.
 type Presence interface {
 	// Query appends to into, for each id in order, what is known of that user now: expiry is taken into account. An id that
-	// no protocol knows gets an empty entry. It never blocks, allocates nothing in the usual case but the growth of into,
-	// and keeps no reference to ids or their bytes. The answer is shared and must not be changed.
+	// no protocol knows gets an empty entry. It never blocks, and allocates nothing in the usual case but the growth of into. The answer
+	// is shared and must not be changed.
 	//
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
 	Query(ids []string, into []domain.Presences) ([]domain.Presences, error)
 
 	// View returns what Query would answer, in a form that can be brought up to date for much less than another Query: for
-	// lists that are asked for again and again. The ids are copied. A malformed id is an error as in Query.
+	// lists that are asked for again and again. A malformed id is an error as in Query.
 	View(ids []string) (View, error)
+
 	// Update carries out all updates on behalf of a principal, or none. It blocks until the store has acknowledged them.
-	// Two updates of the same presence take effect in order. It keeps no reference to the updates' strings.
+	// Two updates of the same presence take effect in order.
 	//
 	// An update of a protocol that is read-only is accepted as no change if it repeats what is true now.
 	//
-	// It returns domain.Problems naming every offending entry (domain.ErrInvalidUser, ErrUnknownProtocol,
-	// ErrUnknownStatus, ErrInvalidMessage, ErrReadOnly, ErrForbidden), ErrUnavailable if the store cannot take writes
-	// now, or the context's error.
+	// It returns domain.Problems naming every offending entry (domain.ErrInvalidUser, ErrUnknownProtocol, ErrInvalidDevice,
+	// ErrUnknownStatus, ErrInvalidMessage, ErrInvalidUntil, ErrReadOnly, ErrForbidden), ErrUnavailable if nothing can be written
+	// now, ErrTooLarge if the updates are too much to be written at once, or the context's error.
 	Update(ctx context.Context, by domain.Principal, updates []domain.Update) error
 }
 

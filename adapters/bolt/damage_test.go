@@ -137,19 +137,19 @@ func TestDamage(t *testing.T) {
 // survives fails if a store that was opened loses something later: what it takes for free pages must be free.
 func survives(t *testing.T, name string, s *started, dir, want string) {
 	t.Helper()
-	for i := range 20 {
-		entry := string(text(i, i*500))
+	for i := range 10 {
+		entry := string(text(i, i*1000))
 		s.append(t, entry)
 		want += fmt.Sprintf("\nentry %d: %s", 316+i, entry)
 	}
 	s.end(t)
 	again, err := start(t, open(t, dir))
 	if err != nil {
-		t.Errorf("%s: after 20 more entries Follow = %v", name, err)
+		t.Errorf("%s: after 10 more entries Follow = %v", name, err)
 		return
 	}
 	if again.tape.all() != want {
-		t.Errorf("%s: after 20 more entries it gives something else", name)
+		t.Errorf("%s: after 10 more entries it gives something else", name)
 	}
 	again.end(t)
 }

@@ -242,7 +242,7 @@ func (j *Journal) settle() error {
 		return err
 	}
 	page := make([]byte, newest.pageSize)
-	offset := int64(newest.txid%2) * newest.pageSize //nolint:gosec // 0 or 1
+	offset := int64(newest.txid%2) * newest.pageSize
 	if err := readFull(j.file, page, offset); err != nil {
 		return err
 	}

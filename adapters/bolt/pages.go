@@ -95,7 +95,7 @@ func readFull(file io.ReaderAt, buffer []byte, offset int64) error {
 	if n == len(buffer) {
 		return nil
 	}
-	if err == io.EOF { //nolint:errorlint // ReaderAt returns it as it is
+	if err == io.EOF {
 		return damaged("it ends before byte %d", offset+int64(len(buffer)))
 	}
 	return err

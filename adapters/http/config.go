@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/http/internal/conn"
-	"github.com/zarafa/presence/adapters/http/internal/v1"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 )
 
 // Config is the section http of the configuration.

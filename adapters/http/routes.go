@@ -17,7 +17,7 @@ type route struct {
 
 // allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients.
 func (s *Server) allRoutes() []route {
-	all := []route{
+	return append([]route{
 		{fiber.MethodGet, "/", s.legacy.Get},
 		{fiber.MethodPut, "/", s.legacy.Put},
 		{fiber.MethodPost, "/", s.legacy.Post},
@@ -30,7 +30,11 @@ func (s *Server) allRoutes() []route {
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
-	}
+	}, pageRoutes()...)
+}
+
+// pageRoutes serve the files that a browser gets.
+func pageRoutes() (all []route) {
 	for _, file := range pages.Files() {
 		all = append(all, route{fiber.MethodGet, file.Path, file.Serve}, route{fiber.MethodHead, file.Path, file.Serve})
 	}

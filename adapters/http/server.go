@@ -24,7 +24,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
-	"github.com/zarafa/presence/adapters/http/internal/v1"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -59,8 +59,6 @@ type Server struct {
 	next  fasthttp.RequestHandler // Fiber's router
 	conns *conn.Group
 
-	ctx      context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
-	cancel   context.CancelFunc
 	stopping atomic.Bool
 
 	mu       sync.Mutex
@@ -70,20 +68,19 @@ type Server struct {
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.hub = events.New(events.DefaultSettings(), feed, log)
-	s.legacy = legacy.New(s.ctx, presence, tokens, lists.New(presence, legacy.Render))
-	s.v1 = v1.New(s.ctx, presence, feed, sources, tokens)
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
+	server := app.Server()
+	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
+	s.legacy = legacy.New(s.conns.Context(), presence, tokens, lists.New(presence, legacy.Render))
+	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)
 	}
 	s.next = app.Handler()
-	server := app.Server()
 	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
-	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	return s
 }
 
@@ -178,7 +175,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return listenError(s.cfg.Listen, err)
 	}
 	s.listener = listener
-	s.conns.Accept(s.ctx, listener)
+	s.conns.Accept(listener)
 	s.log.Info("listening", "url", "http://"+listener.Addr().String()+"/")
 	return nil
 }
@@ -218,5 +215,5 @@ func (s *Server) Stop(ctx context.Context) error {
 	var hub sync.WaitGroup
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
-	return s.conns.Stop(ctx, s.cancel)
+	return s.conns.Stop(ctx)
 }

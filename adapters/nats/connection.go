@@ -14,12 +14,11 @@ import (
 )
 
 // How large a message the servers must take at least, for a piece of a snapshot, and should take, for a request of 10,000 users that have
-// something to say; and how large one is at most, also if they take more. The headers of a message count too.
+// something to say; and how large one is at most, also if they take more.
 const (
 	minPayload  = 512 << 10
 	goodPayload = 4 << 20
 	maxPayload  = 8 << 20
-	headers     = 1 << 10
 )
 
 // connectWithin is how long a server may take to answer.
@@ -36,14 +35,14 @@ func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
 		return nil, err
 	}
 	size := conn.MaxPayload()
-	j.limit.Store(min(size, maxPayload) - headers)
+	j.limit.Store(min(size, maxPayload)) // entries and pieces have no headers
 	if size < minPayload {
 		conn.Close()
 		return nil, refusal{fmt.Errorf("store: the NATS servers take messages of %d bytes at most; set max_payload to 8MB in their configuration", size)}
 	}
 	if size < goodPayload {
-		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; set max_payload to 8MB in their configuration",
-			"bytes", size)
+		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; "+
+			"set max_payload to 8MB in their configuration", "bytes", size)
 	}
 	return conn, nil
 }
@@ -68,7 +67,7 @@ func (j *Journal) options(ctx context.Context) []natsgo.Option {
 			}
 		}),
 		natsgo.ReconnectHandler(func(conn *natsgo.Conn) {
-			j.limit.Store(min(conn.MaxPayload(), maxPayload) - headers)
+			j.limit.Store(min(conn.MaxPayload(), maxPayload))
 			j.log.Info("store connected again", "server", conn.ConnectedUrlRedacted())
 		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {

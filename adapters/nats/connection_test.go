@@ -113,8 +113,10 @@ func TestStreamsOfOthersAreRefused(t *testing.T) {
 		bucket, stream, subject, description, want string
 	}{
 		{"other", "KV_other", "$KV.other.>", "", "the stream KV_other is somebody else's; set store.bucket"},
-		{"old", "KV_old", "$KV.old.>", "zarafa-presence: snapshots of all presences", "the stream KV_old has the format of an earlier version; export the presences with that version"},
-		{"old2", "old2_journal", "old2.journal", "zarafa-presence: changes of presences since the snapshots", "the stream old2_journal has the format of an earlier version; export"},
+		{"old", "KV_old", "$KV.old.>", "zarafa-presence: snapshots of all presences",
+			"the stream KV_old has the format of an earlier version; export the presences with that version"},
+		{"old2", "old2_journal", "old2.journal", "zarafa-presence: changes of presences since the snapshots",
+			"the stream old2_journal has the format of an earlier version; export"},
 		{"later", "KV_later", "$KV.later.>", "zarafa-presence: snapshots and leases, format 3", "has the format of another version"},
 	}
 	for _, test := range tests {

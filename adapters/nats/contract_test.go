@@ -15,7 +15,7 @@ func TestContract(t *testing.T) {
 	for _, servers := range []int{1, 3} {
 		t.Run(fmt.Sprintf("servers=%d", servers), func(t *testing.T) {
 			t.Parallel()
-			cluster := natstest.Start(t, natstest.Options{Servers: servers, Config: "max_payload: 8MB"})
+			cluster := natstest.Start(t, natstest.Options{Servers: servers}) // with max_payload as it is by default
 			buckets := 0
 			portstest.Journal(t, func(testing.TB) portstest.JournalStage {
 				buckets++

@@ -55,6 +55,7 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 		return err
 	}
 	defer conn.Close()
+	defer cancel() // first: to close a connection to a frozen server takes two seconds
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(appendWithin))
 	if err != nil {
 		return fmt.Errorf("store: %w", err)

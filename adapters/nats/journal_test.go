@@ -152,8 +152,7 @@ func launch(t *testing.T, url string, change func(*nats.Config), logs ...io.Writ
 	return d
 }
 
-// open is launch, and waits until the journal has caught up and takes entries: after the streams were made it takes a moment until all servers know of
-// them and of each other.
+// open is launch, and waits until the journal has caught up and takes entries.
 func open(t *testing.T, url string, change func(*nats.Config), logs ...io.Writer) *daemon {
 	t.Helper()
 	d := launch(t, url, change, logs...)
@@ -317,7 +316,8 @@ func TestAnEntryIsSeenEverywhere(t *testing.T) {
 	}
 }
 
-// TestALargeJournal: 300 entries of about a megabyte each, which is more than a server sends to a client at once, are there after every one of 20 starts.
+// TestALargeJournal: 300 entries of about a megabyte each, which is more than a server sends to a client at once, are there after every one of
+// 20 starts.
 func TestALargeJournal(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: "max_payload: 8MB"})

@@ -48,7 +48,8 @@ type load struct {
 }
 
 func begin(t *testing.T, daemons ...*daemon) *load {
-	l := &load{t: t, daemons: daemons, kept: make([]atomic.Int64, len(daemons)), refused: make([]atomic.Int64, len(daemons)), outcomes: map[string]error{}}
+	l := &load{t: t, daemons: daemons, outcomes: map[string]error{}}
+	l.kept, l.refused = make([]atomic.Int64, len(daemons)), make([]atomic.Int64, len(daemons))
 	for i := range daemons {
 		l.appending.Go(func() {
 			for n := 0; !l.ending.Load(); n++ {

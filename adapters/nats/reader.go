@@ -84,8 +84,8 @@ func (r *reader) load(ctx context.Context) error {
 	}
 	state := info.State
 	if state.LastSeq < at || state.Msgs > 0 && state.FirstSeq > at+1 || state.Msgs == 0 && state.LastSeq > at {
-		return r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; restore both from a backup",
-			at, state.FirstSeq, state.LastSeq))
+		return r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; "+
+			"restore both from a backup", at, state.FirstSeq, state.LastSeq))
 	}
 	r.created, r.reached, r.upTo = info.Created, at, state.LastSeq
 	r.catchUp()
@@ -248,5 +248,6 @@ func (r *reader) inconsistent(err error) error {
 }
 
 func cutOff(reached, first uint64) error {
-	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w", reached, first, errLost)
+	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w",
+		reached, first, errLost)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// TestASnapshotThatFailsIsNone: neither one whose pieces come to no end, nor one that a daemon left behind when it was killed. The next one removes what
-// they have left.
+// TestASnapshotThatFailsIsNone: neither one whose pieces come to no end, nor one that a daemon left behind when it was killed. The next one
+// removes what they have left.
 func TestASnapshotThatFailsIsNone(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
@@ -42,7 +42,8 @@ func TestASnapshotThatFailsIsNone(t *testing.T) {
 	if err := d.WritePiecesOnly(t.Context(), fmt.Sprint(d.position()), pieces(d.all())); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Snapshot(t.Context(), d.position(), func() ([]byte, error) { return make([]byte, d.Limit()+1), nil }); !errors.Is(err, ports.ErrTooLarge) {
+	err = d.Snapshot(t.Context(), d.position(), func() ([]byte, error) { return make([]byte, d.Limit()+1), nil })
+	if !errors.Is(err, ports.ErrTooLarge) {
 		t.Errorf("Snapshot with a large piece = %v, want ErrTooLarge", err)
 	}
 	again := open(t, cluster.URL(), nil)

@@ -62,7 +62,20 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 		Discard:     jetstream.DiscardNew,
 		DenyDelete:  true,
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, s.answers(ctx)
+}
+
+// answers checks that the stream of entries can be written: all servers need a moment to hear of a new one. What is published here the stream
+// refuses, because it is for a stream of another name.
+func (s *streams) answers(ctx context.Context) error {
+	_, err := s.js.Publish(ctx, s.subject, nil, jetstream.WithExpectStream("none"), jetstream.WithRetryAttempts(0))
+	if errors.As(err, new(*jetstream.APIError)) {
+		return nil
+	}
+	return fmt.Errorf("store: the journal does not answer: %w", err)
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {

@@ -7,7 +7,6 @@
 package portstest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -30,14 +29,6 @@ func run[T any](t *testing.T, contracts []contract[T], subject func(t *testing.T
 	for _, c := range contracts {
 		t.Run(c.sentence, func(t *testing.T) { c.check(t, subject(t)) })
 	}
-}
-
-// within returns a context that fails what hangs.
-func within(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // What several suites need.

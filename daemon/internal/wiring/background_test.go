@@ -118,7 +118,7 @@ func TestHangs(t *testing.T) {
 
 // While the store is loaded the daemon listens, and asks clients to come back. Stopping it then takes no time.
 func TestServesWhileLoading(t *testing.T) {
-	environ := append(environment([]string{"spreed"}), "PRESENCE_STORE__KIND=nats", "PRESENCE_STORE__URL=nats://"+freeport.Address(t))
+	environ := append(environment(t, "spreed"), "PRESENCE_STORE__KIND=nats", "PRESENCE_STORE__URL=nats://"+freeport.Address(t))
 	daemon, err := New(settingsOf(t, environ), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestServesWhileLoading(t *testing.T) {
 
 // A store that cannot be loaded ends the daemon, with the reason.
 func TestStoreFails(t *testing.T) {
-	environ := append(environment([]string{"spreed"}), "PRESENCE_STORE__KIND=bolt", "PRESENCE_STORE__DIR=/dev/null")
+	environ := append(environment(t, "spreed"), "PRESENCE_STORE__KIND=bolt", "PRESENCE_STORE__DIR=/dev/null")
 	daemon, err := New(settingsOf(t, environ), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestStoreFails(t *testing.T) {
 // The hooks of what is in the background surround those of the server.
 func TestOrder(t *testing.T) {
 	var out bytes.Buffer
-	daemon, err := New(settingsOf(t, environment([]string{"spreed"})), slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	daemon, err := New(settingsOf(t, environment(t, "spreed")), slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestBadModules(t *testing.T) {
 	}
 	for _, test := range tests {
 		protocols := append(BuiltIn(), NewProtocol("xmpp2", defaults, test.module))
-		settings, err := loadWith(t, protocols, append(environment(nil), "PRESENCE_PROTOCOLS=xmpp2"))
+		settings, err := loadWith(t, protocols, append(environment(t), "PRESENCE_PROTOCOLS=xmpp2"))
 		if err != nil {
 			t.Fatal(err)
 		}

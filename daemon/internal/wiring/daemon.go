@@ -95,8 +95,11 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 	)...)
 }
 
-func newCore(img *image.Image, writer *commit.Writer) app.Core {
-	return app.Core{Image: img, Writer: writer}
+func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
+	return app.Core{
+		Image: img, Writer: writer,
+		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
+	}
 }
 
 func newPresence(core app.Core, clock ports.Clock, p parts) (ports.Presence, error) {

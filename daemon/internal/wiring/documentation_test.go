@@ -4,7 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +39,13 @@ func keys(t *testing.T) []config.Key {
 	return keys
 }
 
+// ofSource returns which source's section a key is in, if it is in one.
+func ofSource(t *testing.T, key config.Key) (source, name string, yes bool) {
+	t.Helper()
+	section, name, _ := strings.Cut(key.Name, ".")
+	return section, name, slices.Contains(newSettings(BuiltIn()).General.sources, section)
+}
+
 // table is what the manual has to say of the keys.
 func table(keys []config.Key) string {
 	var b strings.Builder
@@ -61,7 +70,17 @@ func table(keys []config.Key) string {
 	return b.String()
 }
 
-// The manual's table of keys is that of the program.
+// Every source has a page, docs/<name>.md, that explains all of its keys.
+func TestSourcesHavePages(t *testing.T) {
+	for _, key := range keys(t) {
+		source, name, yes := ofSource(t, key)
+		if page := filepath.Join(filepath.Dir(keysPage), source+".md"); yes && !strings.Contains(read(t, page), "`"+name+"`") {
+			t.Errorf("%s says nothing of `%s`", page, name)
+		}
+	}
+}
+
+// The manual's table of keys is that of the program, but for the sections of sources, which are on their own pages.
 func TestDocumentation(t *testing.T) {
 	text := read(t, keysPage)
 	before, rest, found := strings.Cut(text, " -->\n| key")
@@ -73,7 +92,8 @@ func TestDocumentation(t *testing.T) {
 	if !found || at < 0 {
 		t.Fatal("the manual has lost the marks around its table")
 	}
-	want := before + " -->\n" + table(keys(t)) + rest[at:]
+	general := slices.DeleteFunc(keys(t), func(key config.Key) bool { _, _, yes := ofSource(t, key); return yes })
+	want := before + " -->\n" + table(general) + rest[at:]
 	if *update {
 		if err := os.WriteFile(keysPage, []byte(want), 0o600); err != nil {
 			t.Fatal(err)

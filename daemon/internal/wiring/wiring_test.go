@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -27,22 +28,26 @@ func TestMain(m *testing.M) {
 
 const secret = "Ga7ouK9eeRie4oovQuai"
 
-// environment is a configuration with which every protocol can be made, and with which those that are named are on.
-func environment(names []string) []string {
+// environment is a configuration with which every protocol can be made, and with which those that are named are on. What a protocol needs for
+// that is in the file testdata/environment of its adapter, if the defaults are not enough; nobody listens where it connects.
+func environment(t *testing.T, names ...string) []string {
+	t.Helper()
 	environ := []string{
 		"PRESENCE_AUTH__SECRET=" + secret,
 		"PRESENCE_HTTP__LISTEN=127.0.0.1:0",
 		"PRESENCE_STORE__KIND=memory",
 		"PRESENCE_PROTOCOLS=" + strings.Join(names, ","),
-		"PRESENCE_XMPP__JID=presence@example.test",
-		"PRESENCE_XMPP__PASSWORD=" + secret,
-		"PRESENCE_XMPP__HOST=127.0.0.1:9", // nobody there
 		"PRESENCE_LOG__LEVEL=debug",
 	}
 	for _, p := range BuiltIn() {
 		if _, bySection := p.make().config.(switched); bySection {
 			environ = append(environ, fmt.Sprintf("PRESENCE_%s__ENABLED=%t", strings.ToUpper(p.name), slices.Contains(names, p.name)))
 		}
+		needed, err := os.ReadFile(filepath.Join("../../../adapters", p.name, "testdata/environment"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		environ = append(environ, strings.Fields(os.Expand(string(needed), func(string) string { return secret }))...)
 	}
 	return environ
 }
@@ -71,7 +76,7 @@ func combinations() [][]string {
 func TestGraph(t *testing.T) {
 	for _, names := range combinations() {
 		t.Run(strings.Join(names, "+"), func(t *testing.T) {
-			settings := settingsOf(t, environment(names))
+			settings := settingsOf(t, environment(t, names...))
 			if err := settings.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +99,7 @@ func TestStartStop(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			settings := settingsOf(t, environment(names))
+			settings := settingsOf(t, environment(t, names...))
 			if got := settings.Enabled(); !slices.Equal(got, names) {
 				t.Errorf("%q are on, want %q", got, names)
 			}
@@ -139,7 +144,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer listener.Close()
 	address := listener.Addr().String()
-	daemon, err := New(settingsOf(t, append(environment([]string{"spreed"}), "PRESENCE_HTTP__LISTEN="+address)), slog.New(slog.DiscardHandler))
+	daemon, err := New(settingsOf(t, append(environment(t, "spreed"), "PRESENCE_HTTP__LISTEN="+address)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +156,7 @@ func TestPortTaken(t *testing.T) {
 
 // A constructor's error comes out as it is, without the container's words around it.
 func TestNewFails(t *testing.T) {
-	settings := settingsOf(t, append(environment([]string{"spreed"}), "PRESENCE_AUTH__SECRET=short"))
+	settings := settingsOf(t, append(environment(t, "spreed"), "PRESENCE_AUTH__SECRET=short"))
 	_, err := New(settings, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.HasPrefix(err.Error(), "auth.secret: the secret has 5 characters") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("New: %v; want one line about auth.secret", err)
@@ -159,24 +164,25 @@ func TestNewFails(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	spreed := func(more ...string) []string { return append(environment([]string{"spreed"}), more...) }
+	spreed := func(more ...string) []string { return append(environment(t, "spreed"), more...) }
+	sources := strings.Join(newSettings(BuiltIn()).General.sources, ", ")
 	tests := []struct {
 		environ []string
 		want    string // empty: accepted
 	}{
 		{spreed(), ""},
-		{environment(nil), ""},
+		{environment(t), ""},
 		{spreed("PRESENCE_PROTOCOLS=manual,spreed"), ""}, // without effect
-		{environment([]string{"xmmp"}), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "xmmp"; did you mean xmpp?; known are xmpp`},
-		{environment([]string{"telepathy"}), `protocols: unknown protocol "telepathy"; known are xmpp`},
-		{environment([]string{"xmpp", "xmpp"}), "protocols: xmpp is there twice"},
+		{environment(t, "xmmp"), `environment variable PRESENCE_PROTOCOLS: protocols: unknown protocol "xmmp"; did you mean xmpp?; known are ` + sources},
+		{environment(t, "telepathy"), `protocols: unknown protocol "telepathy"; known are ` + sources},
+		{environment(t, "xmpp", "xmpp"), "protocols: xmpp is there twice"},
 		{spreed("PRESENCE_STORE__KIND=redis"), `store.kind: must be bolt, nats or memory; it is "redis"`},
 		{spreed("PRESENCE_LOG__LEVEL=loud"), `log.level: must be debug, info, warn or error; it is "loud"`},
 		{spreed("PRESENCE_LOG__FORMAT=xml"), `log.format: must be text or json; it is "xml"`},
 		{spreed("PRESENCE_XMPP__TLS=never"), ""}, // it is off
-		{environment([]string{"xmpp"}), ""},
-		{append(environment([]string{"xmpp"}), "PRESENCE_XMPP__TLS=never"), "xmpp.tls"},
-		{append(environment([]string{"xmpp"}), "PRESENCE_SPREED__AUTO_UNAVAILABLE=0s"), ""}, // it is off
+		{environment(t, "xmpp"), ""},
+		{append(environment(t, "xmpp"), "PRESENCE_XMPP__TLS=never"), "xmpp.tls"},
+		{append(environment(t, "xmpp"), "PRESENCE_SPREED__AUTO_UNAVAILABLE=0s"), ""}, // it is off
 		{spreed("PRESENCE_SPREED__AUTO_UNAVAILABLE=0s"), "spreed.auto_unavailable"},
 	}
 	for _, test := range tests {
@@ -227,7 +233,7 @@ func TestValidateStore(t *testing.T) {
 
 // An obsolete key is no fault.
 func TestObsolete(t *testing.T) {
-	settings := settingsOf(t, append(environment(nil), "PRESENCE_STORE__SYNC=always"))
+	settings := settingsOf(t, append(environment(t), "PRESENCE_STORE__SYNC=always"))
 	const want = "environment variable PRESENCE_STORE__SYNC: store.sync: ignored, it means nothing any more: a change is on the disk before it is acknowledged"
 	if got := settings.Warnings(); settings.Validate() != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("%v, %q", settings.Validate(), got)

@@ -34,6 +34,8 @@ type Group struct {
 	turnAway func(net.Conn)
 	log      *slog.Logger
 
+	ctx     context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
+	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
 	mu    sync.Mutex
@@ -44,7 +46,14 @@ type Group struct {
 // which closes it.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn), log *slog.Logger) *Group {
 	Tune(server, limits)
-	return &Group{server: server, limits: limits, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
+	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return g
+}
+
+// Context returns what every use case that a request needs has to end with.
+func (g *Group) Context() context.Context {
+	return g.ctx
 }
 
 // Tune sets what Fiber does not pass on to fasthttp.
@@ -64,13 +73,10 @@ func Tune(server *fasthttp.Server, limits Limits) {
 	}
 }
 
-// Accept serves every connection of a listener, in the background, until the listener is closed and Stop has returned. ctx ends when Stop
-// loses its patience.
-func (g *Group) Accept(ctx context.Context, listener net.Listener) {
-	g.running.Go(func() { g.accept(ctx, listener) })
-}
+// Accept serves every connection of a listener, in the background, until the listener is closed.
+func (g *Group) Accept(listener net.Listener) { g.running.Go(func() { g.accept(listener) }) }
 
-func (g *Group) accept(ctx context.Context, listener net.Listener) {
+func (g *Group) accept(listener net.Listener) {
 	const first, longest = 5 * time.Millisecond, time.Second
 	pause := first
 	for {
@@ -82,7 +88,7 @@ func (g *Group) accept(ctx context.Context, listener net.Listener) {
 			g.log.Warn("cannot accept a connection", "err", err, "retry_in", pause)
 			select {
 			case <-time.After(pause):
-			case <-ctx.Done():
+			case <-g.ctx.Done():
 				return
 			}
 			pause = min(2*pause, longest)
@@ -135,9 +141,9 @@ func (g *Group) forget(c *Conn) {
 }
 
 // Stop ends all connections, after the listener was closed: those without a request in progress at once, the others when their
-// answer is sent, and all that are left after less than a second or when ctx ends. Then it calls cancel, which must end the use cases. It
-// returns within 1.2 seconds, with an error only if a request did not end. It may be called more than once.
-func (g *Group) Stop(ctx context.Context, cancel func()) error {
+// answer is sent, and all that are left after less than a second or when ctx ends. Then Context ends as well. Stop returns within 1.2
+// seconds, with an error only if a request did not end. It may be called more than once.
+func (g *Group) Stop(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		g.running.Wait()
@@ -146,7 +152,7 @@ func (g *Group) Stop(ctx context.Context, cancel func()) error {
 	ctx, stop := context.WithTimeout(ctx, drainTimeout)
 	defer stop()
 	g.drain(ctx, ended)
-	cancel()
+	g.cancel()
 	g.close(func(*Conn) bool { return true })
 	select {
 	case <-ended:

@@ -3,7 +3,7 @@ package events
 import (
 	"strconv"
 
-	"github.com/zarafa/presence/adapters/http/internal/v1"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 )
 

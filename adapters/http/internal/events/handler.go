@@ -12,7 +12,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
-	"github.com/zarafa/presence/adapters/http/internal/v1"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )

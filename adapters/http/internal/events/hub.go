@@ -180,7 +180,7 @@ func (h *Hub) follow(following ports.Following) {
 		if time.Since(began) > longest {
 			pause = first
 		}
-		h.log.Warn("the live changes were interrupted; subscribers go on from what they know", "error", err, "retry_in", pause)
+		h.log.Warn("the live changes were interrupted; subscribers go on from what they know", "err", err, "retry_in", pause)
 		select {
 		case <-time.After(pause):
 		case <-h.ctx.Done():
@@ -224,29 +224,6 @@ func (h *Hub) advance(head domain.Revision) {
 	for _, s := range h.shards {
 		s.notify()
 	}
-}
-
-// Count is how much there is in memory for the subscribers.
-type Count struct {
-	Streams int
-	Users   int // in all lists; each counts once a shard
-	Places  int // of subscribers in all lists
-}
-
-// Count tells how much there is. It waits for the shards, and is zero after Stop.
-func (h *Hub) Count() (sum Count) {
-	counted := make(chan Count, 1)
-	h.mu.Lock()
-	shards := h.shards
-	h.mu.Unlock()
-	for _, s := range shards {
-		if !s.post(message{kind: count, counted: counted}) {
-			continue
-		}
-		c := <-counted
-		sum.Streams, sum.Users, sum.Places = sum.Streams+c.Streams, sum.Users+c.Users, sum.Places+c.Places
-	}
-	return sum
 }
 
 // Stop ends all streams with an event that says so and returns when that is done, within Settings.Farewell or little more. There is nothing to

@@ -20,7 +20,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http/internal/events"
-	"github.com/zarafa/presence/adapters/http/internal/v1"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"

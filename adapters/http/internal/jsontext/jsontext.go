@@ -59,23 +59,6 @@ func notPlain(x uint64) uint64 {
 	return x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
 }
 
-// Size returns how many bytes Append appends. It uses scratch to find out, and returns it for the next time.
-func Size(s string, scratch []byte) (size int, _ []byte) {
-	src := unsafe.Slice(unsafe.StringData(s), len(s))
-	var found uint64
-	for ; len(src) >= 8; src = src[8:] {
-		found |= notPlain(binary.LittleEndian.Uint64(src))
-	}
-	for _, c := range src {
-		found |= notPlain(uint64(c) * ones)
-	}
-	if found&highs == 0 {
-		return len(s), scratch
-	}
-	scratch = appendEscaped(scratch[:0], s)
-	return len(scratch), scratch
-}
-
 // appendEscaped is Append for what may need escaping.
 func appendEscaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {

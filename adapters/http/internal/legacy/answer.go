@@ -142,28 +142,13 @@ func learnMiddles(protocol domain.Protocol) *protocolMiddles {
 // piece is how much of a large answer is in memory at a time, give or take an entry.
 const piece = 64 << 10
 
-// Size returns exactly how many bytes the answer has.
+// Size returns exactly how many bytes the answer has. It makes it once to find out.
 func (a Answer) Size() int {
-	size := len(answerBegin) + len(answerEnd)
-	var scratch []byte
-	add := func(text string) {
-		var n int
-		n, scratch = jsontext.Size(text, scratch)
-		size += n
+	size, err := a.WriteTo(io.Discard)
+	if err != nil {
+		panic(err) // which takes everything
 	}
-	for i, user := range a.Users {
-		size += len(entryBegin) + len(`"}`)
-		add(user)
-		for j := range a.Found[i] {
-			p := &a.Found[i][j]
-			size += middleOf(p.Protocol, p.Status).size + len(`"}`)
-			add(p.Message)
-		}
-	}
-	if len(a.Users) > 0 {
-		size-- // the first entry has no comma
-	}
-	return size
+	return int(size)
 }
 
 // WriteTo writes the answer piece by piece, for one that is too large to be held in memory.

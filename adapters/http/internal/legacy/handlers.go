@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
@@ -96,7 +97,7 @@ func (a *API) knowable(body []byte) []byte {
 	if !ok || len(text) < lists.MinText {
 		return nil
 	}
-	if _, err := a.authenticate(token); err != nil {
+	if _, err := a.authenticate(strings.Clone(token)); err != nil {
 		return nil
 	}
 	return text
@@ -107,7 +108,7 @@ func (a *API) query(b *buffers, body []byte) error {
 	if err := b.request.ReadQuery(body); err != nil {
 		return err
 	}
-	_, err := a.authenticate(b.request.Token)
+	_, err := a.authenticate(strings.Clone(b.request.Token)) // for tokens are remembered
 	return err
 }
 
@@ -141,31 +142,37 @@ func (a *API) update(b *buffers, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := checkBare(&b.request); err != nil {
+	if err := checkIDs(&b.request); err != nil {
 		return err
 	}
-	return problem.Locate(a.presence.Update(a.ctx, by, b.request.Updates), b.request.place)
+	if err := a.presence.Update(a.ctx, by, b.request.Updates); err != nil {
+		return problem.Locate(err, b.request.place)
+	}
+	return nil
 }
 
-// checkBare refuses a request in which an entry that sets no protocol has a malformed id: the use case, which gets the updates alone, would not
-// see it. It names every malformed id of the request.
-func checkBare(request *Request) error {
-	bad := false
-	for _, entry := range request.Bare() {
-		if _, err := domain.ParseUserID(request.Users[entry]); err != nil {
-			bad = true
-		}
+// checkIDs refuses a request with a malformed id in an entry that sets no protocol: the use case, which gets the updates alone, would not
+// see it. It names every malformed id of the request then.
+func checkIDs(request *Request) error {
+	unseen := false
+	for i, user := range request.Users {
+		unseen = unseen || request.Bare(i) && malformed(user) != nil
 	}
-	if !bad {
+	if !unseen {
 		return nil
 	}
 	var problems domain.Problems
 	for i, user := range request.Users {
-		if _, err := domain.ParseUserID(user); err != nil {
+		if err := malformed(user); err != nil {
 			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
 		}
 	}
 	return problem.Locate(problems, placeOfUser)
+}
+
+func malformed(user string) error {
+	_, err := domain.ParseUserID(user)
+	return err
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/zarafa/presence/adapters/http/internal/legacy/jsonscan"
@@ -50,20 +51,10 @@ func (r *Request) ReadUpdate(text []byte) error { return r.read(text, true) }
 // Entry returns which entry, from 0, the i-th update stands in.
 func (r *Request) Entry(i int) int { return int(r.entries[i]) }
 
-// Bare returns the entries that set no protocol.
-func (r *Request) Bare() []int {
-	var bare []int
-	next := 0
-	for entry := range r.Users {
-		if next < len(r.entries) && r.Entry(next) == entry {
-			for next < len(r.entries) && r.Entry(next) == entry {
-				next++
-			}
-			continue
-		}
-		bare = append(bare, entry)
-	}
-	return bare
+// Bare reports whether an entry sets no protocol.
+func (r *Request) Bare(entry int) bool {
+	_, sets := slices.BinarySearch(r.entries, int32(entry))
+	return !sets
 }
 
 // Reset lets go of everything that was read.

@@ -139,7 +139,6 @@ func (a *API) beginUpdate(c *fiber.Ctx) (by domain.Principal, update domain.Upda
 	if update.Protocol, err = parameter(c, "protocol"); err != nil {
 		return by, update, err
 	}
-	by.User = domain.UserID(strings.Clone(string(by.User)))
 	update.User, update.Protocol = strings.Clone(update.User), strings.Clone(update.Protocol)
 	return by, update, nil
 }
@@ -191,14 +190,14 @@ const (
 	challengeInvalid = `Bearer realm="presence", error="invalid_token"`
 )
 
-// Authenticate returns for whom a request speaks: the token is in Authorization (RFC 6750, 2.1). The principal lasts as long as the request.
+// Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1).
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeBearer, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
 	}
-	by, err := tokens.Verify(strings.Trim(token, " "))
+	by, err := tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
 	if err != nil {
 		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeInvalid, Detail: err.Error()}
 	}

@@ -77,4 +77,4 @@ func appendTime(dst []byte, begin string, t domain.Timestamp) []byte {
 		digit(milli/100), digit(milli/10%10), digit(milli%10), 'Z', '"')
 }
 
-func digit(n int) byte { return byte('0' + n) }
+func digit(n int) byte { return byte('0' + n) } //nolint:gosec // it is one digit

@@ -22,8 +22,10 @@ const (
 	// maxSize is how much memory the known lists may take, in bytes.
 	maxSize = 32 << 20
 
-	// MinText and MinUsers are from where on it is worth while to know a list: its length in bytes, and how many users there are.
-	MinText  = 512
+	// MinText is the length from which on it is worth while to know a list, in bytes.
+	MinText = 512
+
+	// MinUsers is the number of users from which on it is.
 	MinUsers = 16
 
 	// onceSeen is how many lists are noted that were asked for once.
