@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zarafa/presence/daemon/internal/suggest"
 	"github.com/zarafa/presence/setting"
 )
 
@@ -97,7 +98,7 @@ func newKey(name, help string, value reflect.Value) Key {
 		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
 	}
 	if !key.Secret && key.Env != "" {
-		key.Default, key.Flag = render(value), "--"+name
+		key.Default, key.Flag = render(new(Loaded).node(value, name)), "--"+name
 	}
 	return key
 }
@@ -122,13 +123,13 @@ func (s *schema) section(key string) string {
 func (s *schema) unknown(path, key string) error {
 	known := names(at(s.root, path))
 	if _, name, dotted := strings.Cut(key, "."); dotted && path == "" && s.key(key) != nil { // http.listen in one word
-		return fmt.Errorf("unknown key; write %s: indented under %s:", name, s.section(key))
+		return fmt.Errorf("unknown key; write %s: indented under %s:", name, s.section(key)) //nolint:revive,staticcheck // it ends as the file has it
 	}
-	if near := nearest(key, known); near != "" {
+	if near := suggest.Nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
 	}
 	for _, k := range s.keys {
-		if _, name, _ := strings.Cut(k.Name, "."); plain(name) == plain(key) {
+		if _, name, _ := strings.Cut(k.Name, "."); suggest.Plain(name) == suggest.Plain(key) {
 			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/knadh/koanf/maps"
+
+	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 // The original daemon's presence.cfg: lines "key = value", comments in lines of their own that start with #. A value reaches to the
@@ -154,14 +156,15 @@ func (r *legacyReader) entry(entry legacyEntry) {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		r.warn(entry, "ignored: unknown key%s", DidYouMean(entry.key, names))
+		r.warn(entry, "ignored: unknown key%s", suggest.DidYouMean(entry.key, names))
 		return
 	}
 	if entry.value == "" || t.key == "" { // an empty value leaves the default
 		return
 	}
-	value, err := entry.value, error(nil)
+	value := entry.value
 	if t.convert != nil {
+		var err error
 		if value, err = t.convert(value); err != nil {
 			r.faults = append(r.faults, Fault{r.where(entry), entry.key, err})
 			return

@@ -64,9 +64,15 @@ func (l *Loaded) node(v reflect.Value, path string) *yaml.Node {
 			add(key.String(), l.node(v.MapIndex(key), join(path, key.String())))
 		}
 	case "bool", "int":
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!" + kind, Value: render(v)}
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!" + kind, Value: fmt.Sprint(v.Interface())}
+	case "duration":
+		return textNode(Duration(time.Duration(v.Int())))
 	default:
-		return textNode(render(v))
+		if marshaler, ok := v.Interface().(encoding.TextMarshaler); ok {
+			text, _ := marshaler.MarshalText() // a default or an accepted value
+			return textNode(string(text))
+		}
+		return textNode(v.String())
 	}
 	return node
 }
@@ -85,26 +91,18 @@ func textNode(value string) *yaml.Node {
 	return node
 }
 
-// render writes a value as it is written in the environment: a list as a,b and a map as a=b,c=d.
-func render(v reflect.Value) string {
+// render writes what a node holds as it is written in the environment: a list as a,b and a map as a=b,c=d.
+func render(node *yaml.Node) string {
+	if node.Kind == yaml.ScalarNode {
+		return node.Value
+	}
 	var items []string
-	switch kindOf(v.Type()) {
-	case "duration":
-		return Duration(time.Duration(v.Int()))
-	case "list":
-		for _, element := range v.Seq2() {
-			items = append(items, render(element))
+	for i, element := range node.Content {
+		if item := render(element); node.Kind == yaml.MappingNode && i%2 == 1 {
+			items[len(items)-1] += "=" + item
+		} else {
+			items = append(items, item)
 		}
-	case "map":
-		for _, key := range sortedKeys(v) {
-			items = append(items, key.String()+"="+render(v.MapIndex(key)))
-		}
-	default:
-		if marshaler, ok := v.Interface().(encoding.TextMarshaler); ok {
-			text, _ := marshaler.MarshalText() // a default or an accepted value
-			return string(text)
-		}
-		return fmt.Sprint(v.Interface())
 	}
 	return strings.Join(items, ",")
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 const envPrefix = "PRESENCE_"
@@ -35,7 +37,7 @@ func (s *schema) readEnv(environ, reserved []string) (found layer, faults []erro
 		}
 		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable) {
 			hint := "; a variable is named " + envPrefix + "SECTION__KEY"
-			if near := nearest(name, slices.Sorted(maps.Keys(names))); near != "" {
+			if near := suggest.Nearest(name, slices.Sorted(maps.Keys(names))); near != "" {
 				hint = "; did you mean " + envPrefix + near + "?"
 			}
 			faults = append(faults, faultf(where, "", "there is no such key%s", hint))
