@@ -304,6 +304,9 @@ func TestStatusOfErrors(t *testing.T) {
 	}{
 		{"done", nil, 200, nil},
 		{"no writes now", fmt.Errorf("the disk is full: %w", ports.ErrUnavailable), 503, map[string]string{"Retry-After": "1"}},
+		{"too much at once", fmt.Errorf("2 MB: %w", ports.ErrTooLarge), 413, nil},
+		{"bad device", domain.Problems{{Field: domain.FieldDevice, Err: domain.ErrInvalidDevice}}, 422, nil},
+		{"bad device, of itself", domain.ErrInvalidDevice, 422, nil},
 		{"stopping", context.Canceled, 503, map[string]string{"Retry-After": "1"}},
 		{"too slow", context.DeadlineExceeded, 503, map[string]string{"Retry-After": "1"}},
 		{"forbidden", domain.Problems{{Err: domain.ErrForbidden}}, 403, nil},
@@ -324,6 +327,9 @@ func TestStatusOfErrors(t *testing.T) {
 			}
 			if strings.Contains(got.body, "internals") {
 				t.Errorf("the answer tells too much: %s", got.body)
+			}
+			if test.name == "bad device" && !slices.Equal(got.problem(t).pointers(), []string{"#/UserStatus/0/spreed/device"}) {
+				t.Errorf("the device is not named: %s", got.body)
 			}
 			for name, value := range test.header {
 				if got.header.Get(name) != value {

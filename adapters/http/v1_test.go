@@ -397,6 +397,8 @@ func TestV1StatusOfErrors(t *testing.T) {
 		{nil, 204},
 		{fmt.Errorf("the disk is full: %w", ports.ErrUnavailable), 503},
 		{context.Canceled, 503},
+		{ports.ErrTooLarge, 413},
+		{domain.Problems{{Field: domain.FieldDevice, Err: domain.ErrInvalidDevice}}, 422},
 		{errors.New("secret internals"), 500},
 	} {
 		server, presence, tokens, _ := mocked(t)
@@ -406,6 +408,9 @@ func TestV1StatusOfErrors(t *testing.T) {
 		got := send(t, server, "PUT", "/v1/users/markd@zarafa.com/spreed", `{"status":"busy","message":"m"}`, "Authorization: Bearer t")
 		if got.status != test.status || strings.Contains(got.body, "internals") {
 			t.Errorf("%v: %d %s", test.err, got.status, got.body)
+		}
+		if test.status == 422 && (len(got.problem(t).Errors) != 1 || got.problem(t).Errors[0].Pointer != "#/device") {
+			t.Errorf("the device is not named: %s", got.body)
 		}
 	}
 }

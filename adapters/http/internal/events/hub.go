@@ -1,13 +1,12 @@
-// Package events tells subscribers how the states of users change, as server-sent events (HTML Living Standard, 9.2). The HTTP adapter hands
-// it the connections of those who have asked, and is rid of them.
+// Package events tells subscribers how the states of users change, as server-sent events (HTML Living Standard, 9.2): GET and POST of
+// /v1/events. It is a measured hot path and goes below Fiber: once the head of the response is made, the hub has the connection.
 //
 // One goroutine follows the feed and puts each new state in a ring. A few others, the shards, each own a part of the subscribers and write to
-// their connections, without ever waiting for one: a connection that takes no more is left to a goroutine of its own until it does, and goes on
-// with what is the latest then. So nobody who reads slowly costs anybody else anything, or is dropped, or gets what is out of date.
+// their connections. If a write would block, a separate goroutine finishes it, and the subscriber then goes on with what is the latest. So a slow
+// reader delays nobody else, is not dropped, and does not get what is out of date.
 //
-// A subscriber's place in the changes is a revision, up to which it has been told everything. Whoever begins, comes back, or was left behind by
-// the ring is told from the feed what has changed after its revision and up to that of the ring's place at which its shard is, and then goes on
-// in the ring.
+// A subscriber's position is the revision up to which it has been told everything. If it is new, comes back, or was overtaken by the ring, it
+// is first told from the feed what has changed since that revision, up to where its shard is in the ring, and then goes on from the ring.
 package events
 
 import (
@@ -26,29 +25,29 @@ import (
 
 // Settings are what tests and the server set differently.
 type Settings struct {
-	Heartbeat time.Duration // after so much silence a subscriber is sent a comment
-	Patience  time.Duration // how long somebody who knows more than this daemon waits for it
-	Parting   time.Duration // how long a stalled reader has to take what there is, once its stream is to end
-	Farewell  time.Duration // the same when the hub stops
-	Ring      int           // how many entries are kept
-	Batch     int           // how many bytes are written to a connection at once, or little more
-	Shards    int
+	Heartbeat      time.Duration // a subscriber that was sent nothing for so long is sent a comment
+	CatchUpTimeout time.Duration // how long a subscriber that knows a later revision than this daemon waits for it
+	EndTimeout     time.Duration // how long a stalled reader has to take the rest when its stream ends
+	StopTimeout    time.Duration // the same when the hub stops
+	Ring           int           // how many entries are kept
+	Batch          int           // about how many bytes are written to a connection at once
+	Shards         int
 }
 
 // DefaultSettings are what the server uses.
 func DefaultSettings() Settings {
 	return Settings{
-		Heartbeat: 15 * time.Second,
-		Patience:  2 * time.Second,
-		Parting:   5 * time.Second,
-		Farewell:  400 * time.Millisecond,
-		Ring:      1 << 14,
-		Batch:     64 << 10,
-		Shards:    runtime.GOMAXPROCS(0),
+		Heartbeat:      15 * time.Second,
+		CatchUpTimeout: 2 * time.Second,
+		EndTimeout:     5 * time.Second,
+		StopTimeout:    400 * time.Millisecond,
+		Ring:           1 << 14,
+		Batch:          64 << 10,
+		Shards:         runtime.GOMAXPROCS(0),
 	}
 }
 
-// Hub tells the subscribers. Its methods may be called concurrently.
+// Hub serves the subscribers. Its methods may be called concurrently.
 type Hub struct {
 	settings Settings
 	feed     ports.Feed
@@ -57,8 +56,8 @@ type Hub struct {
 	ring   *ring
 	head   atomic.Uint64 // a domain.Revision: all changes up to it have been put in the ring, or were there before
 	shards []*shard
-	next   atomic.Uint32 // whose turn it is to get a subscriber
-	scans  chan struct{} // holds a token for each reading of all users that is under way
+	next   atomic.Uint32 // which shard gets the next subscriber
+	scans  chan struct{} // holds a token for each reading of all users that is in progress
 
 	ctx     context.Context //nolint:containedctx // of the hub's goroutines: it ends with Stop
 	cancel  context.CancelFunc
@@ -84,18 +83,18 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 
 // Subscription is what somebody has asked for.
 type Subscription struct {
-	Head  []byte           // the head of the HTTP response, to be sent first
-	Users []domain.UserID  // whose states; each once
-	All   bool             // everybody's, and Users does not count
-	Since domain.Revision  // what the subscriber knows already
-	Lost  bool             // it knows something, but from somewhere else
+	Head  []byte           // the head of the HTTP response, which is sent first
+	Users []domain.UserID  // the users to be told about, each once
+	All   bool             // all users; Users does not count
+	Since domain.Revision  // up to where the subscriber knows everything
+	Lost  bool             // what it knows is not of this daemon's revisions
 	Until domain.Timestamp // when the stream ends
 }
 
 var errStopped = errors.New("the hub has stopped")
 
-// Serve tells a subscriber over its connection, which it closes, until either end has enough, and returns then. It returns at once if the
-// hub has stopped. Whatever the client sends is ignored.
+// Serve serves a subscriber over its connection until one of the two ends the stream. Then it closes the connection and returns. It returns at
+// once if the hub has stopped. What the client sends is ignored.
 func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	defer func() { _ = conn.Close() }()
 	raw, err := conn.SyscallConn()
@@ -116,16 +115,16 @@ func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	shard.post(message{kind: leave, sub: sub})
 }
 
-// sendBuffer is how much the kernel keeps for a subscriber who does not read, in bytes: what is in there cannot be brought up to date.
+// sendBuffer is how much the kernel keeps for a subscriber that does not read, in bytes. What is in there cannot be brought up to date.
 const sendBuffer = 128 << 10
 
-// reaches reports whether this daemon knows everything up to a revision now, or will soon: somebody may have heard of it from another
-// daemon.
+// reaches reports whether this daemon knows everything up to a revision, now or soon: the client may have the revision from another daemon
+// of the cluster.
 func (h *Hub) reaches(since domain.Revision) bool {
 	if domain.Revision(h.head.Load()) >= since {
 		return true
 	}
-	late := time.NewTimer(h.settings.Patience)
+	late := time.NewTimer(h.settings.CatchUpTimeout)
 	defer late.Stop()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -143,7 +142,7 @@ func (h *Hub) reaches(since domain.Revision) bool {
 	}
 }
 
-// start begins to follow the feed, if that was not done before. The feed is complete by then: nobody could subscribe otherwise.
+// start begins to follow the feed, unless it does already. The feed is complete by then: no request is answered before.
 func (h *Hub) start() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -155,7 +154,7 @@ func (h *Hub) start() error {
 	}
 	h.started = true
 	following := h.feed.Follow()
-	head := h.feed.Revision() // of the changes up to here those that come also from the feed are ignored
+	head := h.feed.Revision() // changes up to here that come from the feed as well are ignored
 	h.head.Store(uint64(head))
 	for range h.settings.Shards {
 		s := newShard(h, head)
@@ -226,8 +225,8 @@ func (h *Hub) advance(head domain.Revision) {
 	}
 }
 
-// Stop ends all streams with an event that says so and returns when that is done, within Settings.Farewell or little more. There is nothing to
-// be had from the hub afterwards. Stopping again does nothing.
+// Stop ends all streams with an event that says so, and returns when that is done, within Settings.StopTimeout or little more. The hub serves
+// nobody afterwards. Stopping again does nothing.
 func (h *Hub) Stop() {
 	h.mu.Lock()
 	h.stopped = true

@@ -173,7 +173,7 @@ func TestStalledSnapshot(t *testing.T) {
 }
 
 func TestBackFromAnotherLife(t *testing.T) {
-	w := newWorld(t, func(s *events.Settings) { s.Patience = 50 * time.Millisecond })
+	w := newWorld(t, func(s *events.Settings) { s.CatchUpTimeout = 50 * time.Millisecond })
 	w.set(mark, spreed, domain.Busy, "", 0)
 	for name, s := range map[string]events.Subscription{
 		"a revision that is to come": {Users: []domain.UserID{mark}, Since: 1000},
@@ -288,7 +288,7 @@ func (w *world) stalled(s events.Subscription) *reader {
 }
 
 func TestTokenExpiresWhileTheReaderIsStalled(t *testing.T) {
-	w := newWorld(t, func(s *events.Settings) { s.Parting = 200 * time.Millisecond })
+	w := newWorld(t, func(s *events.Settings) { s.EndTimeout = 200 * time.Millisecond })
 	r := w.stalled(events.Subscription{All: true, Until: clock.New().Now().Add(100 * time.Millisecond)})
 	w.eventually("the hub has let go of it", func() bool { return w.live.Load() == 0 })
 	for {
@@ -410,7 +410,7 @@ func TestChangesWhileFollowingBegins(t *testing.T) {
 
 // TestHeadWithoutStates: a feed may know that it is further without telling any state. That counts.
 func TestHeadWithoutStates(t *testing.T) {
-	w := newWorld(t, func(s *events.Settings) { s.Patience = time.Hour })
+	w := newWorld(t, func(s *events.Settings) { s.CatchUpTimeout = time.Hour })
 	r := w.list(mark)
 	r.until(t, "ready")
 	w.feed.withhold.Store(true)

@@ -7,7 +7,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// join takes in a subscriber and sends it off to be told what there is. What changes after head comes to it by the ring.
+// join adds a subscriber and has it told the present states. What changes after head comes by the ring.
 func (s *shard) join(sub *subscriber, subscription *Subscription) {
 	if sub.all {
 		sub.at = int32(len(s.all)) //nolint:gosec // there are fewer connections
@@ -23,11 +23,11 @@ func (s *shard) join(sub *subscriber, subscription *Subscription) {
 	first := &report{head: subscription.Head, first: true, since: subscription.Since, reset: subscription.Lost}
 	s.send(sub, first)
 	if s.ending {
-		s.part(sub, stopping, s.hub.settings.Farewell)
+		s.part(sub, stopping, s.hub.settings.StopTimeout)
 	}
 }
 
-// Count is how much there is in memory for the subscribers.
+// Count is how much is in memory for the subscribers.
 type Count struct {
 	Streams int
 	Users   int // in all lists; each counts once a shard
@@ -76,7 +76,7 @@ func (s *shard) remove(sub *subscriber) {
 		return
 	}
 	sub.gone = true
-	_ = sub.conn.Close() // which also brings back the goroutine that has it
+	_ = sub.conn.Close() // which also ends a write in a separate goroutine
 	list := &s.listed
 	if sub.all {
 		list = &s.all
@@ -113,7 +113,7 @@ func (s *shard) back(sub *subscriber, err error) {
 	}
 }
 
-// look ends the streams whose time has come, and sends a comment to whoever has heard nothing for long.
+// look ends the streams that have expired, and sends a comment to subscribers that were sent nothing for long.
 func (s *shard) look(period time.Duration) {
 	now, silent := domain.TimestampOf(s.now), s.now.Add(period-s.hub.settings.Heartbeat)
 	heartbeat := appendHeartbeat(nil, s.head)
@@ -121,7 +121,7 @@ func (s *shard) look(period time.Duration) {
 		for i := len(subs) - 1; i >= 0; i-- { // for they may be removed
 			switch sub := subs[i]; {
 			case now > sub.until:
-				s.part(sub, expired, s.hub.settings.Parting)
+				s.part(sub, expired, s.hub.settings.EndTimeout)
 			case !sub.away && !s.owes(sub) && sub.wrote.Before(silent):
 				s.write(sub, heartbeat)
 			}
@@ -129,17 +129,17 @@ func (s *shard) look(period time.Duration) {
 	}
 }
 
-// owes reports whether a subscriber has not been told everything up to head.
+// owes reports whether there is something up to head that a subscriber has not been told.
 func (s *shard) owes(sub *subscriber) bool {
 	return sub.behind || len(sub.pending) > 0 || sub.all && sub.cursor != s.cursor
 }
 
-// part ends a subscriber's stream with an event. If its connection takes no more, that has to change within the patience.
-func (s *shard) part(sub *subscriber, why reason, patience time.Duration) {
+// part ends a subscriber's stream with an event. A connection that takes no more gets so much time for it.
+func (s *shard) part(sub *subscriber, why reason, timeout time.Duration) {
 	if sub.ending == unended || why == stopping {
 		sub.ending = why
-		if patience > 0 {
-			_ = sub.conn.SetWriteDeadline(time.Now().Add(patience))
+		if timeout > 0 {
+			_ = sub.conn.SetWriteDeadline(time.Now().Add(timeout))
 		}
 	}
 	if sub.gone || sub.parted || sub.away {

@@ -15,8 +15,8 @@ const (
 	reportWrite = 16 << 10 // how much is written at once, in bytes
 )
 
-// report tells one subscriber from the feed what has changed after a revision, up to the one from which it goes on in the ring. It has the
-// subscriber's connection to itself, and may wait for it.
+// report tells one subscriber from the feed what has changed after a revision, up to the one from which the ring goes on. It has the
+// subscriber's connection to itself, and its writes may block.
 type report struct {
 	hub    *Hub
 	conn   *net.TCPConn
@@ -26,20 +26,20 @@ type report struct {
 	places []place // of the users, if not all
 	since  domain.Revision
 	upto   domain.Revision
-	reset  bool // what the subscriber has is of no use
+	reset  bool // the subscriber has to forget what it knows
 
 	out    []byte
 	ids    []string
 	states []domain.State
 }
 
-// note says that a user is to be told of, who has this revision.
+// note is a user to be told about, and its revision.
 type note struct {
 	user     domain.UserID
 	revision domain.Revision
 }
 
-// send returns when everything is written. What is out of date by then is left out: it comes by the ring.
+// send returns when everything is written. It leaves out what is out of date by then: that comes by the ring.
 func (r *report) send() error {
 	r.out = append(r.out, r.head...)
 	if r.first {
@@ -66,7 +66,7 @@ func (r *report) send() error {
 	return r.flush()
 }
 
-// notes finds out of whom there is anything to tell. If that cannot be found out any more then the subscriber has to begin anew.
+// notes finds the users with something new. If the feed does not know any more, the subscriber has to begin anew.
 func (r *report) notes() ([]note, error) {
 	if r.reset {
 		r.since = 0
@@ -106,13 +106,13 @@ func (r *report) notesOfAll() ([]note, error) {
 	return notes, nil
 }
 
-// notesOfListed finds out of whom in the list there is anything to tell: without since of everybody.
+// notesOfListed finds the users in the list with something new: all of them, without since.
 func (r *report) notesOfListed() ([]note, error) {
 	var notes []note
 	for places := r.places; len(places) > 0; {
 		n := min(len(places), reportChunk)
 		r.ids = r.ids[:0]
-		for i := range places[:n] { // of a place only the topic stays the same
+		for i := range places[:n] { // which topic a place has never changes
 			r.ids = append(r.ids, string(places[i].topic.user))
 		}
 		states, forgotten, err := r.hub.feed.States(r.ids, r.states[:0])
@@ -133,7 +133,7 @@ func (r *report) notesOfListed() ([]note, error) {
 	return notes, nil
 }
 
-// tell writes the states of some users, unless they have changed: then that comes by the ring.
+// tell writes the states of some users. It leaves out those that have changed since: they come by the ring.
 func (r *report) tell(notes []note) error {
 	r.ids = r.ids[:0]
 	for i := range notes {
@@ -148,7 +148,7 @@ func (r *report) tell(notes []note) error {
 		if states[i].Revision > r.upto {
 			continue
 		}
-		states[i].Revision = notes[i].revision // also if the store has forgotten meanwhile which it was: ids must ascend
+		states[i].Revision = notes[i].revision // even if the feed has forgotten it meanwhile: ids must ascend
 		r.out = appendPresence(r.out, &states[i])
 		if len(r.out) >= reportWrite {
 			if err := r.flush(); err != nil {

@@ -6,12 +6,12 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// entry is a user's new state on its way to the subscribers. It is written once and shared by all who are told.
+// entry is a user's new state on its way to the subscribers, which all share it.
 type entry struct {
 	place      uint64 // in the ring
 	kind       kind
-	state      domain.State // of what is no change only the revision
-	superseded atomic.Bool  // a later entry tells this user's state, so nobody needs this one any more
+	state      domain.State // only the revision, if it is not a change
+	superseded atomic.Bool  // a later entry has this user's state
 	rendered   atomic.Pointer[[]byte]
 }
 
@@ -20,11 +20,11 @@ type kind uint8
 
 const (
 	change kind = iota
-	mark        // nothing: all changes up to its revision are before it
+	mark        // no change: all changes up to its revision are before it
 	gap         // changes up to its revision were missed
 )
 
-// event returns the entry as it is sent. The first who needs it makes it; if two do so at once then one of the results is lost.
+// event returns the entry as it is sent. The first caller renders it; if two do so at once, one of the results is dropped.
 func (e *entry) event() []byte {
 	if rendered := e.rendered.Load(); rendered != nil {
 		return *rendered
@@ -36,7 +36,7 @@ func (e *entry) event() []byte {
 	return event
 }
 
-// ring holds the newest entries. One goroutine appends; any may read at the same time.
+// ring holds the newest entries. One goroutine appends. Any may read at the same time.
 type ring struct {
 	slots []atomic.Pointer[entry]
 	end   atomic.Uint64 // the place of the next entry

@@ -16,12 +16,12 @@ type shard struct {
 	messages []message
 	closed   bool
 
-	cursor uint64          // what is before this place in the ring was read
+	cursor uint64          // everything before this place in the ring was read
 	head   domain.Revision // all changes up to it were read, or were there before
 	topics map[domain.UserID]*topic
-	listed []*subscriber // who have a list
-	all    []*subscriber // who are told of everybody
-	due    []*subscriber // who have something to be told, besides
+	listed []*subscriber // those with a list
+	all    []*subscriber // those that subscribe to all users
+	due    []*subscriber // those with something new, apart from what all of s.all get
 	swept  uint64        // the cursor when last everyone in all was told
 	ending bool
 
@@ -42,9 +42,9 @@ type message struct {
 type messageKind uint8
 
 const (
-	join  messageKind = iota
-	leave             // the client has gone
-	back              // the connection can be written to again, or has failed
+	join  messageKind = iota // there is another subscriber
+	leave                    // the client has gone
+	back                     // the connection can be written to again, or has failed
 	stop
 	count
 )
@@ -124,7 +124,7 @@ func (s *shard) receive() {
 	if len(messages) == 0 {
 		return
 	}
-	s.read() // who joins may know of what was put in the ring a moment before
+	s.read() // those that join may know what was put in the ring a moment ago
 	for _, m := range messages {
 		switch m.kind {
 		case join:
@@ -139,14 +139,14 @@ func (s *shard) receive() {
 			s.ending = true
 			for _, subs := range [][]*subscriber{s.listed, s.all} {
 				for i := len(subs) - 1; i >= 0; i-- { // for they are removed
-					s.part(subs[i], stopping, s.hub.settings.Farewell)
+					s.part(subs[i], stopping, s.hub.settings.StopTimeout)
 				}
 			}
 		}
 	}
 }
 
-// mark notes that a subscriber has something to be told, unless that has to wait until it is back.
+// mark notes that there is something new for a subscriber, unless that has to wait until it is back.
 func (s *shard) mark(sub *subscriber) {
 	if !sub.due && !sub.away {
 		sub.due = true
@@ -154,11 +154,11 @@ func (s *shard) mark(sub *subscriber) {
 	}
 }
 
-// read takes note of what is new in the ring.
+// read reads what is new in the ring.
 func (s *shard) read() {
 	for end := s.hub.ring.end.Load(); s.cursor < end; end = s.hub.ring.end.Load() {
 		e := s.hub.ring.at(s.cursor)
-		if e == nil { // the ring was quicker
+		if e == nil { // the ring has overtaken this shard
 			newest := s.hub.ring.at(end - 1)
 			if newest == nil {
 				continue
@@ -183,7 +183,7 @@ func (s *shard) read() {
 	}
 }
 
-// skip goes on after an entry, and leaves everybody behind who has a list. Who is told of everybody finds it out.
+// skip goes on after an entry, so that all subscribers with a list are behind. Those to all users will find that out.
 func (s *shard) skip(e *entry) {
 	for _, sub := range s.listed {
 		switch {
@@ -199,13 +199,13 @@ func (s *shard) skip(e *entry) {
 	s.cursor, s.head = e.place+1, e.state.Revision
 }
 
-// flush tells everybody what is due, once. There may be more then.
+// flush writes to each subscriber once. There may be more to write then.
 func (s *shard) flush() {
 	if s.swept != s.cursor {
 		s.swept = s.cursor
 		for i := len(s.all) - 1; i >= 0; i-- { // for they may be removed
 			s.tell(s.all[i])
-			s.read() // so that whoever comes next gets in one piece what is new
+			s.read() // so that the next subscriber gets all that is new in one piece
 		}
 	}
 	n := len(s.due)

@@ -8,25 +8,25 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// subscriber is one who is told. Its shard owns everything but the connection.
+// subscriber is a client with a stream. Its shard owns everything but the connection.
 type subscriber struct {
 	conn  *net.TCPConn
 	raw   syscall.RawConn
-	heard [8]byte // what the client sends, which nobody reads
+	heard [8]byte // for what the client sends, which nobody reads
 
 	all    bool
 	at     int32   // its index in its shard's list
 	places []place // in the topics of the users in its list; the topics stay the same
-	due    bool    // it is in the shard's list of those who are
-	away   bool    // its connection is in the hands of a goroutine of its own, which will come back
-	behind bool    // it has to be told from the feed what changed after told
-	gone   bool    // it is no subscriber any more
+	due    bool    // it is in its shard's list of those with something new
+	away   bool    // a separate goroutine has its connection, and will give it back
+	behind bool    // what changed after told has to come from the feed
+	gone   bool    // it was removed
 	parted bool    // the end event is on its way
 	ending reason  // why its stream is to end
 
-	told    domain.Revision // up to it the subscriber was told everything, if it is behind or has anything pending, or is told of everybody
-	pending []*entry        // what it has to be told, if it has a list
-	cursor  uint64          // what is before this place in the ring it was told, if it is told of everybody
+	told    domain.Revision // it was told everything up to here; kept for one that is behind, has anything pending, or subscribes to all users
+	pending []*entry        // what is new for it, if it has a list
+	cursor  uint64          // it was told what is before this place in the ring, if it subscribes to all users
 	until   domain.Timestamp
 	wrote   time.Time // when anything was last written
 }
@@ -37,7 +37,7 @@ type place struct {
 	at    int32
 }
 
-// topic is a user who is in somebody's list.
+// topic is a user that is in some list.
 type topic struct {
 	user    domain.UserID
 	members []member
@@ -58,10 +58,10 @@ func (sub *subscriber) listen() {
 	}
 }
 
-// maxPending is how many changes are kept for a subscriber who has a list and cannot be written to. With more it is behind.
+// maxPending is how many changes are kept for a subscriber with a list that cannot be written to. With more it is behind.
 const maxPending = 512
 
-// add notes a change for a subscriber who has a list and was told everything up to a revision if there is nothing else pending.
+// add notes a change for a subscriber with a list. If nothing else is pending, it was told everything up to the given revision.
 func (sub *subscriber) add(e *entry, told domain.Revision) {
 	if sub.behind {
 		return
@@ -79,7 +79,7 @@ func (sub *subscriber) add(e *entry, told domain.Revision) {
 	sub.pending = append(sub.pending, e)
 }
 
-// compact forgets what is superseded.
+// compact drops what is superseded.
 func (sub *subscriber) compact() {
 	kept := sub.pending[:0]
 	for _, e := range sub.pending {
@@ -91,12 +91,12 @@ func (sub *subscriber) compact() {
 	sub.pending = kept
 }
 
-// fallBehind forgets what is pending: the feed knows it as well. The subscriber was told everything up to the given revision.
+// fallBehind drops what is pending: it will come from the feed. The subscriber was told everything up to the given revision.
 func (sub *subscriber) fallBehind(told domain.Revision) {
 	sub.pending, sub.behind, sub.told = nil, true, told
 }
 
-// consume forgets the first n pending entries, which were told.
+// consume drops the first n pending entries, which were written.
 func (sub *subscriber) consume(n int) {
 	const smallest = 16
 	left := copy(sub.pending, sub.pending[n:])

@@ -10,7 +10,7 @@ type batch struct {
 	revision domain.Revision // of that entry
 	from     uint64          // the place in the ring of the first that was considered, if shared
 	full     bool            // there may be more in the ring
-	shared   bool            // anybody who is told of everybody can have it who is at the same place
+	shared   bool            // it serves every subscriber to all users that is at the same place
 	consumed int             // how many pending entries were considered
 }
 
@@ -19,7 +19,7 @@ func (b *batch) reset() {
 	b.entries, b.data, b.shared, b.full = b.entries[:0], b.data[:0], false, false
 }
 
-// add adds an entry, and returns whether there may be more, so that they are not much larger than most.
+// add adds an entry, and reports whether the batch is still smaller than most.
 func (b *batch) add(e *entry, most int) bool {
 	event := e.event()
 	b.entries = append(b.entries, e)
@@ -27,7 +27,7 @@ func (b *batch) add(e *entry, most int) bool {
 	return len(b.data) < most
 }
 
-// tell writes to a subscriber what it has to be told, as far as its connection takes it.
+// tell writes to a subscriber what is new for it, as much as its connection takes at once.
 func (s *shard) tell(sub *subscriber) {
 	for !sub.away && !sub.gone {
 		switch {
@@ -53,7 +53,7 @@ func (s *shard) tell(sub *subscriber) {
 	}
 }
 
-// collectAll makes the batch of what is in the ring from a place on. It returns false if not all of it is there any more.
+// collectAll makes a batch of what is in the ring from a place on. It returns false if the ring does not have all of it any more.
 func (s *shard) collectAll(from uint64) bool {
 	b := &s.batch
 	if b.shared && b.from == from && (b.full || b.upto == s.cursor) {
@@ -88,7 +88,7 @@ func (s *shard) writeAll(sub *subscriber) {
 	}
 }
 
-// collectPending makes the batch of what is pending.
+// collectPending makes a batch of what is pending.
 func (s *shard) collectPending(pending []*entry) {
 	b := &s.batch
 	b.reset()
@@ -122,8 +122,8 @@ func (s *shard) writePending(sub *subscriber) {
 	sub.told = last.state.Revision
 }
 
-// writeBatch writes the batch. It returns how many of its entries the subscriber was told, or is being told, and whether these are all;
-// otherwise the subscriber is away.
+// writeBatch writes the batch. It returns how many of its entries were written, or are being finished by a separate goroutine, and whether
+// these are all. If they are not, the subscriber is away.
 func (s *shard) writeBatch(sub *subscriber) (told int, whole bool) {
 	b := &s.batch
 	if len(b.entries) == 0 {
@@ -158,7 +158,7 @@ func (s *shard) writeBatch(sub *subscriber) (told int, whole bool) {
 	return told, true
 }
 
-// write writes something that is no change to a subscriber who is not away.
+// write writes something other than a change to a subscriber that is not away.
 func (s *shard) write(sub *subscriber, data []byte) {
 	n, err := s.out.write(sub.raw, data)
 	switch {
@@ -171,7 +171,7 @@ func (s *shard) write(sub *subscriber, data []byte) {
 	sub.wrote = s.now
 }
 
-// await lets a goroutine write the rest, which must not change, as soon as the connection takes it.
+// await has a separate goroutine finish a write that would block. The rest must not change.
 func (s *shard) await(sub *subscriber, rest []byte) {
 	sub.away = true
 	s.hub.running.Go(func() {
@@ -180,7 +180,7 @@ func (s *shard) await(sub *subscriber, rest []byte) {
 	})
 }
 
-// send lets a goroutine tell a subscriber from the feed what has changed up to head. From there it goes on in the ring.
+// send has a separate goroutine tell a subscriber from the feed what has changed up to head. From there it goes on in the ring.
 func (s *shard) send(sub *subscriber, r *report) {
 	sub.fallBehind(s.head)
 	sub.behind, sub.away, sub.cursor = false, true, s.cursor
