@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -30,8 +32,25 @@ func (f Fault) Error() string {
 // Unwrap returns the reason.
 func (f Fault) Unwrap() error { return f.Err }
 
-func faultf(where, key, format string, args ...any) error {
+func faultf(where, key, format string, args ...any) Fault {
 	return Fault{where, key, fmt.Errorf(format, args...)}
+}
+
+// line is the number of the line in a file where the fault is. What is in no file comes after all that is.
+func (f Fault) line() int {
+	number := math.MaxInt32
+	_, last, _ := strings.Cut(f.Where, ":")
+	_, _ = fmt.Sscanf(last, "%d", &number) // else it is in none
+	return number
+}
+
+// joined makes one error of them, or nil.
+func joined(faults []Fault) error {
+	errs := make([]error, len(faults))
+	for i, fault := range faults {
+		errs[i] = fault
+	}
+	return errors.Join(errs...)
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.

@@ -105,12 +105,12 @@ type legacyReader struct {
 	*Loaded
 	found  layer
 	values map[string]any // by dotted names
-	faults []error
+	faults []Fault
 	last   map[string]legacyEntry // by key
 }
 
 // readLegacy translates a presence.cfg.
-func (l *Loaded) readLegacy(name string, data []byte) (layer, []error) {
+func (l *Loaded) readLegacy(name string, data []byte) (layer, []Fault) {
 	r := legacyReader{Loaded: l, found: newLayer(), values: map[string]any{}, last: map[string]legacyEntry{}}
 	r.file = name
 	entries, junk := parseLegacy(data)

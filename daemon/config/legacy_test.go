@@ -222,9 +222,9 @@ func FuzzLegacy(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &Loaded{layer: newLayer(), schema: s}
+		l := &Loaded{layer: newLayer(), schema: s, faulty: map[string]bool{}}
 		found, faults := l.readLegacy("f", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
-		for _, err := range append(faults, decoded(t, l, found)...) {
+		for _, err := range decoded(t, l, found, faults) {
 			var fault Fault
 			if !errors.As(err, &fault) || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
 				t.Fatalf("fault %v says not where, or a secret", err)
@@ -238,14 +238,14 @@ func FuzzLegacy(f *testing.F) {
 	})
 }
 
-// decoded returns the faults of decoding a layer.
-func decoded(t *testing.T, l *Loaded, found layer) []error {
+// decoded returns the faults of a layer, with those of decoding it.
+func decoded(t *testing.T, l *Loaded, found layer, faults []Fault) []error {
 	t.Helper()
 	all := koanf.New(".")
 	if err := l.merge(all, found); err != nil {
 		t.Fatal(err)
 	}
-	return split(l.decode(all, nil))
+	return split(l.decode(all, faults))
 }
 
 // No YAML, however strange, may do anything but be read or be refused.
@@ -257,7 +257,7 @@ func FuzzYAML(f *testing.F) {
 			t.Fatal(err)
 		}
 		found, faults := s.readYAML("f", data)
-		for _, err := range append(faults, decoded(t, &Loaded{layer: newLayer(), schema: s, file: "f"}, found)...) {
+		for _, err := range decoded(t, &Loaded{layer: newLayer(), schema: s, file: "f", faulty: map[string]bool{}}, found, faults) {
 			var fault Fault
 			if !errors.As(err, &fault) || fault.Where == "" {
 				t.Fatalf("fault %v says not where", err)

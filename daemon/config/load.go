@@ -36,13 +36,14 @@ type Loaded struct {
 	file   string
 	legacy bool // the file is a presence.cfg
 	notes  []note
-	unread []Fault // of files that keys name; they count only if the section is in use
+	unread []Fault         // of files that keys name; they count only if the section is in use
+	faulty map[string]bool // keys of which the value is not known
 }
 
 // note is something strange about a section, or about the whole.
 type note struct{ section, text string }
 
-func (l *Loaded) note(section string, err error) {
+func (l *Loaded) note(section string, err Fault) {
 	l.notes = append(l.notes, note{section, err.Error()})
 }
 
@@ -73,13 +74,14 @@ func (l *Loaded) where(path string) string {
 }
 
 // Load reads the input over the defaults in the sections' structs and writes the result there. The error joins Faults, each of which
-// names its place; nothing is written then. What the values mean is not looked at: that is Validate's part.
+// names its place; a key at fault keeps its default. What the values mean is not looked at: that is Validate's part. If Load returns an error and
+// a Loaded, Validate tells what is wrong besides.
 func Load(in Input, sections ...Section) (*Loaded, error) {
 	s, err := newSchema(sections)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{layer: newLayer(), schema: s, file: in.File}
+	l := &Loaded{layer: newLayer(), schema: s, file: in.File, faulty: map[string]bool{}}
 	file, faults := l.readFile(in.File)
 	env, envFaults := s.readEnv(in.Environ, in.ReservedEnv)
 	all := koanf.New(".")
@@ -88,16 +90,17 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 			return nil, err
 		}
 	}
-	if err := l.decode(all, append(faults, envFaults...)); err != nil {
+	err = l.decode(all, append(faults, envFaults...))
+	if len(faults) > 0 && len(file.origin) == 0 { // nothing of the file could be read, so Validate would miss things
 		return nil, err
 	}
-	return l, nil
+	return l, err
 }
 
 // MaxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
 const MaxFile = 1 << 20
 
-func (l *Loaded) readFile(name string) (layer, []error) {
+func (l *Loaded) readFile(name string) (layer, []Fault) {
 	if name == "" {
 		return newLayer(), nil
 	}
@@ -106,7 +109,7 @@ func (l *Loaded) readFile(name string) (layer, []error) {
 		err = fmt.Errorf("%s: it is not UTF-8 text", name)
 	}
 	if err != nil {
-		return newLayer(), []error{faultf("", "", "cannot read the configuration: %w", err)}
+		return newLayer(), []Fault{faultf("", "", "cannot read the configuration: %w", err)}
 	}
 	if l.legacy = isLegacy(name, data); l.legacy {
 		return l.readLegacy(name, data)
@@ -170,52 +173,40 @@ func (l *Loaded) replaceSecret(all, over *koanf.Koanf, layer layer, secret strin
 	}
 }
 
-// decode fills the sections' structs, unless there are faults.
-func (l *Loaded) decode(all *koanf.Koanf, faults []error) error {
+// decode fills the sections' structs.
+func (l *Loaded) decode(all *koanf.Koanf, faults []Fault) error {
 	root := reflect.New(l.schema.root)
 	for i, section := range l.schema.sections {
 		root.Elem().Field(i).Set(reflect.ValueOf(section.Config).Elem())
 	}
-	var decoding []Fault
 	l.schema.decode(all, root.Interface(), func(path string, err error) {
 		var file errFile
 		if errors.As(err, &file) {
+			l.faulty[path] = true
 			path += file.suffix
 			l.unread = append(l.unread, Fault{l.where(path), path, err})
 		} else {
-			decoding = append(decoding, Fault{l.where(path), path, err})
+			faults = append(faults, Fault{l.where(path), path, err})
 		}
 	})
-	slices.SortFunc(decoding, func(a, b Fault) int { // of a map they come in any order
-		return cmp.Or(line(a)-line(b), strings.Compare(a.Key, b.Key))
-	})
-	for _, fault := range decoding {
-		faults = append(faults, fault)
+	for _, fault := range faults {
+		key, _, _ := strings.Cut(fault.Key, "[")
+		l.faulty[key] = true
 	}
-	if len(faults) > 0 {
-		return errors.Join(faults...)
-	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Or(a.line()-b.line(), strings.Compare(a.Key, b.Key)) })
 	for i, section := range l.schema.sections {
 		reflect.ValueOf(section.Config).Elem().Set(root.Elem().Field(i))
 	}
-	return nil
-}
-
-// line is the number of the line in the file where a fault is, or 0.
-func line(f Fault) (number int) {
-	_, last, _ := strings.Cut(f.Where, ":")
-	_, _ = fmt.Sscanf(last, "%d", &number) // else it is not in a file
-	return number
+	return joined(faults)
 }
 
 // Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds, as joined
 // Faults, each with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
-	var faults []error
-	unread := map[string]bool{}
+	var faults []Fault
 	for _, fault := range l.unread {
 		if chosen(l.schema.section(fault.Key)) {
-			faults, unread[fault.Key] = append(faults, fault), true
+			faults = append(faults, fault)
 		}
 	}
 	for _, section := range l.schema.sections {
@@ -224,12 +215,12 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 			continue
 		}
 		for _, err := range split(v.Validate()) {
-			if key, _, _ := strings.Cut(err.Error(), ": "); !unread[key] && !unread[key+fileSuffix] {
+			if key, _, _ := strings.Cut(err.Error(), ": "); !l.faulty[key] && !l.faulty[section.Name] {
 				faults = append(faults, l.locate(key, err))
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return joined(faults)
 }
 
 // Warnings returns what the administrator should know, one line each, without secrets: about the file, and about the sections that

@@ -20,7 +20,7 @@ const envPrefix = "PRESENCE_"
 var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_\w+)$`)
 
 // readEnv reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
-func (s *schema) readEnv(environ, reserved []string) (found layer, faults []error) {
+func (s *schema) readEnv(environ, reserved []string) (found layer, faults []Fault) {
 	found = newLayer()
 	names := map[string]string{} // of keys, by their variables without the prefix
 	for _, key := range s.keys {

@@ -15,15 +15,15 @@ type yamlReader struct {
 	schema *schema
 	name   string
 	found  layer
-	faults []error
+	faults []Fault
 }
 
-func (s *schema) readYAML(name string, data []byte) (layer, []error) {
+func (s *schema) readYAML(name string, data []byte) (layer, []Fault) {
 	r := yamlReader{schema: s, name: name, found: newLayer()}
 	root, err := parseYAML(data)
 	switch {
 	case err != nil:
-		return r.found, []error{Fault{Where: name, Err: err}}
+		return r.found, []Fault{{Where: name, Err: err}}
 	case root == nil || isNull(root):
 		return r.found, nil
 	case root.Kind != yaml.MappingNode:
@@ -71,13 +71,14 @@ func (r *yamlReader) visit(path string, node *yaml.Node) {
 			if !r.goodKey(path, key, first) || isNull(element) && r.schema.section(at) == at && at != "" {
 				continue // every key of the section is commented out
 			}
+			r.found.set(at, r.where(key), element.Value)
+			if isNull(element) {
+				r.nothing(at, key)
+				continue
+			}
 			key.Tag = "!!str"
 			good = append(good, key)
-			r.found.set(at, r.where(key), element.Value)
-		} else {
-			r.found.origin[at] = r.where(element)
-		}
-		if isNull(element) {
+		} else if r.found.origin[at] = r.where(element); isNull(element) {
 			r.nothing(at, element)
 		}
 		good = append(good, element)
