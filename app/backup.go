@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var _ ports.Backup = (*Backup)(nil)
+
+// Backup implements ports.Backup.
+type Backup struct {
+	core    Core
+	clients map[domain.Protocol]domain.ExpiryPolicy
+}
+
+// NewBackup makes the use case. What is left after a client protocol's expiry is decided by its policy, not by what is imported.
+func NewBackup(core Core, clients []domain.ClientProtocol) *Backup {
+	b := &Backup{core: core, clients: make(map[domain.Protocol]domain.ExpiryPolicy)}
+	for _, client := range clients {
+		b.clients[client.Protocol] = client.Expiry
+	}
+	return b
+}
+
+// Export implements ports.Backup.
+func (b *Backup) Export(visit func(user domain.UserID, p domain.Presence) error) error {
+	users := make([]domain.UserID, 0, b.core.Image.Users())
+	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
+		users = append(users, user)
+		return true
+	})
+	slices.Sort(users)
+	for _, user := range users {
+		for _, p := range b.core.Image.Presences(user) {
+			if err := visit(user, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Import implements ports.Backup. Of a presence that is there twice the later one counts.
+func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+	latest := make(map[image.Key]domain.Presence, len(presences))
+	for _, change := range presences {
+		key, p := image.KeyOf(change.User, &change.Presence), change.Presence
+		if known, twice := latest[key]; twice && known.Updated >= p.Updated {
+			continue
+		}
+		if policy, client := b.clients[p.Protocol]; client {
+			p.Vanishes, p.Fixed = policy.Vanishes, p.Fixed || policy.After == 0 && !p.Expires.IsZero()
+		}
+		latest[key] = p
+	}
+	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
+		for key, p := range latest {
+			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
+			if !known || old.Updated < p.Updated {
+				writes = append(writes, image.Write{User: key.User, Old: old, New: p})
+			}
+		}
+		written = len(writes)
+		return writes, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return written, nil
+}
