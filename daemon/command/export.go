@@ -3,7 +3,6 @@ package command
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/backup"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
 )
@@ -138,14 +138,14 @@ func writeLines(ctx context.Context, to io.Writer, store app.Core, shown *progre
 	})
 	slices.Sort(users)
 	buffered := bufio.NewWriterSize(to, 1<<16)
-	encoder := json.NewEncoder(buffered)
-	encoder.SetEscapeHTML(false)
+	var text []byte
 	for i, user := range users {
 		if ctx.Err() != nil {
 			return count, errInterrupted
 		}
 		for _, p := range store.Image.Presences(user) {
-			if err := encoder.Encode(lineOf(user, &p)); err != nil {
+			text = backup.Append(text[:0], user, &p)
+			if _, err := buffered.Write(text); err != nil {
 				return count, err
 			}
 			count++

@@ -15,10 +15,14 @@ import (
 	"unsafe"
 
 	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/backup"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/internal/freeport"
 )
+
+// goodLine is a line of an export.
+const goodLine = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z","updated":"2026-11-23T09:14:30.123456789Z","expires":"2026-11-23T09:16:30.123456789Z","stale":true}`
 
 // somePresences are lines in the order of an export: every status, messages of every kind, what holds for ever, what has expired, what is stale.
 const somePresences = `{"user":"alice@example.test","protocol":"spreed","status":"away","message":"","since":"2026-11-01T09:00:00.000000001Z","updated":"2026-11-01T09:00:00.000000001Z","stale":false}
@@ -126,7 +130,7 @@ func TestImportIsIdempotent(t *testing.T) {
 // With a line that is wrong nothing happens at all, unless it is to be left out.
 func TestImportOfInvalidLines(t *testing.T) {
 	dir, good := filepath.Join(t.TempDir(), "store"), lately(somePresences)
-	bad := good + "\n{}\n" + strings.Repeat("x", maxLine+1) + "\n" + good[:70]
+	bad := good + "\n{}\n" + strings.Repeat("x", backup.MaxLine+1) + "\n" + good[:70]
 	file := write(t, "presences.jsonl", bad)
 	faults := []string{
 		file + ":6: user is missing",
@@ -269,7 +273,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	store := coretest.Start(t).Core
 	in := importer{store: store, batch: map[presenceKey]domain.Presence{}}
-	user, p, err := parseLine([]byte(goodLine))
+	user, p, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +312,7 @@ func contend(t *testing.T, core *coretest.Core, user domain.UserID, next domain.
 
 // What a daemon of the cluster writes at the same time is neither lost nor an obstacle.
 func TestImportWhileOthersWrite(t *testing.T) {
-	user, p, err := parseLine([]byte(goodLine))
+	user, p, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +339,7 @@ func TestImportWhileOthersWrite(t *testing.T) {
 // Many more presences than are written at once, and a store that says no.
 func TestImportBatches(t *testing.T) {
 	in := importer{store: coretest.Start(t).Core, batch: map[presenceKey]domain.Presence{}}
-	_, p, err := parseLine([]byte(goodLine))
+	_, p, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/backup"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -139,16 +140,13 @@ func (s *source) each(ctx context.Context, what string, shown *progress, visit f
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return eachLine(s.file, func(l numberedLine) error {
+	return backup.Each(s.file, func(l backup.Line) error {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
-		shown.at(what, l.end, s.size)
-		if l.text == nil {
-			return visit(l.number, "", domain.Presence{}, fmt.Errorf("the line is longer than %d bytes", maxLine))
-		}
-		user, p, err := parseLine(l.text)
-		return visit(l.number, user, p, err)
+		shown.at(what, l.End, s.size)
+		user, p, err := l.Parse()
+		return visit(l.Number, user, p, err)
 	})
 }
 

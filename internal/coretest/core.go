@@ -21,6 +21,7 @@ type Core struct {
 	Journal  *Journal
 	Presence ports.Presence
 	Feed     ports.Feed
+	Backup   ports.Backup
 	Clock    ports.Clock
 
 	end func()

@@ -45,7 +45,7 @@ func NewOver(t T, journal ports.Journal, now ports.Clock) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Presence, c.Feed, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), now
+	c.Presence, c.Feed, c.Backup, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), app.NewBackup(c.Core), now
 	return c
 }
 

@@ -1,4 +1,4 @@
-package command
+package backup
 
 import (
 	"bytes"
@@ -16,17 +16,11 @@ const goodLine = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy"
 // render makes a line of a presence.
 func render(t testing.TB, user domain.UserID, p domain.Presence) string {
 	t.Helper()
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(lineOf(user, &p)); err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.TrimSuffix(string(Append(nil, user, &p)), "\n")
 }
 
 func TestLine(t *testing.T) {
-	user, p, err := parseLine([]byte(goodLine))
+	user, p, err := Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +28,7 @@ func TestLine(t *testing.T) {
 		Protocol: domain.MustProtocol("spreed"), Status: domain.Busy, Message: "in a meeting",
 		Since: 1795424400_000000000, Updated: 1795425270_123456789, Expires: 1795425390_123456789, Stale: true,
 	}
-	if user != markd || p != want {
+	if user != "markd@zarafa.com" || p != want {
 		t.Errorf("it says %s %+v, want %+v", user, p, want)
 	}
 	if got := render(t, user, p); got != goodLine {
@@ -42,9 +36,9 @@ func TestLine(t *testing.T) {
 	}
 	// What other programs may make of the same.
 	loose := ` { "stale":false, "status" :"away","updated":"2026-11-23T10:14:30+01:00","user":"MarkD@Zarafa.com","protocol":"xmpp","since":"2026-11-23T09:14:30Z"}` + "\r"
-	user, p, err = parseLine([]byte(loose))
+	user, p, err = Parse([]byte(loose))
 	want = domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: domain.Away, Since: 1795425270_000000000, Updated: 1795425270_000000000}
-	if err != nil || user != markd || p != want {
+	if err != nil || user != "markd@zarafa.com" || p != want {
 		t.Errorf("it says %s %+v %v, want %+v", user, p, err, want)
 	}
 }
@@ -58,11 +52,11 @@ func TestMalformedLines(t *testing.T) {
 		return text
 	}
 	for _, test := range []struct{ name, text, want string }{
-		{"not JSON", "user,protocol", "not JSON: invalid character 'u' looking for beginning of value"},
+		{"not JSON", "user,protocol", "not JSON: invalid character 'u' at start of value"},
 		{"cut off", goodLine[:60], "not JSON: it is cut off"},
-		{"two on a line", goodLine + goodLine, "not JSON: invalid character '{' after top-level value"},
-		{"a byte order mark", "\ufeff" + goodLine, "not JSON: invalid character 'ï' looking for beginning of value"},
-		{"not UTF-8", with("in a", "in \xff"), "not valid UTF-8"},
+		{"two on a line", goodLine + goodLine, "not JSON: something follows the object"},
+		{"a byte order mark", "\ufeff" + goodLine, "not JSON: invalid character '\\ufeff' at start of value"},
+		{"not UTF-8", with("in a", "in \xff"), "not JSON: invalid UTF-8"},
 		{"a list", `["markd@zarafa.com"]`, "expected an object: {...}"},
 		{"a string", `"markd@zarafa.com"`, "expected an object: {...}"},
 		{"null", `null`, "expected an object: {...}"},
@@ -80,6 +74,8 @@ func TestMalformedLines(t *testing.T) {
 		{"stale is no bool", with(`true`, `"true"`), "stale: expected true or false"},
 		{"bad user", with("markd@", "markd"), `user: invalid user "markdzarafa.com": it has no @: an id is account@domain`},
 		{"bad protocol", with(`"spreed"`, `"Spreed!"`), `protocol: invalid protocol name "Spreed!"`},
+		{"bad device", with(`"status"`, `"device":"a\u0007b","status"`), `device: invalid device "a\ab"`},
+		{"fixed is no bool", with(`"stale":true`, `"fixed":1,"stale":true`), "fixed: expected true or false"},
 		{"bad status", with(`"busy"`, `"lunch"`), `status: unknown status "lunch": must be available, busy, away or unavailable`},
 		{"gone", with(`"busy"`, `"gone"`), `status: unknown status "gone"`},
 		{"long message", with("in a meeting", strings.Repeat("x", 4097)), "message: invalid message: 4097 bytes, at most 4096 are allowed"},
@@ -92,7 +88,7 @@ func TestMalformedLines(t *testing.T) {
 		{"a name for terminals", with(`{`, `{"\u001b[31m":"x",`), " [31m: there is no such field"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, p, err := parseLine([]byte(test.text))
+			_, p, err := Parse([]byte(test.text))
 			if err == nil {
 				t.Fatalf("it is taken for %+v", p)
 			}
@@ -103,10 +99,25 @@ func TestMalformedLines(t *testing.T) {
 	}
 }
 
+// TestLineOfADevice: everything that makes a presence is kept.
+func TestLineOfADevice(t *testing.T) {
+	desk, err := domain.ParseDeviceID("desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := domain.Presence{
+		Protocol: domain.MustProtocol("manual"), Device: desk, Status: domain.Away, Since: 1, Updated: 2, Expires: 3, Fixed: true, Vanishes: true,
+	}
+	user, got, err := Parse([]byte(render(t, "markd@zarafa.com", want)))
+	if err != nil || user != "markd@zarafa.com" || got != want {
+		t.Errorf("%s %+v, %v; want %+v", user, got, err, want)
+	}
+}
+
 // What is accepted can be rendered and is the same then; what is refused is refused with one line.
-func FuzzParseLine(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
-		user, p, err := parseLine(text)
+		user, p, err := Parse(text)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 1000 {
 				t.Errorf("the error is %q", err)
@@ -126,10 +137,10 @@ func FuzzParseLine(f *testing.F) {
 			t.Errorf("accepted as %+v, but it says %v", p, fields)
 		}
 		rendered := render(t, user, p)
-		if len(rendered) >= maxLine || strings.Contains(rendered, "\n") {
+		if len(rendered) >= MaxLine || strings.Contains(rendered, "\n") {
 			t.Fatalf("a line of %d bytes: %s", len(rendered), rendered)
 		}
-		again, q, err := parseLine([]byte(rendered))
+		again, q, err := Parse([]byte(rendered))
 		if err != nil || again != user || q != p {
 			t.Errorf("%s\nis %s %+v (%v), was %s %+v", rendered, again, q, err, user, p)
 		}
@@ -137,7 +148,7 @@ func FuzzParseLine(f *testing.F) {
 }
 
 func TestEachLine(t *testing.T) {
-	long := strings.Repeat("x", maxLine)
+	long := strings.Repeat("x", MaxLine)
 	for _, test := range []struct{ name, text, want string }{
 		{"nothing", "", ""},
 		{"usual", "a\nb\n", `1 "a\n", 2 "b\n"`},
@@ -149,16 +160,16 @@ func TestEachLine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
 			var end int64
-			err := eachLine(strings.NewReader(test.text), func(l numberedLine) error {
-				if l.text == nil {
-					got = append(got, fmt.Sprint(l.number, " too long"))
+			err := Each(strings.NewReader(test.text), func(l Line) error {
+				if l.Text == nil {
+					got = append(got, fmt.Sprint(l.Number, " too long"))
 				} else {
-					got = append(got, fmt.Sprintf("%d %q", l.number, l.text))
+					got = append(got, fmt.Sprintf("%d %q", l.Number, l.Text))
 				}
-				if l.end <= end || l.end > int64(len(test.text)) {
-					t.Errorf("line %d ends at %d, the one before at %d", l.number, l.end, end)
+				if l.End <= end || l.End > int64(len(test.text)) {
+					t.Errorf("line %d ends at %d, the one before at %d", l.Number, l.End, end)
 				}
-				end = l.end
+				end = l.End
 				return nil
 			})
 			if all := strings.Join(got, ", "); err != nil || all != test.want {
@@ -167,7 +178,7 @@ func TestEachLine(t *testing.T) {
 		})
 	}
 	stop := errors.New("stop")
-	if err := eachLine(bytes.NewReader([]byte("a\nb\n")), func(numberedLine) error { return stop }); !errors.Is(err, stop) {
+	if err := Each(bytes.NewReader([]byte("a\nb\n")), func(Line) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("eachLine returns %v", err)
 	}
 }
