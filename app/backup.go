@@ -27,7 +27,7 @@ func NewBackup(core Core, clients []domain.ClientProtocol) *Backup {
 }
 
 // Export implements ports.Backup.
-func (b *Backup) Export(visit func(user domain.UserID, p domain.Presence) error) error {
+func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
 	users := make([]domain.UserID, 0, b.core.Image.Users())
 	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		users = append(users, user)
@@ -35,6 +35,9 @@ func (b *Backup) Export(visit func(user domain.UserID, p domain.Presence) error)
 	})
 	slices.Sort(users)
 	for _, user := range users {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for _, p := range b.core.Image.Presences(user) {
 			if err := visit(user, p); err != nil {
 				return err

@@ -48,14 +48,14 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("anna has %+v", p)
 	}
 	enough := errors.New("enough")
-	if err := backup.Export(func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
+	if err := backup.Export(t.Context(), func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("Export = %v", err)
 	}
 }
 
 func export(t *testing.T, backup *app.Backup) (all []domain.Change) {
 	t.Helper()
-	err := backup.Export(func(user domain.UserID, p domain.Presence) error {
+	err := backup.Export(t.Context(), func(user domain.UserID, p domain.Presence) error {
 		all = append(all, domain.Change{User: user, Presence: p})
 		return nil
 	})

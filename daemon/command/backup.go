@@ -1,15 +1,14 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/url"
 	"syscall"
 	"time"
 
@@ -31,59 +30,43 @@ type presences struct {
 
 // backupLong is what export and import share.
 const backupLong = `
-It asks the running daemon, on behalf of a service (auth.services). If no daemon runs at http.listen, or with --store.dir or --store.url, it
-opens the store itself: do that as the daemon's user. With --url or PRESENCE_URL it asks that daemon and no other. The token is that of PRESENCE_TOKEN or --token; without one
-it is made with the configured secret. It accepts every flag of serve.`
+It asks a running daemon, for which the token has to be a service's (auth.services). If none runs at http.listen, or with --store.dir or
+--store.url, it opens the store itself: do that as the daemon's user.
+`
+
+// firstService is on whose behalf a daemon is asked for everybody.
+const firstService = "the first of auth.services"
 
 // openPresences finds the presences. In a store that is opened there have to be some already, if exists is set.
-func (c *cli) openPresences(ctx context.Context, command *cobra.Command, flags clientFlags, exists bool) (*presences, error) {
-	named := first(flags.url, c.getenv(envURL)) != ""
-	if named && first(flags.token, c.getenv(envToken)) != "" {
-		return c.daemonsPresences(ctx, command, flags, "", named)
-	}
-	settings, err := c.settings(command, c.configFile())
-	if err != nil {
-		return nil, err
-	}
-	var service domain.UserID
-	if len(settings.Auth.Services) > 0 {
-		service = domain.UserID(settings.Auth.Services[0])
-	}
-	if !command.Flags().Changed("store.dir") && !command.Flags().Changed("store.url") {
-		found, err := c.daemonsPresences(ctx, command, flags, service, named)
-		if found != nil || err != nil {
-			return found, err
+func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists bool) (*presences, error) {
+	if c.address() == "" {
+		settings, err := c.settings(command)
+		if err != nil {
+			return nil, err
+		}
+		if command.Flags().Changed("store.dir") || command.Flags().Changed("store.url") || nobodyListens(ctx, settings.HTTP.Listen) {
+			return openStore(ctx, command, settings, exists)
 		}
 	}
-	return openStore(ctx, command, settings, exists)
-}
-
-// daemonsPresences finds those of a running daemon. It returns nothing if none runs, and none was named.
-func (c *cli) daemonsPresences(ctx context.Context, command *cobra.Command, flags clientFlags, service domain.UserID, named bool) (*presences, error) {
-	if service == "" && flags.as == "" && first(flags.token, c.getenv(envToken)) == "" {
-		if !named {
-			return nil, nil //nolint:nilnil // no daemon can be asked
-		}
-		return nil, usageError("auth.services lists no service, and the daemon exports and imports for services only")
-	}
-	client, err := c.client(command, flags, service)
+	client, err := c.client(command, "")
 	if err != nil {
-		return nil, err
-	}
-	_, err = client.query(ctx, nil)
-	if errors.Is(err, syscall.ECONNREFUSED) && !named {
-		return nil, nil //nolint:nilnil // no daemon runs
-	}
-	if err != nil && exitCode(err) == exitUnreachable {
 		return nil, err
 	}
 	return &presences{Backup: remote{client}, where: client.url, close: func() error { return nil }}, nil
 }
 
+func nobodyListens(ctx context.Context, address string) bool {
+	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", address)
+	if err == nil {
+		_ = conn.Close() // it was only tried
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // openWithin is how long a cluster may take to answer and to be loaded: a daemon waits for ever, but nobody would notice that at night.
 const openWithin = 2 * time.Minute
 
-// openStore opens the store that the configuration names. What it has to say goes to standard error if it is a warning.
+// openStore opens the store that the configuration names. Warnings go to standard error.
 func openStore(ctx context.Context, command *cobra.Command, settings *wiring.Settings, exists bool) (*presences, error) {
 	if err := settings.ValidateOnly("store"); err != nil {
 		return nil, coded(exitUsage, err)
@@ -91,27 +74,36 @@ func openStore(ctx context.Context, command *cobra.Command, settings *wiring.Set
 	if err := settings.Store.Reachable(); err != nil {
 		return nil, coded(exitUsage, err)
 	}
-	log := slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	opening, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
-	store, err := settings.OpenStore(opening, exists, log)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, errInterrupted
-	case err != nil:
-		return nil, err
+	store, err := settings.OpenStore(opening, exists, warnings(command))
+	if err != nil {
+		return nil, orInterrupted(ctx, err)
 	}
 	return &presences{Backup: app.NewBackup(store.Core, nil), where: store.Where, close: store.Close}, nil
 }
 
+// warnings is a log for what is to be known on a terminal.
+func warnings(command *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 var errInterrupted = errors.New("interrupted")
+
+// orInterrupted returns why something has failed: if ctx has ended, because of that.
+func orInterrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
 
 // remote implements ports.Backup over the API of a running daemon.
 type remote struct{ *client }
 
 // Export implements ports.Backup.
-func (r remote) Export(visit func(user domain.UserID, p domain.Presence) error) error {
-	response, err := r.do(context.Background(), http.MethodGet, "v1/export", nil)
+func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
+	response, err := r.do(ctx, http.MethodGet, "v1/export", nil, http.Header{})
 	if err != nil {
 		return err
 	}
@@ -148,7 +140,7 @@ func (r remote) Import(ctx context.Context, presences []domain.Change) (written 
 }
 
 func (r remote) importPart(ctx context.Context, part []byte) (int, error) {
-	response, err := r.do(ctx, http.MethodPost, "v1/import", bytes.NewReader(part))
+	response, err := r.do(ctx, http.MethodPost, "v1/import", part, http.Header{"Content-Type": {backup.ContentType}})
 	if err != nil {
 		return 0, err
 	}
@@ -156,28 +148,4 @@ func (r remote) importPart(ctx context.Context, part []byte) (int, error) {
 	var answer struct{ Imported int }
 	err = json.NewDecoder(io.LimitReader(response.Body, 1<<10)).Decode(&answer)
 	return answer.Imported, err
-}
-
-// do sends a request, and returns an answer with status 200.
-func (r remote) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	at, err := url.JoinPath(r.url, path)
-	if err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, at, body)
-	if err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	request.Header.Set("Authorization", "Bearer "+r.token)
-	transport := &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: patience}
-	response, err := (&http.Client{Transport: transport, CheckRedirect: noRedirect}).Do(request)
-	if err != nil {
-		return nil, r.unreachable(err)
-	}
-	if response.StatusCode != http.StatusOK {
-		defer func() { _ = response.Body.Close() }() // it was only read
-		text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-		return nil, errors.Join(err, r.refusal(response.StatusCode, text))
-	}
-	return response, nil
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -13,19 +12,18 @@ const checkLong = `Validates the configuration and the files that it names as se
 effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`
 
 func (c *cli) check() *cobra.Command {
-	command := &cobra.Command{
+	return c.addKeys(&cobra.Command{
 		Use:     "check [--config FILE] [flags]",
 		Short:   "Validate the configuration and print it",
 		Long:    checkLong,
 		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
 		Args:    cobra.NoArgs,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runCheck(command) },
-	}
-	return c.addKeys(command, true)
+	}, true)
 }
 
 func (c *cli) runCheck(command *cobra.Command) error {
-	settings, err := c.settings(command, c.configFile())
+	settings, err := c.settings(command)
 	if err != nil {
 		return err
 	}
@@ -35,8 +33,7 @@ func (c *cli) runCheck(command *cobra.Command) error {
 	if err := settings.Validate(); err != nil {
 		return coded(exitUsage, err)
 	}
-	log := slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if _, err := wiring.New(settings, log); err != nil {
+	if _, err := wiring.New(settings, warnings(command)); err != nil {
 		return coded(exitUsage, err)
 	}
 	return settings.WriteYAML(command.OutOrStdout())

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,8 +22,11 @@ import (
 )
 
 const (
-	// patience is how long a request to the daemon may take.
+	// patience is how long the daemon may take to begin an answer, and to give the whole of a short one.
 	patience = 10 * time.Second
+
+	// silence is after how long without a byte a long answer is given up. Events have a sign of life every 15 seconds.
+	silence = 45 * time.Second
 
 	// maxAnswer is the largest answer that is read, in bytes.
 	maxAnswer = 64 << 20
@@ -37,44 +41,46 @@ type client struct {
 	url, token string
 }
 
-// clientFlags are those that get and set share.
-type clientFlags struct {
-	url, token, as string
-}
-
 const clientLong = `
 The daemon is expected at http.listen of the configuration, unless --url or PRESENCE_URL names another place. The token is that of
-PRESENCE_TOKEN or --token; without one it is made with the configured secret%s. It accepts every flag of serve.`
+PRESENCE_TOKEN or --token; without one it is made with the configured secret, for %s. It accepts every flag of serve.`
 
-func (f *clientFlags) add(command *cobra.Command, as string) {
-	command.Flags().StringVar(&f.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
-	command.Flags().StringVar(&f.token, "token", "", "token to show; other users of this machine can see it here, so prefer "+envToken)
-	command.Flags().StringVar(&f.as, "as", "", "make the token for this `USER` instead of "+as)
+// asking completes a command that asks a daemon: on behalf of whom, it says, unless a flag or a token says something else.
+func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
+	command.Long += fmt.Sprintf(clientLong, onBehalfOf)
+	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
+	command.Flags().StringVar(&c.shown, "token", "", "token to show; other users of this machine can see it here, so prefer "+envToken)
+	command.Flags().StringVar(&c.as, "as", "", "make the token for this `USER` instead of "+onBehalfOf)
+	return c.addKeys(command, false)
 }
 
-// client finds out where the daemon is and which token to show it.
-func (c *cli) client(command *cobra.Command, flags clientFlags, user domain.UserID) (*client, error) {
-	if flags.as != "" {
-		as, err := domain.ParseUserID(flags.as)
-		if err != nil {
-			return nil, usageError("--as: %w", err)
-		}
-		user = as
+// address is where the daemon is, if --url or the environment says so.
+func (c *cli) address() string { return cmp.Or(c.url, c.getenv(envURL)) }
+
+// client finds out where the daemon is and which token to show it. If one has to be made, it is for --as, else for the user, else for the first
+// service.
+func (c *cli) client(command *cobra.Command, user string) (*client, error) {
+	found := &client{url: c.address(), token: cmp.Or(c.shown, c.getenv(envToken))}
+	if _, err := domain.ParseUserID(c.as); err != nil && c.as != "" {
+		return nil, usageError("--as: %w", err)
 	}
-	found := &client{url: first(flags.url, c.getenv(envURL)), token: first(flags.token, c.getenv(envToken))}
-	if found.url != "" {
-		if at, err := url.Parse(found.url); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-			return nil, usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", found.url)
-		}
+	if at, err := url.Parse(found.url); found.url != "" && (err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https") {
+		return nil, usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", found.url)
 	}
 	if found.url != "" && found.token != "" {
 		return found, nil
 	}
-	settings, err := c.settings(command, c.configFile())
+	settings, err := c.settings(command)
 	if err != nil {
 		return nil, err
 	}
 	if found.token == "" {
+		user = cmp.Or(c.as, user)
+		if services := settings.Auth.Services; user == "" && len(services) > 0 {
+			user = services[0]
+		} else if user == "" {
+			return nil, usageError("auth.services lists no service, and %s is for services only: name one there, or use --as or a service's token", command.Name())
+		}
 		if found.token, err = issue(settings, user); err != nil {
 			return nil, err
 		}
@@ -86,15 +92,6 @@ func (c *cli) client(command *cobra.Command, flags clientFlags, user domain.User
 		found.url = urlOf(settings.HTTP.Listen)
 	}
 	return found, nil
-}
-
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // urlOf is where a daemon that listens on an address is to be found from this machine.
@@ -109,76 +106,99 @@ func urlOf(listen string) string {
 	return "http://" + net.JoinHostPort(host, port) + "/"
 }
 
-// query asks about users and returns the answer's body.
-func (c *client) query(ctx context.Context, users []string) ([]byte, error) {
-	at, err := url.JoinPath(c.url, "v1/users:query")
-	if err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	return c.send(ctx, http.MethodPost, at, map[string]any{"users": users})
-}
+var (
+	errNoAnswer = fmt.Errorf("no answer within %v", patience)
+	errSilent   = fmt.Errorf("nothing came for %v", silence)
+)
 
-// change sends a request about a user's presence on a protocol.
-func (c *client) change(ctx context.Context, method, user, protocol string, document any) error {
-	at, err := url.JoinPath(c.url, "v1/users", url.PathEscape(user), protocol)
-	if err != nil {
-		return coded(exitUsage, err)
-	}
-	_, err = c.send(ctx, method, at, document)
-	return err
-}
-
-// send sends a document, if there is one, and returns the answer's body.
-func (c *client) send(ctx context.Context, method, at string, document any) ([]byte, error) {
+// ask sends a document, if there is one, and returns the answer's body.
+func (c *client) ask(ctx context.Context, method, path string, document any) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
+	defer cancel()
 	var body []byte
+	header := http.Header{}
 	if document != nil {
 		var err error
 		if body, err = json.Marshal(document); err != nil {
 			return nil, err
 		}
+		header.Set("Content-Type", "application/json")
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	response, err := c.do(ctx, method, path, body, header)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+}
+
+// do sends a request, and returns an answer that is no refusal. Its body has to be closed; a read fails if nothing comes for a while.
+func (c *client) do(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+	at, err := url.JoinPath(c.url, path)
 	if err != nil {
 		return nil, coded(exitUsage, err)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err != nil {
+		cancel(nil)
+		return nil, coded(exitUsage, err)
+	}
+	request.Header = header
 	request.Header.Set("Authorization", "Bearer "+c.token)
-	if document != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	transport := &http.Transport{DisableKeepAlives: true} // one request, and no proxy: the daemon is near
-	response, err := (&http.Client{Transport: transport, CheckRedirect: noRedirect}).Do(request)
+	late := time.AfterFunc(patience, func() { cancel(errNoAnswer) })
+	defer late.Stop()
+	response, err := (&http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},                                      // one request, and no proxy: the daemon is near
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is not sent elsewhere
+	}).Do(request)
 	if err != nil {
+		cancel(nil)
 		return nil, c.unreachable(err)
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, c.unreachable(err)
-	}
+	response.Body = &answerBody{ReadCloser: response.Body, client: c, cancel: cancel}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNoContent {
-		return nil, c.refusal(response.StatusCode, answer)
+		defer func() { _ = response.Body.Close() }()                    // it was only read
+		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // what has come of it may say why
+		return nil, c.refusal(response.StatusCode, text)
 	}
-	return answer, nil
+	return response, nil
 }
 
-// noRedirect keeps the token from being sent elsewhere.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// answerBody is the body of an answer.
+type answerBody struct {
+	io.ReadCloser
+	client *client
+	cancel context.CancelCauseFunc // of the request
+}
+
+// Read fails if nothing comes for a while.
+func (b *answerBody) Read(p []byte) (int, error) {
+	watchdog := time.AfterFunc(silence, func() { b.cancel(errSilent) })
+	defer watchdog.Stop()
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.client.unreachable(err)
+	}
+	return n, err
+}
+
+// Close ends the request.
+func (b *answerBody) Close() error {
+	b.cancel(nil)
+	return b.ReadCloser.Close()
+}
 
 func (c *client) unreachable(err error) error {
-	reason := errors.Unwrap(err)
 	var errno syscall.Errno
-	var timeout net.Error
+	var failed *url.Error
 	switch {
 	case errors.As(err, &errno):
-		reason = errno
-	case errors.As(err, &timeout) && timeout.Timeout():
-		reason = fmt.Errorf("no answer within %v", patience)
-	case reason == nil:
-		reason = err
+		err = errno
+	case errors.As(err, &failed):
+		err = failed.Err
 	}
-	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, reason))
+	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, err))
 }
 
 // refusal is the error for an answer that is a refusal, as its problem document tells it.
@@ -209,6 +229,11 @@ func (c *client) refusal(status int, answer []byte) error {
 		return coded(exitUsage, err)
 	}
 	return coded(exitFailed, err)
+}
+
+// strange is the error for an answer that is no refusal, and not what the daemon answers.
+func (c *client) strange(err error) error {
+	return coded(exitFailed, fmt.Errorf("%s does not answer like this daemon: %s", c.url, excerpt(err.Error())))
 }
 
 // excerpt is what is shown of a text that whoever answered has written: printable, and not too much of it.

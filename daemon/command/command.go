@@ -40,6 +40,8 @@ type cli struct {
 	environ   []string
 	protocols []wiring.Protocol
 	file      string // --config
+
+	url, shown, as string // of commands that ask a daemon: --url, --token, --as
 }
 
 const long = `zarafa-presence collects who is available from several protocols and answers it over HTTP.

@@ -21,25 +21,22 @@ const (
 
 // codedError is an error that decides the exit code.
 type codedError struct {
+	error
 	code int
-	err  error
 }
 
-// Error returns the reason.
-func (e codedError) Error() string { return e.err.Error() }
-
 // Unwrap returns the reason.
-func (e codedError) Unwrap() error { return e.err }
+func (e codedError) Unwrap() error { return e.error }
 
 func coded(code int, err error) error {
 	if err == nil {
 		return nil
 	}
-	return codedError{code, err}
+	return codedError{err, code}
 }
 
 func usageError(format string, args ...any) error {
-	return codedError{exitUsage, fmt.Errorf(format, args...)}
+	return coded(exitUsage, fmt.Errorf(format, args...))
 }
 
 func exitCode(err error) int {
@@ -69,9 +66,6 @@ func seeHelp(command *cobra.Command) string {
 // usageArgs makes the complaint of an argument check a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
-		if check == nil {
-			return nil
-		}
 		if err := check(command, args); err != nil {
 			return usageError("%w%s", err, seeHelp(command))
 		}

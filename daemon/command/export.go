@@ -21,22 +21,17 @@ import (
 
 const exportLong = `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE appears, or is
 replaced, when all is written, and only you can read it.
-` + backupLong
+`
 
 func (c *cli) export() *cobra.Command {
-	var flags clientFlags
-	command := &cobra.Command{
+	return c.asking(&cobra.Command{
 		Use:     "export [--config FILE] [FILE]",
 		Short:   "Write all presences to a file",
-		Long:    exportLong,
+		Long:    exportLong + backupLong,
 		Example: "  zarafa-presence export presences.jsonl\n  zarafa-presence export | gzip > presences.jsonl.gz",
 		Args:    between(0, 1, "one file, or none"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return c.runExport(command, flags, fileArgument(args))
-		},
-	}
-	flags.add(command, "the first of auth.services")
-	return c.addKeys(command, false)
+		RunE:    func(command *cobra.Command, args []string) error { return c.runExport(command, fileArgument(args)) },
+	}, firstService)
 }
 
 // standard is the name of standard input and output.
@@ -49,10 +44,10 @@ func fileArgument(args []string) string {
 	return args[0]
 }
 
-func (c *cli) runExport(command *cobra.Command, flags clientFlags, file string) error {
+func (c *cli) runExport(command *cobra.Command, file string) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	from, err := c.openPresences(ctx, command, flags, true)
+	from, err := c.openPresences(ctx, command, true)
 	if err != nil {
 		return err
 	}
@@ -92,10 +87,7 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 func writeLines(ctx context.Context, to io.Writer, from ports.Backup, shown *progress) (count int, err error) {
 	buffered := bufio.NewWriterSize(to, 1<<16)
 	var line []byte
-	err = from.Export(func(user domain.UserID, p domain.Presence) (err error) {
-		if ctx.Err() != nil {
-			return errInterrupted
-		}
+	err = from.Export(ctx, func(user domain.UserID, p domain.Presence) (err error) {
 		if line, err = backup.Append(line[:0], user, &p); err != nil {
 			return err
 		}
@@ -104,10 +96,10 @@ func writeLines(ctx context.Context, to io.Writer, from ports.Backup, shown *pro
 		_, err = buffered.Write(line)
 		return err
 	})
-	if err != nil {
-		return count, err
+	if err == nil {
+		err = buffered.Flush()
 	}
-	return count, buffered.Flush()
+	return count, orInterrupted(ctx, err)
 }
 
 // replaceFile makes a file of what write writes, in one step when all of it is on the disk. What is not a file, such as a pipe, is written as

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +23,7 @@ import (
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/ports"
 )
 
 const goodLine = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z","updated":"2026-11-23T09:14:30.123456789Z","expires":"2026-11-23T09:16:30.123456789Z","stale":true}`
@@ -242,6 +245,63 @@ func TestExportFromADaemon(t *testing.T) {
 	}
 }
 
+// An export that ends early is never shown as complete: not when the daemon breaks off, and not when somebody interrupts it.
+func TestExportThatEndsEarly(t *testing.T) {
+	var end func(r *http.Request)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, goodLine+"\n"+goodLine+"\n")
+		_ = http.NewResponseController(w).Flush()
+		end(r)
+	}))
+	defer server.Close()
+	end = func(*http.Request) { panic(http.ErrAbortHandler) }
+	file := write(t, "presences.jsonl", "old")
+	args := []string{"export", "--url", server.URL, "--token", "x"}
+	got := command(nil, append(args, file)...)
+	want := "zarafa-presence: nothing was exported: cannot reach the daemon at " + server.URL + ": unexpected EOF; is it running?\n"
+	if text, _ := os.ReadFile(file); got.code != exitUnreachable || got.stderr != want || string(text) != "old" {
+		t.Errorf("%+v, want %s; the file has %q", got, want, text)
+	}
+	if got := command(nil, args...); got.code != exitUnreachable || !strings.HasPrefix(got.stderr, "zarafa-presence: the export is not complete: ") {
+		t.Errorf("to standard output: %+v", got)
+	}
+	if all, _ := os.ReadDir(filepath.Dir(file)); len(all) != 1 {
+		t.Errorf("left behind: %v", all)
+	}
+
+	sent := make(chan struct{})
+	end = func(r *http.Request) { close(sent); <-r.Context().Done() }
+	program := start(t, []string{"GORACE=atexit_sleep_ms=0"}, append(args, file)...)
+	<-sent
+	began := time.Now()
+	if err := program.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = program.Wait() // it fails, as it should
+	stderr := program.Stderr.(*output).String()
+	if text, _ := os.ReadFile(file); program.ProcessState.ExitCode() != 1 || stderr != "zarafa-presence: nothing was exported: interrupted\n" || string(text) != "old" {
+		t.Errorf("interrupted: it ended with %v and said %q; the file has %q", program.ProcessState, stderr, text)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it went on for %v", took)
+	}
+}
+
+// A daemon that is loading says so, and so do the commands.
+func TestExportFromADaemonThatIsLoading(t *testing.T) {
+	environ := append(slices.Clone(secretEnv), "PRESENCE_AUTH__SERVICES=backup@example.test")
+	program := start(t, environ, "serve", "--http.listen=127.0.0.1:0", "--store.kind=nats", "--store.url=nats://"+freeport.Address(t))
+	log := program.Stderr.(*output)
+	eventually(t, "it waits for NATS", func() bool { return strings.Contains(log.String(), "store waiting for NATS") })
+	_, after, _ := strings.Cut(log.String(), "msg=listening url=")
+	for _, name := range []string{"export", "import"} {
+		got := command(environ, name, "--url", strings.Fields(after)[0], write(t, "presences.jsonl", goodLine))
+		if got.code != 1 || !strings.Contains(got.stderr, "refused (503): ") || !strings.Contains(got.stderr, "the presences are being loaded; try again") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // An export that breaks leaves the old file as it was, and nothing else.
 func TestReplaceFile(t *testing.T) {
 	file := write(t, "presences.jsonl", "old")
@@ -286,25 +346,22 @@ func TestInterrupted(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	store := app.NewBackup(coretest.Start(t).Core, nil)
-	in := importer{to: store}
 	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(in.add(t.Context(), change), in.flush(t.Context())); err != nil {
+	if _, err := store.Import(t.Context(), []domain.Change{change}); err != nil {
 		t.Fatal(err)
 	}
 	quiet := newProgress(io.Discard)
 	if _, err := writeLines(ended, io.Discard, store, quiet); !errors.Is(err, errInterrupted) {
 		t.Errorf("export: %v", err)
 	}
-	from, err := openLines(strings.NewReader(goodLine), standard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.close()
-	if _, err := from.check(ended, quiet); !errors.Is(err, errInterrupted) {
+	if _, err := readLines(ended, strings.NewReader(goodLine), standard, quiet); !errors.Is(err, errInterrupted) {
 		t.Errorf("import: %v", err)
+	}
+	if n, err := importAll(ended, store, []domain.Change{change}, quiet); !errors.Is(err, errInterrupted) || n != 0 {
+		t.Errorf("import of what was read: %d, %v", n, err)
 	}
 }
 
@@ -341,34 +398,43 @@ func TestImportWhileOthersWrite(t *testing.T) {
 	}{{older, 1, domain.Busy}, {newer, 0, domain.Available}} {
 		core := coretest.Start(t)
 		contend(t, core, user, test.other, 3)
-		in := importer{to: app.NewBackup(core.Core, nil)}
-		if err := errors.Join(in.add(t.Context(), change), in.flush(t.Context())); err != nil {
+		imported, err := importAll(t.Context(), app.NewBackup(core.Core, nil), []domain.Change{change}, newProgress(io.Discard))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := core.Presences(user).On(p.Protocol); got.Status != test.want || in.imported != test.imported || in.kept != 1-test.imported {
-			t.Errorf("there is %v, %d imported, %d kept; want %v and %d", got.Status, in.imported, in.kept, test.want, test.imported)
+		if got, _ := core.Presences(user).On(p.Protocol); got.Status != test.want || imported != test.imported {
+			t.Errorf("there is %v, %d imported; want %v and %d", got.Status, imported, test.want, test.imported)
 		}
 	}
 }
 
+// inBatches looks at how many presences are written at once.
+type inBatches struct {
+	ports.Backup
+	t *testing.T
+}
+
+func (b inBatches) Import(ctx context.Context, presences []domain.Change) (int, error) {
+	if len(presences) > importBatch {
+		b.t.Fatalf("%d presences at once", len(presences))
+	}
+	return b.Backup.Import(ctx, presences)
+}
+
 // Many more presences than are written at once.
 func TestImportBatches(t *testing.T) {
-	in := importer{to: app.NewBackup(coretest.Start(t).Core, nil)}
+	to := inBatches{app.NewBackup(coretest.Start(t).Core, nil), t}
+	var all []domain.Change
 	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10*importBatch + 7 {
 		change.User = domain.UserID(fmt.Sprintf("user%d@example.test", i))
-		if err := in.add(t.Context(), change); err != nil {
-			t.Fatal(err)
-		}
-		if len(in.batch) > importBatch {
-			t.Fatalf("%d presences at once", len(in.batch))
-		}
+		all = append(all, change)
 	}
-	if err := in.flush(t.Context()); err != nil || in.imported != 10*importBatch+7 {
-		t.Errorf("%d imported, %v", in.imported, err)
+	if n, err := importAll(t.Context(), to, all, newProgress(io.Discard)); err != nil || n != 10*importBatch+7 {
+		t.Errorf("%d imported, %v", n, err)
 	}
 }
 

@@ -2,10 +2,13 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -21,49 +24,48 @@ message, and the status on each protocol. With --json it prints an array of the 
 `
 
 func (c *cli) get() *cobra.Command {
-	var flags clientFlags
 	var asJSON bool
 	command := &cobra.Command{
 		Use:     "get [--config FILE] [--json] USER...",
 		Short:   "Ask a running daemon who is available",
-		Long:    getLong + fmt.Sprintf(clientLong, " for the first user asked about"),
+		Long:    getLong,
 		Example: "  zarafa-presence get markd@zarafa.com\n  zarafa-presence get --json markd@zarafa.com | jq -r '.[].status'",
 		Args:    between(1, 0, "users, e.g. markd@zarafa.com"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return c.runGet(command, flags, args, asJSON)
-		},
+		RunE:    func(command *cobra.Command, args []string) error { return c.runGet(command, args, asJSON) },
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	flags.add(command, "the first one asked about")
-	return c.addKeys(command, false)
+	return c.asking(command, "the first user asked about")
 }
 
-func (c *cli) runGet(command *cobra.Command, flags clientFlags, users []string, asJSON bool) error {
-	for _, user := range users {
-		if _, err := domain.ParseUserID(user); err != nil {
-			return coded(exitUsage, err)
-		}
+func (c *cli) runGet(command *cobra.Command, users []string, asJSON bool) error {
+	if err := checkUsers(users); err != nil {
+		return err
 	}
-	asking, err := domain.ParseUserID(users[0])
-	if err != nil {
-		return coded(exitUsage, err)
-	}
-	client, err := c.client(command, flags, asking)
+	client, err := c.client(command, users[0])
 	if err != nil {
 		return err
 	}
-	answer, err := client.query(command.Context(), users)
+	answer, err := client.ask(command.Context(), http.MethodPost, "v1/users:query", map[string]any{"users": users})
 	if err != nil {
 		return err
 	}
 	people, documents, err := readAnswer(answer)
 	if err != nil {
-		return fmt.Errorf("%s does not answer like this daemon: %s", client.url, excerpt(err.Error()))
+		return client.strange(err)
 	}
 	if asJSON {
 		return writeJSON(command.OutOrStdout(), documents)
 	}
 	return writeTable(command.OutOrStdout(), people)
+}
+
+func checkUsers(users []string) error {
+	for _, user := range users {
+		if _, err := domain.ParseUserID(user); err != nil {
+			return coded(exitUsage, err)
+		}
+	}
+	return nil
 }
 
 // writeJSON prints a document. What a terminal would obey is escaped, which changes no value.
@@ -141,37 +143,25 @@ func (p *person) check() error {
 
 // writeTable prints a line for each person, and a column for each protocol that knows any of them.
 func writeTable(w io.Writer, people []person) error {
-	var protocols []string
+	known := make(map[string]state)
 	for _, p := range people {
-		for protocol := range p.Protocols {
-			if !slices.Contains(protocols, protocol) {
-				protocols = append(protocols, protocol)
-			}
-		}
+		maps.Copy(known, p.Protocols)
 	}
-	slices.Sort(protocols)
+	protocols := slices.Sorted(maps.Keys(known))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) {
-		for i, cell := range cells {
-			cells[i] = printable(first(cell, "-"))
-		}
-		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) // Flush tells
-	}
-	row(append(append([]string{"USER", "STATUS", "BY"}, upper(protocols)...), "MESSAGE")...)
-	for _, p := range people {
-		cells := append(make([]string, 0, 4+len(protocols)), p.User, p.Status, p.By)
+	row := func(user, status, by string, ofProtocol func(string) string, message string) {
+		cells := []string{user, status, by}
 		for _, protocol := range protocols {
-			cells = append(cells, p.Protocols[protocol].Status)
+			cells = append(cells, ofProtocol(protocol))
 		}
-		row(append(cells, p.Message)...)
+		for _, cell := range cells {
+			_, _ = fmt.Fprintf(table, "%s\t", printable(cmp.Or(cell, "-"))) // Flush tells
+		}
+		_, _ = fmt.Fprintln(table, printable(cmp.Or(message, "-")))
+	}
+	row("USER", "STATUS", "BY", strings.ToUpper, "MESSAGE")
+	for _, p := range people {
+		row(p.User, p.Status, p.By, func(protocol string) string { return p.Protocols[protocol].Status }, p.Message)
 	}
 	return table.Flush()
-}
-
-func upper(texts []string) []string {
-	up := make([]string, len(texts))
-	for i, text := range texts {
-		up[i] = strings.ToUpper(text)
-	}
-	return up
 }

@@ -29,37 +29,35 @@ func newProgress(to io.Writer) *progress {
 
 const clearLine = "\r\x1b[K"
 
-// at shows that a part of the whole is done, unless it has shown something a moment ago.
-func (p *progress) at(what string, done, whole int64) {
-	if !p.live || time.Since(p.drawn) < redraw {
-		return
-	}
-	p.drawn = time.Now()
-	done = min(done, whole)
-	percent := int64(100)
+// at shows that a part of the whole is done.
+func (p *progress) at(what string, done, whole int) {
+	percent := 100
 	if whole > 0 {
 		percent = done * 100 / whole
 	}
-	full := int(percent) * barWidth / 100
-	_, _ = fmt.Fprintf(p.to, "%s%s [%s%s] %d%%", clearLine, what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
+	full := percent * barWidth / 100
+	p.draw("%s [%s%s] %d%%", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
 }
 
-// count shows how many things are done, unless it has shown something a moment ago.
-func (p *progress) count(what string, n int) {
+// count shows how many things are done.
+func (p *progress) count(what string, n int) { p.draw("%s: %d", what, n) }
+
+// draw draws something, unless it has done so a moment ago.
+func (p *progress) draw(format string, args ...any) {
 	if !p.live || time.Since(p.drawn) < redraw {
 		return
 	}
 	p.drawn = time.Now()
-	_, _ = fmt.Fprintf(p.to, "%s%s: %d", clearLine, what, n)
+	_, _ = fmt.Fprintf(p.to, clearLine+format, args...)
 }
 
-// say takes the bar away and prints a line.
+// say takes away what was drawn and prints a line.
 func (p *progress) say(format string, args ...any) {
 	p.clear()
 	_, _ = fmt.Fprintln(p.to, printable(fmt.Sprintf(format, args...)))
 }
 
-// clear takes the bar away.
+// clear takes away what was drawn.
 func (p *progress) clear() {
 	if p.live {
 		_, _ = io.WriteString(p.to, clearLine)

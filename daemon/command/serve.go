@@ -30,9 +30,7 @@ func (c *cli) serve() *cobra.Command {
 		Long:    serveLong,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
 		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return c.runServe(command, quickstart)
-		},
+		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },
 	}
 	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
 	return c.addKeys(command, true)
@@ -115,18 +113,16 @@ func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan
 
 // serveSettings reads and checks the configuration.
 func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.Settings, error) {
-	file := ""
-	switch {
-	case quickstart == "":
-		file = c.configFile()
-	case c.file != "":
-		return nil, usageError("--quickstart and --config exclude each other")
-	default:
+	if quickstart != "" {
+		if c.file != "" {
+			return nil, usageError("--quickstart and --config exclude each other")
+		}
+		c.file = os.DevNull // not the usual one
 		if err := useQuickstart(command.Flags(), quickstart); err != nil {
 			return nil, err
 		}
 	}
-	settings, err := c.settings(command, file)
+	settings, err := c.settings(command)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,12 +24,11 @@ type setFlags struct {
 }
 
 func (c *cli) set() *cobra.Command {
-	var flags clientFlags
 	var how setFlags
 	command := &cobra.Command{
 		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
 		Short: "Set a user's status on a running daemon",
-		Long:  setLong + fmt.Sprintf(clientLong, " for the user"),
+		Long:  setLong,
 		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
   zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
 		Args: between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
@@ -36,7 +36,7 @@ func (c *cli) set() *cobra.Command {
 			if !command.Flags().Changed("protocol") && (how.until != "" || command.Flags().Changed("for")) {
 				how.protocol = wiring.ByHand.String()
 			}
-			return c.runSet(command, flags, how, args)
+			return c.runSet(command, how, args)
 		},
 		ValidArgsFunction: completeStatus,
 	}
@@ -44,8 +44,7 @@ func (c *cli) set() *cobra.Command {
 	command.Flags().DurationVar(&how.lasting, "for", 0, "how long it is to hold, e.g. 2h30m")
 	command.Flags().StringVar(&how.until, "until", "", "until when it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00")
 	command.MarkFlagsMutuallyExclusive("for", "until")
-	flags.add(command, "the one whose status is set")
-	return c.addKeys(command, false)
+	return c.asking(command, "the user")
 }
 
 func completeStatus(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -59,14 +58,10 @@ func completeStatus(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (c *cli) runSet(command *cobra.Command, flags clientFlags, how setFlags, args []string) error {
+func (c *cli) runSet(command *cobra.Command, how setFlags, args []string) error {
 	message := ""
 	if len(args) == 3 {
 		message = args[2]
-	}
-	user, err := domain.ParseUserID(args[0])
-	if err != nil {
-		return coded(exitUsage, err)
 	}
 	status, err := domain.ParseStatus(args[1])
 	if err != nil {
@@ -75,14 +70,7 @@ func (c *cli) runSet(command *cobra.Command, flags clientFlags, how setFlags, ar
 	if err := domain.CheckMessage(message); err != nil {
 		return coded(exitUsage, err)
 	}
-	if _, err := domain.ParseProtocol(how.protocol); err != nil {
-		return usageError("--protocol: %w", err)
-	}
 	until, err := how.end(command.Flags().Changed("for"), time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := c.client(command, flags, user)
 	if err != nil {
 		return err
 	}
@@ -92,10 +80,26 @@ func (c *cli) runSet(command *cobra.Command, flags clientFlags, how setFlags, ar
 		document.Until = until.Format(time.RFC3339)
 		lasting = " until " + until.Format("2006-01-02 15:04:05")
 	}
-	if err := client.change(command.Context(), http.MethodPut, args[0], how.protocol, document); err != nil {
+	if err := c.change(command, http.MethodPut, args[0], how.protocol, document); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, how.protocol, lasting)
+	return err
+}
+
+// change sends a request about a user's presence on a protocol, on behalf of the user.
+func (c *cli) change(command *cobra.Command, method, user, protocol string, document any) error {
+	if err := checkUsers([]string{user}); err != nil {
+		return err
+	}
+	if _, err := domain.ParseProtocol(protocol); err != nil {
+		return usageError("--protocol: %w", err)
+	}
+	client, err := c.client(command, user)
+	if err != nil {
+		return err
+	}
+	_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
 	return err
 }
 

@@ -1,8 +1,11 @@
 package command
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,15 +30,19 @@ func (c *cli) addKeys(command *cobra.Command, listed bool) *cobra.Command {
 	if err := wiring.AddFlags(keys, c.protocols); err != nil {
 		panic(err) // Run has looked
 	}
-	keys.VisitAll(func(flag *pflag.Flag) {
-		flag.Hidden = !listed
-		command.Flags().AddFlag(flag)
-	})
+	keys.VisitAll(func(flag *pflag.Flag) { flag.Hidden = !listed })
+	command.Flags().AddFlagSet(keys)
 	return command
 }
 
 // settings reads the configuration. What is wrong with it is a usage error.
-func (c *cli) settings(command *cobra.Command, file string) (*wiring.Settings, error) {
+func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
+	file := cmp.Or(c.file, c.getenv(envConfig))
+	if file == "" {
+		if _, err := os.Stat(defaultFile); !errors.Is(err, fs.ErrNotExist) {
+			file = defaultFile
+		}
+	}
 	settings, err := wiring.Load(config.Input{
 		File:        file,
 		Environ:     c.environ,
@@ -45,26 +52,12 @@ func (c *cli) settings(command *cobra.Command, file string) (*wiring.Settings, e
 	return settings, coded(exitUsage, err)
 }
 
-// configFile is the file that is to be read, or nothing.
-func (c *cli) configFile() string {
-	if c.file != "" {
-		return c.file
-	}
-	if file := c.getenv(envConfig); file != "" {
-		return file
-	}
-	if _, err := os.Stat(defaultFile); errors.Is(err, os.ErrNotExist) {
-		return ""
-	}
-	return defaultFile
-}
-
+// getenv returns the last value of a variable.
 func (c *cli) getenv(name string) string {
-	value := ""
-	for _, entry := range c.environ {
-		if key, text, _ := strings.Cut(entry, "="); key == name {
-			value = text
+	for _, entry := range slices.Backward(c.environ) {
+		if value, found := strings.CutPrefix(entry, name+"="); found {
+			return value
 		}
 	}
-	return value
+	return ""
 }

@@ -37,7 +37,6 @@ type lineShow struct {
 }
 
 func (s *lineShow) forget() {}
-func (s *lineShow) ready()  {}
 func (s *lineShow) end()    {}
 
 func (s *lineShow) presence(user *watched, document []byte) {
@@ -56,7 +55,7 @@ func plainLine(user *watched, _ []byte) []byte {
 	if user.Since != nil {
 		since = user.Since.Format(time.RFC3339)
 	}
-	line := fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, first(user.By, "-"), user.Message)
+	line := fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, cmp.Or(user.By, "-"), user.Message)
 	return []byte(strings.TrimRight(printable(line), " "))
 }
 
@@ -102,7 +101,6 @@ func (s *tableShow) change(do func()) {
 }
 
 func (s *tableShow) forget() { s.change(func() { clear(s.users) }) }
-func (s *tableShow) ready()  { s.change(func() {}) }
 func (s *tableShow) presence(user *watched, _ []byte) {
 	s.change(func() { s.users[user.User] = user })
 }
@@ -148,23 +146,28 @@ func terminalSize(terminal *os.File) (rows, columns int) {
 
 // renderScreen is everything that is on the terminal: a title, the users, those who can be reached first, and what does not fit in.
 func renderScreen(users []*watched, trouble string, rows, columns int, now time.Time, plain bool) string {
+	rank := func(user *watched) domain.Status {
+		status, _ := domain.ParseStatus(user.Status) // check has looked
+		return status
+	}
 	slices.SortFunc(users, func(a, b *watched) int {
 		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(a.User, b.User))
 	})
 	var screen strings.Builder
 	line := func(colour, text string) {
-		if plain {
-			colour = ""
+		text = runewidth.Truncate(printable(text), columns, "…")
+		if colour != "" && !plain {
+			text = colour + text + colourOff
 		}
-		off := colourOff
-		if colour == "" {
-			off = ""
-		}
-		screen.WriteString(colour + runewidth.Truncate(printable(text), columns, "…") + off + clearRest)
+		screen.WriteString(text + clearRest)
 	}
 	screen.WriteString(home)
-	line("", first(trouble, fmt.Sprintf("%s, live; Ctrl-C ends", plural(len(users), "user"))))
-	width := widest(users, columns)
+	line("", cmp.Or(trouble, fmt.Sprintf("%s, live; Ctrl-C ends", plural(len(users), "user"))))
+	width := len("USER")
+	for _, user := range users {
+		width = max(width, runewidth.StringWidth(user.User))
+	}
+	width = min(width, max(columns/2, 10))
 	screen.WriteString("\r\n")
 	line("\x1b[1m", tableLine(width, "USER", "STATUS", "BY", "SINCE", "MESSAGE"))
 	room := max(rows-3, 1)
@@ -178,24 +181,9 @@ func renderScreen(users []*watched, trouble string, rows, columns int, now time.
 		if user.Stale {
 			status += "?"
 		}
-		line(colours[user.Status], tableLine(width, user.User, status, first(user.By, "-"), age(user.Since, now), user.Message))
+		line(colours[user.Status], tableLine(width, user.User, status, cmp.Or(user.By, "-"), age(user.Since, now), user.Message))
 	}
 	return screen.String() + clearBelow
-}
-
-// rank puts those who can be reached first.
-func rank(user *watched) domain.Status {
-	status, _ := domain.ParseStatus(user.Status) // readWatched has checked it
-	return status
-}
-
-// widest is the width of the column of users.
-func widest(users []*watched, columns int) int {
-	width := len("USER")
-	for _, user := range users {
-		width = max(width, runewidth.StringWidth(user.User))
-	}
-	return min(width, max(columns/2, 10))
 }
 
 func tableLine(width int, user, status, by, since, message string) string {

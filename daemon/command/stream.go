@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"io"
 )
 
@@ -11,24 +12,22 @@ const maxEventLine = 4 << 20
 
 // event is one event of the stream.
 type event struct {
-	name string // message if it has none
+	name string // empty if it has none
 	id   string // of this event or of the last before it that had one
-	data []byte // valid until the next one is read
+	data []byte
 }
 
 // events reads a stream of server-sent events (HTML Living Standard, 9.2.6).
 type events struct {
 	lines *bufio.Scanner
 	id    string
-	data  []byte
-	alive func() // called for each line
 }
 
-func newEvents(stream io.Reader, id string, alive func()) *events {
+func newEvents(stream io.Reader, id string) *events {
 	lines := bufio.NewScanner(stream)
 	lines.Buffer(make([]byte, 0, 64<<10), maxEventLine)
 	lines.Split(splitLine)
-	return &events{lines: lines, id: id, alive: alive}
+	return &events{lines: lines, id: id}
 }
 
 // splitLine ends a line with CR LF, LF or CR. What is after the last end is no line: the stream broke off.
@@ -37,12 +36,10 @@ func splitLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	switch {
 	case at < 0:
 		return 0, nil, nil
-	case data[at] == '\n':
-		return at + 1, data[:at], nil
-	case at+1 < len(data) && data[at+1] == '\n':
-		return at + 2, data[:at], nil
-	case at+1 == len(data) && !atEOF:
+	case data[at] == '\r' && at+1 == len(data) && !atEOF:
 		return 0, nil, nil // a LF may follow
+	case bytes.HasPrefix(data[at:], []byte("\r\n")):
+		return at + 2, data[:at], nil
 	}
 	return at + 1, data[:at], nil
 }
@@ -50,38 +47,22 @@ func splitLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 // next returns the next event that has data. It blocks until there is one; the error is io.EOF if the stream has ended.
 func (e *events) next() (event, error) {
 	var found event
-	e.data = e.data[:0]
-	lines := 0
 	for e.lines.Scan() {
-		e.alive()
-		line := e.lines.Bytes()
-		if len(line) == 0 {
-			if lines > 0 {
-				found.id, found.data = e.id, e.data
-				return found, nil
-			}
-			found = event{}
-			continue
-		}
-		name, value, _ := bytes.Cut(line, []byte{':'})
+		name, value, _ := bytes.Cut(e.lines.Bytes(), []byte{':'})
 		value = bytes.TrimPrefix(value, []byte{' '})
-		switch string(name) {
-		case "event":
+		switch field := string(name); {
+		case len(e.lines.Bytes()) == 0 && found.data != nil:
+			found.id, found.data = e.id, found.data[:len(found.data)-1]
+			return found, nil
+		case len(e.lines.Bytes()) == 0:
+			found = event{}
+		case field == "event":
 			found.name = string(value)
-		case "id":
-			if bytes.IndexByte(value, 0) < 0 {
-				e.id = string(value)
-			}
-		case "data":
-			if lines > 0 {
-				e.data = append(e.data, '\n')
-			}
-			e.data = append(e.data, value...)
-			lines++
+		case field == "id" && bytes.IndexByte(value, 0) < 0:
+			e.id = string(value)
+		case field == "data":
+			found.data = append(append(found.data, value...), '\n')
 		}
 	}
-	if err := e.lines.Err(); err != nil {
-		return event{}, err
-	}
-	return event{}, io.EOF
+	return event{}, cmp.Or(e.lines.Err(), io.EOF)
 }

@@ -13,39 +13,42 @@ const issueLong = `Prints a token for a user, made with the configured secret (a
 from now on. It accepts every flag of serve.`
 
 func (c *cli) token() *cobra.Command {
-	command := &cobra.Command{
+	return c.addKeys(&cobra.Command{
 		Use:     "token [--config FILE] USER",
 		Short:   "Print a token for a user",
 		Long:    issueLong,
 		Example: "  zarafa-presence token markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {
-			user, err := domain.ParseUserID(args[0])
-			if err != nil {
-				return coded(exitUsage, err)
+			if err := checkUsers(args); err != nil {
+				return err
 			}
-			settings, err := c.settings(command, c.configFile())
+			settings, err := c.settings(command)
 			if err != nil {
 				return err
 			}
-			token, err := issue(settings, user)
+			token, err := issue(settings, args[0])
 			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(command.OutOrStdout(), token)
 			return err
 		},
-	}
-	return c.addKeys(command, false)
+	}, false)
 }
 
-func issue(settings *wiring.Settings, user domain.UserID) (string, error) {
+// issue makes a token. Whatever keeps it from that is a usage error.
+func issue(settings *wiring.Settings, user string) (string, error) {
 	if err := settings.ValidateOnly("auth"); err != nil {
+		return "", coded(exitUsage, err)
+	}
+	id, err := domain.ParseUserID(user)
+	if err != nil {
 		return "", coded(exitUsage, err)
 	}
 	tokens, err := settings.Tokens()
 	if err != nil {
 		return "", coded(exitUsage, err)
 	}
-	return tokens.Issue(user), nil
+	return tokens.Issue(id), nil
 }

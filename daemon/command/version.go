@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -24,12 +25,8 @@ func version() *cobra.Command {
 }
 
 func versionText() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case release != "":
-		return release
-	case ok && info.Main.Version != "":
-		return info.Main.Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(release, info.Main.Version, "unknown")
 	}
-	return "unknown"
+	return cmp.Or(release, "unknown")
 }

@@ -16,7 +16,7 @@ import (
 
 // readEvents renders every event of a stream, and how it ends.
 func readEvents(stream io.Reader) (events []string, err error) {
-	reader := newEvents(stream, "", func() {})
+	reader := newEvents(stream, "")
 	for {
 		e, err := reader.next()
 		if err != nil {
@@ -68,9 +68,9 @@ func TestRenderScreen(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { since := now.Add(-d); return &since }
 	users := []*watched{
-		{User: "zoe@example.test", Status: "busy", By: "xmpp", Message: "in a meeting", Since: ago(5 * time.Minute)},
-		{User: "anna@example.test", Status: "unavailable"},
-		{User: "kim@example.test", Status: "available", By: "spreed", Message: "\x1b[2J会議中", Since: ago(3 * time.Hour), Stale: true},
+		{person: person{User: "zoe@example.test", Status: "busy", By: "xmpp", Message: "in a meeting"}, Since: ago(5 * time.Minute)},
+		{person: person{User: "anna@example.test", Status: "unavailable"}},
+		{person: person{User: "kim@example.test", Status: "available", By: "spreed", Message: "\x1b[2J会議中"}, Since: ago(3 * time.Hour), Stale: true},
 	}
 	want := home + "3 users, live; Ctrl-C ends" + clearRest +
 		"\r\n" + "USER               STATUS        BY        SINCE   MESSAGE" + clearRest +
@@ -94,7 +94,7 @@ func TestScreenFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, columns := rapid.IntRange(4, 30).Draw(t, "rows"), rapid.IntRange(20, 100).Draw(t, "columns")
 		users := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *watched {
-			return &watched{User: rapid.String().Draw(t, "user"), Status: "busy", Message: rapid.String().Draw(t, "message")}
+			return &watched{person: person{User: rapid.String().Draw(t, "user"), Status: "busy", Message: rapid.String().Draw(t, "message")}}
 		}), 0, 40).Draw(t, "users")
 		screen := renderScreen(users, "", rows, columns, time.Now(), true)
 		lines := strings.Split(strings.TrimSuffix(strings.TrimPrefix(screen, home), clearBelow), "\r\n")

@@ -20,13 +20,13 @@ import (
 
 // Backups has the handlers of exports and imports. They may be called concurrently.
 type Backups struct {
-	ctx          context.Context //nolint:containedctx // of all imports, for fasthttp has none of its own
+	ctx          context.Context //nolint:containedctx // of all exports and imports, for fasthttp has none of its own
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout time.Duration
 }
 
-// NewBackups makes the handlers. Imports end with ctx. A client may take so long to receive each part of an export.
+// NewBackups makes the handlers. Exports and imports end with ctx. A client may take so long to receive each part of an export.
 func NewBackups(ctx context.Context, backup ports.Backup, tokens ports.Tokens, writeTimeout time.Duration) *Backups {
 	return &Backups{ctx: ctx, backup: backup, tokens: tokens, writeTimeout: writeTimeout}
 }
@@ -57,7 +57,7 @@ func (b *Backups) Export(c *fiber.Ctx) error {
 	connection := ctx.Conn()
 	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
 		var part []byte
-		err := b.backup.Export(func(user domain.UserID, p domain.Presence) (err error) {
+		err := b.backup.Export(b.ctx, func(user domain.UserID, p domain.Presence) (err error) {
 			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
 				return err
 			}
