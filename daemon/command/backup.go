@@ -48,7 +48,7 @@ func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists 
 			return openStore(ctx, command, settings, exists)
 		}
 	}
-	client, err := c.client(command, "")
+	client, err := c.client(command)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,10 +58,18 @@ func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 // address is where the daemon is, if --url or the environment says so.
 func (c *cli) address() string { return cmp.Or(c.url, c.getenv(envURL)) }
 
-// client finds out where the daemon is and which token to show it. If one has to be made, it is for --as, else for the user, else for the first
-// service.
-func (c *cli) client(command *cobra.Command, user string) (*client, error) {
-	found := &client{url: c.address(), token: cmp.Or(c.shown, c.getenv(envToken))}
+// ownToken is the token that is to be shown, if --token or the environment has one.
+func (c *cli) ownToken() string { return cmp.Or(c.shown, c.getenv(envToken)) }
+
+// client finds out where the daemon is and which token to show it. If one has to be made, it is for --as, else for the first of the users that the
+// command is about, else for the first service.
+func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
+	for _, user := range users {
+		if _, err := domain.ParseUserID(user); err != nil {
+			return nil, coded(exitUsage, err)
+		}
+	}
+	found := &client{url: c.address(), token: c.ownToken()}
 	if _, err := domain.ParseUserID(c.as); err != nil && c.as != "" {
 		return nil, usageError("--as: %w", err)
 	}
@@ -75,10 +84,8 @@ func (c *cli) client(command *cobra.Command, user string) (*client, error) {
 		return nil, err
 	}
 	if found.token == "" {
-		user = cmp.Or(c.as, user)
-		if services := settings.Auth.Services; user == "" && len(services) > 0 {
-			user = services[0]
-		} else if user == "" {
+		user := cmp.Or(slices.Concat([]string{c.as}, users, settings.Auth.Services)...)
+		if user == "" {
 			return nil, usageError("auth.services lists no service, and %s is for services only: name one there, or use --as or a service's token", command.Name())
 		}
 		if found.token, err = issue(settings, user); err != nil {

@@ -38,10 +38,7 @@ func (c *cli) get() *cobra.Command {
 }
 
 func (c *cli) runGet(command *cobra.Command, users []string, asJSON bool) error {
-	if err := checkUsers(users); err != nil {
-		return err
-	}
-	client, err := c.client(command, users[0])
+	client, err := c.client(command, users...)
 	if err != nil {
 		return err
 	}
@@ -57,15 +54,6 @@ func (c *cli) runGet(command *cobra.Command, users []string, asJSON bool) error 
 		return writeJSON(command.OutOrStdout(), documents)
 	}
 	return writeTable(command.OutOrStdout(), people)
-}
-
-func checkUsers(users []string) error {
-	for _, user := range users {
-		if _, err := domain.ParseUserID(user); err != nil {
-			return coded(exitUsage, err)
-		}
-	}
-	return nil
 }
 
 // writeJSON prints a document. What a terminal would obey is escaped, which changes no value.
@@ -150,14 +138,14 @@ func writeTable(w io.Writer, people []person) error {
 	protocols := slices.Sorted(maps.Keys(known))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(user, status, by string, ofProtocol func(string) string, message string) {
-		cells := []string{user, status, by}
+		cell := func(text, end string) { _, _ = fmt.Fprint(table, printable(cmp.Or(text, "-"))+end) } // Flush tells
+		cell(user, "\t")
+		cell(status, "\t")
+		cell(by, "\t")
 		for _, protocol := range protocols {
-			cells = append(cells, ofProtocol(protocol))
+			cell(ofProtocol(protocol), "\t")
 		}
-		for _, cell := range cells {
-			_, _ = fmt.Fprintf(table, "%s\t", printable(cmp.Or(cell, "-"))) // Flush tells
-		}
-		_, _ = fmt.Fprintln(table, printable(cmp.Or(message, "-")))
+		cell(message, "\n")
 	}
 	row("USER", "STATUS", "BY", strings.ToUpper, "MESSAGE")
 	for _, p := range people {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -59,25 +60,18 @@ func completeStatus(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 }
 
 func (c *cli) runSet(command *cobra.Command, how setFlags, args []string) error {
-	message := ""
-	if len(args) == 3 {
-		message = args[2]
-	}
+	message := append(args, "")[2]
 	status, err := domain.ParseStatus(args[1])
-	if err != nil {
-		return coded(exitUsage, err)
-	}
-	if err := domain.CheckMessage(message); err != nil {
+	if err := errors.Join(err, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
 	until, err := how.end(command.Flags().Changed("for"), time.Now())
 	if err != nil {
 		return err
 	}
-	document := presenceDocument{Status: status.String(), Message: message}
-	lasting := ""
+	document, lasting := map[string]string{"status": status.String(), "message": message}, ""
 	if !until.IsZero() {
-		document.Until = until.Format(time.RFC3339)
+		document["until"] = until.Format(time.RFC3339)
 		lasting = " until " + until.Format("2006-01-02 15:04:05")
 	}
 	if err := c.change(command, http.MethodPut, args[0], how.protocol, document); err != nil {
@@ -87,11 +81,32 @@ func (c *cli) runSet(command *cobra.Command, how setFlags, args []string) error 
 	return err
 }
 
+const clearLong = `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was set by hand
+("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
+`
+
+func (c *cli) clear() *cobra.Command {
+	var protocol string
+	command := &cobra.Command{
+		Use:     "clear [--config FILE] USER",
+		Short:   "Take away what a user has set on a running daemon",
+		Long:    clearLong,
+		Example: "  zarafa-presence clear markd@zarafa.com",
+		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
+		RunE: func(command *cobra.Command, args []string) error {
+			if err := c.change(command, http.MethodDelete, args[0], protocol, nil); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(command.OutOrStdout(), "%s has nothing set on %s\n", args[0], protocol)
+			return err
+		},
+	}
+	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to take it away")
+	return c.asking(command, "the user")
+}
+
 // change sends a request about a user's presence on a protocol, on behalf of the user.
 func (c *cli) change(command *cobra.Command, method, user, protocol string, document any) error {
-	if err := checkUsers([]string{user}); err != nil {
-		return err
-	}
 	if _, err := domain.ParseProtocol(protocol); err != nil {
 		return usageError("--protocol: %w", err)
 	}
@@ -101,13 +116,6 @@ func (c *cli) change(command *cobra.Command, method, user, protocol string, docu
 	}
 	_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
 	return err
-}
-
-// presenceDocument is what API v1 takes as a presence.
-type presenceDocument struct {
-	Status  string `json:"status"`
-	Message string `json:"message"`
-	Until   string `json:"until,omitempty"`
 }
 
 // end returns until when the status is to hold; the zero time if nothing was said of it.

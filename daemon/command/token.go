@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,6 @@ func (c *cli) token() *cobra.Command {
 		Example: "  zarafa-presence token markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := checkUsers(args); err != nil {
-				return err
-			}
 			settings, err := c.settings(command)
 			if err != nil {
 				return err
@@ -39,11 +37,8 @@ func (c *cli) token() *cobra.Command {
 
 // issue makes a token. Whatever keeps it from that is a usage error.
 func issue(settings *wiring.Settings, user string) (string, error) {
-	if err := settings.ValidateOnly("auth"); err != nil {
-		return "", coded(exitUsage, err)
-	}
 	id, err := domain.ParseUserID(user)
-	if err != nil {
+	if err := errors.Join(err, settings.ValidateOnly("auth")); err != nil {
 		return "", coded(exitUsage, err)
 	}
 	tokens, err := settings.Tokens()

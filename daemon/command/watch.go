@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,19 +40,12 @@ func (c *cli) watch() *cobra.Command {
 }
 
 func (c *cli) runWatch(command *cobra.Command, users []string, asJSON bool) error {
-	if err := checkUsers(users); err != nil {
-		return err
-	}
-	as := strings.Join(users[:min(len(users), 1)], "")
-	if _, err := c.client(command, as); err != nil {
-		return err
-	}
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
 	follower := &follower{
 		users:   users,
-		client:  func() (*client, error) { return c.client(command, as) },
-		renewed: cmp.Or(c.shown, c.getenv(envToken)) == "",
+		client:  func() (*client, error) { return c.client(command, users...) },
+		renewed: c.ownToken() == "",
 		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), asJSON, c.getenv("NO_COLOR") != ""),
 	}
 	defer follower.show.end()
@@ -77,31 +69,29 @@ type follower struct {
 
 	last      string // id of the last event
 	connected bool   // has been, once
+	failures  int    // since then
 }
 
 // run returns nil when ctx ends. It gives up what cannot get better by itself, and a daemon that it has never reached.
 func (f *follower) run(ctx context.Context) error {
-	failures := 0
-	for ctx.Err() == nil {
-		connected, err := f.follow(ctx)
-		switch {
-		case ctx.Err() != nil: // which is why
-			continue
-		case !f.connected || f.final(err):
-			return err
-		case connected:
-			failures = 0
+	for {
+		err := f.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
 		}
-		pause := min(firstReturn<<min(failures, 10), lastReturn)
+		if !f.connected || f.final(err) {
+			return err
+		}
+		pause := min(firstReturn<<min(f.failures, 10), lastReturn)
 		pause = pause/2 + rand.N(pause/2)
-		failures++
+		f.failures++
 		f.show.connection(fmt.Sprintf("%v; trying again in %v", err, pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
+			return nil
 		case <-time.After(pause):
 		}
 	}
-	return nil
 }
 
 // final reports whether to try again is of no use.
@@ -120,17 +110,17 @@ var (
 	errStreamEnded  = errors.New("the daemon has ended the connection")
 )
 
-// follow connects once and reads events until the connection ends.
-func (f *follower) follow(ctx context.Context) (connected bool, err error) {
+// follow connects once and reads events until the connection ends. It returns why.
+func (f *follower) follow(ctx context.Context) error {
 	client, err := f.client()
 	if err != nil {
-		return false, err
+		return err
 	}
 	body, err := json.Marshal(struct {
 		Users []string `json:"users,omitempty"`
 	}{f.users})
 	if err != nil {
-		return false, err
+		return err
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}}
 	if f.last != "" {
@@ -138,10 +128,10 @@ func (f *follower) follow(ctx context.Context) (connected bool, err error) {
 	}
 	response, err := client.do(ctx, http.MethodPost, "v1/events", body, header)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }() // it was only read
-	f.connected = true
+	f.connected, f.failures = true, 0
 	f.show.connection("")
 	stream := newEvents(response.Body, f.last)
 	for {
@@ -153,7 +143,7 @@ func (f *follower) follow(ctx context.Context) (connected bool, err error) {
 			err = f.take(client, e)
 		}
 		if err != nil {
-			return true, err
+			return err
 		}
 	}
 }
