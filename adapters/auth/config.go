@@ -42,34 +42,33 @@ func DefaultConfig() Config {
 
 // Validate returns every fault that would keep New from succeeding, each naming its key and none containing a secret.
 func (c Config) Validate() error {
-	_, secrets := c.secrets()
-	_, services := c.services()
-	return errors.Join(secrets, c.validateTimes(), c.validateUpdate(), services)
-}
-
-func (c Config) validateTimes() error {
-	var faults []error
+	_, err := c.secrets()
+	faults := []error{err}
 	if c.TokenExpire <= 0 {
 		faults = append(faults, fmt.Errorf("auth.token_expire: must be more than zero, e.g. 5m; it is %v", c.TokenExpire))
 	}
 	if c.ClockSkew < 0 {
 		faults = append(faults, fmt.Errorf("auth.clock_skew: must not be negative; it is %v", c.ClockSkew))
 	}
-	return errors.Join(faults...)
-}
-
-func (c Config) validateUpdate() error {
 	if c.Update != UpdateSelf && c.Update != UpdateAny {
-		return fmt.Errorf("auth.update: must be %s or %s; it is %q", UpdateSelf, UpdateAny, c.Update)
+		faults = append(faults, fmt.Errorf("auth.update: must be %s or %s; it is %q", UpdateSelf, UpdateAny, c.Update))
 	}
-	return nil
+	for _, service := range c.Services {
+		if _, err := domain.ParseUserID(service); err != nil {
+			faults = append(faults, fmt.Errorf("auth.services: %w", err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a
 // secret.
 func (c Config) Warnings() []string {
 	var warnings []string
-	if c.weak() {
+	strict := c
+	strict.AllowWeakSecret = false
+	_, accepted := c.secrets()
+	if _, good := strict.secrets(); accepted == nil && good != nil {
 		warnings = append(warnings, "auth.allow_weak_secret: anybody who guesses the secret can speak for every user; "+howTo)
 	}
 	if c.Update == UpdateAny {
@@ -78,44 +77,20 @@ func (c Config) Warnings() []string {
 	return warnings
 }
 
-// weak reports whether secrets are accepted only because AllowWeakSecret is set.
-func (c Config) weak() bool {
-	strict := c
-	strict.AllowWeakSecret = false
-	_, accepted := c.secrets()
-	_, good := strict.secrets()
-	return accepted == nil && good != nil
-}
-
-// services returns the users of Config.Services.
-func (c Config) services() (map[domain.UserID]bool, error) {
-	users := make(map[domain.UserID]bool, len(c.Services))
-	var faults []error
-	for _, service := range c.Services {
-		user, err := domain.ParseUserID(service)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("auth.services: %w", err))
-			continue
-		}
-		users[user] = true
-	}
-	return users, errors.Join(faults...)
-}
-
 // secrets returns all secrets, the current one first.
 func (c Config) secrets() ([]string, error) {
 	if c.Secret.IsZero() {
 		return nil, errors.New("auth.secret: a secret is needed, here or in the file that auth.secret_file names; " + howTo)
 	}
-	secrets := []string{c.Secret.Reveal()}
+	var secrets []string
 	var faults []error
-	if err := c.check(secrets[0]); err != nil {
-		faults = append(faults, fmt.Errorf("auth.secret: %w", err))
-	}
-	for i, old := range c.OldSecrets {
-		secrets = append(secrets, old.Reveal())
-		if err := c.check(old.Reveal()); err != nil {
-			faults = append(faults, fmt.Errorf("auth.old_secrets: entry %d: %w", i+1, err))
+	for i, secret := range append([]setting.Secret{c.Secret}, c.OldSecrets...) {
+		secrets = append(secrets, secret.Reveal())
+		switch err := c.check(secret.Reveal()); {
+		case err != nil && i == 0:
+			faults = append(faults, fmt.Errorf("auth.secret: %w", err))
+		case err != nil:
+			faults = append(faults, fmt.Errorf("auth.old_secrets: entry %d: %w", i, err))
 		}
 	}
 	return secrets, errors.Join(faults...)

@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
-	"sync"
 )
 
 // macSize is the length of a token's mac: the base64 form, with padding, of the 32 bytes of an HMAC-SHA256.
 const macSize = (sha256.Size + 2) / 3 * 4
 
-// signer computes macs with every secret. It is not to be used concurrently; signers hands them out.
+// signer computes macs with every secret. It is not to be used concurrently.
 type signer struct {
 	hashes []hash.Hash // keyed, one for each secret, the current one first
 	sum    [sha256.Size]byte
@@ -44,19 +43,10 @@ var upper = func() (table [256]byte) {
 	return table
 }()
 
-// signers keeps signers for reuse: keying a hash costs more than using it.
-type signers struct{ pool sync.Pool }
-
-func newSigners(secrets []string) *signers {
-	return &signers{pool: sync.Pool{New: func() any {
-		s := &signer{text: make([]byte, 0, MaxToken)}
-		for _, secret := range secrets {
-			s.hashes = append(s.hashes, hmac.New(sha256.New, []byte(secret)))
-		}
-		return s
-	}}}
+func newSigner(secrets []string) *signer {
+	s := &signer{text: make([]byte, 0, MaxToken)}
+	for _, secret := range secrets {
+		s.hashes = append(s.hashes, hmac.New(sha256.New, []byte(secret)))
+	}
+	return s
 }
-
-func (s *signers) get() *signer { return s.pool.Get().(*signer) }
-
-func (s *signers) put(signer *signer) { s.pool.Put(signer) }

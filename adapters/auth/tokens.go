@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -31,7 +32,7 @@ const MaxToken = maxSeconds + 1 + domain.MaxUserID + 1 + macSize
 const maxSeconds = 10
 
 // lastSecond is the last one that a domain.Timestamp can hold.
-const lastSecond = int64(1<<63-1) / int64(time.Second)
+const lastSecond = (1<<63 - 1) / uint64(time.Second)
 
 // Tokens makes and verifies tokens. It may be used concurrently.
 type Tokens struct {
@@ -40,7 +41,7 @@ type Tokens struct {
 	skew     time.Duration
 	any      bool
 	services map[domain.UserID]bool
-	signers  *signers
+	signers  sync.Pool // of *signer, for reuse: keying a hash costs more than using it
 	verified *verified
 }
 
@@ -53,33 +54,29 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	services, err := cfg.services()
-	if err != nil {
-		return nil, err
-	}
-	return &Tokens{
+	t := &Tokens{
 		clock:    clock,
 		expire:   cfg.TokenExpire,
 		skew:     cfg.ClockSkew,
 		any:      cfg.Update == UpdateAny,
-		services: services,
-		signers:  newSigners(secrets),
+		services: make(map[domain.UserID]bool),
+		signers:  sync.Pool{New: func() any { return newSigner(secrets) }},
 		verified: newVerified(),
-	}, nil
+	}
+	for _, service := range cfg.Services {
+		user, _ := domain.ParseUserID(service) // Validate has looked
+		t.services[user] = true
+	}
+	return t, nil
 }
 
 // Issue makes a token for a user with the current secret. It is dated with the second that has begun, so up to one second
 // of its time is over already.
 func (t *Tokens) Issue(user domain.UserID) string {
-	token := make([]byte, 0, maxSeconds+1+len(user)+1+macSize)
-	token = strconv.AppendInt(token, int64(t.clock.Now())/int64(time.Second), 10)
-	token = append(token, ':')
-	token = append(token, user...)
-	s := t.signers.get()
-	defer t.signers.put(s)
-	mac := s.sign(0, string(token))
-	token = append(token, ':')
-	return string(append(token, mac...))
+	signed := strconv.FormatInt(int64(t.clock.Now())/int64(time.Second), 10) + ":" + string(user)
+	s := t.signers.Get().(*signer)
+	defer t.signers.Put(s)
+	return signed + ":" + string(s.sign(0, signed))
 }
 
 // Verify tells whom a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
@@ -89,13 +86,11 @@ func (t *Tokens) Verify(token string) (domain.Principal, error) {
 	if len(token) > MaxToken {
 		return domain.Principal{}, errMalformed
 	}
-	if known, hash := t.verified.find(token); known == nil {
+	known, hash := t.verified.find(token)
+	if known == nil {
 		return t.verify(token, hash)
-	} else if err := t.checkAge(known.stamp); err != nil {
-		return domain.Principal{}, err
-	} else {
-		return t.principal(known.user, known.stamp), nil
 	}
+	return t.principal(known.user, known.stamp)
 }
 
 var errMalformed = fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)
@@ -113,35 +108,32 @@ func (t *Tokens) verify(token string, hash uint64) (domain.Principal, error) {
 	if err != nil {
 		return domain.Principal{}, fmt.Errorf("%w: the token is for an %w", domain.ErrUnauthenticated, err)
 	}
-	if err := t.checkAge(stamp); err != nil {
-		return domain.Principal{}, err
+	by, err := t.principal(user, stamp)
+	if err == nil {
+		t.verified.note(hash, token, stamp, user, t.clock.Now()-domain.Timestamp(t.expire))
 	}
-	t.verified.note(hash, token, stamp, user, t.clock.Now()-domain.Timestamp(t.expire))
-	return t.principal(user, stamp), nil
+	return by, err
 }
 
-func (t *Tokens) principal(user domain.UserID, stamp domain.Timestamp) domain.Principal {
-	service := t.services[user]
-	return domain.Principal{User: user, Any: t.any || service, Service: service, Until: stamp.Add(t.expire)}
-}
-
-func (t *Tokens) checkAge(stamp domain.Timestamp) error {
+// principal is whom a genuine token speaks for, unless it is too old, or of the future.
+func (t *Tokens) principal(user domain.UserID, stamp domain.Timestamp) (domain.Principal, error) {
 	now := t.clock.Now()
 	if age := time.Duration(now - stamp); age > t.expire {
-		return fmt.Errorf("%w: the token has expired: it is %v old, at most %v is allowed", domain.ErrUnauthenticated,
+		return domain.Principal{}, fmt.Errorf("%w: the token has expired: it is %v old, at most %v is allowed", domain.ErrUnauthenticated,
 			age.Round(time.Second), t.expire)
 	}
 	if ahead := time.Duration(stamp - now); ahead > t.skew {
-		return fmt.Errorf("%w: the token is dated %v in the future, at most %v is allowed: compare the clocks", domain.ErrUnauthenticated,
+		return domain.Principal{}, fmt.Errorf("%w: the token is dated %v in the future, at most %v is allowed: compare the clocks", domain.ErrUnauthenticated,
 			ahead.Round(time.Second), t.skew)
 	}
-	return nil
+	service := t.services[user]
+	return domain.Principal{User: user, Any: t.any || service, Service: service, Until: stamp.Add(t.expire)}, nil
 }
 
 // genuine reports whether any secret makes this mac. It always tries all of them.
 func (t *Tokens) genuine(signed, mac string) bool {
-	s := t.signers.get()
-	defer t.signers.put(s)
+	s := t.signers.Get().(*signer)
+	defer t.signers.Put(s)
 	copy(s.given[:], mac)
 	match := 0
 	for i := range s.hashes {
@@ -156,25 +148,10 @@ func split(token string) (stamp domain.Timestamp, name, signed, mac string, ok b
 	if first == last { // or there is none
 		return 0, "", "", "", false
 	}
-	seconds, ok := parseSeconds(token[:first])
+	seconds, err := strconv.ParseUint(token[:first], 10, 64) // takes digits only: no sign, no space
 	signed, mac = token[:last], token[last+1:]
-	if !ok || len(mac) != macSize {
+	if err != nil || first > maxSeconds || seconds > lastSecond || len(mac) != macSize {
 		return 0, "", "", "", false
 	}
 	return domain.Timestamp(seconds) * domain.Timestamp(time.Second), token[first+1 : last], signed, mac, true
-}
-
-// parseSeconds reads digits and nothing else: no sign, no space, which strconv would take or leave depending on the function.
-func parseSeconds(s string) (int64, bool) {
-	if s == "" || len(s) > maxSeconds {
-		return 0, false
-	}
-	var n int64
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(s[i]-'0')
-	}
-	return n, n <= lastSecond
 }

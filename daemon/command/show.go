@@ -20,43 +20,38 @@ import (
 
 // newShow chooses how changes are shown.
 func newShow(out, problems io.Writer, asJSON, plain bool) show {
-	file, ok := out.(*os.File)
-	switch {
-	case asJSON:
-		return &lineShow{out: out, problems: problems, line: func(_ *watched, document []byte) []byte { return escapeTerminal(document) }}
-	case ok && isatty.IsTerminal(file.Fd()):
+	if file, ok := out.(*os.File); ok && !asJSON && isatty.IsTerminal(file.Fd()) {
 		return newTableShow(file, plain)
 	}
-	return &lineShow{out: out, problems: problems, line: plainLine}
+	return &lineShow{out: out, problems: problems, asJSON: asJSON}
 }
 
 // lineShow prints a line for each change.
 type lineShow struct {
 	out, problems io.Writer
-	line          func(user *watched, document []byte) []byte
+	asJSON        bool
 }
 
 func (s *lineShow) forget() {}
 func (s *lineShow) end()    {}
 
 func (s *lineShow) presence(user *watched, document []byte) {
-	_, _ = s.out.Write(append(s.line(user, document), '\n')) // whoever reads it has gone, which ends the program
+	line := string(escapeTerminal(document))
+	if !s.asJSON { // when it changed, who, what, on which protocol, and the message
+		since := "-"
+		if user.Since != nil {
+			since = user.Since.Format(time.RFC3339)
+		}
+		line = fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, cmp.Or(user.By, "-"), user.Message)
+		line = strings.TrimRight(printable(line), " ")
+	}
+	_, _ = fmt.Fprintln(s.out, line) // if it fails whoever reads it has gone, which ends the program
 }
 
 func (s *lineShow) connection(text string) {
 	if text != "" {
 		_, _ = fmt.Fprintln(s.problems, "zarafa-presence: "+printable(text))
 	}
-}
-
-// plainLine is when it changed, who, what, on which protocol, and the message.
-func plainLine(user *watched, _ []byte) []byte {
-	since := "-"
-	if user.Since != nil {
-		since = user.Since.Format(time.RFC3339)
-	}
-	line := fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, cmp.Or(user.By, "-"), user.Message)
-	return []byte(strings.TrimRight(printable(line), " "))
 }
 
 const (

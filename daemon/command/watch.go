@@ -74,10 +74,10 @@ type follower struct {
 
 // run returns nil when ctx ends. It gives up what cannot get better by itself, and a daemon that it has never reached.
 func (f *follower) run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {
-			return nil
+			continue // which is why
 		}
 		if !f.connected || f.final(err) {
 			return err
@@ -88,10 +88,10 @@ func (f *follower) run(ctx context.Context) error {
 		f.show.connection(fmt.Sprintf("%v; trying again in %v", err, pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 // final reports whether to try again is of no use.
