@@ -3,8 +3,8 @@
 //	{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z",
 //	"updated":"2026-11-23T09:14:30.123456789Z","expires":"2026-11-23T09:16:30.123456789Z","stale":false}
 //
-// without the line break. A presence that holds for ever has no expires. One of a device has its name in device. One that ends at a time that was
-// asked for is fixed, and one of which nothing is left at its end vanishes. The commands and API v1 use it.
+// without the line break. A presence that holds for ever has no expires. device is the name of the client's device, if it has one. fixed says that
+// expires was asked for, and vanishes that nothing is left then. The commands and API v1 use this package.
 package backup
 
 import (
