@@ -12,48 +12,63 @@ import (
 var _ ports.Backup = (*Backup)(nil)
 
 // Backup implements ports.Backup.
-type Backup struct{ core Core }
+type Backup struct {
+	core    Core
+	clients map[domain.Protocol]domain.ExpiryPolicy
+}
 
-// NewBackup makes the use case.
-func NewBackup(core Core) *Backup { return &Backup{core: core} }
+// NewBackup makes the use case. What is left after a client protocol's expiry is decided by its policy, not by what is imported.
+func NewBackup(core Core, clients []domain.ClientProtocol) *Backup {
+	b := &Backup{core: core, clients: make(map[domain.Protocol]domain.ExpiryPolicy)}
+	for _, client := range clients {
+		b.clients[client.Protocol] = client.Expiry
+	}
+	return b
+}
 
-// Users implements ports.Backup.
-func (b *Backup) Users() []domain.UserID {
+// Export implements ports.Backup.
+func (b *Backup) Export(visit func(user domain.UserID, p domain.Presence) error) error {
 	users := make([]domain.UserID, 0, b.core.Image.Users())
 	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		users = append(users, user)
 		return true
 	})
 	slices.Sort(users)
-	return users
-}
-
-// Presences implements ports.Backup.
-func (b *Backup) Presences(user domain.UserID) domain.Presences { return b.core.Image.Presences(user) }
-
-// Import implements ports.Backup.
-func (b *Backup) Import(ctx context.Context, presences []domain.Change) (taken int, err error) {
-	latest := make(map[image.Key]int, len(presences))
-	for i := range presences {
-		key := image.KeyOf(presences[i].User, &presences[i].Presence)
-		if at, twice := latest[key]; !twice || presences[at].Presence.Updated < presences[i].Presence.Updated {
-			latest[key] = i
-		}
-	}
-	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
-		taken = 0
-		for _, i := range latest {
-			user, next := presences[i].User, presences[i].Presence
-			old, known := b.core.Image.Presences(user).Of(next.Protocol, next.Device)
-			if !known || old.Updated < next.Updated {
-				writes = append(writes, image.Write{User: user, Old: old, New: next})
-				taken++
+	for _, user := range users {
+		for _, p := range b.core.Image.Presences(user) {
+			if err := visit(user, p); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// Import implements ports.Backup. Of a presence that is there twice the later one counts.
+func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+	latest := make(map[image.Key]domain.Presence, len(presences))
+	for _, change := range presences {
+		key, p := image.KeyOf(change.User, &change.Presence), change.Presence
+		if known, twice := latest[key]; twice && known.Updated >= p.Updated {
+			continue
+		}
+		if policy, client := b.clients[p.Protocol]; client {
+			p.Vanishes, p.Fixed = policy.Vanishes, p.Fixed || policy.After == 0 && !p.Expires.IsZero()
+		}
+		latest[key] = p
+	}
+	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
+		for key, p := range latest {
+			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
+			if !known || old.Updated < p.Updated {
+				writes = append(writes, image.Write{User: key.User, Old: old, New: p})
+			}
+		}
+		written = len(writes)
 		return writes, nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	return taken, nil
+	return written, nil
 }

@@ -1,49 +1,66 @@
 package app_test
 
 import (
-	"context"
-	"slices"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 )
 
-// TestImportTakesOverWhatIsNewer: whatever the order, and nothing twice.
-func TestImportTakesOverWhatIsNewer(t *testing.T) {
-	core := coretest.New(t)
-	backup := app.NewBackup(core.Core)
-	said := func(user domain.UserID, device, message string, updated domain.Timestamp) domain.Change {
-		id, err := domain.ParseDeviceID(device)
-		if err != nil {
-			t.Fatal(err)
+func TestExportAndImport(t *testing.T) {
+	manual := domain.ClientProtocol{Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}}
+	from := newFixture(t)
+	from.observe(t, mark, domain.Away, "lunch")
+	from.set(t, anna, "busy", "in a meeting")
+	from.set(t, mark, "available", "here")
+	exported := export(t, app.NewBackup(from.store.Core, nil))
+	if len(exported) != 3 || exported[0].User != anna || exported[1].Presence.Protocol != web || exported[2].Presence.Protocol != chat {
+		t.Fatalf("exported %+v, want them by user and protocol", exported)
+	}
+	set := domain.Presence{Protocol: manual.Protocol}.Observe(domain.Busy, "until three", domain.ExpiryPolicy{}, start)
+	set.Expires = start.Add(time.Hour) // as a version wrote it that knew no members for what its expiry leaves
+	exported = append(exported, domain.Change{User: mark, Presence: set})
+
+	to := coretest.Start(t)
+	backup := app.NewBackup(to.Core, []domain.ClientProtocol{spreed, manual})
+	for round, want := range []int{4, 0} {
+		if written, err := backup.Import(t.Context(), exported); err != nil || written != want {
+			t.Errorf("import %d has written %d, %v; want %d", round+1, written, err, want)
 		}
-		return domain.Change{User: user, Presence: domain.Presence{
-			Protocol: coretest.Board, Device: id, Status: domain.Busy, Message: message, Since: 1, Updated: updated,
-		}}
 	}
-	take := func(want int, changes ...domain.Change) {
-		t.Helper()
-		if taken, err := backup.Import(context.Background(), changes); err != nil || taken != want {
-			t.Errorf("Import = %d, %v; want %d", taken, err, want)
-		}
+	if got := to.Presences(mark).At(start); len(got) != 3 || render(got[1:]) != "spreed=available here, xmpp=away lunch" {
+		t.Errorf("mark has %+v", got)
 	}
-	kept := func(user domain.UserID) (messages []string) {
-		for _, p := range backup.Presences(user) {
-			messages = append(messages, p.Device.String()+"="+p.Message)
-		}
-		return messages
+	if got := to.Presences(mark).At(start.Add(2 * time.Hour)); len(got) != 2 {
+		t.Errorf("after the end of what was set by hand there is %+v", got)
 	}
-	take(3, said("b@example.test", "", "new", 5), said("a@example.test", "desk", "one", 5), said("a@example.test", "phone", "late", 7),
-		said("b@example.test", "", "old", 4), said("a@example.test", "phone", "early", 6))
-	take(0, said("b@example.test", "", "same time", 5), said("b@example.test", "", "older", 4))
-	take(1, said("a@example.test", "desk", "two", 6), said("a@example.test", "phone", "late", 7))
-	take(0)
-	if users := backup.Users(); !slices.Equal(users, []domain.UserID{"a@example.test", "b@example.test"}) {
-		t.Errorf("Users = %v", users)
+	newer := exported[0]
+	newer.Presence.Message, newer.Presence.Updated = "newer", newer.Presence.Updated+1
+	older := exported[0]
+	older.Presence.Message, older.Presence.Updated = "older", older.Presence.Updated-1
+	if written, err := backup.Import(t.Context(), []domain.Change{newer, older}); err != nil || written != 1 {
+		t.Errorf("written %d, %v", written, err)
 	}
-	if a, b := kept("a@example.test"), kept("b@example.test"); !slices.Equal(a, []string{"desk=two", "phone=late"}) || !slices.Equal(b, []string{"=new"}) {
-		t.Errorf("there is %q, %q", a, b)
+	if p, _ := to.Presences(anna).On(web); p.Message != "newer" {
+		t.Errorf("anna has %+v", p)
 	}
+	enough := errors.New("enough")
+	if err := backup.Export(func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("Export = %v", err)
+	}
+}
+
+func export(t *testing.T, backup *app.Backup) (all []domain.Change) {
+	t.Helper()
+	err := backup.Export(func(user domain.UserID, p domain.Presence) error {
+		all = append(all, domain.Change{User: user, Presence: p})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

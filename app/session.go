@@ -123,67 +123,65 @@ func (s *session) crowded() bool {
 	return s.limits.Users > 0 && s.image.Users()+s.newcomers >= s.limits.Users
 }
 
-// enter returns a user of whom the source tells, as one of the current Run. It returns false if there is no room for the user and for more
-// bytes.
-func (s *session) enter(id domain.UserID, bytes int) (sessionUser, bool) {
-	user, found := s.users[id]
+// enter makes a user one of the current Run, if it is not yet. It returns false if there is no room for the user and for more bytes.
+func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes int) bool {
 	if !found {
 		bytes += userOverhead + len(id)
 		user.newcomer = len(s.image.Presences(id)) == 0
 	}
-	if !s.fits(bytes, s.limits.SourceBytes) || !found && user.newcomer && s.crowded() {
+	if !s.fits(bytes, s.limits.SourceBytes) || user.newcomer && !found && s.crowded() {
 		s.exceeded = true
-		return user, false
+		return false
 	}
-	if !found && user.newcomer {
+	if user.newcomer && !found {
 		s.newcomers++
 	}
 	if user.state != current {
 		user.state = current
 		s.reported++
-		s.put(id, &user, 0)
+		s.put(id, user, 0)
 	}
-	return user, true
+	return true
 }
 
 func (s *session) known(id domain.UserID) {
-	if user, found := s.users[id]; found && user.state == current {
-		return
-	}
-	if _, ok := s.enter(id, 0); ok && s.synced {
+	user, found := s.users[id]
+	if user.state != current && s.enter(id, &user, found, 0) && s.synced {
 		s.mark(id)
 	}
 }
 
 func (s *session) report(report *domain.Report) {
+	user, found := s.users[report.User]
 	if report.Status == domain.Unavailable {
-		s.leaves(report)
+		s.leaves(report, user, found)
 		return
 	}
-	before := s.users[report.User]
-	old, there := before.devices.Get(report.Device)
+	device := domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)}
+	old, there := user.devices.Get(device.Name)
+	if there && old == device {
+		s.mark(report.User) // the image may have something else
+		return
+	}
 	bytes := 0
 	if !there {
-		bytes = deviceOverhead + len(report.Device)
+		bytes = deviceOverhead + len(device.Name)
 	}
-	user, ok := s.enter(report.User, bytes)
-	if !ok {
+	if !s.enter(report.User, &user, found, bytes) {
 		return
 	}
-	message := domain.ClipMessage(report.Message)
-	if more := len(message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
+	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
 		s.exceeded = true
-		message = ""
+		device.Message = ""
 	}
-	user.devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: message}, s.limits.Devices)
+	user.devices.Set(device, s.limits.Devices)
 	s.put(report.User, &user, 0)
 	s.mark(report.User)
 }
 
 // leaves takes away one device of a user, or all of them.
-func (s *session) leaves(report *domain.Report) {
-	user, ok := s.enter(report.User, 0)
-	if !ok {
+func (s *session) leaves(report *domain.Report, user sessionUser, found bool) {
+	if !s.enter(report.User, &user, found, 0) {
 		return
 	}
 	nobody := user.devices.None()

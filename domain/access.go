@@ -18,14 +18,6 @@ func (p Principal) MayWatchAll() error {
 	return fmt.Errorf("%w: %s is no service, and only services may ask for everybody: name the users", ErrForbidden, p.User)
 }
 
-// MayBackUp returns nil if the principal may read and write what is kept as it is, else an ErrForbidden.
-func (p Principal) MayBackUp() error {
-	if p.Service {
-		return nil
-	}
-	return fmt.Errorf("%w: %s is no service, and only services may export and import", ErrForbidden, p.User)
-}
-
 // MayUpdate returns nil if the principal may change the user's presence, else an ErrForbidden that names both.
 func (p Principal) MayUpdate(user UserID) error {
 	if p.Any || p.User == user {

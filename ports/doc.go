@@ -5,7 +5,6 @@
 //   - Presence: ask and update. The HTTP adapter and whatever comes beside it call it.
 //   - Feed: states by revision, and their changes as they happen.
 //   - Sources: how the sources are doing.
-//   - Backup: everything as it is kept, to be exported and taken over.
 //   - Readiness: whether that makes sense yet. The wiring implements it, which knows what has to be started first.
 //   - Observer: what a source tells the use cases while it is connected.
 //
@@ -22,7 +21,6 @@ package ports
 
 //go:generate go tool mockgen -source=presence.go -destination=mocks/presence.go -package=mocks
 //go:generate go tool mockgen -source=feed.go -destination=mocks/feed.go -package=mocks
-//go:generate go tool mockgen -source=backup.go -destination=mocks/backup.go -package=mocks
 //go:generate go tool mockgen -source=sources.go -destination=mocks/sources.go -package=mocks
 //go:generate go tool mockgen -source=readiness.go -destination=mocks/readiness.go -package=mocks
 //go:generate go tool mockgen -source=store.go -destination=mocks/store.go -package=mocks

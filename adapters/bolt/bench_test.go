@@ -12,8 +12,8 @@ import (
 	"github.com/zarafa/presence/internal/bench"
 )
 
-// BenchmarkAppend compares entries of one update, of a batch of some hundred, and of 10,000 updates with a file to which the same bytes are appended, synced
-// each time. bbolt syncs twice.
+// BenchmarkAppend compares entries of one update, of a batch of some hundred, and of 10,000 updates with a file to which the same bytes are
+// appended, synced each time. bbolt syncs twice.
 func BenchmarkAppend(b *testing.B) {
 	for size, floor := range map[int]float64{150: 0.3, 40_000: 0.25, 1_000_000: 0.25} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -195,7 +195,8 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 		j.fail(j.refused(err))
 		return j.refused(err)
 	default:
-		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the disk.
+		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the
+		// disk.
 		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.txid < txid {
 			return j.refused(err)
 		}
@@ -231,8 +232,9 @@ func (j *Journal) fail(err error) {
 	}
 }
 
-// settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused that page, it is in
-// the system's memory only, and the disk still needs the pages that the next transaction would write over. So it is written again as it is.
+// settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused
+// that page, it is in the system's memory only, and the disk still needs the pages that the next transaction would write over. So it is written
+// again as it is.
 func (j *Journal) settle() error {
 	if j.settled {
 		return nil

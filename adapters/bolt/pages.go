@@ -8,9 +8,10 @@ import (
 	"io"
 )
 
-// bbolt itself does not notice all damage, and cannot tell all that it notices: of two meta pages it takes the older one if the newer one is damaged, it
-// reads a mapped file, and it panics, also in goroutines that nobody else can recover. So before bbolt opens a file for writing, this part reads it whole,
-// page by page, with ordinary reads. It knows version 2 of bbolt's format, which has been the same since 2014; numbers are in the machine's byte order.
+// bbolt itself does not notice all damage, and cannot tell all that it notices: of two meta pages it takes the older one if the newer one is
+// damaged, it reads a mapped file, and it panics, also in goroutines that nobody else can recover. So before bbolt opens a file for writing, this
+// part reads it whole, page by page, with ordinary reads. It knows version 2 of bbolt's format, which has been the same since 2014; numbers are in
+// the machine's byte order.
 
 const (
 	metaMagic   = 0xED0CDAED

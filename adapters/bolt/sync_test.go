@@ -19,8 +19,8 @@ func traced(t *testing.T, dir, inject string) (says, trace string) {
 func tracedWith(t *testing.T, dir, inject string, options ...string) (says, trace string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "trace")
-	line := append([]string{"strace", "-f", "-qq", "-o", log, "-e", "trace=pwrite64,ftruncate,fsync,fdatasync,write", "-e", "inject=" + inject}, options...)
-	cmd := childCommand(t, dir, line...)
+	const calls = "trace=pwrite64,ftruncate,fsync,fdatasync,write"
+	cmd := childCommand(t, dir, append([]string{"strace", "-f", "-qq", "-o", log, "-e", calls, "-e", "inject=" + inject}, options...)...)
 	output, err := cmd.Output()
 	if cmd.ProcessState == nil {
 		t.Fatalf("strace cannot be run: %v", err)
@@ -32,8 +32,8 @@ func tracedWith(t *testing.T, dir, inject string, options ...string) (says, trac
 	return string(output), string(lines)
 }
 
-// TestSyncedBeforeAppendReturns is seen from outside: a start writes the meta page again and syncs it. Then, for each entry, the pages are written and synced,
-// the meta page is written and synced, and only then is the entry acknowledged.
+// TestSyncedBeforeAppendReturns is seen from outside: a start writes the meta page again and syncs it. Then, for each entry, the pages are written
+// and synced, the meta page is written and synced, and only then is the entry acknowledged.
 func TestSyncedBeforeAppendReturns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	mustStart(t, dir).end(t)
@@ -54,7 +54,8 @@ func TestSyncedBeforeAppendReturns(t *testing.T) {
 		}
 	}
 	if got := regexp.MustCompile(`^MS(S?p+sMsK){9}`).FindString(steps.String()); got == "" {
-		t.Errorf("pages (p), the meta page (M), syncs (S, s) and acknowledgements (K) come as %s, want MS, then p...sMsK each time, after an S if the file grows:\n%s", &steps, trace)
+		t.Errorf("pages (p), the meta page (M), syncs (S, s) and acknowledgements (K) come as %s, want MS, then p...sMsK each time, after an S if the file "+
+			"grows:\n%s", &steps, trace)
 	}
 }
 
@@ -92,7 +93,8 @@ func TestSyncOfMetaFails(t *testing.T) {
 	}
 }
 
-// TestSyncAtStartFails: what was read may not be on the disk, so the start fails. If the disk is full, what is there is served, and nothing is written.
+// TestSyncAtStartFails: what was read may not be on the disk, so the start fails. If the disk is full, what is there is served, and nothing is
+// written.
 func TestSyncAtStartFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	mustStart(t, dir).end(t)

@@ -2,83 +2,107 @@ package http_test
 
 import (
 	"fmt"
+	"io"
+	nethttp "net/http"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/golang/mock/gomock"
-
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/ports"
-	"github.com/zarafa/presence/ports/mocks"
 )
 
-// TestExportAndImport: what one daemon exports another takes over, and what it has is newer stays.
+// TestExportAndImport: what one server exports another one takes over, once.
 func TestExportAndImport(t *testing.T) {
-	one, other := start(t), start(t)
-	one.knows(t, mark, spreed, domain.Busy, "in a \"meeting\"\n")
-	for i := range 3000 {
-		one.knows(t, domain.UserID(user(i)), xmpp, domain.Away, "out")
+	from, to := start(t), start(t)
+	from.knows(t, mark, spreed, domain.Busy, "zurück um ½4 ☕\n")
+	from.knows(t, alice, xmpp, domain.Away, "")
+	exported := from.v1(t, service, "GET", "/v1/export", "")
+	if exported.status != 200 || exported.header.Get("Content-Type") != "application/jsonl" {
+		t.Fatalf("%+v", exported)
 	}
-	exported := one.v1(t, service, "GET", "/v1/export", "")
-	lines := strings.SplitAfter(exported.body, "\n")
-	if exported.status != 200 || exported.header.Get("Content-Type") != "application/jsonl" || len(lines) != 3002 || lines[3001] != "" ||
-		!strings.HasPrefix(lines[0], `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a \"meeting\"\n","since":"`) {
-		t.Fatalf("the export: %d %v, %d lines, first %s", exported.status, exported.header, len(lines), lines[0])
+	lines := strings.Split(exported.body, "\n")
+	if len(lines) != 3 || lines[2] != "" || !strings.HasPrefix(lines[0], `{"user":"alice@example.test","protocol":"xmpp","status":"away","message":"","since":"`) {
+		t.Errorf("exported\n%s", exported.body)
 	}
-	other.knows(t, mark, spreed, domain.Away, "newer")
-	for _, want := range []string{`{"imported":3000,"kept":1}`, `{"imported":0,"kept":3001}`} {
-		if got := other.v1(t, service, "POST", "/v1/import", exported.body); got.status != 200 || got.body != want {
-			t.Errorf("import: %d %s, want %s", got.status, got.body, want)
+	for _, want := range []string{`{"imported":2,"kept":0}`, `{"imported":0,"kept":2}`} {
+		if got := to.v1(t, service, "POST", "/v1/import", exported.body); got.status != 200 || got.body != want {
+			t.Errorf("%+v, want %s", got, want)
 		}
 	}
-	again := strings.SplitAfter(other.v1(t, service, "GET", "/v1/export", "").body, "\n")
-	if strings.Join(again[1:], "") != strings.Join(lines[1:], "") || !strings.Contains(again[0], `"message":"newer"`) {
-		t.Errorf("what was imported is exported as\n%.500s", strings.Join(again, ""))
+	if again := to.v1(t, service, "GET", "/v1/export", ""); again.body != exported.body {
+		t.Errorf("exported again\n%swant\n%s", again.body, exported.body)
+	}
+	if got := to.v1(t, service, "POST", "/v1/import", ""); got.status != 200 || got.body != `{"imported":0,"kept":0}` {
+		t.Errorf("an import of nothing: %+v", got)
 	}
 }
 
-// TestBackupRefusals: nothing is done.
-func TestBackupRefusals(t *testing.T) {
+// TestBackupsAreForServices: nobody else may see everybody, or write as any protocol.
+func TestBackupsAreForServices(t *testing.T) {
 	r := start(t)
-	const good = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"","since":"2026-11-23T09:00:00Z","updated":"2026-11-23T09:00:00Z","stale":false}` + "\n"
-	for _, test := range []struct {
-		as                 domain.UserID
-		method, path, body string
-		status             int
-		detail             string
-	}{
-		{mark, "GET", "/v1/export", "", 403, "only services may export and import"},
-		{mark, "POST", "/v1/import", good, 403, "only services may export and import"},
-		{service, "GET", "/v1/export?since=1", "", 400, "the URL takes no query"},
-		{service, "POST", "/v1/import", good + "\n" + `{"user":"markd@zarafa.com"}`, 400, "nothing was imported: line 3: protocol is missing"},
-		{service, "POST", "/v1/import", good + strings.Repeat("x\n", 100), 400, "and more"},
-		{service, "POST", "/v1/import", strings.Repeat("x", 70_000), 400, "line 1: the line is longer than"},
-		{service, "POST", "/v1/import", strings.Repeat(good, 8000), 413, ""},
-		{service, "PUT", "/v1/import", good, 405, ""},
-	} {
-		got := r.v1(t, test.as, test.method, test.path, test.body)
-		if got.status != test.status || !strings.Contains(got.problem(t).Detail, test.detail) {
-			t.Errorf("%s %s by %s with %.40s: %d %s", test.method, test.path, test.as, test.body, got.status, got.body)
+	for _, request := range [][2]string{{"GET", "/v1/export"}, {"POST", "/v1/import"}} {
+		if got := r.v1(t, mark, request[0], request[1], ""); got.status != 403 {
+			t.Errorf("%s %s: %+v, want 403", request[0], request[1], got)
 		}
-	}
-	if state := r.state(); state != "" {
-		t.Errorf("the state has changed to\n%s", state)
-	}
-	if got := r.v1(t, service, "POST", "/v1/import", ""); got.status != 200 || got.body != `{"imported":0,"kept":0}` {
-		t.Errorf("an empty import: %d %s", got.status, got.body)
+		if got := send(t, r.Server, request[0], request[1], ""); got.status != 401 {
+			t.Errorf("%s %s without a token: %+v, want 401", request[0], request[1], got)
+		}
+		if got := r.v1(t, service, request[0], request[1]+"?all=1", ""); got.status != 400 {
+			t.Errorf("%s %s with a query: %+v, want 400", request[0], request[1], got)
+		}
 	}
 }
 
-func TestImportThatFails(t *testing.T) {
-	const line = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","since":"2026-11-23T09:00:00Z","updated":"2026-11-23T09:00:00Z"}`
-	for err, status := range map[error]int{ports.ErrUnavailable: 503, ports.ErrTooLarge: 413} {
-		control := gomock.NewController(t)
-		backup, tokens := mocks.NewMockBackup(control), mocks.NewMockTokens(control)
-		tokens.EXPECT().Verify("t").Return(domain.Principal{User: service, Service: true}, nil)
-		backup.EXPECT().Import(gomock.Any(), gomock.Len(1)).Return(0, fmt.Errorf("the journal: %w", err))
-		server := startServer(t, localConfig(), nil, nil, backup, tokens, new(logged))
-		if got := send(t, server, "POST", "/v1/import", line, "Authorization: Bearer t"); got.status != status {
-			t.Errorf("%v: %d %s", err, got.status, got.body)
+// TestWrongLines: all of them are named, and nothing is imported.
+func TestWrongLines(t *testing.T) {
+	r := start(t)
+	const good = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","since":"2026-11-23T09:00:00Z","updated":"2026-11-23T09:00:00Z"}`
+	got := r.v1(t, service, "POST", "/v1/import", good+"\n\n{\n"+strings.Replace(good, "busy", "lunch", 1)+"\n")
+	if got.status != 422 || !strings.Contains(got.body, `line 3: not JSON`) || !strings.Contains(got.body, `line 4: status: unknown status \"lunch\"`) {
+		t.Errorf("%+v", got)
+	}
+	if kept := r.v1(t, service, "GET", "/v1/export", ""); kept.body != "" {
+		t.Errorf("there is %s", kept.body)
+	}
+	if got := r.v1(t, service, "POST", "/v1/import", strings.Repeat(good+"\n", 10_000)); got.status != 413 {
+		t.Errorf("more than a MiB: %d, want 413", got.status)
+	}
+}
+
+// TestLargeExport: it is sent in parts, and a client may take longer for all of it than for one answer.
+func TestLargeExport(t *testing.T) {
+	r := start(t, func(cfg *http.Config) { cfg.WriteTimeout = 500 * time.Millisecond })
+	const users = 4000
+	for i := range users {
+		r.knows(t, domain.UserID(fmt.Sprintf("user%d@example.test", i)), spreed, domain.Busy, strings.Repeat("x", 4000))
+	}
+	request, err := nethttp.NewRequest("GET", "http://"+r.Addr().String()+"/v1/export", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.tokens.Issue(service))
+	plain := nethttp.Client{Transport: &nethttp.Transport{DisableKeepAlives: true}}
+	response, err := plain.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines, buffer := 0, make([]byte, 1<<20)
+	for began := time.Now(); ; {
+		n, err := response.Body.Read(buffer)
+		lines += strings.Count(string(buffer[:n]), "\n")
+		if err == io.EOF {
+			break
 		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) < time.Second { // longer than write_timeout
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	if lines != users {
+		t.Errorf("%d lines, want %d", lines, users)
 	}
 }

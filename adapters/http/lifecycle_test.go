@@ -44,7 +44,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 func TestLoading(t *testing.T) {
 	var loaded loading
 	tokens, core := newTokens(t), coretest.New(t)
-	server := http.New(localConfig(), core.Presence, core.Feed, nil, nil, &loaded, tokens, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), core.Presence, core.Feed, nil, core.Backup, &loaded, tokens, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,8 @@ func NewOver(t T, journal ports.Journal, now ports.Clock) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Presence, c.Feed, c.Backup, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), app.NewBackup(c.Core), now
+	c.Backup = app.NewBackup(c.Core, clients)
+	c.Presence, c.Feed, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), now
 	return c
 }
 

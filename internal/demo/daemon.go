@@ -50,7 +50,7 @@ auth:
   services: [%s]
   token_expire: %v
 store: {kind: memory}
-protocols: [spreed, manual, xmpp]
+protocols: [xmpp]
 spreed: {auto_unavailable: %v}
 xmpp:
   jid: %s

@@ -114,7 +114,7 @@ var journalContract = []journalCase{
 		f = s.begin(t, t.Context(), &replayed{failPiece: 2})
 		f.ended(t, errReplay)
 	}},
-	{"the end of ctx ends Follow promptly with its error, and then it delivers nothing and takes nothing", always, func(t testing.TB, s JournalStage) {
+	{"the end of ctx ends Follow promptly with its error; then nothing is delivered or taken", always, func(t testing.TB, s JournalStage) {
 		f := s.follow(t)
 		f.append(t, "one")
 		f.await(t, 1)

@@ -117,10 +117,10 @@ var journalFaults = map[journalFault]string{
 	"an error of Entry is ignored":                  "an error of Entry ends Follow with it",
 	"an error of Entry is ignored while reading":    "an error of Entry ends Follow with it while the journal is read",
 	"an error of Piece is ignored":                  "an error of Piece ends Follow with it",
-	"Follow goes on after ctx":                      "the end of ctx ends Follow promptly with its error, and then it delivers nothing and takes nothing",
-	"Follow returns nil":                            "the end of ctx ends Follow promptly with its error, and then it delivers nothing and takes nothing",
-	"entries are taken after the end":               "the end of ctx ends Follow promptly with its error, and then it delivers nothing and takes nothing",
-	"Replay is called after the end":                "the end of ctx ends Follow promptly with its error, and then it delivers nothing and takes nothing",
+	"Follow goes on after ctx":                      "the end of ctx ends Follow promptly with its error; then nothing is delivered or taken",
+	"Follow returns nil":                            "the end of ctx ends Follow promptly with its error; then nothing is delivered or taken",
+	"entries are taken after the end":               "the end of ctx ends Follow promptly with its error; then nothing is delivered or taken",
+	"Replay is called after the end":                "the end of ctx ends Follow promptly with its error; then nothing is delivered or taken",
 	"ctx is ignored while reading":                  "the end of ctx ends Follow also while the journal is read",
 	"the last entry is lost":                        "what was kept is given again in order, then CaughtUp, once",
 	"everything is lost":                            "what was kept is given again in order, then CaughtUp, once",
@@ -150,6 +150,12 @@ var journalFaults = map[journalFault]string{
 
 func stageWith(t testing.TB, fault journalFault) JournalStage {
 	store := &plantedStore{fault: fault, followers: map[*planted]bool{}, released: make(chan struct{})}
-	t.Cleanup(func() { time.AfterFunc(time.Second, func() { close(store.released) }) })
+	releases.Add(1)
+	t.Cleanup(func() {
+		time.AfterFunc(time.Second, func() {
+			close(store.released)
+			releases.Done()
+		})
+	})
 	return JournalStage{Survives: true, Shared: true, Open: func(testing.TB) ports.Journal { return &planted{plantedStore: store} }}
 }

@@ -217,7 +217,8 @@ func (p *planted) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 		pieces = append(p.interrupted, pieces...)
 		p.interrupted = pieces
 	}
-	if err != nil && p.fault != "half a snapshot is taken" && p.fault != "an error of next is ignored" || len(pieces) == 0 && p.fault == "a snapshot without pieces is ignored" {
+	keepsHalf := p.fault == "half a snapshot is taken" || p.fault == "an error of next is ignored"
+	if err != nil && !keepsHalf || len(pieces) == 0 && p.fault == "a snapshot without pieces is ignored" {
 		return err
 	}
 	if p.fault == "pieces of the snapshot before remain" && len(p.pieces) > len(pieces) {

@@ -6,11 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestSourceSuite runs the suite on a source that keeps the contract, and on sources with one fault each.
 func TestSourceSuite(t *testing.T) {

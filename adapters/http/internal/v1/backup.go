@@ -1,114 +1,120 @@
 package v1
 
 import (
+	"bufio"
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"strings"
+	"net"
+	"strconv"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
-	"github.com/zarafa/presence/backup"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
-// typeLines is the content type of an export: JSON texts, one a line.
-const typeLines = "application/jsonl"
-
-// Export answers with everything that is kept, for services. It is made while it is sent.
-func (a *API) Export(c *fiber.Ctx) error {
-	if err := a.service(c); err != nil {
-		return err
-	}
-	respond.Headers(&c.Context().Response.Header)
-	c.Set(fiber.HeaderContentType, typeLines)
-	c.Context().SetBodyStream(&export{kept: a.backup, users: a.backup.Users()}, -1)
-	return nil
+// Backups has the handlers of exports and imports. They may be called concurrently.
+type Backups struct {
+	ctx          context.Context //nolint:containedctx // of all imports, for fasthttp has none of its own
+	backup       ports.Backup
+	tokens       ports.Tokens
+	writeTimeout time.Duration
 }
 
-// service returns nil if a request comes from a service and its URL has no query.
-func (a *API) service(c *fiber.Ctx) error {
-	by, err := Authenticate(c, a.tokens)
+// NewBackups makes the handlers. Imports end with ctx. A client may take so long to receive each part of an export.
+func NewBackups(ctx context.Context, backup ports.Backup, tokens ports.Tokens, writeTimeout time.Duration) *Backups {
+	return &Backups{ctx: ctx, backup: backup, tokens: tokens, writeTimeout: writeTimeout}
+}
+
+// authenticate lets services pass.
+func (b *Backups) authenticate(c *fiber.Ctx) error {
+	by, err := Authenticate(c, b.tokens)
 	if err != nil {
 		return err
 	}
-	if err := by.MayBackUp(); err != nil {
+	if err := by.MayWatchAll(); err != nil {
 		return err
 	}
 	return NoQuery(c)
 }
 
-// export is an export that is read piece by piece.
-type export struct {
-	kept  ports.Backup
-	users []domain.UserID // that are still to come
-	piece []byte
-	read  int // of piece
-}
+// exportPart is how many bytes of an export are sent at once.
+const exportPart = 64 << 10
 
-// Read implements io.Reader.
-func (e *export) Read(p []byte) (int, error) {
-	for e.read == len(e.piece) {
-		if len(e.users) == 0 {
-			return 0, io.EOF
-		}
-		e.piece, e.read = e.piece[:0], 0
-		for len(e.users) > 0 && len(e.piece) < pieceSize {
-			user := e.users[0]
-			e.users = e.users[1:]
-			presences := e.kept.Presences(user)
-			for i := range presences {
-				e.piece = backup.Append(e.piece, user, &presences[i])
-			}
-		}
+// Export answers with all presences, a line each. They are rendered while they are sent.
+func (b *Backups) Export(c *fiber.Ctx) error {
+	if err := b.authenticate(c); err != nil {
+		return err
 	}
-	n := copy(p, e.piece[e.read:])
-	e.read += n
-	return n, nil
+	ctx := c.Context()
+	respond.Headers(&ctx.Response.Header)
+	ctx.SetContentType(backup.ContentType)
+	connection := ctx.Conn()
+	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
+		var part []byte
+		err := b.backup.Export(func(user domain.UserID, p domain.Presence) (err error) {
+			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
+				return err
+			}
+			err = b.send(connection, w, part)
+			part = part[:0]
+			return err
+		})
+		if err == nil {
+			err = b.send(connection, w, part)
+		}
+		if err != nil {
+			_ = connection.Close() // so that what has come so far does not pass for all
+		}
+	})
+	return nil
 }
 
-// maxFaults is how many wrong lines are named.
-const maxFaults = 20
+func (b *Backups) send(connection net.Conn, w *bufio.Writer, part []byte) error {
+	if err := connection.SetWriteDeadline(time.Now().Add(b.writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := w.Write(part); err != nil {
+		return err
+	}
+	return w.Flush()
+}
 
-// Import takes over the presences in the body, for services: all that are newer than what is kept, or none. A body has room for some thousands; a
-// client sends a longer export in parts.
-func (a *API) Import(c *fiber.Ctx) error {
-	if err := a.service(c); err != nil {
+// maxLineFaults is how many lines are named that are wrong.
+const maxLineFaults = 20
+
+// Import takes over the presences of the body, a line each, all or none.
+func (b *Backups) Import(c *fiber.Ctx) error {
+	if err := b.authenticate(c); err != nil {
 		return err
 	}
 	var presences []domain.Change
-	var faults []string
-	err := backup.Each(bytes.NewReader(c.Body()), func(l backup.Line) error {
-		user, p, err := l.Parse()
-		if err != nil {
-			faults = append(faults, fmt.Sprintf("line %d: %v", l.Number, err))
+	refused := &problem.Error{Kind: problem.ErrInvalidLines, Detail: "nothing was imported, because of what is wrong with these lines"}
+	err := backup.Lines(bytes.NewReader(c.Body()), func(l backup.Line) error {
+		if l.Err == nil {
+			presences = append(presences, l.Change)
+		} else if len(refused.Entries) < maxLineFaults {
+			refused.Entries = append(refused.Entries, problem.Entry{
+				Pointer: problem.Pointer(strconv.Itoa(l.Number - 1)), Detail: fmt.Sprintf("line %d: %v", l.Number, l.Err),
+			})
 		}
-		if len(faults) > maxFaults {
-			return errFaults
-		}
-		presences = append(presences, domain.Change{User: user, Presence: p})
 		return nil
 	})
-	switch {
-	case errors.Is(err, errFaults):
-		faults[maxFaults] = "and more"
-		fallthrough
-	case len(faults) > 0:
-		return problem.Malformed("nothing was imported: %s", strings.Join(faults, "; "))
-	case err != nil:
+	if err != nil {
 		return err
 	}
-	taken, err := a.backup.Import(a.ctx, presences)
+	if len(refused.Entries) > 0 {
+		return refused
+	}
+	imported, err := b.backup.Import(b.ctx, presences)
 	if err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
-	c.Context().SetContentTypeBytes(respond.JSON)
-	return c.SendString(fmt.Sprintf(`{"imported":%d,"kept":%d}`, taken, len(presences)-taken))
+	return c.JSON(fiber.Map{"imported": imported, "kept": len(presences) - imported}, string(respond.JSON))
 }
-
-var errFaults = errors.New("too many wrong lines")

@@ -23,14 +23,13 @@ type API struct {
 	presence ports.Presence
 	feed     ports.Feed
 	sources  ports.Sources
-	backup   ports.Backup
 	tokens   ports.Tokens
 	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
 }
 
 // New makes the handlers. Updates end with ctx.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, kept ports.Backup, tokens ports.Tokens) *API {
-	return &API{ctx: ctx, presence: presence, feed: feed, sources: sources, backup: kept, tokens: tokens}
+func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, tokens ports.Tokens) *API {
+	return &API{ctx: ctx, presence: presence, feed: feed, sources: sources, tokens: tokens}
 }
 
 // GetUser answers with one user.
