@@ -70,6 +70,9 @@ func StartOver(t T, kept ports.Journal) *Core {
 	case <-ended:
 		t.Fatal("the core has not started")
 	}
+	if err := c.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
+		t.Fatal(err)
+	}
 	return c
 }
 

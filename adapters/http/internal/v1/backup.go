@@ -1,10 +1,12 @@
 package v1
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"net"
 	"strconv"
 	"time"
@@ -43,7 +45,7 @@ func (b *Backups) authenticate(c *fiber.Ctx) error {
 	return NoQuery(c)
 }
 
-// exportPart is how many bytes of an export are sent at once.
+// exportPart is about how many bytes of an export are rendered at once.
 const exportPart = 64 << 10
 
 // Export answers with all presences, a line each. They are rendered while they are sent.
@@ -54,35 +56,70 @@ func (b *Backups) Export(c *fiber.Ctx) error {
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	connection := ctx.Conn()
-	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-		var part []byte
-		err := b.backup.Export(b.ctx, func(user domain.UserID, p domain.Presence) (err error) {
-			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
-				return err
-			}
-			err = b.send(connection, w, part)
-			part = part[:0]
-			return err
-		})
-		if err == nil {
-			err = b.send(connection, w, part)
-		}
-		if err != nil {
-			_ = connection.Close() // so that what has come so far does not pass for all
-		}
-	})
+	ctx.SetBodyStream(newExport(b.ctx, b.backup, ctx.Conn(), b.writeTimeout), -1)
 	return nil
 }
 
-func (b *Backups) send(connection net.Conn, w *bufio.Writer, part []byte) error {
-	if err := connection.SetWriteDeadline(time.Now().Add(b.writeTimeout)); err != nil {
-		return err
+// export is the body of an export. fasthttp reads it in the goroutine that writes the answer, and closes it.
+type export struct {
+	next     func() ([]byte, error, bool)
+	stop     func()
+	deadline func() error
+	part     []byte // what was not read yet
+}
+
+func newExport(ctx context.Context, kept ports.Backup, connection net.Conn, writeTimeout time.Duration) *export {
+	e := &export{deadline: func() error { return connection.SetWriteDeadline(time.Now().Add(writeTimeout)) }}
+	e.next, e.stop = iter.Pull2(parts(ctx, kept))
+	return e
+}
+
+var errStopped = errors.New("the export was stopped")
+
+// parts gives an export part by part. A part is valid until the next.
+func parts(ctx context.Context, kept ports.Backup) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		var part []byte
+		err := kept.Export(ctx, func(user domain.UserID, p domain.Presence) (err error) {
+			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
+				return err
+			}
+			if !yield(part, nil) {
+				return errStopped
+			}
+			part = part[:0]
+			return nil
+		})
+		if !errors.Is(err, errStopped) {
+			yield(part, err)
+		}
 	}
-	if _, err := w.Write(part); err != nil {
-		return err
+}
+
+// Read implements io.Reader. An error makes fasthttp close the connection, so that what has come so far does not pass for all.
+func (e *export) Read(p []byte) (int, error) {
+	for len(e.part) == 0 {
+		part, err, more := e.next()
+		switch {
+		case !more:
+			return 0, io.EOF
+		case err != nil:
+			return 0, err
+		}
+		if err := e.deadline(); err != nil { // for this part
+			return 0, err
+		}
+		e.part = part
 	}
-	return w.Flush()
+	n := copy(p, e.part)
+	e.part = e.part[n:]
+	return n, nil
+}
+
+// Close ends an export that was not read to its end.
+func (e *export) Close() error {
+	e.stop()
+	return nil
 }
 
 // maxLineFaults is how many lines are named that are wrong.
