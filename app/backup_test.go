@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -50,6 +51,11 @@ func TestExportAndImport(t *testing.T) {
 	enough := errors.New("enough")
 	if err := backup.Export(t.Context(), func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("Export = %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := backup.Export(ended, func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, context.Canceled) {
+		t.Errorf("Export = %v after its context has ended", err)
 	}
 }
 
