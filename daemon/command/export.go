@@ -30,19 +30,14 @@ func (c *cli) export() *cobra.Command {
 		Long:    exportLong + backupLong,
 		Example: "  zarafa-presence export presences.jsonl\n  zarafa-presence export | gzip > presences.jsonl.gz",
 		Args:    between(0, 1, "one file, or none"),
-		RunE:    func(command *cobra.Command, args []string) error { return c.runExport(command, fileArgument(args)) },
+		RunE: func(command *cobra.Command, args []string) error {
+			return c.runExport(command, append(args, standard)[0])
+		},
 	}, firstService)
 }
 
-// standard is the name of standard input and output.
+// standard is the name of standard input and output. It is the file if none is named.
 const standard = "-"
-
-func fileArgument(args []string) string {
-	if len(args) == 0 {
-		return standard
-	}
-	return args[0]
-}
 
 func (c *cli) runExport(command *cobra.Command, file string) error {
 	ctx, stop := untilSignal(command.Context())
@@ -92,7 +87,7 @@ func writeLines(ctx context.Context, to io.Writer, from ports.Backup, shown *pro
 			return err
 		}
 		count++
-		shown.count("exporting", count)
+		shown.draw("exporting: %d", count)
 		_, err = buffered.Write(line)
 		return err
 	})

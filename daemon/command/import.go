@@ -30,7 +30,7 @@ func (c *cli) importing() *cobra.Command {
 		Example: "  zarafa-presence import presences.jsonl\n  gunzip < presences.jsonl.gz | zarafa-presence import",
 		Args:    between(0, 1, "one file, or none"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.runImport(command, fileArgument(args), skip)
+			return c.runImport(command, append(args, standard)[0], skip)
 		},
 	}
 	command.Flags().BoolVar(&skip, "skip-invalid", false, "leave out lines that are wrong, and import the others")
@@ -104,7 +104,7 @@ func readLines(ctx context.Context, from io.Reader, name string, shown *progress
 		} else if found.wrong++; found.wrong <= maxFaults {
 			found.faults = append(found.faults, fmt.Sprintf("%s:%d: %v", found.name, l.Number, l.Err))
 		}
-		shown.count("reading", l.Number)
+		shown.draw("reading: %d", l.Number)
 		return ctx.Err()
 	})
 	if err != nil {

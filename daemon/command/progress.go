@@ -39,9 +39,6 @@ func (p *progress) at(what string, done, whole int) {
 	p.draw("%s [%s%s] %d%%", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
 }
 
-// count shows how many things are done.
-func (p *progress) count(what string, n int) { p.draw("%s: %d", what, n) }
-
 // draw draws something, unless it has done so a moment ago.
 func (p *progress) draw(format string, args ...any) {
 	if !p.live || time.Since(p.drawn) < redraw {
