@@ -39,12 +39,13 @@ const firstService = "the first of auth.services"
 
 // openPresences finds the presences. In a store that is opened there have to be some already, if exists is set.
 func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists bool) (*presences, error) {
-	if c.address() == "" {
+	direct := command.Flags().Changed("store.dir") || command.Flags().Changed("store.url")
+	if direct || c.address() == "" {
 		settings, err := c.settings(command)
 		if err != nil {
 			return nil, err
 		}
-		if command.Flags().Changed("store.dir") || command.Flags().Changed("store.url") || nobodyListens(ctx, settings.HTTP.Listen) {
+		if direct || nobodyListens(ctx, settings.HTTP.Listen) {
 			return openStore(ctx, command, settings, exists)
 		}
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-const exportLong = `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE appears, or is
-replaced, when all is written, and only you can read it.
+const exportLong = `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE
+appears, or is replaced, when all is written, and only you can read it.
 `
 
 func (c *cli) export() *cobra.Command {

@@ -16,9 +16,9 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-const importLong = `Reads presences from FILE, or from standard input if there is none or it is "-", as export has written them. A presence is taken over if
-none is stored, or if the stored one was updated earlier; so importing a file again changes nothing, and what users have done meanwhile
-stays. First all lines are read: if one is wrong nothing is imported.
+const importLong = `Reads presences from FILE, or from standard input if there is none or it is "-", as export has written them. A presence is taken
+over if none is stored, or if the stored one was updated earlier; so importing a file again changes nothing, and what users have done
+meanwhile stays. First all lines are read: if one is wrong nothing is imported.
 `
 
 func (c *cli) importing() *cobra.Command {

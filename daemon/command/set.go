@@ -81,8 +81,8 @@ func (c *cli) runSet(command *cobra.Command, how setFlags, args []string) error 
 	return err
 }
 
-const clearLong = `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was set by hand
-("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
+const clearLong = `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was
+set by hand ("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
 `
 
 func (c *cli) clear() *cobra.Command {

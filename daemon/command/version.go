@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is set when a release is built: -ldflags "-X github.com/zarafa/presence/daemon/command.release=1.2.3". Otherwise the version is what Go knows of the build.
+// release is set when a release is built: -ldflags "-X github.com/zarafa/presence/daemon/command.release=1.2.3". Otherwise the version is what Go
+// knows of the build.
 var release string
 
 func version() *cobra.Command {

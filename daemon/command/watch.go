@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const watchLong = `Follows a running daemon and shows who is available as it changes, until it is interrupted: a live table on a terminal, else a line for
-each change, and with --json each user's document as the API gives it. It begins with how things are. Without USER it shows
+const watchLong = `Follows a running daemon and shows who is available as it changes, until it is interrupted: a live table on a terminal, else a
+line for each change, and with --json each user's document as the API gives it. It begins with how things are. Without USER it shows
 everybody, for which the token has to be a service's (auth.services). It comes back by itself when the connection is lost.
 `
 
