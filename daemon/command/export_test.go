@@ -247,18 +247,21 @@ func TestExportFromADaemon(t *testing.T) {
 
 // An export that ends early is never shown as complete: not when the daemon breaks off, and not when somebody interrupts it.
 func TestExportThatEndsEarly(t *testing.T) {
-	var end func(r *http.Request)
+	sent := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, goodLine+"\n"+goodLine+"\n")
 		_ = http.NewResponseController(w).Flush()
-		end(r)
+		if strings.HasPrefix(r.URL.Path, "/breaks/") {
+			panic(http.ErrAbortHandler)
+		}
+		close(sent)
+		<-r.Context().Done()
 	}))
 	defer server.Close()
-	end = func(*http.Request) { panic(http.ErrAbortHandler) }
 	file := write(t, "presences.jsonl", "old")
-	args := []string{"export", "--url", server.URL, "--token", "x"}
+	args := []string{"export", "--token", "x", "--url", server.URL + "/breaks"}
 	got := command(nil, append(args, file)...)
-	want := "zarafa-presence: nothing was exported: cannot reach the daemon at " + server.URL + ": unexpected EOF; is it running?\n"
+	want := "zarafa-presence: nothing was exported: cannot reach the daemon at " + server.URL + "/breaks: unexpected EOF; is it running?\n"
 	if text, _ := os.ReadFile(file); got.code != exitUnreachable || got.stderr != want || string(text) != "old" {
 		t.Errorf("%+v, want %s; the file has %q", got, want, text)
 	}
@@ -269,9 +272,7 @@ func TestExportThatEndsEarly(t *testing.T) {
 		t.Errorf("left behind: %v", all)
 	}
 
-	sent := make(chan struct{})
-	end = func(r *http.Request) { close(sent); <-r.Context().Done() }
-	program := start(t, []string{"GORACE=atexit_sleep_ms=0"}, append(args, file)...)
+	program := start(t, []string{"GORACE=atexit_sleep_ms=0"}, "export", "--token", "x", "--url", server.URL+"/hangs", file)
 	<-sent
 	began := time.Now()
 	if err := program.Process.Signal(syscall.SIGINT); err != nil {
