@@ -116,13 +116,18 @@ func replaceFile(name string, write func(io.Writer) error) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*") // mode 0600
+	return makeFile(name, write, os.Rename)
+}
+
+// makeFile makes a file of what write writes. It has its mode, 0600, and all of it is on the disk, when publish gives it its name.
+func makeFile(name string, write func(io.Writer) error, publish func(from, to string) error) error {
+	temporary, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // unless it has its name
+	defer func() { _ = os.Remove(temporary.Name()) }() // unless it was renamed
 	if err := errors.Join(write(temporary), temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary.Name(), name)
+	return publish(temporary.Name(), name)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -49,25 +50,19 @@ func makeSecret(file string) error {
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(dir, ".secret-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // at worst it lies there
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
-	_, err = temporary.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
-	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+	err := makeFile(file, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, base64.StdEncoding.EncodeToString(random))
 		return err
+	}, os.Link)
+	if errors.Is(err, os.ErrExist) {
+		return nil // somebody else was faster
 	}
-	if err := os.Link(temporary.Name(), file); !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return nil // somebody else was faster
+	return err
 }
 
 const quickstartText = `
