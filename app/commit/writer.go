@@ -94,10 +94,12 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	<-followed
 	w.close()
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return context.Cause(following)
 	}
-	return context.Cause(following)
 }
 
 // begin sees to it that an empty image has a revision (see append).
