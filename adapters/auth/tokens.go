@@ -79,7 +79,7 @@ func (t *Tokens) Issue(user domain.UserID) string {
 	return signed + ":" + string(s.sign(0, signed))
 }
 
-// Verify tells whom a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
+// Verify returns who a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
 // token spells it. A token that is shown repeatedly is remembered and takes less time; otherwise it takes the same time whichever secret
 // made it. It allocates only for an error, for a user name with upper-case letters, and to remember a token.
 func (t *Tokens) Verify(token string) (domain.Principal, error) {
@@ -115,7 +115,7 @@ func (t *Tokens) verify(token string, hash uint64) (domain.Principal, error) {
 	return by, err
 }
 
-// principal is whom a genuine token speaks for, unless it is too old, or of the future.
+// principal returns who a genuine token speaks for, or an error if it is too old or dated in the future.
 func (t *Tokens) principal(user domain.UserID, stamp domain.Timestamp) (domain.Principal, error) {
 	now := t.clock.Now()
 	if age := time.Duration(now - stamp); age > t.expire {

@@ -34,10 +34,10 @@ It asks a running daemon, for which the token has to be a service's (auth.servic
 --store.url, it opens the store itself: do that as the daemon's user.
 `
 
-// firstService is on whose behalf a daemon is asked for everybody.
+// firstService is the user who asks for everybody, unless --as or a token says otherwise.
 const firstService = "the first of auth.services"
 
-// openPresences finds the presences. In a store that is opened there have to be some already, if exists is set.
+// openPresences finds the presences. If exists is set, a store that is opened must have some already.
 func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists bool) (*presences, error) {
 	direct := command.Flags().Changed("store.dir") || command.Flags().Changed("store.url")
 	if direct || c.address() == "" {
@@ -56,6 +56,7 @@ func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists 
 	return &presences{Backup: remote{client}, where: client.url, close: func() error { return nil }}, nil
 }
 
+// nobodyListens reports whether it is certain that no daemon runs at an address.
 func nobodyListens(ctx context.Context, address string) bool {
 	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", address)
 	if err == nil {
@@ -84,14 +85,14 @@ func openStore(ctx context.Context, command *cobra.Command, settings *wiring.Set
 	return &presences{Backup: app.NewBackup(store.Core, nil), where: store.Where, close: store.Close}, nil
 }
 
-// warnings is a log for what is to be known on a terminal.
+// warnings is a log that writes warnings and errors to standard error.
 func warnings(command *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 var errInterrupted = errors.New("interrupted")
 
-// orInterrupted returns why something has failed: if ctx has ended, because of that.
+// orInterrupted returns why something has failed: the end of ctx, or err.
 func orInterrupted(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return errInterrupted

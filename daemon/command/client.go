@@ -46,7 +46,7 @@ const clientLong = `
 The daemon is expected at http.listen of the configuration, unless --url or PRESENCE_URL names another place. The token is that of
 PRESENCE_TOKEN or --token; without one it is made with the configured secret, for %s. It accepts every flag of serve.`
 
-// asking completes a command that asks a daemon: on behalf of whom, it says, unless a flag or a token says something else.
+// asking completes a command that asks a daemon. Its help says on whose behalf it asks, unless --as or a token says otherwise.
 func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 	command.Long += fmt.Sprintf(clientLong, onBehalfOf)
 	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
@@ -58,11 +58,11 @@ func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 // address is where the daemon is, if --url or the environment says so.
 func (c *cli) address() string { return cmp.Or(c.url, c.getenv(envURL)) }
 
-// ownToken is the token that is to be shown, if --token or the environment has one.
+// ownToken is the token that --token or the environment has, if any.
 func (c *cli) ownToken() string { return cmp.Or(c.shown, c.getenv(envToken)) }
 
-// client finds out where the daemon is and which token to show it. If one has to be made, it is for --as, else for the first of the users that the
-// command is about, else for the first service.
+// client finds out where the daemon is and which token to show it. Without a token it makes one: for --as, else for the first of the users that
+// the command is about, else for the first service.
 func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 	for _, user := range users {
 		if _, err := domain.ParseUserID(user); err != nil {
@@ -140,7 +140,7 @@ func (c *client) ask(ctx context.Context, method, path string, document any) ([]
 	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 }
 
-// do sends a request, and returns an answer that is no refusal. Its body has to be closed; a read fails if nothing comes for a while.
+// do sends a request, and returns the answer unless it is a refusal. Its body has to be closed. A read of it fails if nothing comes for a while.
 func (c *client) do(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
 	at, err := url.JoinPath(c.url, path)
 	if err != nil {
