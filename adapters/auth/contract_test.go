@@ -10,7 +10,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	portstest.Tokens(t, func(t *testing.T, clock ports.Clock, lifetime time.Duration) ports.Tokens {
+	portstest.Tokens(t, func(t testing.TB, clock ports.Clock, lifetime time.Duration) ports.Tokens {
 		tokens, err := auth.New(config(func(c *auth.Config) { c.TokenExpire = lifetime }), clock)
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() })
+	portstest.Clock(t, func(testing.TB) ports.Clock { return clock.New() })
 }
 
 func TestNowFollowsFakeTime(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 )
 
 // Clock checks what ports.Clock promises, for a clock that tells the real time.
-func Clock(t *testing.T, create func(t *testing.T) ports.Clock) {
+func Clock(t *testing.T, create func(t testing.TB) ports.Clock) {
 	run(t, clockContract, create)
 }
 
 var clockContract = []contract[ports.Clock]{
-	{"Now is the current time", func(t *testing.T, c ports.Clock) {
+	{"Now is the current time", func(t testing.TB, c ports.Clock) {
 		before := domain.TimestampOf(time.Now())
 		now := c.Now()
 		after := domain.TimestampOf(time.Now())
@@ -22,7 +22,7 @@ var clockContract = []contract[ports.Clock]{
 			t.Errorf("Now = %v, want it between %v and %v", now.Time(), before.Time(), after.Time())
 		}
 	}},
-	{"time goes on", func(t *testing.T, c ports.Clock) {
+	{"time goes on", func(t testing.TB, c ports.Clock) {
 		begin := c.Now()
 		for deadline := time.Now().Add(patience); c.Now() == begin; {
 			if time.Now().After(deadline) {
@@ -30,7 +30,7 @@ var clockContract = []contract[ports.Clock]{
 			}
 		}
 	}},
-	{"Now does not allocate", func(t *testing.T, c ports.Clock) {
+	{"Now does not allocate", func(t testing.TB, c ports.Clock) {
 		if got := testing.AllocsPerRun(100, func() { c.Now() }); got != 0 {
 			t.Errorf("%v allocations, want none", got)
 		}

@@ -13,8 +13,8 @@ import (
 
 // Tokens checks what ports.Tokens promises. create makes tokens that live for the given time by the given clock, with a secret
 // that nobody else has; every subject of one suite has the same secret.
-func Tokens(t *testing.T, create func(t *testing.T, clock ports.Clock, lifetime time.Duration) ports.Tokens) {
-	run(t, tokensContract, func(t *testing.T) tokensSubject {
+func Tokens(t *testing.T, create func(t testing.TB, clock ports.Clock, lifetime time.Duration) ports.Tokens) {
+	run(t, tokensContract, func(t testing.TB) tokensSubject {
 		clock := &setClock{now: moment}
 		return tokensSubject{Tokens: create(t, clock, tokenLifetime), clock: clock}
 	})
@@ -46,14 +46,14 @@ func (c *setClock) set(now domain.Timestamp) {
 }
 
 var tokensContract = []contract[tokensSubject]{
-	{"an issued token speaks for its user", func(t *testing.T, s tokensSubject) {
+	{"an issued token speaks for its user", func(t testing.TB, s tokensSubject) {
 		for _, user := range []domain.UserID{alice, bob, "o'brien@[2001:db8::1]", "jürgen@exämple.test"} {
 			if got, err := s.Verify(s.Issue(user)); err != nil || got.User != user {
 				t.Errorf("%s: Verify = %+v, %v", user, got, err)
 			}
 		}
 	}},
-	{"a token holds for its lifetime and no longer", func(t *testing.T, s tokensSubject) {
+	{"a token holds for its lifetime and no longer", func(t testing.TB, s tokensSubject) {
 		token := s.Issue(alice)
 		s.clock.set(moment.Add(tokenLifetime - time.Second))
 		if _, err := s.Verify(token); err != nil {
@@ -62,12 +62,12 @@ var tokensContract = []contract[tokensSubject]{
 		s.clock.set(moment.Add(tokenLifetime + 2*time.Second))
 		s.refuses(t, "expired", token)
 	}},
-	{"a token from the future is refused", func(t *testing.T, s tokensSubject) {
+	{"a token from the future is refused", func(t testing.TB, s tokensSubject) {
 		token := s.Issue(alice)
 		s.clock.set(moment.Add(-24 * time.Hour))
 		s.refuses(t, "dated a day ahead", token)
 	}},
-	{"whatever is changed in a token, it is refused", func(t *testing.T, s tokensSubject) {
+	{"whatever is changed in a token, it is refused", func(t testing.TB, s tokensSubject) {
 		token := s.Issue(alice)
 		for i := range len(token) {
 			for _, c := range []byte{'0', '9', 'A', ':', '@', ' ', 0, 0xff} {
@@ -83,7 +83,7 @@ var tokensContract = []contract[tokensSubject]{
 		s.refuses(t, "with something behind it", token+"=")
 		s.refuses(t, "huge", strings.Repeat("x", 1<<20))
 	}},
-	{"tokens may be made and read concurrently", func(t *testing.T, s tokensSubject) {
+	{"tokens may be made and read concurrently", func(t testing.TB, s tokensSubject) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
@@ -99,7 +99,7 @@ var tokensContract = []contract[tokensSubject]{
 }
 
 // refuses checks that a token is not accepted, and that the error does not give it away.
-func (s tokensSubject) refuses(t *testing.T, how, token string) {
+func (s tokensSubject) refuses(t testing.TB, how, token string) {
 	t.Helper()
 	got, err := s.Verify(token)
 	if !errors.Is(err, domain.ErrUnauthenticated) {
