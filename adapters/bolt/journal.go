@@ -67,12 +67,12 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	}
 	lock, err := lockDirectory(ctx, j.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("store.dir: %w", err)
 	}
 	defer lock.Close() //nolint:errcheck // nothing was written to it
 	file, err := openFile(j.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("store.dir: %w", err)
 	}
 	if err := j.open(ctx, file, to); err != nil {
 		_ = file.Close()
@@ -203,20 +203,6 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 	}
 	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
 	j.fail(err)
-	return err
-}
-
-// read looks at what is there. j.mu is held.
-func (j *Journal) read(look func(tx *bbolt.Tx) error) error {
-	if j.db == nil || j.broken {
-		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
-	}
-	err := guarded(func() error { return j.db.View(look) })
-	var caught *caughtPanic
-	if errors.As(err, &caught) {
-		j.panicked = true
-		j.fail(err)
-	}
 	return err
 }
 

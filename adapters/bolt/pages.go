@@ -152,17 +152,7 @@ func (p *pages) read(id uint64, depth int) ([]byte, error) {
 		p.buffers[depth] = make([]byte, length)
 	}
 	page := p.buffers[depth][:length]
-	if err := readFull(p.file, page, offset); err != nil {
-		return nil, err
-	}
-	end, err := usedBytes(page)
-	if err == nil && (end+int(p.meta.pageSize)-1)/int(p.meta.pageSize) != int(count) { //nolint:gosec // as above
-		err = damaged("its length is not that of what it holds")
-	}
-	if err != nil {
-		return nil, damaged("page %d: %v", id, err)
-	}
-	return page, nil
+	return page, readFull(p.file, page, offset)
 }
 
 // element is one of a page: of a branch a key and the page below, of a leaf a key and a value.
@@ -173,50 +163,31 @@ type element struct {
 	depth      int  // of its page
 }
 
-// usedBytes returns how many bytes of a page are in use, and checks that all its elements are within it, where bbolt puts them.
-func usedBytes(page []byte) (int, error) {
-	count, flags := elements(page), binary.NativeEndian.Uint16(page[8:])
-	if flags != branchFlag && flags != leafFlag || flags == branchFlag && count == 0 {
-		return 0, damaged("it is neither a leaf nor a branch")
-	}
-	end := uint64(pageHeader + elementSize*count) //nolint:gosec // not negative
-	for i := range count {
-		at := pageHeader + elementSize*i
-		if at+elementSize > len(page) {
-			return 0, damaged("it has %d elements", count)
-		}
-		raw := page[at:]
-		position, length := binary.NativeEndian.Uint32(raw), uint64(binary.NativeEndian.Uint32(raw[4:]))
-		if flags == leafFlag {
-			position, length = binary.NativeEndian.Uint32(raw[4:]), uint64(binary.NativeEndian.Uint32(raw[8:]))
-			length += uint64(binary.NativeEndian.Uint32(raw[12:]))
-			if binary.NativeEndian.Uint32(raw) > bucketFlag {
-				return 0, damaged("element %d is of an unknown kind", i)
-			}
-		}
-		if uint64(at)+uint64(position) != end || end+length > uint64(len(page)) {
-			return 0, damaged("element %d is out of place", i)
-		}
-		end += length
-	}
-	return int(end), nil //nolint:gosec // at most len(page)
-}
-
-func elements(page []byte) int { return int(binary.NativeEndian.Uint16(page[10:])) }
-
-func isLeaf(page []byte) bool { return binary.NativeEndian.Uint16(page[8:]) == leafFlag }
-
-// elementAt returns an element of a page that has been checked.
-func elementAt(page []byte, i int) element {
-	raw := page[pageHeader+elementSize*i:]
+// parse returns the elements of a page, and how many of its bytes are in use. It checks that all elements are within it, where bbolt puts them.
+func parse(page []byte) (found []element, leaf bool, used int, err error) {
 	native := binary.NativeEndian
-	if isLeaf(page) {
-		data := raw[native.Uint32(raw[4:]):]
-		key, value := native.Uint32(raw[8:]), native.Uint32(raw[12:])
-		return element{key: data[:key], value: data[key : key+value], bucket: native.Uint32(raw) == bucketFlag}
+	flags, count := native.Uint16(page[8:]), int(native.Uint16(page[10:]))
+	leaf, used = flags == leafFlag, pageHeader+elementSize*count
+	if !leaf && (flags != branchFlag || count == 0) || used > len(page) {
+		return nil, false, 0, damaged("it is neither a leaf nor a branch of %d elements", count)
 	}
-	data := raw[native.Uint32(raw):]
-	return element{key: data[:native.Uint32(raw[4:])], page: native.Uint64(raw[8:])}
+	found = make([]element, count)
+	for i := range found {
+		at := pageHeader + elementSize*i
+		raw := page[at:]
+		kind, position, keyLength, valueLength := uint32(0), native.Uint32(raw), native.Uint32(raw[4:]), uint32(0)
+		if leaf {
+			kind, position, keyLength, valueLength = position, keyLength, native.Uint32(raw[8:]), native.Uint32(raw[12:])
+		}
+		value := used + int(keyLength)
+		end := value + int(valueLength)
+		if kind > bucketFlag || at+int(position) != used || end > len(page) {
+			return nil, false, 0, damaged("element %d is out of place or of an unknown kind", i)
+		}
+		found[i] = element{key: page[used:value], value: page[value:end], page: native.Uint64(raw[8:]), bucket: kind == bucketFlag}
+		used = end
+	}
+	return found, leaf, used, nil
 }
 
 // walk gives the elements of all leaves below a page in order. Their keys are at least low, and below high if that is not nil.
@@ -225,33 +196,34 @@ func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) 
 	if err != nil {
 		return err
 	}
-	return p.walkPage(page, low, high, depth, give)
+	used, err := p.walkPage(page, low, high, depth, give)
+	if size := int(p.meta.pageSize); err == nil && (used+size-1)/size != len(page)/size {
+		err = damaged("the length of page %d is not that of what it holds", id)
+	}
+	return err
 }
 
-func (p *pages) walkPage(page []byte, low, high []byte, depth int, give func(element) error) error {
-	count := elements(page)
-	for i := range count {
-		e := elementAt(page, i)
+// walkPage is walk for a page that was read. It returns how many bytes of it are in use.
+func (p *pages) walkPage(page []byte, low, high []byte, depth int, give func(element) error) (used int, err error) {
+	found, leaf, used, err := parse(page)
+	for i := 0; i < len(found) && err == nil; i++ {
+		e := found[i]
 		if c := bytes.Compare(e.key, low); c < 0 || c == 0 && i > 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
-			return damaged("the key %x is not where it belongs", e.key)
+			return 0, damaged("the key %x is not where it belongs", e.key)
 		}
 		low = e.key
-		var err error
-		if isLeaf(page) {
+		if leaf {
 			e.depth = depth
 			err = give(e)
-		} else {
-			next := high
-			if i+1 < count {
-				next = elementAt(page, i+1).key
-			}
-			err = p.walk(e.page, e.key, next, depth+1, give)
+			continue
 		}
-		if err != nil {
-			return err
+		next := high
+		if i+1 < len(found) {
+			next = found[i+1].key
 		}
+		err = p.walk(e.page, e.key, next, depth+1, give)
 	}
-	return nil
+	return used, err
 }
 
 // bucket gives the elements of the bucket in e in order.
@@ -263,13 +235,14 @@ func (p *pages) bucket(e element, give func(element) error) error {
 		return p.walk(root, nil, nil, e.depth+1, give)
 	}
 	page := e.value[bucketSize:]
-	if len(page) < pageHeader || !isLeaf(page) {
+	if len(page) < pageHeader || binary.NativeEndian.Uint16(page[8:]) != leafFlag {
 		return damaged("an inline bucket is not valid")
 	}
-	if end, err := usedBytes(page); err != nil || end != len(page) {
-		return damaged("an inline bucket is not valid")
+	used, err := p.walkPage(page, nil, nil, e.depth, give)
+	if err == nil && used != len(page) {
+		err = damaged("an inline bucket is not valid")
 	}
-	return p.walkPage(page, nil, nil, e.depth, give)
+	return err
 }
 
 // sequence returns the sequence of the bucket in e, which bucket has taken.
