@@ -1,17 +1,15 @@
-// Package portstest holds the contract suites of the driven ports. An adapter proves itself with one call from its own tests:
+// Package portstest holds the contract suites of the driven ports that have several adapters: sources and journals. An adapter proves itself with
+// one call from its own tests:
 //
-//	func TestContract(t *testing.T) { portstest.Clock(t, func(testing.TB) ports.Clock { return clock.New() }) }
+//	func TestContract(t *testing.T) { portstest.Journal(t, func(t testing.TB) portstest.JournalStage { ... }) }
 //
 // Each case carries the sentence of the contract that it checks, so a failure reads as the promise that was broken. The suites
 // are called by the tests of adapters; nothing in the daemon imports them.
 package portstest
 
 import (
-	"fmt"
 	"testing"
 	"time"
-
-	"github.com/zarafa/presence/domain"
 )
 
 // patience is how long a suite waits for what must happen, before it calls it a failure. Nothing waits that long in passing.
@@ -30,13 +28,3 @@ func run[T any](t *testing.T, contracts []contract[T], subject func(t testing.TB
 		t.Run(c.sentence, func(t *testing.T) { c.check(t, subject(t)) })
 	}
 }
-
-// What several suites need.
-const (
-	alice domain.UserID = "alice@example.test"
-	bob   domain.UserID = "bob@example.test"
-
-	moment domain.Timestamp = 4_102_444_800_000_000_000 // in the year 2100: no clock is involved
-)
-
-func numbered(i int) domain.UserID { return domain.UserID(fmt.Sprintf("user%d@example.test", i)) }
