@@ -70,7 +70,7 @@ func (c *Core) Change(t T, user domain.UserID, protocol domain.Protocol, next fu
 }
 
 // ForgetRemovals makes the core forget what was removed.
-func (c *Core) ForgetRemovals(t T) { c.Jump(t, c.Image.Revision()+1) }
+func (c *Core) ForgetRemovals(t T) { c.Jump(t, c.Revision()+1) }
 
 // State renders everything that is kept.
 func (c *Core) State() string {

@@ -56,13 +56,11 @@ func (s JournalStage) follow(t testing.TB) *followed {
 // fill follows a journal, and appends these entries.
 func (s JournalStage) fill(t testing.TB, entries ...string) *followed {
 	t.Helper()
-	f := s.follow(t)
-	f.add(t, entries...)
-	return f
+	return s.follow(t).add(t, entries...)
 }
 
 // add appends entries one after the other, and waits until they are delivered.
-func (f *followed) add(t testing.TB, entries ...string) {
+func (f *followed) add(t testing.TB, entries ...string) *followed {
 	t.Helper()
 	f.mu.Lock()
 	want := len(f.entries) + len(entries)
@@ -71,6 +69,7 @@ func (f *followed) add(t testing.TB, entries ...string) {
 		f.append(t, entry)
 	}
 	f.await(t, want)
+	return f
 }
 
 // again stops following, and follows the journal anew.
@@ -99,11 +98,12 @@ func (f *followed) appendBytes(t testing.TB, entry []byte) {
 	}
 }
 
-func (f *followed) snapshot(t testing.TB, at uint64, pieces ...string) {
+func (f *followed) snapshot(t testing.TB, at uint64, pieces ...string) *followed {
 	t.Helper()
 	if err := f.journal.Snapshot(t.Context(), at, give(pieces...)); err != nil {
 		t.Fatalf("Snapshot = %v", err)
 	}
+	return f
 }
 
 func (f *followed) caughtUp(t testing.TB) {

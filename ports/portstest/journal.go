@@ -73,8 +73,7 @@ var journalContract = []contract[JournalStage]{
 		f.add(t, "while CaughtUp is on its way")
 	}},
 	{"an entry may be empty, and have any bytes", func(t testing.TB, s JournalStage) {
-		f := s.follow(t)
-		f.add(t, "", "\x00\xff\r\n\x00")
+		f := s.follow(t).add(t, "", "\x00\xff\r\n\x00")
 		f.want(t, "", "", "\x00\xff\r\n\x00")
 		if s.Survives {
 			f.again(t).want(t, "", "", "\x00\xff\r\n\x00")
@@ -105,15 +104,13 @@ var journalContract = []contract[JournalStage]{
 		f.ended(t, errReplay)
 	})},
 	{"an error of Piece ends Follow with it", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one")
-		f.snapshot(t, 1, "a", "b")
+		f := s.fill(t, "one").snapshot(t, 1, "a", "b")
 		f.stop(t)
 		f = s.begin(t.Context(), t, &followed{failPiece: 2})
 		f.ended(t, errReplay)
 	})},
 	{"the end of ctx ends Follow promptly with its error; then nothing is delivered or taken", func(t testing.TB, s JournalStage) {
-		f := s.follow(t)
-		f.add(t, "one")
+		f := s.follow(t).add(t, "one")
 		f.stop(t)
 		if err := f.journal.Append(t.Context(), []byte("two")); !errors.Is(err, ports.ErrUnavailable) {
 			t.Errorf("Append = %v after Follow has returned, want ErrUnavailable", err)
@@ -142,49 +139,34 @@ var journalContract = []contract[JournalStage]{
 		if f.want(t, "", "one", "two"); f.kept != 2 {
 			t.Errorf("%d entries were given before CaughtUp, want 2", f.kept)
 		}
-		f.add(t, "three")
-		f.again(t).want(t, "", "one", "two", "three")
+		f.add(t, "three").again(t).want(t, "", "one", "two", "three")
 	})},
 	{"a snapshot stands for all entries up to its number: its pieces come in order, then later entries", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 2, "a", "", "b")
-		f.add(t, "four")
-		f.again(t).want(t, "2:a,,b", "three", "four")
+		s.fill(t, "one", "two", "three").snapshot(t, 2, "a", "", "b").add(t, "four").again(t).want(t, "2:a,,b", "three", "four")
 	})},
 	{"a snapshot may have no piece", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two")
-		f.snapshot(t, 1, "a")
-		f.snapshot(t, 2)
-		f.add(t, "three")
+		f := s.fill(t, "one", "two").snapshot(t, 1, "a").snapshot(t, 2).add(t, "three")
 		f = f.again(t)
 		if f.want(t, "", "three"); f.first != 3 {
 			t.Errorf("the first entry is number %d, want 3", f.first)
 		}
 	})},
 	{"a newer snapshot replaces the one before whole", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b", "c")
-		f.snapshot(t, 3, "d")
-		f.again(t).want(t, "3:d")
+		s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b", "c").snapshot(t, 3, "d").again(t).want(t, "3:d")
 	})},
 	{"a snapshot that is not newer changes nothing and is no error", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 2, "a", "b")
-		f.snapshot(t, 2, "c")
-		f.snapshot(t, 1, "d")
+		f := s.fill(t, "one", "two", "three").snapshot(t, 2, "a", "b").snapshot(t, 2, "c").snapshot(t, 1, "d")
 		f.again(t).want(t, "2:a,b", "three")
 	})},
 	{"an error of next ends Snapshot with it, and leaves the one before", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b")
+		f := s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b")
 		if err := f.journal.Snapshot(t.Context(), 3, failing(errReplay, "x", "y", "z")); !errors.Is(err, errReplay) {
 			t.Errorf("Snapshot = %v, want the error of next", err)
 		}
 		f.again(t).want(t, "1:a,b", "two", "three")
 	})},
 	{"the end of ctx ends Snapshot, and leaves the one before", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b")
+		f := s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
 		pieces := give("x", "y", "z")
 		err := f.journal.Snapshot(ctx, 3, func() ([]byte, error) { piece, err := pieces(); cancel(); return piece, err })
@@ -196,9 +178,7 @@ var journalContract = []contract[JournalStage]{
 	{"nothing of an interrupted snapshot is in a later one", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one", "two")
 		_ = f.journal.Snapshot(t.Context(), 2, failing(errReplay, "x", "y", "z"))
-		f = f.again(t)
-		f.snapshot(t, 2, "a")
-		f.again(t).want(t, "2:a")
+		f.again(t).snapshot(t, 2, "a").again(t).want(t, "2:a")
 	})},
 	{"a piece is the journal's only until next is called again", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one")
@@ -230,8 +210,7 @@ var journalContract = []contract[JournalStage]{
 		f.again(t).want(t, "2:a,b", "3", "4", "5")
 	})},
 	{"a number is never given again, not even after all entries were replaced by a snapshot", surviving(func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 3, "a")
+		f := s.fill(t, "one", "two", "three").snapshot(t, 3, "a")
 		for range 2 {
 			f = f.again(t)
 		}
