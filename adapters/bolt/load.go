@@ -104,13 +104,11 @@ func (l *loader) unpack(e element, give func(key, data []byte) error) error {
 }
 
 func (l *loader) readHeader(key, data []byte) error {
-	if !bytes.Equal(key, headerBucket) || len(data) < 4 {
-		return damaged("the header is not valid")
+	if len(data) >= 4 && binary.BigEndian.Uint32(data) != format {
+		return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed",
+			l.name, binary.BigEndian.Uint32(data), format)
 	}
-	if found := binary.BigEndian.Uint32(data); found != format {
-		return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed", l.name, found, format)
-	}
-	if len(data) != headerLength {
+	if !bytes.Equal(key, headerBucket) || len(data) != headerLength {
 		return damaged("the header is not valid")
 	}
 	l.header = header{at: binary.BigEndian.Uint64(data[4:]), pieces: binary.BigEndian.Uint32(data[12:])}

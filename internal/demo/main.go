@@ -28,34 +28,23 @@ type options struct {
 }
 
 func main() {
+	var o options
+	flag.StringVar(&o.daemon, "daemon", "bin/zarafa-presence", "the daemon's `program`")
+	flag.StringVar(&o.listen, "listen", "127.0.0.1:1234", "the `address` on which the daemon listens")
+	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "the same `number` makes the same scenario")
+	flag.BoolVar(&o.verbose, "v", false, "print what happens")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "demo: unknown argument %q; see: demo -help\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	// SIGPIPE means that nobody reads the output any more. The signals stay caught, so a second Ctrl-C does not interrupt the cleanup.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// command runs the demo and returns the exit code.
-func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var o options
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.daemon, "daemon", "bin/zarafa-presence", "the daemon's `program`")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:1234", "the `address` on which the daemon listens")
-	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "the same `number` makes the same scenario")
-	flags.BoolVar(&o.verbose, "v", false, "print what happens")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
+	if err := run(ctx, o); err != nil && ctx.Err() == nil { // after ctx has ended any failure is a consequence of that
+		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
+		os.Exit(1)
 	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "demo: unknown argument %q; see: demo -help\n", flags.Arg(0))
-		return 2
-	}
-	if err := run(ctx, o, stdout); err != nil && ctx.Err() == nil { // after ctx has ended any failure is a consequence of that
-		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return 1
-	}
-	return 0
+	os.Exit(0)
 }
 
 const instructions = `
@@ -72,22 +61,22 @@ Ctrl-C ends everything.
 `
 
 // run runs the demo until ctx ends, and leaves nothing behind.
-func run(ctx context.Context, o options, stdout io.Writer) (err error) {
+func run(ctx context.Context, o options) (err error) {
 	if err := check(o, prosody); err != nil {
 		return err
 	}
 	s := &servers{}
 	defer s.end(&err)
-	fmt.Fprintf(stdout, "Starting Prosody, %d colleagues and the daemon ...\n", len(people))
+	fmt.Printf("Starting Prosody, %d colleagues and the daemon ...\n", len(people))
 	s.start(o)
 	token := s.tokens.Issue(boardUser)
-	fmt.Fprintf(stdout, instructions, s.url, url.QueryEscape(token), token, o.daemon)
+	fmt.Printf(instructions, s.url, url.QueryEscape(token), token, o.daemon)
 	log := io.Discard
 	if o.verbose {
-		log = stdout
+		log = os.Stdout
 	}
 	err = play(ctx, s, newScenario(o.seed), log)
-	fmt.Fprintln(stdout, "\nEnding ...")
+	fmt.Println("\nEnding ...")
 	return err
 }
 
