@@ -120,7 +120,7 @@ func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) erro
 		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
 	}
 	j.db = db
-	page := loaded.pages.meta.pageSize
+	page := loaded.pages.meta.pageSize()
 	j.log.Info("store loaded", "file", file.Name(), "pieces", loaded.pieces, "entries", loaded.entries,
 		"mb", int64(len(loaded.pages.used))*page>>20, "mb_in_use", int64(loaded.pages.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
 	to.CaughtUp()
@@ -197,7 +197,7 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 	default:
 		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the
 		// disk.
-		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.txid < txid {
+		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.Txid < txid {
 			return j.refused(err)
 		}
 	}
@@ -229,8 +229,8 @@ func (j *Journal) settle() error {
 	if err != nil {
 		return err
 	}
-	page := make([]byte, newest.pageSize)
-	offset := int64(newest.txid%2) * newest.pageSize
+	page := make([]byte, newest.pageSize())
+	offset := int64(newest.Txid%2) * newest.pageSize()
 	if err := readFull(j.file, page, offset); err != nil {
 		return err
 	}

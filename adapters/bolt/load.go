@@ -41,7 +41,7 @@ func load(ctx context.Context, file *os.File, to ports.Replay, log *slog.Logger)
 	}
 	l := &loader{name: file.Name(), pages: p, to: to, log: log, said: time.Now()}
 	buckets := map[string]element{}
-	err = p.walk(p.meta.root, nil, nil, 0, func(e element) error {
+	err = p.walk(p.meta.Root, nil, nil, 0, func(e element) error {
 		e.value = bytes.Clone(e.value)
 		buckets[string(e.key)] = e
 		return nil

@@ -39,14 +39,16 @@ func (d damage) Error() string { return string(d) }
 
 func damaged(format string, args ...any) error { return damage(fmt.Sprintf(format, args...)) }
 
-// meta is what a meta page says.
+// meta is a meta page after its header.
 type meta struct {
-	pageSize int64
-	root     uint64
-	freelist uint64 // the page with the list of free pages
-	end      uint64 // the first page that was never used
-	txid     uint64
+	Magic, Version, PageSize, _ uint32
+	Root, _                     uint64
+	Freelist                    uint64 // the page with the list of free pages
+	End                         uint64 // the first page that was never used
+	Txid, Sum                   uint64
 }
+
+func (m meta) pageSize() int64 { return int64(m.PageSize) }
 
 // newestMeta returns the later one of a file's two meta pages. Each transaction replaces the older one with one write within one sector, so both are
 // valid always.
@@ -55,16 +57,16 @@ func newestMeta(file io.ReaderAt) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
-	second, err := readMeta(file, first.pageSize)
+	second, err := readMeta(file, first.pageSize())
 	if err != nil {
 		return meta{}, err
 	}
 	newer, older := first, second
-	if second.txid > first.txid {
+	if second.Txid > first.Txid {
 		newer, older = second, first
 	}
-	if newer.txid != older.txid+1 || first.txid%2 != 0 || newer.pageSize != older.pageSize {
-		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.txid, second.txid)
+	if newer.Txid != older.Txid+1 || first.Txid%2 != 0 || newer.pageSize() != older.pageSize() {
+		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
 	}
 	return newer, nil
 }
@@ -75,17 +77,13 @@ func readMeta(file io.ReaderAt, offset int64) (meta, error) {
 		return meta{}, err
 	}
 	data := page[pageHeader:]
+	var m meta
+	if _, err := binary.Decode(data, binary.NativeEndian, &m); err != nil {
+		return meta{}, err
+	}
 	hash := fnv.New64a()
 	_, _ = hash.Write(data[:metaLength-8])
-	native := binary.NativeEndian
-	m := meta{
-		pageSize: int64(native.Uint32(data[8:])),
-		root:     native.Uint64(data[16:]),
-		freelist: native.Uint64(data[32:]),
-		end:      native.Uint64(data[40:]),
-		txid:     native.Uint64(data[48:]),
-	}
-	if native.Uint32(data) != metaMagic || native.Uint32(data[4:]) != metaVersion || native.Uint64(data[56:]) != hash.Sum64() || m.pageSize < 512 {
+	if m.Magic != metaMagic || m.Version != metaVersion || m.Sum != hash.Sum64() || m.PageSize < 512 {
 		return meta{}, damaged("the meta page at byte %d is not valid", offset)
 	}
 	return m, nil
@@ -117,27 +115,27 @@ func openPages(file io.ReaderAt, size int64) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	if newest.end > uint64(size/newest.pageSize) { //nolint:gosec // neither is negative
-		return nil, damaged("it has %d bytes, and should have %d pages of %d", size, newest.end, newest.pageSize)
+	if newest.End > uint64(size/newest.pageSize()) { //nolint:gosec // neither is negative
+		return nil, damaged("it has %d bytes, and should have %d pages of %d", size, newest.End, newest.pageSize())
 	}
-	if newest.freelist != noFreelist { // see options
+	if newest.Freelist != noFreelist { // see options
 		return nil, damaged("another program has written it: there is a list of free pages in it")
 	}
-	return &pages{file: file, meta: newest, used: make([]bool, newest.end), inUse: 2, buffers: make([][]byte, deepest)}, nil
+	return &pages{file: file, meta: newest, used: make([]bool, newest.End), inUse: 2, buffers: make([][]byte, deepest)}, nil
 }
 
 // read returns a page with the pages that overflow from it. It is valid until another one of that depth is read.
 func (p *pages) read(id uint64, depth int) ([]byte, error) {
-	if id < 2 || id >= p.meta.end || depth >= deepest {
-		return nil, damaged("a page %d is referred to, at depth %d of %d pages", id, depth, p.meta.end)
+	if id < 2 || id >= p.meta.End || depth >= deepest {
+		return nil, damaged("a page %d is referred to, at depth %d of %d pages", id, depth, p.meta.End)
 	}
-	offset := int64(id) * p.meta.pageSize //nolint:gosec // below the file's size
+	offset := int64(id) * p.meta.pageSize() //nolint:gosec // below the file's size
 	var head [pageHeader]byte
 	if err := readFull(p.file, head[:], offset); err != nil {
 		return nil, err
 	}
 	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
-	if binary.NativeEndian.Uint64(head[:]) != id || count > p.meta.end-id {
+	if binary.NativeEndian.Uint64(head[:]) != id || count > p.meta.End-id {
 		return nil, damaged("page %d is not valid", id)
 	}
 	for i := id; i < id+count; i++ {
@@ -146,8 +144,8 @@ func (p *pages) read(id uint64, depth int) ([]byte, error) {
 		}
 		p.used[i] = true
 	}
-	p.inUse += int(count)                       //nolint:gosec // at most all pages of the file
-	length := int(count) * int(p.meta.pageSize) //nolint:gosec // at most the file's size
+	p.inUse += int(count)                         //nolint:gosec // at most all pages of the file
+	length := int(count) * int(p.meta.pageSize()) //nolint:gosec // at most the file's size
 	if cap(p.buffers[depth]) < length {
 		p.buffers[depth] = make([]byte, length)
 	}
@@ -197,7 +195,7 @@ func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) 
 		return err
 	}
 	used, err := p.walkPage(page, low, high, depth, give)
-	if size := int(p.meta.pageSize); err == nil && (used+size-1)/size != len(page)/size {
+	if size := int(p.meta.pageSize()); err == nil && (used+size-1)/size != len(page)/size {
 		err = damaged("the length of page %d is not that of what it holds", id)
 	}
 	return err
