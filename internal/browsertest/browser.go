@@ -12,12 +12,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
-
-	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const chromium = "/usr/bin/chromium"
@@ -36,8 +35,11 @@ func Start(t testing.TB) *Browser {
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("%v: install the Debian package chromium, or run scripts/install-test-packages", err)
 	}
-	var printed syncbuffer.Buffer
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.CombinedOutput(&printed),
+	printed, err := os.Create(filepath.Join(t.TempDir(), "chromium.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.CombinedOutput(printed),
 		chromedp.Headless,  // without --user-data-dir chromedp makes a temporary one and removes it
 		chromedp.NoSandbox, // the tests run as root
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU, chromedp.Flag("force-color-profile", "srgb"),
@@ -54,9 +56,11 @@ func Start(t testing.TB) *Browser {
 		_ = chromedp.Cancel(ending) // it may have crashed
 		cancel()
 		end()
+		_ = printed.Close()
 	})
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.String())
+		text, _ := os.ReadFile(printed.Name())
+		t.Fatalf("starting %s: %v\n%s", chromium, err, text)
 	}
 	return &Browser{ctx: ctx}
 }
