@@ -124,14 +124,9 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 
 // ask asks for the nicks until ctx ends or the connection is lost, which the reader notices as well.
 func (s *Source) ask(ctx context.Context, c *connection) {
-	ticker := time.NewTicker(s.config.PollEvery)
-	defer ticker.Stop()
-	for {
-		if c.askFor(s.config.Watch) != nil {
-			return
-		}
+	for c.askFor(s.config.Watch) == nil {
 		select {
-		case <-ticker.C:
+		case <-time.After(s.config.PollEvery):
 		case <-ctx.Done():
 			return
 		}
@@ -141,11 +136,8 @@ func (s *Source) ask(ctx context.Context, c *connection) {
 // readUserhost adds the answer to a USERHOST: a list of nick=+host, or nick=-host for those who are away.
 func readUserhost(list string, online map[string]domain.Status) {
 	for entry := range strings.FieldsSeq(list) {
-		nick, host, found := strings.Cut(entry, "=")
-		if !found || nick == "" || host == "" {
-			continue
-		}
-		if status, known := statuses.Status(host[:1]); known {
+		nick, host, _ := strings.Cut(entry, "=")
+		if status, known := statuses.Status(host[:min(1, len(host))]); known && nick != "" {
 			online[strings.ToLower(strings.TrimSuffix(nick, "*"))] = status // the star marks an operator
 		}
 	}
