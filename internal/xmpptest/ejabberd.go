@@ -106,3 +106,9 @@ func (e *ejabberd) share(t TB, s *Server) {
 		e.call(t, "srg_user_add", map[string]string{"user": group.member, "host": s.Domain, "group": group.name, "grouphost": s.Domain})
 	}
 }
+
+// stop does not send SIGTERM, which ends ejabberdctl at once, and ejabberd itself some time later.
+func (e *ejabberd) stop(t TB, _ *Server) {
+	t.Helper()
+	e.call(t, "stop", map[string]string{})
+}

@@ -81,3 +81,5 @@ func (p *prosody) register(t TB, s *Server, user, password string) {
 		t.Fatalf("prosodyctl register %s: %v\n%s", user, err, output)
 	}
 }
+
+func (p *prosody) stop(_ TB, s *Server) { s.Signal(syscall.SIGTERM) }

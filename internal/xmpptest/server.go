@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
@@ -75,6 +74,8 @@ type program interface {
 	command(s *Server) *exec.Cmd
 	// register creates an account.
 	register(t TB, s *Server, user, password string)
+	// stop makes the program shut down.
+	stop(t TB, s *Server)
 }
 
 // Start starts a server and creates all accounts. The server ends with the test.
@@ -151,7 +152,7 @@ func (s *Server) answers() error {
 // Stop shuts the server down as an administrator would: it ends its clients' streams properly.
 func (s *Server) Stop(t TB) {
 	t.Helper()
-	s.Signal(syscall.SIGTERM)
+	s.program.stop(t, s)
 	if !s.EndsWithin(30 * time.Second) {
 		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
 	}
