@@ -15,23 +15,22 @@ import (
 var _ ports.Observer = (*recorder)(nil)
 
 const (
-	// gather is how long the recorder lets reports come together after a write: a report after a pause is written at once, and many
-	// reports become one write.
+	// gather is the pause after a write, in which reports come together. So the first report after a quiet time is written at once, and under
+	// load many reports become one write.
 	gather = 40 * time.Millisecond
 
-	// maxQueue is how many observations wait at most to be looked at, some 500 kB.
+	// maxQueue is how many observations the queue holds at most, some 500 kB.
 	maxQueue = 8192
 
-	// renewEvery is how often the recorder writes what has not changed once more, so that a store that forgets what nobody updates keeps
-	// it.
+	// renewEvery is how often the recorder writes unchanged presences again: the housekeeper removes what nobody has updated for long.
 	renewEvery = 6 * time.Hour
 
-	// retryAfter is how long the recorder waits when the store cannot take writes.
+	// retryAfter is how long the recorder waits when presences cannot be written.
 	retryAfter = time.Second
 )
 
 // recorder writes what a source observes during one Run into the image. Its ports.Observer methods only put down what they are told;
-// the goroutine in record makes something of it and writes that. So a source never waits for a write, and under load many reports of
+// the goroutine in record makes it a part of the session, and writes what has changed. So a source never waits for a write, and under load many reports of
 // one user become one write.
 type recorder struct {
 	session *session

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
@@ -262,6 +263,11 @@ func TestAbsentCanMeanNothing(t *testing.T) {
 		seen.Known(bea)
 		seen.Report(online(anna, "meeting", domain.Busy, ""))
 		s.shows(t, users{anna: "busy", bea: "busy review (stale)"})
+		imported := domain.Presence{Protocol: chat}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, clock.New().Now())
+		if err := s.store.Apply(t.Context(), image.Write{User: carl, New: imported}); err != nil {
+			t.Fatal(err)
+		}
+		s.shows(t, users{anna: "busy", bea: "busy review (stale)", carl: "unavailable"})
 		seen.Synced()
 		s.shows(t, users{anna: "busy"})
 		seen.Forget(anna)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/mocks"
 )
@@ -290,7 +291,7 @@ func TestRoutes(t *testing.T) {
 func mocked(t *testing.T) (*http.Server, *mocks.MockPresence, *mocks.MockTokens, *logged) {
 	control := gomock.NewController(t)
 	presence, tokens, log := mocks.NewMockPresence(control), mocks.NewMockTokens(control), new(logged)
-	return startServer(t, localConfig(), presence, nil, tokens, log), presence, tokens, log
+	return startServer(t, localConfig(), &coretest.Core{Presence: presence}, tokens, log), presence, tokens, log
 }
 
 const putMark = `{"AuthenticationToken":"t","Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com","spreed":{"status":"busy"}}]}`

@@ -43,6 +43,7 @@ var answers = []struct {
 	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, ""},
 	{domain.ErrForbidden, fasthttp.StatusForbidden, ""},
 	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, ""},
+	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, ""},
 	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
 	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},

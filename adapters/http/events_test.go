@@ -223,7 +223,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	brief := &running{core: r.core, tokens: tokens}
-	brief.Server = startServer(t, localConfig(), r.core.Presence, r.core.Feed, tokens, io.Discard)
+	brief.Server = startServer(t, localConfig(), r.core, tokens, io.Discard)
 	began := time.Now()
 	brief.watch(t, mark, "GET", "/v1/events?user="+mark, "").until(t, `data: {"reason":"expired"}`)
 	if took := time.Since(began); took > 5*time.Second {

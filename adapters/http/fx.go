@@ -4,7 +4,7 @@ import (
 	"go.uber.org/fx"
 )
 
-// Module provides a *Server that is started and stopped with the application. It needs a Config, ports.Presence, ports.Feed,
+// Module provides a *Server that is started and stopped with the application. It needs a Config, ports.Presence, ports.Feed, ports.Backup,
 // ports.Sources, ports.Readiness, ports.Tokens and a *slog.Logger.
 var Module = fx.Module("http", fx.Provide(New), fx.Invoke(run))
 

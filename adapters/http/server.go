@@ -49,12 +49,13 @@ type Server struct {
 	log       *slog.Logger
 	refusals  *refusals
 
-	legacy *legacy.API
-	v1     *v1.API
-	events *events.API
-	hub    *events.Hub
-	cors   v1.CORS
-	routes []route
+	legacy  *legacy.API
+	v1      *v1.API
+	backups *v1.Backups
+	events  *events.API
+	hub     *events.Hub
+	cors    v1.CORS
+	routes  []route
 
 	next  fasthttp.RequestHandler // Fiber's router
 	conns *conn.Group
@@ -66,7 +67,7 @@ type Server struct {
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
+func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	s.events = events.NewAPI(s.hub, tokens)
@@ -75,6 +76,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), presence, tokens, lists.New(presence, legacy.Render))
 	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, tokens)
+	s.backups = v1.NewBackups(s.conns.Context(), backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)

@@ -134,16 +134,16 @@ func start(t tester, change ...func(*http.Config)) *running {
 func startWith(t tester, cfg http.Config, core *coretest.Core) *running {
 	t.Helper()
 	r := &running{core: core, tokens: newTokens(t), log: new(logged)}
-	r.Server = startServer(t, cfg, core.Presence, core.Feed, r.tokens, r.log)
+	r.Server = startServer(t, cfg, core, r.tokens, r.log)
 	return r
 }
 
 // startServer starts a server over any use case, and stops it after the test.
-func startServer(t tester, cfg http.Config, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, log io.Writer) *http.Server {
+func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.Tokens, log io.Writer) *http.Server {
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, presence, feed, someSources{}, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, core.Presence, core.Feed, someSources{}, core.Backup, &loaded, tokens, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

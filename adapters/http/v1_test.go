@@ -17,6 +17,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/mocks"
 )
@@ -534,7 +535,7 @@ func TestV1RevisionIsReadBeforeTheStates(t *testing.T) {
 		feed.EXPECT().Revision().Return(domain.Revision(7)),
 		feed.EXPECT().States([]string{"a@b"}, gomock.Any()).Return([]domain.State{{User: "a@b", Revision: 8}}, domain.Revision(0), nil),
 	)
-	server := startServer(t, localConfig(), nil, feed, tokens, new(logged))
+	server := startServer(t, localConfig(), &coretest.Core{Feed: feed}, tokens, new(logged))
 	got := as[people](t, 200, send(t, server, "GET", "/v1/users?user=a@b", "", "Authorization: Bearer t"))
 	if got.Revision != 7 || got.Users[0].Revision != 8 {
 		t.Errorf("%+v", got)

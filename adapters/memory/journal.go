@@ -1,3 +1,4 @@
+// Package memory has a journal that keeps nothing: what the daemon uses with store.kind memory, and tests that need no other.
 package memory
 
 import (

@@ -12,11 +12,12 @@ import (
 
 // group is what one caller writes.
 type group struct {
-	entry []byte // as it stands in an entry; nothing if the caller only waits
+	entry *[]byte // as it stands in an entry; nil if the caller only waits, and once it was sent
 	keys  []image.Key
-	batch *batch // nil while it is queued; guarded by Writer.mu
-	left  bool   // nobody waits for it any more; the same
-	ended bool   // done is closed; the same
+	one   [1]image.Key // room for keys of the usual caller
+	batch *batch       // nil while it is queued; guarded by Writer.mu
+	left  bool         // nobody waits for it any more; the same
+	ended bool         // done is closed; the same
 
 	done    chan struct{}
 	refused bool  // what it expects is not there; valid when done is closed
@@ -25,10 +26,9 @@ type group struct {
 
 // batch is groups that are one entry.
 type batch struct {
-	number    uint64
-	groups    []*group
-	doubtful  bool          // nobody knows whether it is kept; guarded by Writer.mu
-	delivered chan struct{} // closed when its groups are ended
+	number   uint64
+	groups   []*group
+	doubtful bool // nobody knows whether it is kept; guarded by Writer.mu
 }
 
 // Sizes in bytes.
@@ -43,15 +43,24 @@ var entryPool = sync.Pool{New: func() any { return new([]byte) }}
 func newGroup(writes []image.Write) *group {
 	g := &group{done: make(chan struct{})}
 	if len(writes) > 0 {
-		g.entry = image.AppendGroup((*entryPool.Get().(*[]byte))[:0], writes)
+		g.entry = entryPool.Get().(*[]byte)
+		*g.entry = image.AppendGroup((*g.entry)[:0], writes)
 	}
+	g.keys = g.one[:0]
 	return g
+}
+
+func (g *group) size() int {
+	if g.entry == nil {
+		return 0
+	}
+	return len(*g.entry)
 }
 
 // free gives back the memory of a group's entry.
 func (g *group) free() {
-	if entry := g.entry; cap(entry) > 0 && cap(entry) <= keptMemory {
-		entryPool.Put(&entry)
+	if g.entry != nil && cap(*g.entry) <= keptMemory {
+		entryPool.Put(g.entry)
 	}
 	g.entry = nil
 }
@@ -99,10 +108,10 @@ func (w *Writer) send(ctx context.Context) {
 func (w *Writer) next() *batch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := &batch{number: w.number + 1, delivered: make(chan struct{})}
-	size, taken := headerSize, 0
+	b := &batch{}
+	size, taken, most := headerSize, 0, min(usualBatch, w.journal.Limit())
 	for _, g := range w.queue {
-		if size+len(g.entry) > min(usualBatch, w.journal.Limit()) && len(b.groups) > 0 {
+		if len(b.groups) > 0 && size+g.size() > most {
 			break
 		}
 		taken++
@@ -111,16 +120,16 @@ func (w *Writer) next() *batch {
 		}
 		g.batch = b
 		b.groups = append(b.groups, g)
-		size += len(g.entry)
+		size += g.size()
 	}
-	clear(w.queue[:taken])
-	if w.queue = w.queue[taken:]; len(w.queue) == 0 {
-		w.queue = nil
-	}
+	left := copy(w.queue, w.queue[taken:])
+	clear(w.queue[left:])
+	w.queue = w.queue[:left]
 	if len(b.groups) == 0 {
 		return nil
 	}
 	w.number++
+	b.number = w.number
 	w.sent[b.number] = b
 	return b
 }
@@ -134,8 +143,10 @@ func (w *Writer) append(ctx context.Context, b *batch) {
 	}
 	w.entry = image.AppendHeader(w.entry[:0], header)
 	for _, g := range b.groups {
-		w.entry = append(w.entry, g.entry...)
-		g.free()
+		if g.entry != nil {
+			w.entry = append(w.entry, *g.entry...)
+			g.free()
+		}
 	}
 	err := w.journal.Append(ctx, w.entry)
 	if cap(w.entry) > usualBatch {
@@ -144,10 +155,7 @@ func (w *Writer) append(ctx context.Context, b *batch) {
 	w.complain(err)
 	switch {
 	case err == nil:
-		select {
-		case <-b.delivered:
-		case <-ctx.Done():
-		}
+		w.awaitDelivery(ctx, b)
 	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, ports.ErrTooLarge):
 		w.refuse(b, err)
 	default:
@@ -172,7 +180,27 @@ func (w *Writer) delivered(number uint64, applied []bool) {
 		w.end(g, nil)
 	}
 	delete(w.sent, number)
-	close(b.delivered)
+	select {
+	case w.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// awaitDelivery returns when a batch that is kept has been applied, or ctx ends.
+func (w *Writer) awaitDelivery(ctx context.Context, b *batch) {
+	for {
+		w.mu.Lock()
+		_, sent := w.sent[b.number]
+		w.mu.Unlock()
+		if !sent {
+			return
+		}
+		select {
+		case <-w.arrived:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // refuse ends the groups of a batch that was not kept.

@@ -32,9 +32,10 @@ type Writer struct {
 	log     *slog.Logger
 	origin  uint64 // tells our entries from those of other daemons
 
-	loaded chan struct{} // closed when all that was kept is in the image
-	wake   chan struct{} // holds one token while there may be something to send
-	growth growth
+	loaded  chan struct{} // closed when all that was kept is in the image
+	wake    chan struct{} // holds one token while there may be something to send
+	arrived chan struct{} // holds one token after a batch of ours was applied
+	growth  growth
 
 	mu     sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed bool
@@ -57,6 +58,7 @@ func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.L
 		origin:  rand.Uint64(),
 		loaded:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
+		arrived: make(chan struct{}, 1),
 		busy:    make(map[image.Key]*group),
 		sent:    make(map[uint64]*batch),
 	}
@@ -92,10 +94,12 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	<-followed
 	w.close()
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return context.Cause(following)
 	}
-	return context.Cause(following)
 }
 
 // begin sees to it that an empty image has a revision (see append).
@@ -170,10 +174,9 @@ func (w *Writer) Sync(ctx context.Context) error {
 // that group instead, which is not the caller's own. It returns none if something has changed since the writes were planned.
 func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
 	g = newGroup(writes)
-	if limit := w.journal.Limit() - headerSize; len(g.entry) > limit {
-		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), len(g.entry), limit)
+	if limit := w.journal.Limit() - headerSize; g.size() > limit {
+		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), g.size(), limit)
 	}
-	g.keys = make([]image.Key, len(writes))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range writes {
@@ -188,7 +191,7 @@ func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
 			return nil, false, nil
 		}
 		key.User = user
-		g.keys[i] = key
+		g.keys = append(g.keys, key)
 	}
 	for _, k := range g.keys {
 		w.busy[k] = g

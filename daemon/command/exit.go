@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 // The exit codes, as the help text of the root command and docs/configuration.md list them.
@@ -57,7 +57,7 @@ func flagError(command *cobra.Command, err error) error {
 	if errors.As(err, &unknown) {
 		var names []string
 		command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
-		hint = config.DidYouMean("--"+unknown.GetSpecifiedName(), names)
+		hint = suggest.DidYouMean("--"+unknown.GetSpecifiedName(), names)
 	}
 	return usageError("%w%s%s", err, hint, seeHelp(command))
 }
@@ -88,7 +88,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	for _, command := range root.Commands() {
 		names = append(names, command.Name())
 	}
-	return fmt.Errorf("unknown command %q%s", args[0], config.DidYouMean(args[0], names))
+	return fmt.Errorf("unknown command %q%s", args[0], suggest.DidYouMean(args[0], names))
 }
 
 // between is a check for the number of arguments that says which are expected. Without a most there may be any number.

@@ -3,36 +3,28 @@ package command
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/zarafa/presence/app"
-	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
-
-// storeLong is what export and import share.
-const storeLong = `
-With store.dir, which is the default, stop the daemon first: one process at a time can use the directory. Run this as the daemon's
-user. With store.url the daemons may go on. It accepts every flag of serve.`
 
 const exportLong = `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE appears, or is
 replaced, when all is written, and only you can read it.
-` + storeLong
+` + backupLong
 
 func (c *cli) export() *cobra.Command {
+	var flags clientFlags
 	command := &cobra.Command{
 		Use:     "export [--config FILE] [FILE]",
 		Short:   "Write all presences to a file",
@@ -40,9 +32,10 @@ func (c *cli) export() *cobra.Command {
 		Example: "  zarafa-presence export presences.jsonl\n  zarafa-presence export | gzip > presences.jsonl.gz",
 		Args:    between(0, 1, "one file, or none"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.runExport(command, fileArgument(args))
+			return c.runExport(command, flags, fileArgument(args))
 		},
 	}
+	flags.add(command, "the first of auth.services")
 	return c.addKeys(command, false)
 }
 
@@ -56,21 +49,17 @@ func fileArgument(args []string) string {
 	return args[0]
 }
 
-func (c *cli) runExport(command *cobra.Command, file string) error {
+func (c *cli) runExport(command *cobra.Command, flags clientFlags, file string) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	settings, err := c.storeSettings(command)
-	if err != nil {
-		return err
-	}
-	store, err := openStore(ctx, command, settings, true)
+	from, err := c.openPresences(ctx, command, flags, true)
 	if err != nil {
 		return err
 	}
 	shown := newProgress(command.ErrOrStderr())
 	var count int
 	to := func(w io.Writer) (err error) {
-		count, err = writeLines(ctx, w, store.Core, shown)
+		count, err = writeLines(ctx, w, from, shown)
 		return err
 	}
 	outcome := "nothing was exported"
@@ -81,14 +70,14 @@ func (c *cli) runExport(command *cobra.Command, file string) error {
 		err = replaceFile(file, to)
 	}
 	shown.clear()
-	closed := store.Close()
+	closed := from.close()
 	if err != nil {
 		return fmt.Errorf("%s: %w", outcome, err)
 	}
 	if closed != nil {
 		return fmt.Errorf("closing the store: %w", closed)
 	}
-	shown.say("%s exported from %s", plural(count, "presence"), store.Where)
+	shown.say("%s exported from %s", plural(count, "presence"), from.where)
 	return nil
 }
 
@@ -99,58 +88,24 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// storeSettings reads the configuration, of which only the store has to be right.
-func (c *cli) storeSettings(command *cobra.Command) (*wiring.Settings, error) {
-	settings, err := c.settings(command, c.configFile())
-	if err != nil {
-		return nil, err
-	}
-	if err := settings.ValidateOnly("store"); err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	return settings, coded(exitUsage, settings.Store.Reachable())
-}
-
-// openWithin is how long a cluster may take to answer and to be loaded: a daemon waits for ever, but whoever makes backups at night would
-// not notice.
-const openWithin = 2 * time.Minute
-
-// openStore opens the store that the configuration names. What it has to say goes to standard error if it is a warning.
-func openStore(ctx context.Context, command *cobra.Command, settings *wiring.Settings, exists bool) (*wiring.OpenedStore, error) {
-	log := slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	opening, cancel := context.WithTimeout(ctx, openWithin)
-	defer cancel()
-	store, err := settings.OpenStore(opening, exists, log)
-	if err != nil && ctx.Err() != nil {
-		return nil, errInterrupted
-	}
-	return store, err
-}
-
-var errInterrupted = errors.New("interrupted")
-
-// writeLines writes every presence, as it is stored, and returns how many there were.
-func writeLines(ctx context.Context, to io.Writer, store app.Core, shown *progress) (count int, err error) {
-	var users []domain.UserID
-	store.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
-		users = append(users, user)
-		return true
-	})
-	slices.Sort(users)
+// writeLines writes every presence, as it is kept, and returns how many there were.
+func writeLines(ctx context.Context, to io.Writer, from ports.Backup, shown *progress) (count int, err error) {
 	buffered := bufio.NewWriterSize(to, 1<<16)
-	encoder := json.NewEncoder(buffered)
-	encoder.SetEscapeHTML(false)
-	for i, user := range users {
+	var line []byte
+	err = from.Export(func(user domain.UserID, p domain.Presence) (err error) {
 		if ctx.Err() != nil {
-			return count, errInterrupted
+			return errInterrupted
 		}
-		for _, p := range store.Image.Presences(user) {
-			if err := encoder.Encode(lineOf(user, &p)); err != nil {
-				return count, err
-			}
-			count++
+		if line, err = backup.Append(line[:0], user, &p); err != nil {
+			return err
 		}
-		shown.at("exporting", int64(i), int64(len(users)))
+		count++
+		shown.count("exporting", count)
+		_, err = buffered.Write(line)
+		return err
+	})
+	if err != nil {
+		return count, err
 	}
 	return count, buffered.Flush()
 }

@@ -8,17 +8,22 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/zarafa/presence/adapters/http/backup"
+	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/internal/freeport"
 )
+
+const goodLine = `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z","updated":"2026-11-23T09:14:30.123456789Z","expires":"2026-11-23T09:16:30.123456789Z","stale":true}`
 
 // somePresences are lines in the order of an export: every status, messages of every kind, what holds for ever, what has expired, what is stale.
 const somePresences = `{"user":"alice@example.test","protocol":"spreed","status":"away","message":"","since":"2026-11-01T09:00:00.000000001Z","updated":"2026-11-01T09:00:00.000000001Z","stale":false}
@@ -126,12 +131,12 @@ func TestImportIsIdempotent(t *testing.T) {
 // With a line that is wrong nothing happens at all, unless it is to be left out.
 func TestImportOfInvalidLines(t *testing.T) {
 	dir, good := filepath.Join(t.TempDir(), "store"), lately(somePresences)
-	bad := good + "\n{}\n" + strings.Repeat("x", maxLine+1) + "\n" + good[:70]
+	bad := good + "\n{}\n" + strings.Repeat("x", 64<<10+1) + "\n" + good[:70]
 	file := write(t, "presences.jsonl", bad)
 	faults := []string{
 		file + ":6: user is missing",
 		file + ":7: the line is longer than 65536 bytes",
-		file + ":8: not JSON: it is cut off",
+		file + ":8: not JSON at byte 70: \"unexpected EOF\"",
 	}
 	got := command(nil, "import", "--store.dir", dir, file)
 	want := "zarafa-presence: " + strings.Join(faults, "\nzarafa-presence: ") +
@@ -187,7 +192,7 @@ func TestExportAndImportFail(t *testing.T) {
 		{"to a full disk", []string{"export", "--store.dir", dir, "/dev/full"}, 1, "nothing was exported: write /dev/full: no space left on device"},
 		{"from nowhere", []string{"import", "--store.dir", dir, there + "/x.jsonl"}, 2, "open " + there + "/x.jsonl: no such file or directory"},
 		{"from a directory", []string{"import", "--store.dir", dir, there}, 2, there + " is a directory"},
-		{"from another file", []string{"import", "--store.dir", dir, file}, 2, file + ":1: not JSON: invalid character 'o' in literal null (expecting 'u')"},
+		{"from another file", []string{"import", "--store.dir", dir, file}, 2, file + ":1: not JSON at byte 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := command(nil, test.args...)
@@ -201,26 +206,39 @@ func TestExportAndImportFail(t *testing.T) {
 	}
 }
 
-// A daemon that runs has its directory for itself.
-func TestExportBesideADaemon(t *testing.T) {
+// A running daemon is asked, and no other process gets at its directory.
+func TestExportFromADaemon(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
-	d := serve(t, secretEnv, "--http.listen=127.0.0.1:0", "--store.kind=bolt", "--store.dir", dir)
-	mine := token(t, secretEnv, markd)
-	if status, body := request(t, "PUT", d.url, mine, `{"user_id":"markd@zarafa.com","spreed":{"status":"busy","message":"in a meeting"}}`); status != 200 {
-		t.Fatal(status, body)
+	environ := append(slices.Clone(secretEnv), "PRESENCE_AUTH__SERVICES=backup@example.test")
+	d := serve(t, environ, "--http.listen=127.0.0.1:0", "--store.kind=bolt", "--store.dir", dir)
+	listen := "--http.listen=" + strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+	const never = "2262-04-11T23:47:16.854775807Z" // so that nothing expires meanwhile
+	text := strings.Replace(lately(somePresences), yesterday+"T09:02:00.000000000Z", never, 1)
+	file := write(t, "presences.jsonl", text+strings.Repeat(strings.Replace(text, "größer", strings.Repeat("ö", 2000), 1), 700)) // 3 MB
+	if got := command(environ, "import", listen, file); got.code != 0 || !strings.HasPrefix(got.stderr, "4 presences imported into "+d.url+", ") {
+		t.Fatalf("import: %+v", got)
+	}
+	if got := command(environ, "export", listen); got.code != 0 || got.stdout != text || got.stderr != "4 presences exported from "+d.url+"\n" {
+		t.Errorf("export: %+v, want\n%s", got, text)
 	}
 	for _, name := range []string{"export", "import"} {
-		got := command(nil, name, "--store.dir", dir)
+		got := command(environ, name, listen, "--store.dir", dir)
 		if want := "zarafa-presence: store.dir: " + dir + " is in use by another zarafa-presence; stop that one first\n"; got.code != 1 || got.stderr != want {
 			t.Errorf("%s: exit code %d, stderr %q, want 1 and %q", name, got.code, got.stderr, want)
 		}
-		if help := command(nil, name, "--help"); !strings.Contains(help.stdout, "stop the daemon first") {
-			t.Errorf("the help of %s is\n%s", name, help.stdout)
+		if got := command(environ, name, listen, "--as", string(markd), file); got.code != exitRefused {
+			t.Errorf("%s by somebody who is no service: %+v", name, got)
+		}
+		if got := command(secretEnv, name, "--url", d.url); got.code != exitUsage || !strings.Contains(got.stderr, "auth.services lists no service") {
+			t.Errorf("%s without a service: %+v", name, got)
 		}
 	}
 	d.terminate(syscall.SIGTERM)
-	if got := exported(t, dir); !strings.HasPrefix(got, `{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"`) {
-		t.Errorf("when it has stopped there is\n%s", got)
+	if got := exported(t, dir); got != text {
+		t.Errorf("when it has stopped there is\n%s\nwant\n%s", got, text)
+	}
+	if got := command(environ, "export", "--url", d.url); got.code != exitUnreachable {
+		t.Errorf("export from a daemon that has ended: %+v", got)
 	}
 }
 
@@ -267,13 +285,13 @@ func TestInterrupted(t *testing.T) {
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	store := coretest.Start(t).Core
-	in := importer{store: store, batch: map[presenceKey]domain.Presence{}}
-	user, p, err := parseLine([]byte(goodLine))
+	store := app.NewBackup(coretest.Start(t).Core, nil)
+	in := importer{to: store}
+	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(in.add(t.Context(), user, p), in.flush(t.Context())); err != nil {
+	if err := errors.Join(in.add(t.Context(), change), in.flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	quiet := newProgress(io.Discard)
@@ -308,10 +326,11 @@ func contend(t *testing.T, core *coretest.Core, user domain.UserID, next domain.
 
 // What a daemon of the cluster writes at the same time is neither lost nor an obstacle.
 func TestImportWhileOthersWrite(t *testing.T) {
-	user, p, err := parseLine([]byte(goodLine))
+	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
+	user, p := change.User, change.Presence
 	older, newer := p, p
 	older.Updated, older.Status = p.Updated-100, domain.Away
 	newer.Updated, newer.Status = p.Updated+100, domain.Available
@@ -322,8 +341,8 @@ func TestImportWhileOthersWrite(t *testing.T) {
 	}{{older, 1, domain.Busy}, {newer, 0, domain.Available}} {
 		core := coretest.Start(t)
 		contend(t, core, user, test.other, 3)
-		in := importer{store: core.Core, batch: map[presenceKey]domain.Presence{}}
-		if err := errors.Join(in.add(t.Context(), user, p), in.flush(t.Context())); err != nil {
+		in := importer{to: app.NewBackup(core.Core, nil)}
+		if err := errors.Join(in.add(t.Context(), change), in.flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := core.Presences(user).On(p.Protocol); got.Status != test.want || in.imported != test.imported || in.kept != 1-test.imported {
@@ -332,15 +351,16 @@ func TestImportWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// Many more presences than are written at once, and a store that says no.
+// Many more presences than are written at once.
 func TestImportBatches(t *testing.T) {
-	in := importer{store: coretest.Start(t).Core, batch: map[presenceKey]domain.Presence{}}
-	_, p, err := parseLine([]byte(goodLine))
+	in := importer{to: app.NewBackup(coretest.Start(t).Core, nil)}
+	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10*importBatch + 7 {
-		if err := in.add(t.Context(), domain.UserID(fmt.Sprintf("user%d@example.test", i)), p); err != nil {
+		change.User = domain.UserID(fmt.Sprintf("user%d@example.test", i))
+		if err := in.add(t.Context(), change); err != nil {
 			t.Fatal(err)
 		}
 		if len(in.batch) > importBatch {

@@ -10,20 +10,21 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zarafa/presence/app"
-	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
 
 const importLong = `Reads presences from FILE, or from standard input if there is none or it is "-", as export has written them. A presence is taken over if
 none is stored, or if the stored one was updated earlier; so importing a file again changes nothing, and what users have done meanwhile
 stays. First every line is checked: if one is wrong nothing is imported.
-` + storeLong
+` + backupLong
 
 // maxFaults is how many wrong lines are named.
 const maxFaults = 20
 
 func (c *cli) importing() *cobra.Command {
+	var flags clientFlags
 	var skip bool
 	command := &cobra.Command{
 		Use:     "import [--config FILE] [--skip-invalid] [FILE]",
@@ -32,20 +33,17 @@ func (c *cli) importing() *cobra.Command {
 		Example: "  zarafa-presence import presences.jsonl\n  gunzip < presences.jsonl.gz | zarafa-presence import",
 		Args:    between(0, 1, "one file, or none"),
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.runImport(command, fileArgument(args), skip)
+			return c.runImport(command, flags, fileArgument(args), skip)
 		},
 	}
 	command.Flags().BoolVar(&skip, "skip-invalid", false, "leave out lines that are wrong, and import the others")
+	flags.add(command, "the first of auth.services")
 	return c.addKeys(command, false)
 }
 
-func (c *cli) runImport(command *cobra.Command, name string, skip bool) error {
+func (c *cli) runImport(command *cobra.Command, flags clientFlags, name string, skip bool) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	settings, err := c.storeSettings(command)
-	if err != nil {
-		return err
-	}
 	from, err := openLines(command.InOrStdin(), name)
 	if err != nil {
 		return coded(exitUsage, err)
@@ -63,17 +61,17 @@ func (c *cli) runImport(command *cobra.Command, name string, skip bool) error {
 	for _, fault := range faults.texts {
 		shown.say("zarafa-presence: warning: left out: %s", fault)
 	}
-	store, err := openStore(ctx, command, settings, false)
+	to, err := c.openPresences(ctx, command, flags, false)
 	if err != nil {
 		return err
 	}
-	in := importer{store: store.Core, batch: make(map[presenceKey]domain.Presence, importBatch)}
+	in := importer{to: to}
 	err = from.importInto(ctx, &in, skip, shown)
-	if err := errors.Join(err, store.Close()); err != nil {
+	if err := errors.Join(err, to.close()); err != nil {
 		shown.clear()
 		return fmt.Errorf("after %s: %w; import it again when that is mended: what is there already is left as it is", plural(in.imported, "presence"), err)
 	}
-	shown.say("%s imported into %s%s%s", plural(in.imported, "presence"), store.Where,
+	shown.say("%s imported into %s%s%s", plural(in.imported, "presence"), to.where,
 		unlessZero(", %s left as they are", in.kept), unlessZero(", %s invalid lines left out", faults.count))
 	return nil
 }
@@ -134,21 +132,17 @@ func (s *source) spool(from io.Reader) (err error) {
 
 func (s *source) close() { _ = s.file.Close() }
 
-// each calls visit with what each line says, or what is wrong with it.
-func (s *source) each(ctx context.Context, what string, shown *progress, visit func(number int, user domain.UserID, p domain.Presence, err error) error) error {
+// each calls visit with each line.
+func (s *source) each(ctx context.Context, what string, shown *progress, visit func(backup.Line) error) error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return eachLine(s.file, func(l numberedLine) error {
+	return backup.Lines(s.file, func(l backup.Line) error {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
-		shown.at(what, l.end, s.size)
-		if l.text == nil {
-			return visit(l.number, "", domain.Presence{}, fmt.Errorf("the line is longer than %d bytes", maxLine))
-		}
-		user, p, err := parseLine(l.text)
-		return visit(l.number, user, p, err)
+		shown.at(what, l.End, s.size)
+		return visit(l)
 	})
 }
 
@@ -169,12 +163,12 @@ func (f *faults) error(name string) error {
 
 // check reads all lines, and collects what is wrong with them.
 func (s *source) check(ctx context.Context, shown *progress) (found faults, err error) {
-	err = s.each(ctx, "checking", shown, func(number int, _ domain.UserID, _ domain.Presence, err error) error {
-		if err == nil {
+	err = s.each(ctx, "checking", shown, func(l backup.Line) error {
+		if l.Err == nil {
 			return nil
 		}
 		if found.count++; found.count <= maxFaults {
-			found.texts = append(found.texts, fmt.Sprintf("%s:%d: %v", s.name, number, err))
+			found.texts = append(found.texts, fmt.Sprintf("%s:%d: %v", s.name, l.Number, l.Err))
 		}
 		return nil
 	})
@@ -183,14 +177,14 @@ func (s *source) check(ctx context.Context, shown *progress) (found faults, err 
 
 // importInto hands all lines that are right to an importer.
 func (s *source) importInto(ctx context.Context, in *importer, skip bool, shown *progress) error {
-	err := s.each(ctx, "importing", shown, func(number int, user domain.UserID, p domain.Presence, err error) error {
+	err := s.each(ctx, "importing", shown, func(l backup.Line) error {
 		switch {
-		case err == nil:
-			return in.add(ctx, user, p)
+		case l.Err == nil:
+			return in.add(ctx, l.Change)
 		case skip:
 			return nil
 		}
-		return fmt.Errorf("%s:%d: %w", s.name, number, err) // the file has changed since it was checked
+		return fmt.Errorf("%s:%d: %w", s.name, l.Number, l.Err) // the file has changed since it was checked
 	})
 	if err != nil {
 		return err
@@ -202,54 +196,35 @@ func (s *source) importInto(ctx context.Context, in *importer, skip bool, shown 
 // server takes unless it is told otherwise.
 const importBatch = 200
 
-type presenceKey struct {
-	user     domain.UserID
-	protocol domain.Protocol
-	device   domain.DeviceID
-}
-
-// importer writes presences into a store, many at once.
+// importer imports presences, many at once.
 type importer struct {
-	store          app.Core
-	batch          map[presenceKey]domain.Presence
+	to             ports.Backup
+	batch          []domain.Change
 	imported, kept int
 }
 
-// add takes a presence over, at the latest with the next flush.
-func (i *importer) add(ctx context.Context, user domain.UserID, p domain.Presence) error {
-	key := presenceKey{user, p.Protocol, p.Device}
-	if _, twice := i.batch[key]; twice || len(i.batch) == importBatch {
-		if err := i.flush(ctx); err != nil {
-			return err
-		}
+// add imports a presence, at the latest with the next flush.
+func (i *importer) add(ctx context.Context, change domain.Change) error {
+	if i.batch = append(i.batch, change); len(i.batch) < importBatch {
+		return nil
 	}
-	i.batch[key] = p
-	return nil
+	return i.flush(ctx)
 }
 
-// flush writes what has been added.
+// flush imports what has been added.
 func (i *importer) flush(ctx context.Context) error {
-	written := 0
-	err := i.store.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
-		for key, p := range i.batch {
-			old := domain.Presence{Protocol: key.protocol, Device: key.device}
-			if there, known := i.store.Image.Presences(key.user).Of(key.protocol, key.device); !known || there.Updated < p.Updated {
-				if known {
-					old = there
-				}
-				writes = append(writes, image.Write{User: key.user, Old: old, New: p})
-			}
-		}
-		written = len(writes)
-		return writes, nil
-	})
-	if err != nil && ctx.Err() != nil {
+	if len(i.batch) == 0 {
+		return nil
+	}
+	written, err := i.to.Import(ctx, i.batch)
+	i.imported += written
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return errInterrupted
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
-	i.imported += written
 	i.kept += len(i.batch) - written
-	clear(i.batch)
+	i.batch = i.batch[:0]
 	return nil
 }

@@ -19,6 +19,6 @@ func (c *cli) notify(state string, log *slog.Logger) {
 		_ = conn.Close() // a datagram has been sent or not
 	}
 	if err != nil {
-		log.Warn("cannot notify the service manager", "error", err)
+		log.Warn("cannot notify the service manager", "err", err)
 	}
 }

@@ -44,6 +44,15 @@ func (p *progress) at(what string, done, whole int64) {
 	_, _ = fmt.Fprintf(p.to, "%s%s [%s%s] %d%%", clearLine, what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
 }
 
+// count shows how many things are done, unless it has shown something a moment ago.
+func (p *progress) count(what string, n int) {
+	if !p.live || time.Since(p.drawn) < redraw {
+		return
+	}
+	p.drawn = time.Now()
+	_, _ = fmt.Fprintf(p.to, "%s%s: %d", clearLine, what, n)
+}
+
 // say takes the bar away and prints a line.
 func (p *progress) say(format string, args ...any) {
 	p.clear()

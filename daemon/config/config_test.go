@@ -241,8 +241,8 @@ func TestFaults(t *testing.T) {
 		{"not YAML", "http: {listen: \n", nil, nil, []string{"c.yaml: line "}},
 		{"tab", "http:\n\tlisten: x\n", nil, nil, []string{"c.yaml: line 2"}},
 		{"two documents", "http: {}\n---\nhttp: {}\n", nil, nil, []string{"c.yaml: more than one YAML document"}},
-		{"not UTF-8", "http: {listen: \"\xff\"}\n", nil, nil, []string{"c.yaml: cannot read the configuration: not UTF-8 text"}},
-		{"too large", strings.Repeat("#", MaxFile+1), nil, nil, []string{"c.yaml: cannot read the configuration: larger than 1048576 bytes"}},
+		{"not UTF-8", "http: {listen: \"\xff\"}\n", nil, nil, []string{"cannot read the configuration: c.yaml: it is not UTF-8 text"}},
+		{"too large", strings.Repeat("#", MaxFile+1), nil, nil, []string{"cannot read the configuration: c.yaml: it is longer than 1048576 bytes"}},
 		{"secret of a wrong type", "auth: {secret: 123456789}\n", nil, nil, []string{"c.yaml:1: auth.secret: expected a text"}},
 		{"secrets of a wrong type", "auth: {old_secrets: [123456789]}\n", nil, nil, []string{"auth.old_secrets: expected a list of texts"}},
 		{"unknown variable", "", []string{"PRESENCE_HTTP__LISTN=x"}, nil, []string{"environment variable PRESENCE_HTTP__LISTN: there is no such key; did you mean PRESENCE_HTTP__LISTEN?"}},
@@ -273,8 +273,8 @@ func TestFaults(t *testing.T) {
 			if strings.Contains(err.Error(), "123456789") {
 				t.Errorf("error %q shows a secret", err)
 			}
-			if !reflect.DeepEqual(a, defaults()) {
-				t.Errorf("refused, and yet it wrote %+v", a)
+			if !reflect.DeepEqual(a, defaults()) && !strings.Contains(test.name, "twice") { // the first counts then
+				t.Errorf("the key at fault has not its default: %+v", a)
 			}
 		})
 	}
@@ -292,12 +292,12 @@ func TestForeignVariables(t *testing.T) {
 
 func TestMissingFile(t *testing.T) {
 	_, err := Load(Input{File: "/nowhere/c.yaml"}, defaults().sections()...)
-	if want := "/nowhere/c.yaml: cannot read the configuration: no such file or directory"; err == nil || err.Error() != want {
+	if want := "cannot read the configuration: open /nowhere/c.yaml: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	dir := t.TempDir()
 	_, err = Load(Input{File: dir}, defaults().sections()...)
-	if want := dir + ": cannot read the configuration: is a directory"; err == nil || err.Error() != want {
+	if want := "cannot read the configuration: read " + dir + ": is a directory"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -413,10 +413,46 @@ func TestKeys(t *testing.T) {
 	}
 	for _, key := range want {
 		got := byName[key.Name]
-		got.section, got.kind, got.value, got.obsolete = "", nil, reflect.Value{}, ""
+		got.kind, got.obsolete = nil, ""
 		if got != key {
 			t.Errorf("key %+v, want %+v", got, key)
 		}
+	}
+}
+
+// With the faults that Load finds Validate tells the others, but none that follow from those.
+func TestFaultsTogether(t *testing.T) {
+	tests := []struct{ content, want, more string }{
+		{"http: {listn: x, listen: a}\nauth: {secret: abc}\n", "c.yaml:1: http.listn: unknown key; did you mean http.listen?",
+			"c.yaml:1: http.listen: no port in \"a\"\nc.yaml:2: auth.secret: the secret is short"},
+		{"http: {listen: 5, limit: -1}\n", "c.yaml:1: http.listen: expected a text", "c.yaml:1: http.limit: must not be negative"},
+		{"auth: {secret: [a]}\n", "c.yaml:1: auth.secret: expected a text", ""},
+		{"http: a\n", "c.yaml:1: http: expected keys", ""},
+		{"http: {listen: }\n", "c.yaml:1: http.listen: expected a text", ""},
+	}
+	for _, test := range tests {
+		name := write(t, "c.yaml", test.content)
+		a := defaults()
+		a.HTTP.Listen = "nowhere" // the default would be a fault too
+		loaded, err := Load(Input{File: name}, a.sections()...)
+		if loaded == nil || err == nil {
+			t.Fatalf("Load = %v, %v", loaded, err)
+		}
+		short := func(err error) string {
+			if err == nil {
+				return ""
+			}
+			return strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", "")
+		}
+		if got := short(err); !strings.HasPrefix(got, test.want) || strings.Contains(got, "\n") {
+			t.Errorf("Load: %s\nwant %s", got, test.want)
+		}
+		if got := short(loaded.Validate(func(s string) bool { return s != "http" || strings.Contains(test.content, "http:") })); got != test.more {
+			t.Errorf("Validate: %s\nwant %s", got, test.more)
+		}
+	}
+	if loaded, err := Load(Input{File: write(t, "c.yaml", "http: {")}, defaults().sections()...); loaded != nil || err == nil {
+		t.Errorf("of a file that cannot be read: %v, %v", loaded, err)
 	}
 }
 

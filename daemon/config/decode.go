@@ -22,60 +22,72 @@ const fileSuffix = "_file" // beside a secret x, x_file names a file that holds 
 // maxSecretFile is the largest file of a secret that is read, in bytes.
 const maxSecretFile = 4096
 
-// The values that koanf hands on, besides those that YAML has.
-type (
-	text    string   // of the environment, a flag or a presence.cfg: it is read according to the key's type
-	nothing struct{} // a key of the file without a value
-	inFile  struct { // a secret's file; direct is set if the secret itself is there too
-		name, direct any
-	}
-)
+// text is a value of the environment, a flag or a presence.cfg: it is read according to the key's type.
+type text string
 
-// fileError is a fault of a file that a key names. It counts only if the section is in use.
-type fileError struct {
+// inFile is the name of a secret's file. beside is set if the secret itself is there too.
+type inFile struct{ name, beside any }
+
+// errFile is what makes a fault one of a file that a key names. It counts only if the section is in use.
+type errFile struct {
+	error
 	suffix string // of the key, after that of the secret
-	err    error
 }
 
-func (e fileError) Error() string { return e.err.Error() }
-func (e fileError) Unwrap() error { return e.err }
-
-// errBoth is said with the secret's key before it.
-var errBoth = errors.New("is set too; remove one of them")
-
-// decoder decodes values into structs.
-type decoder struct{ read bool } // the files that keys name too
-
-// decode decodes what is below a key, and returns a joined error of everything that is wrong.
-func (d decoder) decode(ko *koanf.Koanf, key string, into any) error {
-	return ko.UnmarshalWithConf(key, into, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		DecodeHook:           mapstructure.DecodeHookFuncValue(d.hook),
+// decode decodes values into a struct of the type s.root. It tells every fault, by its path.
+func (s *schema) decode(ko *koanf.Koanf, into any, tell func(path string, err error)) {
+	err := ko.UnmarshalWithConf("", into, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		DecodeHook:           mapstructure.DecodeHookFuncValue(hook),
 		ErrorUnused:          true,
 		ZeroFields:           true, // a list or a map replaces the default
 		Squash:               true,
 		IgnoreUntaggedFields: true,
 		MatchName:            func(key, field string) bool { return key == field },
 	}})
+	if several := errors.Unwrap(err); several != nil && reflect.TypeOf(err) != reflect.TypeFor[*mapstructure.DecodeError]() {
+		err = several // without the words around them
+	}
+	for _, err := range split(err) {
+		var decoding *mapstructure.DecodeError
+		if !errors.As(err, &decoding) {
+			tell("", err)
+			continue
+		}
+		path := mapKey.ReplaceAllString(decoding.Name(), ".$1") // clients[phone].expire is clients.phone.expire in the file
+		if keys, found := strings.CutPrefix(decoding.Unwrap().Error(), "has invalid keys: "); found {
+			for key := range strings.SplitSeq(keys, ", ") {
+				tell(join(path, key), s.unknown(path, key))
+			}
+			continue
+		}
+		tell(path, decoding.Unwrap())
+	}
 }
 
+var mapKey = regexp.MustCompile(`\[([^\]]*[^\]\d][^\]]*)\]`)
+
 // hook makes a value of the type that a field has. What it returns mapstructure decodes further, element by element.
-func (d decoder) hook(from, to reflect.Value) (any, error) {
+func hook(from, to reflect.Value) (any, error) {
 	value, t := from.Interface(), to.Type()
-	switch name, _ := typeName(t); {
-	case from.Type() == t || t.Kind() == reflect.Interface:
+	given, isGiven := value.(text)
+	switch kind := kindOf(t); {
+	case from.Type() == t:
 		return value, nil
 	case t == secretType:
-		return d.secret(value)
-	case name == "section":
-		pairs, ok := value.(map[string]any)
-		if !ok {
-			return nil, unexpected("keys, each with its value", value)
+		return secret(value)
+	case kind == "section":
+		if pairs, ok := value.(map[string]any); ok {
+			return withSecretFiles(pairs, t), nil
 		}
-		return withSecretFiles(pairs, t), nil
-	case isText(t):
-		return d.unmarshal(value, t)
-	case name == "list" || name == "map":
-		return collection(value, t)
+		return nil, wrongType(t, value)
+	case readsText(t):
+		return unmarshal(value, t)
+	case kind == "list" && isGiven:
+		return parseList(string(given)), nil
+	case kind == "map" && isGiven:
+		return parseMap(string(given), t)
+	case kind == "list" || kind == "map":
+		return value, checkElements(from, t)
 	default:
 		return scalar(value, t)
 	}
@@ -85,13 +97,11 @@ func (d decoder) hook(from, to reflect.Value) (any, error) {
 func withSecretFiles(pairs map[string]any, t reflect.Type) map[string]any {
 	pairs = maps.Clone(pairs)
 	for _, f := range fields(reflect.Zero(t)) {
-		name, found := pairs[f.key+fileSuffix]
-		if f.value.Type() != secretType || !found {
-			continue
-		}
-		delete(pairs, f.key+fileSuffix)
-		if !isEmpty(name) {
-			pairs[f.key] = inFile{name, pairs[f.key]}
+		if name, found := pairs[f.key+fileSuffix]; found && f.value.Type() == secretType {
+			delete(pairs, f.key+fileSuffix)
+			if !isEmpty(name) {
+				pairs[f.key] = inFile{name, pairs[f.key]}
+			}
 		}
 	}
 	return pairs
@@ -99,117 +109,85 @@ func withSecretFiles(pairs map[string]any, t reflect.Type) map[string]any {
 
 func isEmpty(value any) bool { return value == nil || value == "" || value == text("") }
 
-func (d decoder) secret(value any) (any, error) {
-	switch value := value.(type) {
-	case string:
-		return setting.NewSecret(value), nil
-	case text:
-		return setting.NewSecret(string(value)), nil
-	case inFile:
-		return d.secretFile(value)
+func secret(value any) (any, error) {
+	file, isFile := value.(inFile)
+	if !isFile {
+		content, err := scalar(value, reflect.TypeFor[string]())
+		if err != nil {
+			return nil, wrongType(secretType, value)
+		}
+		return setting.NewSecret(content.(string)), nil
 	}
-	return nil, errors.New("expected " + expected(secretType))
+	found, err := file.read()
+	if err != nil {
+		return nil, errFile{err, fileSuffix}
+	}
+	return found, nil
 }
 
-func (d decoder) secretFile(file inFile) (any, error) {
-	name, err := scalar(file.name, reflect.TypeFor[string]())
-	switch {
-	case err != nil:
-		return nil, fileError{fileSuffix, err}
-	case !d.read:
-		return setting.Secret{}, nil
-	case !isEmpty(file.direct):
-		return nil, fileError{fileSuffix, errBoth}
+func (f inFile) read() (found setting.Secret, err error) {
+	name, err := scalar(f.name, reflect.TypeFor[string]())
+	if err != nil {
+		return found, err
+	}
+	if !isEmpty(f.beside) {
+		return found, errors.New("the secret itself is set too; remove one of them")
 	}
 	content, err := setting.ReadFile(name.(string), maxSecretFile)
-	secret := setting.NewSecret(strings.TrimRight(string(content), "\r\n"))
-	if err == nil && secret.IsZero() {
+	found = setting.NewSecret(strings.TrimRight(string(content), "\r\n"))
+	if err == nil && found.IsZero() {
 		err = fmt.Errorf("%s: it is empty", name)
 	}
-	if err != nil {
-		return nil, fileError{fileSuffix, err}
-	}
-	return secret, nil
+	return found, err
 }
 
-// unmarshal lets the type read a text.
-func (d decoder) unmarshal(value any, t reflect.Type) (any, error) {
+// unmarshal lets the type read a text. A size may be a number too.
+func unmarshal(value any, t reflect.Type) (any, error) {
+	if number, ok := value.(int); ok && kindOf(t) == "size" {
+		value = strconv.Itoa(number)
+	}
 	content, err := scalar(value, reflect.TypeFor[string]())
-	if number, ok := value.(int); ok && t.Kind() != reflect.Struct {
-		content, err = strconv.Itoa(number), nil
-	}
 	if err != nil {
-		return nil, err
-	}
-	if t == reflect.TypeFor[setting.Roots]() {
-		if !d.read {
-			return setting.Roots{}, nil
-		}
-		if roots, err := setting.ReadRoots(content.(string)); err != nil {
-			return nil, fileError{"", err}
-		} else {
-			return roots, nil
-		}
+		return nil, wrongType(t, value)
 	}
 	made := reflect.New(t)
 	err = made.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(content.(string)))
+	if err != nil && t == reflect.TypeFor[setting.Roots]() {
+		err = errFile{err, ""}
+	}
 	return made.Elem().Interface(), err
 }
 
-// collection makes a list or a map. Texts are checked here, structs one by one.
-func collection(value any, t reflect.Type) (any, error) {
-	element, _ := typeName(t.Elem())
-	texts := element == "string"
-	if given, ok := value.(text); ok && t.Kind() == reflect.Slice {
-		return parseList(string(given)), nil
-	} else if ok {
-		return parseMap(string(given), t)
+// checkElements refuses what is no list or map, or one with an element that is no text where texts are expected.
+func checkElements(v reflect.Value, t reflect.Type) error {
+	if v.Kind() != t.Kind() {
+		return wrongType(t, v.Interface())
 	}
-	var elements []any
-	switch value := value.(type) {
-	case []any:
-		elements = value
-	case map[string]any:
-		for _, element := range value {
-			elements = append(elements, element)
-		}
-	default:
-		if k := reflect.ValueOf(value).Kind(); k == t.Kind() { // of texts, made before
-			return value, nil
-		}
-		return nil, wrongType(t, value)
-	}
-	if reflect.ValueOf(value).Kind() != t.Kind() {
-		return nil, wrongType(t, value)
-	}
-	for _, element := range elements {
-		if _, ok := element.(string); texts && !ok {
-			return nil, wrongType(t, element)
+	for _, element := range v.Seq2() {
+		if _, ok := element.Interface().(string); !ok && kindOf(t.Elem()) == "string" {
+			return wrongType(t, element.Interface())
 		}
 	}
-	return value, nil
+	return nil
 }
 
-func scalar(value any, t reflect.Type) (any, error) {
-	given, isGiven := value.(text)
+func scalar(value any, t reflect.Type) (made any, err error) {
+	v := reflect.ValueOf(value)
+	_, isGiven := value.(text)
 	written := strings.TrimSpace(fmt.Sprint(value))
-	var made any
-	var err error
-	switch _, isString := value.(string); {
-	case t.Kind() == reflect.String && (isString || isGiven):
-		return reflect.ValueOf(value).Convert(reflect.TypeFor[string]()).Interface(), nil
-	case t == durations && reflect.ValueOf(value).Kind() <= reflect.String && value != (nothing{}):
+	switch kind := kindOf(t); {
+	case kind == "string" && v.Kind() == reflect.String:
+		return v.String(), nil
+	case kind == "duration" && v.Kind() <= reflect.String && v.Kind() != reflect.Map:
 		made, err = time.ParseDuration(written)
-	case t.Kind() == reflect.Bool && isGiven:
+	case kind == "bool" && isGiven:
 		made, err = strconv.ParseBool(written)
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64 && (isGiven || reflect.ValueOf(value).CanInt()):
+	case kind == "int" && (isGiven || v.CanInt()):
 		made, err = strconv.ParseInt(written, 0, t.Bits())
 	default:
-		return nil, wrongType(t, value)
+		err = errors.New("another type")
 	}
-	if err != nil && isGiven {
-		return nil, unexpected(expected(t), string(given))
-	} else if err != nil {
+	if err != nil {
 		return nil, wrongType(t, value)
 	}
 	return made, nil
@@ -231,91 +209,46 @@ func parseMap(written string, t reflect.Type) (map[string]string, error) {
 		key, value, found := strings.Cut(item, "=")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		if _, twice := pairs[key]; !found || key == "" || twice {
-			if isSecret(t) {
-				written = setting.Mask
-			}
-			return nil, unexpected("a map such as a=b,c=d", written)
+			return nil, unexpected("a map such as a=b,c=d", written, isSecret(t))
 		}
 		pairs[key] = value
 	}
 	return pairs, nil
 }
 
-// expected says what a value of a type looks like in a file.
-func expected(t reflect.Type) string {
-	switch name, _ := typeName(t); {
-	case name == "section":
-		return "keys, each with its value"
-	case composite(t):
-		return "a " + name + " of sections"
-	case name == "int" && t.Bits() < 64:
-		return fmt.Sprintf("a whole number of at most %d bits", t.Bits())
-	default:
-		return map[string]string{
-			"string":   "a text (a number or a word like true must stand in quotes)",
-			"bool":     "true or false",
-			"int":      "a whole number",
-			"duration": "a duration such as 90s, 5m or 1h30m",
-			"size":     "a size such as 16KiB, 1MiB or 1GiB",
-			"list":     "a list of texts, such as [a, b]",
-			"map":      "a map of texts, such as {a: b}",
-		}[name]
-	}
+// expected says what a value of a kind looks like in a file.
+var expected = map[string]string{
+	"string":   "a text (a number or a word like true must stand in quotes)",
+	"bool":     "true or false",
+	"int":      "a whole number",
+	"duration": "a duration such as 90s, 5m or 1h30m",
+	"size":     "a size such as 16KiB, 1MiB or 1GiB",
+	"list":     "a list of texts, such as [a, b]",
+	"map":      "a map of texts, such as {a: b}",
+	"section":  "keys, each with its value",
 }
 
 func wrongType(t reflect.Type, value any) error {
-	if isSecret(t) {
-		return errors.New("expected " + expected(t))
+	kind := kindOf(t)
+	want := expected[kind]
+	switch {
+	case kind == "int" && t.Bits() < 64:
+		want += fmt.Sprintf(" of at most %d bits", t.Bits())
+	case kind != "section" && inFileOnly(t):
+		want = "a " + kind + " whose elements have keys"
 	}
-	return unexpected(expected(t), value)
+	return unexpected(want, value, isSecret(t))
 }
 
-func unexpected(expected string, value any) error {
-	got := ""
-	switch reflect.ValueOf(value).Kind() {
-	case reflect.Map:
-		got = "a map"
-	case reflect.Slice:
-		got = "a list"
-	case reflect.Struct:
-		got = "nothing"
-	default:
-		got = quote(fmt.Sprint(value))
+func unexpected(expected string, value any, secret bool) error {
+	got := ", got " + quote(fmt.Sprint(value))
+	switch v := reflect.ValueOf(value); {
+	case secret:
+		got = ""
+	case v.Kind() == reflect.Map:
+		got = ", got a map"
+	case v.Kind() == reflect.Slice:
+		got = ", got a list"
 	}
-	return fmt.Errorf("expected %s, got %s", expected, got)
-}
-
-var mapKey = regexp.MustCompile(`\[([^\]]*[^\]\d][^\]]*)\]`)
-
-// explain makes faults of the error of decode. The keys are those below the section.
-func explain(err error, unknown func(path, key string) error) (faults []keyFault) {
-	var decoding *mapstructure.DecodeError
-	if _, one := err.(*mapstructure.DecodeError); !one && errors.Unwrap(err) != nil { //nolint:errorlint // several, with a text around them
-		err = errors.Unwrap(err)
-	}
-	for _, err := range split(err) {
-		if !errors.As(err, &decoding) {
-			faults = append(faults, keyFault{"", err})
-			continue
-		}
-		path := mapKey.ReplaceAllString(decoding.Name(), ".$1") // clients[phone].expire is clients.phone.expire in the file
-		if keys, found := strings.CutPrefix(decoding.Unwrap().Error(), "has invalid keys: "); found {
-			for key := range strings.SplitSeq(keys, ", ") {
-				faults = append(faults, keyFault{join(path, key), unknown(path, key)})
-			}
-			continue
-		}
-		var file fileError
-		if errors.As(err, &file) {
-			path += file.suffix
-		}
-		faults = append(faults, keyFault{path, decoding.Unwrap()})
-	}
-	return faults
-}
-
-// keyFault is what is wrong with a key of a section.
-type keyFault struct {
-	key string
-	err error
+	return errors.New("expected " + expected + got)
 }

@@ -1,71 +1,56 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
 
-// Fault is one thing that is wrong with the configuration.
+// Fault is one thing that is wrong with the configuration. Load and Validate join them with errors.Join.
 type Fault struct {
 	Where string // file:line, environment variable, or flag; empty if it is the default or nothing at all
 	Key   string // the key as it was written there; empty if the fault is no single key's
 	Err   error  // why, and what was expected. Never contains a secret.
 }
 
-// Error names the place, the key and the reason.
+// Error names the place, the key and the reason, on one line.
 func (f Fault) Error() string {
-	parts := make([]string, 0, 3)
-	for _, part := range []string{f.Where, printable(f.Key), f.Err.Error()} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+	text := strings.ReplaceAll(f.Err.Error(), "\n", "; ")
+	if key := quote(f.Key); key != `"`+f.Key+`"` {
+		text = key + ": " + text // somebody has not meant it to be one
+	} else if f.Key != "" {
+		text = f.Key + ": " + text
 	}
-	return strings.Join(parts, ": ")
-}
-
-// printable quotes a key that somebody has not meant to be one.
-func printable(key string) string {
-	if quoted := quote(key); len(quoted) > len(key)+2 || quoted[1:len(quoted)-1] != key {
-		return quoted
+	if f.Where != "" {
+		text = f.Where + ": " + text
 	}
-	return key
+	return text
 }
 
 // Unwrap returns the reason.
 func (f Fault) Unwrap() error { return f.Err }
 
-// Faults is everything that is wrong with the configuration, one line each.
-type Faults []Fault
-
-// Error writes a line for each fault.
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
-	}
-	return strings.Join(lines, "\n")
+func faultf(where, key, format string, args ...any) Fault {
+	return Fault{where, key, fmt.Errorf(format, args...)}
 }
 
-// Unwrap makes errors.Is and errors.As look into each fault.
-func (f Faults) Unwrap() []error {
-	errs := make([]error, len(f))
-	for i, fault := range f {
+// line is the number of the line in a file where the fault is. What is in no file comes after all that is.
+func (f Fault) line() int {
+	number := math.MaxInt32
+	_, last, _ := strings.Cut(f.Where, ":")
+	_, _ = fmt.Sscanf(last, "%d", &number) // else it is in none
+	return number
+}
+
+// joined makes one error of them, or nil.
+func joined(faults []Fault) error {
+	errs := make([]error, len(faults))
+	for i, fault := range faults {
 		errs[i] = fault
 	}
-	return errs
-}
-
-// orNil keeps an empty list from becoming a non-nil error.
-func (f Faults) orNil() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return f
-}
-
-func (f *Faults) add(where, key, format string, args ...any) {
-	*f = append(*f, Fault{Where: where, Key: key, Err: fmt.Errorf(format, args...)})
+	return errors.Join(errs...)
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.

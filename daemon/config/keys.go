@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zarafa/presence/daemon/internal/suggest"
 	"github.com/zarafa/presence/setting"
 )
 
@@ -33,73 +34,106 @@ type Key struct {
 	Flag    string // the flag that sets it, with its dashes; empty for a secret, and if only the file can
 	Secret  bool
 
-	section  string
 	kind     reflect.Type
-	value    reflect.Value // the default
-	obsolete string        // why it means nothing any more
+	obsolete string // why it means nothing any more
 }
 
 // Keys lists the keys of the sections, in the order of their fields. An error means that a section's type cannot be one.
 func Keys(sections ...Section) ([]Key, error) {
-	keys, err := allKeys(sections)
-	return slices.DeleteFunc(keys, func(k Key) bool { return k.obsolete != "" }), err
+	s, err := newSchema(sections)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(s.keys, func(k Key) bool { return k.obsolete != "" }), nil
 }
 
-func allKeys(sections []Section) ([]Key, error) {
-	var keys []Key
-	seen := map[string]bool{}
-	for _, section := range sections {
+// schema is what keys there are.
+type schema struct {
+	sections []Section
+	keys     []Key
+	root     reflect.Type // a struct with a field for each section
+}
+
+func newSchema(sections []Section) (*schema, error) {
+	s := &schema{sections: sections}
+	var members []reflect.StructField
+	for i, section := range sections {
 		v := reflect.ValueOf(section.Config)
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 			return nil, fmt.Errorf("section %q: its configuration is a %T, not a pointer to a struct", section.Name, section.Config)
 		}
+		tag := reflect.StructTag(`koanf:"` + section.Name + `"`)
+		if section.Name == "" {
+			tag = squash
+		}
+		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Elem().Type(), Tag: tag})
 		for _, f := range fields(v.Elem()) {
-			keys = append(keys, keysOf(section.Name, f)...)
+			s.keys = append(s.keys, newKey(join(section.Name, f.key), f.help, f.value))
+			if f.value.Type() == secretType {
+				name := join(section.Name, f.key)
+				s.keys = append(s.keys, newKey(name+fileSuffix, "file that holds "+name+", instead of it", reflect.ValueOf("")))
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(section.Obsolete)) {
-			key := newKey(section.Name, name, reflect.ValueOf(""))
+			key := newKey(join(section.Name, name), "", reflect.ValueOf(""))
 			key.obsolete = section.Obsolete[name]
-			keys = append(keys, key)
+			s.keys = append(s.keys, key)
 		}
 	}
-	for _, key := range keys {
-		if _, ok := typeName(key.kind); !ok {
+	for i, key := range s.keys {
+		if key.Type == "" {
 			return nil, fmt.Errorf("%s: a %s cannot be configured", key.Name, key.kind)
 		}
-		if seen[key.Name] {
+		if s.key(key.Name) != &s.keys[i] {
 			return nil, fmt.Errorf("%s: two fields have this key", key.Name)
 		}
-		seen[key.Name] = true
 	}
-	return keys, nil
+	s.root = reflect.StructOf(members)
+	return s, nil
 }
 
-func newKey(section, name string, value reflect.Value) Key {
-	key := Key{Name: join(section, name), section: section, kind: value.Type(), value: value}
-	key.Type, _ = typeName(key.kind)
-	key.Secret = isSecret(key.kind)
-	if !composite(key.kind) {
-		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(key.Name, ".", "__"))
+func newKey(name, help string, value reflect.Value) Key {
+	key := Key{Name: name, Help: help, kind: value.Type(), Type: kindOf(value.Type()), Secret: isSecret(value.Type())}
+	if !inFileOnly(key.kind) {
+		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
 	}
-	if !key.Secret {
-		key.Default = render(value)
-		if key.Env != "" {
-			key.Flag = "--" + key.Name
-		}
+	if !key.Secret && key.Env != "" {
+		key.Default, key.Flag = render(new(Loaded).node(value, name)), "--"+name
 	}
 	return key
 }
 
-// keysOf returns the key of a field, and for a secret that of its file.
-func keysOf(section string, f field) []Key {
-	key := newKey(section, f.key, f.value)
-	key.Help = f.help
-	if f.value.Type() != secretType {
-		return []Key{key}
+func (s *schema) key(name string) *Key {
+	if i := slices.IndexFunc(s.keys, func(k Key) bool { return k.Name == name }); i >= 0 {
+		return &s.keys[i]
 	}
-	file := newKey(section, f.key+fileSuffix, reflect.ValueOf(""))
-	file.Help = "file that holds " + key.Name + ", instead of it"
-	return []Key{key, file}
+	return nil
+}
+
+// section names the section of a key.
+func (s *schema) section(key string) string {
+	name, _, _ := strings.Cut(key, ".")
+	if slices.ContainsFunc(s.sections, func(section Section) bool { return section.Name == name }) {
+		return name
+	}
+	return ""
+}
+
+// unknown says that there is no such key at a path, and which one may have been meant.
+func (s *schema) unknown(path, key string) error {
+	known := names(at(s.root, path))
+	if _, name, dotted := strings.Cut(key, "."); dotted && path == "" && s.key(key) != nil { // http.listen in one word
+		return fmt.Errorf("unknown key; write %s: indented under %s:", name, s.section(key)) //nolint:revive,staticcheck // it ends as the file has it
+	}
+	if near := suggest.Nearest(key, known); near != "" {
+		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
+	}
+	for _, k := range s.keys {
+		if _, name, _ := strings.Cut(k.Name, "."); suggest.Plain(name) == suggest.Plain(key) {
+			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
+		}
+	}
+	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
 }
 
 // field is a field of a struct that has a key.
@@ -108,13 +142,14 @@ type field struct {
 	value     reflect.Value
 }
 
+const squash = `koanf:",squash"` // the keys of the field's struct stand beside the others
+
 // fields lists the fields that have a key, those of embedded structs included.
-func fields(v reflect.Value) []field {
-	var all []field
+func fields(v reflect.Value) (all []field) {
 	for f, value := range v.Fields() {
 		key := f.Tag.Get("koanf")
 		switch {
-		case f.Anonymous && f.Type.Kind() == reflect.Struct:
+		case f.Anonymous && f.Type.Kind() == reflect.Struct, f.Tag == squash:
 			all = append(all, fields(value)...)
 		case key != "" && f.IsExported():
 			all = append(all, field{key, f.Tag.Get("help"), value})
@@ -123,71 +158,19 @@ func fields(v reflect.Value) []field {
 	return all
 }
 
-var (
-	secretType = reflect.TypeFor[setting.Secret]()
-	durations  = reflect.TypeFor[time.Duration]()
-)
-
-// isText reports whether a type's own method reads its values.
-func isText(t reflect.Type) bool {
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-}
-
-func isSecret(t reflect.Type) bool {
-	return t == secretType || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && t.Elem() == secretType
-}
-
-// composite reports whether values of a type can stand in a file only.
-func composite(t reflect.Type) bool {
-	switch name, _ := typeName(t); name {
-	case "list", "map":
-		element, _ := typeName(t.Elem())
-		return element != "string"
-	case "section":
-		return true
-	}
-	return false
-}
-
-// typeName names a type in documents and help texts.
-func typeName(t reflect.Type) (string, bool) {
-	switch {
-	case t == reflect.TypeFor[setting.Size]():
-		return "size", true
-	case t == durations:
-		return "duration", true
-	case t == secretType, isText(t), t.Kind() == reflect.String:
-		return "string", true
-	case t.Kind() == reflect.Bool:
-		return "bool", true
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:
-		return "int", true
-	case t.Kind() == reflect.Slice, t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		_, ok := typeName(t.Elem())
-		return map[reflect.Kind]string{reflect.Slice: "list", reflect.Map: "map"}[t.Kind()], ok
-	case t.Kind() == reflect.Struct:
-		for _, f := range fields(reflect.Zero(t)) {
-			if _, ok := typeName(f.value.Type()); !ok {
-				return "", false
-			}
-		}
-		return "section", true
-	}
-	return "", false
-}
-
-// at follows a path such as keys[0].name below a struct type, and returns the type there, or nil if there is none.
+// at returns the type at a path such as http.keys[0].name below a struct type, or nil if there is none.
 func at(t reflect.Type, path string) reflect.Type {
-	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		switch t.Kind() {
-		case reflect.Slice, reflect.Map:
+	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+		switch kindOf(t) {
+		case "list", "map":
 			t = t.Elem()
-		case reflect.Struct:
-			i := slices.IndexFunc(fields(reflect.Zero(t)), func(f field) bool { return f.key == step })
+		case "section":
+			all := fields(reflect.Zero(t))
+			i := slices.IndexFunc(all, func(f field) bool { return f.key == step })
 			if i < 0 {
 				return nil
 			}
-			t = fields(reflect.Zero(t))[i].value.Type()
+			t = all[i].value.Type()
 		default:
 			return nil
 		}
@@ -195,12 +178,11 @@ func at(t reflect.Type, path string) reflect.Type {
 	return t
 }
 
-// names lists the keys that a struct type knows.
-func names(t reflect.Type) []string {
-	if t == nil || t.Kind() != reflect.Struct {
+// names lists the keys that a type knows.
+func names(t reflect.Type) (known []string) {
+	if t == nil || kindOf(t) != "section" {
 		return nil
 	}
-	var known []string
 	for _, f := range fields(reflect.Zero(t)) {
 		known = append(known, f.key)
 		if f.value.Type() == secretType {
@@ -210,9 +192,52 @@ func names(t reflect.Type) []string {
 	return known
 }
 
-func join(section, key string) string {
-	if section == "" || key == "" {
-		return section + key
+var (
+	secretType   = reflect.TypeFor[setting.Secret]()
+	durationType = reflect.TypeFor[time.Duration]()
+)
+
+func isSecret(t reflect.Type) bool {
+	return t == secretType || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && t.Elem() == secretType
+}
+
+// readsText reports whether a type's own method reads its values.
+func readsText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// inFileOnly reports whether values of a type can stand in a file only.
+func inFileOnly(t reflect.Type) bool {
+	kind := kindOf(t)
+	return kind == "section" || (kind == "list" || kind == "map") && kindOf(t.Elem()) != "string"
+}
+
+// kindOf names a type in documents and help texts. It is empty if the type cannot be configured.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[setting.Size]():
+		return "size"
+	case t == durationType:
+		return "duration"
+	case t == secretType, readsText(t), t.Kind() == reflect.String:
+		return "string"
+	case t.Kind() == reflect.Bool:
+		return "bool"
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:
+		return "int"
+	case t.Kind() == reflect.Slice && kindOf(t.Elem()) != "":
+		return "list"
+	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String && kindOf(t.Elem()) != "":
+		return "map"
+	case t.Kind() == reflect.Struct && !slices.ContainsFunc(fields(reflect.Zero(t)), func(f field) bool { return kindOf(f.value.Type()) == "" }):
+		return "section"
 	}
-	return section + "." + key
+	return ""
+}
+
+func join(path, key string) string {
+	if path == "" || key == "" {
+		return path + key
+	}
+	return path + "." + key
 }

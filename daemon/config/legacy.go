@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/knadh/koanf/maps"
+
+	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 // The original daemon's presence.cfg: lines "key = value", comments in lines of their own that start with #. A value reaches to the
@@ -25,17 +26,14 @@ type legacyEntry struct {
 
 // parseLegacy splits the file into its entries. Lines that are neither that nor a comment are returned by their numbers.
 func parseLegacy(data []byte) (entries []legacyEntry, junk []int) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	number := 0
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
 		number++
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
 			continue
 		}
 		key, value, found := bytes.Cut(line, []byte("="))
-		key = bytes.TrimSpace(key)
-		if !found || len(key) == 0 {
+		if key = bytes.TrimSpace(key); !found || len(key) == 0 {
 			junk = append(junk, number)
 			continue
 		}
@@ -44,23 +42,24 @@ func parseLegacy(data []byte) (entries []legacyEntry, junk []int) {
 	return entries, junk
 }
 
-// translation turns one of the original's keys into a key of today.
-type translation struct {
+// translations turn the original's keys into keys of today, and their values into texts as the environment has them.
+var translations = map[string]struct {
 	key     string
-	convert func(value string) (string, error) // to the text that the key's parse takes
-}
-
-var translations = map[string]translation{
-	"server_secret_key":         {"auth.secret", asItIs},
+	convert func(value string) (string, error) // nil: as it is
+}{
+	"server_secret_key":         {"auth.secret", nil},
 	"server_token_expire":       {"auth.token_expire", minutes},
 	"plugins":                   {"protocols", words},
-	"xmpp_jid":                  {"xmpp.jid", asItIs},
-	"xmpp_password":             {"xmpp.password", asItIs},
-	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", yesOrNo},
+	"xmpp_jid":                  {"xmpp.jid", nil},
+	"xmpp_password":             {"xmpp.password", nil},
+	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", oneOf("yes or no", map[string]string{"true": "yes true 1", "false": "no false 0"})},
 	"spreed_auto_unavailable":   {"spreed.auto_unavailable", minutes},
 	"data_path":                 {"store.dir", storeDir},
-	"log_level":                 {"log.level", logLevel},
-	"log_file":                  {"log.file", logFile},
+	"log_level": {"log.level", oneOf("0 to 6, error, warning, info or debug", map[string]string{
+		"error": "0 1 2 error critical fatal", "warn": "3 warn warning", "info": "4 5 info notice", "debug": "6 debug"})},
+	"log_file":    {"log.file", func(value string) (string, error) { return strings.TrimPrefix(value, "-"), nil }},
+	"server_bind": {}, // see address
+	"server_port": {},
 }
 
 // obsolete are keys of the original that mean nothing any more, and what took their place.
@@ -76,78 +75,51 @@ var obsolete = map[string]string{
 	"log_timestamp":        "every line has one",
 }
 
-func asItIs(value string) (string, error) { return value, nil }
-
 func minutes(value string) (string, error) {
 	if n, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return strconv.FormatUint(n, 10) + "m", nil
 	}
-	return "", fmt.Errorf("expected a whole number of minutes, got %s", quote(value))
+	return "", unexpected("a whole number of minutes", value, false)
 }
 
 func words(value string) (string, error) {
 	return strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }), ","), nil
 }
 
-func yesOrNo(value string) (string, error) {
-	switch strings.ToLower(value) {
-	case "yes", "true", "1":
-		return "true", nil
-	case "no", "false", "0":
-		return "false", nil
+// oneOf makes a conversion of words: each of those in a value of the map becomes its key.
+func oneOf(expected string, words map[string]string) func(string) (string, error) {
+	return func(value string) (string, error) {
+		for today, original := range words {
+			if slices.Contains(strings.Fields(original), strings.ToLower(value)) {
+				return today, nil
+			}
+		}
+		return "", unexpected(expected, value, false)
 	}
-	return "", fmt.Errorf("expected yes or no, got %s", quote(value))
-}
-
-func logLevel(value string) (string, error) {
-	switch strings.ToLower(value) {
-	case "0", "1", "2", "error", "critical", "fatal":
-		return "error", nil
-	case "3", "warn", "warning":
-		return "warn", nil
-	case "4", "5", "info", "notice":
-		return "info", nil
-	case "6", "debug":
-		return "debug", nil
-	}
-	return "", fmt.Errorf("expected 0 to 6, error, warning, info or debug, got %s", quote(value))
 }
 
 // storeDir leaves what the original has kept in its directory alone.
-func storeDir(value string) (string, error) {
-	if value == "" {
-		return "", nil
-	}
-	return filepath.Join(value, "store"), nil
-}
-
-func logFile(value string) (string, error) {
-	if value == "-" {
-		return "", nil
-	}
-	return value, nil
-}
+func storeDir(value string) (string, error) { return filepath.Join(value, "store"), nil }
 
 type legacyReader struct {
-	schema   *schema
-	name     string
-	layer    layer
-	values   map[string]any // by dotted names
-	faults   Faults
-	warnings []string
-	last     map[string]legacyEntry // by key
+	*Loaded
+	found  layer
+	values map[string]any // by dotted names
+	faults []Fault
+	last   map[string]legacyEntry // by key
 }
 
 // readLegacy translates a presence.cfg.
-func (s *schema) readLegacy(name string, data []byte) (layer, []string, Faults) {
-	r := legacyReader{schema: s, name: name, layer: newLayer(), values: map[string]any{}, last: map[string]legacyEntry{}}
+func (l *Loaded) readLegacy(name string, data []byte) (layer, []Fault) {
+	r := legacyReader{Loaded: l, found: newLayer(), values: map[string]any{}, last: map[string]legacyEntry{}}
+	r.file = name
 	entries, junk := parseLegacy(data)
 	for _, line := range junk {
-		r.warn(line, "", "ignored: it is neither key = value nor a comment")
+		r.warn(legacyEntry{line: line}, "ignored: it is neither key = value nor a comment")
 	}
 	for _, entry := range entries {
 		if earlier, twice := r.last[entry.key]; twice {
-			r.warn(entry.line, entry.key, "set twice; this line counts, not line %d", earlier.line)
+			r.warn(entry, "set twice; this line counts, not line %d", earlier.line)
 		}
 		r.last[entry.key] = entry
 	}
@@ -158,113 +130,109 @@ func (s *schema) readLegacy(name string, data []byte) (layer, []string, Faults) 
 	}
 	r.address()
 	r.chatHost()
-	r.updateRule()
-	r.layer.values = maps.Unflatten(r.values, ".")
-	return r.layer, r.warnings, r.faults
+	if l.schema.key(legacyRule) != nil { // the original's rule, for its clients may rely on it
+		r.values[legacyRule], r.found.origin[legacyRule] = text("any"), name
+	}
+	r.found.values = maps.Unflatten(r.values, ".")
+	return r.found, r.faults
 }
 
-func (r *legacyReader) where(line int) string { return fmt.Sprintf("%s:%d", r.name, line) }
+func (r *legacyReader) where(entry legacyEntry) string {
+	return fmt.Sprintf("%s:%d", r.file, entry.line)
+}
 
-func (r *legacyReader) warn(line int, key, format string, args ...any) {
-	r.warnings = append(r.warnings, Fault{r.where(line), key, fmt.Errorf(format, args...)}.Error())
+func (r *legacyReader) warn(entry legacyEntry, format string, args ...any) {
+	r.note("", faultf(r.where(entry), entry.key, format, args...))
 }
 
 func (r *legacyReader) entry(entry legacyEntry) {
 	t, known := translations[entry.key]
-	reason, old := obsolete[entry.key]
-	switch {
-	case entry.key == "server_bind" || entry.key == "server_port":
-	case old:
-		r.warn(entry.line, entry.key, "ignored, it means nothing any more: %s", reason)
-	case !known:
-		r.warn(entry.line, entry.key, "ignored: unknown key%s", legacyHint(entry.key))
-	case entry.value != "": // an empty value leaves the default
-		value, err := t.convert(entry.value)
-		if err != nil {
-			r.faults = append(r.faults, Fault{r.where(entry.line), entry.key, err})
+	if reason, old := obsolete[entry.key]; old {
+		r.warn(entry, "ignored, it means nothing any more: %s", reason)
+		return
+	} else if !known {
+		var names []string
+		for name := range translations {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		r.warn(entry, "ignored: unknown key%s", suggest.DidYouMean(entry.key, names))
+		return
+	}
+	if entry.value == "" || t.key == "" { // an empty value leaves the default
+		return
+	}
+	value := entry.value
+	if t.convert != nil {
+		var err error
+		if value, err = t.convert(value); err != nil {
+			r.faults = append(r.faults, Fault{r.where(entry), entry.key, err})
 			return
 		}
-		r.set(entry, t.key, value)
-		if t.key == "protocols" && r.schema.key("spreed.enabled") != nil { // which is on by itself today
-			r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
-		}
-		if k, v := r.schema.key(t.key), entry.value; k != nil && k.Secret && (v[0] == '"' || v[0] == '\'') {
-			r.warn(entry.line, entry.key, "the quotes are part of the value, as they were in the original")
-		}
 	}
-}
-
-func legacyHint(key string) string {
-	names := []string{}
-	for name := range translations {
-		names = append(names, name)
+	r.set(entry, t.key, value)
+	if t.key == "protocols" && r.schema.key("spreed.enabled") != nil { // which is on by itself today
+		r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
 	}
-	names = append(names, "server_bind", "server_port")
-	return DidYouMean(key, names)
+	if key := r.schema.key(t.key); key != nil && key.Secret && strings.ContainsAny(value[:1], `"'`) {
+		r.warn(entry, "the quotes are part of the value, as they were in the original")
+	}
 }
 
 // set stores the text of a key of today.
 func (r *legacyReader) set(entry legacyEntry, name, value string) {
-	key := r.schema.key(name)
-	if key == nil { // this daemon was built without the adapter
-		r.warn(entry.line, entry.key, "ignored: this daemon has no %s", name)
+	if r.schema.key(name) == nil { // this daemon was built without the adapter
+		r.warn(entry, "ignored: this daemon has no %s", name)
 		return
 	}
 	r.values[name] = text(value)
-	r.layer.set(key, fmt.Sprintf("%s:%d: %s", r.name, entry.line, entry.key), value)
+	r.found.set(name, r.where(entry)+": "+entry.key, value)
 }
 
 // address makes http.listen of server_bind, where nothing means every address, and server_port.
 func (r *legacyReader) address() {
 	bind, hasBind := r.last["server_bind"]
 	port, hasPort := r.last["server_port"]
-	if !hasBind && !hasPort {
-		return
-	}
 	entry := bind
-	if !hasBind {
+	switch {
+	case !hasBind && !hasPort:
+		return
+	case !hasBind:
 		bind.value, entry = "127.0.0.1", port
 	}
 	if port.value == "" {
 		port.value = "1234"
 	}
 	if n, err := strconv.ParseUint(port.value, 10, 16); err != nil || n == 0 {
-		r.faults.add(r.where(port.line), port.key, "expected a port number from 1 to 65535, got %s", quote(port.value))
+		r.faults = append(r.faults, Fault{r.where(port), port.key, unexpected("a port number from 1 to 65535", port.value, false)})
 		return
 	}
-	host := strings.TrimSuffix(strings.TrimPrefix(bind.value, "["), "]")
-	if bind.value == "*" {
-		host = ""
-	}
+	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
 	r.set(entry, "http.listen", net.JoinHostPort(host, port.value))
 }
 
 // chatHost keeps what the original did to every address: user@chat.example.test was user@example.test.
 func (r *legacyReader) chatHost() {
 	entry := r.last["xmpp_jid"]
-	_, host, _ := strings.Cut(entry.value, "@")
-	host, _, _ = strings.Cut(host, "/")
-	if domain, found := strings.CutPrefix(strings.ToLower(host), "chat."); found && plainHost.MatchString(domain) {
-		r.set(entry, "xmpp.domain_map", "chat."+domain+"="+domain)
+	if m := chatJID.FindStringSubmatch(strings.ToLower(entry.value)); m != nil {
+		r.set(entry, "xmpp.domain_map", "chat."+m[1]+"="+m[1])
 	}
 }
 
-var plainHost = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
 
 // legacyRule is the key of the rule who may update whom. No key of a presence.cfg sets it: there, any valid token may update anybody.
 const legacyRule = "auth.update"
 
-// legacyRuleNote is added to the warning of that rule if it comes from a presence.cfg.
-const legacyRuleNote = ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or" +
-	" --auth.update self"
-
-// updateRule keeps the original's rule, for its clients may rely on it.
-func (r *legacyReader) updateRule() {
-	if r.schema.key(legacyRule) != nil {
-		r.values[legacyRule], r.layer.origin[legacyRule] = text("any"), r.name
+// legacyHint goes after a text about a key, if the file is a presence.cfg.
+func (l *Loaded) legacyHint(key string) string {
+	switch {
+	case !l.legacy:
+	case key == "auth.secret" && l.origin[key] != "":
+		return "; in a presence.cfg there is no key for it: set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret" +
+			" to go on with the secret that your clients have"
+	case key == legacyRule && l.origin[key] == l.file:
+		return ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"
 	}
+	return ""
 }
-
-// errLegacyWeak is added to a fault of the secret, because a presence.cfg has no key for the way round.
-var errLegacyWeak = errors.New("in a presence.cfg there is no key for it: set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret" +
-	" to go on with the secret that your clients have")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/knadh/koanf/v2"
 
 	"github.com/zarafa/presence/setting"
 )
@@ -135,7 +138,7 @@ func TestLegacyFaults(t *testing.T) {
 		{"spreed_auto_unavailable = 99999999999\n", `expected a whole number of minutes`},
 		{"xmpp_user_id_strip_domain = perhaps\n", `p.cfg:1: xmpp_user_id_strip_domain: expected yes or no, got "perhaps"`},
 		{"log_level = loud\n", `p.cfg:1: log_level: expected 0 to 6, error, warning, info or debug, got "loud"`},
-		{"log_level = \xff\n", `p.cfg: cannot read the configuration: not UTF-8 text`},
+		{"log_level = \xff\n", `cannot read the configuration: p.cfg: it is not UTF-8 text`},
 	}
 	for _, test := range tests {
 		t.Run(test.content, func(t *testing.T) {
@@ -219,15 +222,12 @@ func FuzzLegacy(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, _, faults := s.readLegacy("f", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
-		for _, fault := range faults {
-			if strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
-				t.Fatalf("fault shows a secret: %s", fault)
-			}
-		}
-		for _, fault := range s.check(found) {
-			if fault.Error() == "" || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
-				t.Fatalf("fault %+v says nothing, or a secret", fault)
+		l := &Loaded{layer: newLayer(), schema: s, faulty: map[string]bool{}}
+		found, faults := l.readLegacy("f", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
+		for _, err := range decoded(t, l, found, faults) {
+			var fault Fault
+			if !errors.As(err, &fault) || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
+				t.Fatalf("fault %v says not where, or a secret", err)
 			}
 		}
 		for name := range found.origin {
@@ -236,6 +236,16 @@ func FuzzLegacy(f *testing.F) {
 			}
 		}
 	})
+}
+
+// decoded returns the faults of a layer, with those of decoding it.
+func decoded(t *testing.T, l *Loaded, found layer, faults []Fault) []error {
+	t.Helper()
+	all := koanf.New(".")
+	if err := l.merge(all, found); err != nil {
+		t.Fatal(err)
+	}
+	return split(l.decode(all, faults))
 }
 
 // No YAML, however strange, may do anything but be read or be refused.
@@ -247,9 +257,10 @@ func FuzzYAML(f *testing.F) {
 			t.Fatal(err)
 		}
 		found, faults := s.readYAML("f", data)
-		for _, fault := range append(faults, s.check(found)...) {
-			if fault.Error() == "" || fault.Where == "" {
-				t.Fatalf("fault %+v says nothing", fault)
+		for _, err := range decoded(t, &Loaded{layer: newLayer(), schema: s, file: "f", faulty: map[string]bool{}}, found, faults) {
+			var fault Fault
+			if !errors.As(err, &fault) || fault.Where == "" {
+				t.Fatalf("fault %v says not where", err)
 			}
 		}
 	})

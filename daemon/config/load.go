@@ -1,18 +1,24 @@
 package config
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	koanfmaps "github.com/knadh/koanf/maps"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/setting"
 )
 
 // Input is where the configuration comes from, each source over the one before it. All of them may be absent.
@@ -25,187 +31,124 @@ type Input struct {
 
 // Loaded is what Load has found out besides the values.
 type Loaded struct {
-	schema   *schema
-	file     string
-	legacy   bool              // the file is a presence.cfg
-	origin   map[string]string // where each key was set
-	files    map[string]string // the name that each key x_file holds
-	notes    []note            // what is strange
-	deferred []deferred        // faults that count only if their section is in use
+	layer
+	schema *schema
+	file   string
+	legacy bool // the file is a presence.cfg
+	notes  []note
+	unread []Fault         // of files that keys name; they count only if the section is in use
+	faulty map[string]bool // keys of which the value is not known
 }
 
+// note is something strange about a section, or about the whole.
 type note struct{ section, text string }
 
-type deferred struct {
-	section, key string // without the suffix of a file
-	fault        Fault
+func (l *Loaded) note(section string, err Fault) {
+	l.notes = append(l.notes, note{section, err.Error()})
 }
 
 // layer is what one source of configuration sets.
 type layer struct {
 	values map[string]any    // nested
-	origin map[string]string // where each key was set, by its dotted name
-	files  map[string]string // the name that each key x_file holds
+	origin map[string]string // where each key was set, by its path
+	files  map[string]string // the values of keys that may name a secret's file
 }
 
 func newLayer() layer {
 	return layer{values: map[string]any{}, origin: map[string]string{}, files: map[string]string{}}
 }
 
-func (l layer) set(key *Key, where, value string) {
-	l.origin[key.Name] = where
-	if strings.HasSuffix(key.Name, fileSuffix) {
-		l.files[key.Name] = value
+func (l layer) set(path, where, value string) {
+	l.origin[path] = where
+	if strings.HasSuffix(path, fileSuffix) {
+		l.files[path] = value
 	}
 }
 
 // where tells where a key, or the nearest thing around it, was set.
-func where(origin map[string]string, key string) string {
-	for key != "" && origin[key] == "" {
-		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+func (l *Loaded) where(path string) string {
+	for path != "" && l.origin[path] == "" {
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return origin[key]
+	return cmp.Or(l.origin[path], l.file)
 }
 
-// line is the number of the line in the file where a fault is, or 0.
-func line(f Fault) (number int) {
-	_, last, _ := strings.Cut(f.Where, ":")
-	_, _ = fmt.Sscanf(last, "%d", &number)
-	return number
-}
-
-// schema is what keys there are.
-type schema struct {
-	sections []Section
-	keys     []Key
-}
-
-func newSchema(sections []Section) (*schema, error) {
-	keys, err := allKeys(sections)
-	if !slices.ContainsFunc(sections, func(s Section) bool { return s.Name == "" }) {
-		sections = append(slices.Clone(sections), Section{Config: &struct{}{}}) // what stands at the top level is unknown
-	}
-	return &schema{sections, keys}, err
-}
-
-func (s *schema) key(name string) *Key {
-	if i := slices.IndexFunc(s.keys, func(k Key) bool { return k.Name == name }); i >= 0 {
-		return &s.keys[i]
-	}
-	return nil
-}
-
-func (s *schema) hasSection(name string) bool {
-	return name != "" && slices.ContainsFunc(s.sections, func(section Section) bool { return section.Name == name })
-}
-
-// Load reads the input over the defaults in the sections' structs and writes the result there. The error is Faults, each of which
-// names its place; nothing is written then. What the values mean is not looked at: that is Validate's part.
+// Load reads the input over the defaults in the sections' structs and writes the result there. The error joins Faults, each of which
+// names its place; a key at fault keeps its default. What the values mean is not looked at: that is Validate's part. If Load returns an error and
+// a Loaded, Validate tells what is wrong besides.
 func Load(in Input, sections ...Section) (*Loaded, error) {
 	s, err := newSchema(sections)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{schema: s, file: in.File, origin: map[string]string{}, files: map[string]string{}}
+	l := &Loaded{layer: newLayer(), schema: s, file: in.File, faulty: map[string]bool{}}
 	file, faults := l.readFile(in.File)
 	env, envFaults := s.readEnv(in.Environ, in.ReservedEnv)
-	flags, flagFaults := s.readFlags(in.Flags)
-	faults = append(append(faults, envFaults...), flagFaults...)
 	all := koanf.New(".")
-	for _, layer := range []layer{file, env, flags} {
-		l.dropObsolete(layer)
-		faults = append(faults, s.check(layer)...)
+	for _, layer := range []layer{file, env, s.readFlags(in.Flags)} {
 		if err := l.merge(all, layer); err != nil {
 			return nil, err
 		}
 	}
-	if len(faults) > 0 {
-		return nil, faults
+	err = l.decode(all, append(faults, envFaults...))
+	if len(faults) > 0 && len(file.origin) == 0 { // nothing of the file could be read, so Validate would miss things
+		return nil, err
 	}
-	return l, l.write(all)
+	return l, err
 }
 
-func (l *Loaded) readFile(name string) (layer, Faults) {
+// MaxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
+const MaxFile = 1 << 20
+
+func (l *Loaded) readFile(name string) (layer, []Fault) {
 	if name == "" {
 		return newLayer(), nil
 	}
-	data, err := readFile(name)
+	data, err := setting.ReadFile(name, MaxFile)
+	if err == nil && !utf8.Valid(data) {
+		err = fmt.Errorf("%s: it is not UTF-8 text", name)
+	}
 	if err != nil {
-		return newLayer(), Faults{{Where: name, Err: fmt.Errorf("cannot read the configuration: %w", err)}}
+		return newLayer(), []Fault{faultf("", "", "cannot read the configuration: %w", err)}
 	}
 	if l.legacy = isLegacy(name, data); l.legacy {
-		found, warnings, faults := l.schema.readLegacy(name, data)
-		for _, warning := range warnings {
-			l.notes = append(l.notes, note{"", warning})
-		}
-		return found, faults
+		return l.readLegacy(name, data)
 	}
 	return l.schema.readYAML(name, data)
 }
 
-// dropObsolete takes out the keys that mean nothing any more.
-func (l *Loaded) dropObsolete(layer layer) {
+// isLegacy tells the original's presence.cfg from YAML: by the extension, and failing that by the first line that says something.
+func isLegacy(name string, data []byte) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".cfg":
+		return true
+	case ".yaml", ".yml":
+		return false
+	}
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			equals, colon := bytes.IndexByte(line, '='), bytes.IndexByte(line, ':')
+			return equals > 0 && (colon < 0 || equals < colon)
+		}
+	}
+	return false
+}
+
+// merge lays a layer over those before it, without the keys that mean nothing any more.
+func (l *Loaded) merge(all *koanf.Koanf, layer layer) error {
 	for _, key := range l.schema.keys {
 		if place := layer.origin[key.Name]; key.obsolete != "" && place != "" {
 			koanfmaps.Delete(layer.values, strings.Split(key.Name, "."))
-			text := Fault{place, key.Name, errors.New("ignored, it means nothing any more: " + key.obsolete)}.Error()
-			l.notes = append(l.notes, note{"", text})
+			l.note("", faultf(place, key.Name, "ignored, it means nothing any more: %s", key.obsolete))
 		}
 	}
-}
-
-// check decodes a layer by itself, so that all of its faults are told, also those of values that a later layer replaces.
-func (s *schema) check(layer layer) (faults Faults) {
-	ko := koanf.New(".")
-	if err := ko.Load(confmap.Provider(layer.values, ""), nil); err != nil {
-		return Faults{{Err: err}}
-	}
-	_ = s.decode(ko, decoder{}, func(section Section, fault keyFault) {
-		key := join(section.Name, fault.key)
-		faults = append(faults, Fault{where(layer.origin, key), key, fault.err})
-	})
-	slices.SortStableFunc(faults, func(a, b Fault) int { return line(a) - line(b) })
-	return faults
-}
-
-// decode decodes every section into a copy of its struct, tells each fault, and returns the copies.
-func (s *schema) decode(ko *koanf.Koanf, d decoder, tell func(Section, keyFault)) []reflect.Value {
-	top := koanf.New(".")
-	_ = top.Load(confmap.Provider(ko.Raw(), ""), nil) // it does not fail
-	for _, section := range s.sections {
-		if section.Name != "" {
-			top.Delete(section.Name)
-		}
-	}
-	copies := make([]reflect.Value, len(s.sections))
-	for i, section := range s.sections {
-		from := top
-		if section.Name != "" {
-			from = ko
-		}
-		config := reflect.ValueOf(section.Config).Elem()
-		copies[i] = reflect.New(config.Type())
-		copies[i].Elem().Set(config)
-		if section.Name != "" && !ko.Exists(section.Name) {
-			continue
-		}
-		unknown := func(path, key string) error { return s.unknownKey(section, config.Type(), path, key) }
-		for _, fault := range explain(d.decode(from, section.Name, copies[i].Interface()), unknown) {
-			tell(section, fault)
-		}
-	}
-	return copies
-}
-
-// merge lays a layer over those before it. A layer that sets a secret, itself or by its file, sets it whichever way the layers below have.
-func (l *Loaded) merge(all *koanf.Koanf, layer layer) error {
 	over := koanf.New(".")
 	if err := over.Load(confmap.Provider(layer.values, ""), nil); err != nil {
 		return err
 	}
 	for _, key := range l.schema.keys {
 		if key.kind == secretType {
-			l.replaceSecret(all, over, layer, key)
+			l.replaceSecret(all, over, layer, key.Name)
 		}
 	}
 	maps.Copy(l.origin, layer.origin)
@@ -213,16 +156,16 @@ func (l *Loaded) merge(all *koanf.Koanf, layer layer) error {
 	return all.Merge(over)
 }
 
-func (l *Loaded) replaceSecret(all, over *koanf.Koanf, layer layer, secret Key) {
-	both := []string{secret.Name, secret.Name + fileSuffix}
+// replaceSecret takes a secret of earlier layers away, whichever way they set it, if a layer sets it, whichever way.
+func (l *Loaded) replaceSecret(all, over *koanf.Koanf, layer layer, secret string) {
+	both := []string{secret, secret + fileSuffix}
 	set := slices.IndexFunc(both, func(name string) bool { return !isEmpty(over.Get(name)) })
 	if set < 0 {
 		return // a variable without a value is often just left over
 	}
 	for _, name := range both {
 		if !isEmpty(all.Get(name)) {
-			fault := Fault{layer.origin[both[set]], both[set], errors.New("it takes the place of the secret that is set by " + l.origin[name])}
-			l.notes = append(l.notes, note{secret.section, fault.Error()})
+			l.note(l.schema.section(secret), faultf(layer.origin[both[set]], both[set], "it takes the place of the secret that is set by %s", l.origin[name]))
 		}
 		all.Delete(name)
 		delete(l.origin, name)
@@ -230,42 +173,40 @@ func (l *Loaded) replaceSecret(all, over *koanf.Koanf, layer layer, secret Key) 
 	}
 }
 
-// write decodes everything, reads the files that it names, and fills the sections' structs.
-func (l *Loaded) write(all *koanf.Koanf) error {
-	var faults Faults
-	configs := l.schema.decode(all, decoder{read: true}, func(section Section, fault keyFault) {
-		key := join(section.Name, fault.key)
-		found := Fault{where(l.origin, key), key, fault.err}
-		var file fileError
-		if errors.As(fault.err, &file) {
-			if secret := strings.TrimSuffix(key, file.suffix); errors.Is(file, errBoth) {
-				found.Err = fmt.Errorf("%s %w", secret, file)
-			}
-			l.deferred = append(l.deferred, deferred{section.Name, strings.TrimSuffix(key, file.suffix), found})
+// decode fills the sections' structs.
+func (l *Loaded) decode(all *koanf.Koanf, faults []Fault) error {
+	root := reflect.New(l.schema.root)
+	for i, section := range l.schema.sections {
+		root.Elem().Field(i).Set(reflect.ValueOf(section.Config).Elem())
+	}
+	l.schema.decode(all, root.Interface(), func(path string, err error) {
+		var file errFile
+		if errors.As(err, &file) {
+			l.faulty[path] = true
+			path += file.suffix
+			l.unread = append(l.unread, Fault{l.where(path), path, err})
 		} else {
-			faults = append(faults, found)
+			faults = append(faults, Fault{l.where(path), path, err})
 		}
 	})
-	if len(faults) > 0 {
-		return faults
+	for _, fault := range faults {
+		key, _, _ := strings.Cut(fault.Key, "[")
+		l.faulty[key] = true
 	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Or(a.line()-b.line(), strings.Compare(a.Key, b.Key)) })
 	for i, section := range l.schema.sections {
-		reflect.ValueOf(section.Config).Elem().Set(configs[i].Elem())
+		reflect.ValueOf(section.Config).Elem().Set(root.Elem().Field(i))
 	}
-	return nil
+	return joined(faults)
 }
 
-// File returns the name of the file that a key of a secret, such as auth.secret_file, holds.
-func (l *Loaded) File(key string) string { return l.files[key] }
-
-// Validate returns, as Faults, what is wrong with the files that the sections name of which chosen approves, and what their Validate
-// finds, each with the place where the value was set.
+// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds, as joined
+// Faults, each with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
-	var faults Faults
-	unread := map[string]bool{}
-	for _, d := range l.deferred {
-		if chosen(d.section) {
-			faults, unread[d.key] = append(faults, d.fault), true
+	var faults []Fault
+	for _, fault := range l.unread {
+		if chosen(l.schema.section(fault.Key)) {
+			faults = append(faults, fault)
 		}
 	}
 	for _, section := range l.schema.sections {
@@ -274,21 +215,20 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 			continue
 		}
 		for _, err := range split(v.Validate()) {
-			if key, _, _ := strings.Cut(err.Error(), ": "); !unread[key] {
+			if key, _, _ := strings.Cut(err.Error(), ": "); !l.faulty[key] && !l.faulty[section.Name] {
 				faults = append(faults, l.locate(key, err))
 			}
 		}
 	}
-	return faults.orNil()
+	return joined(faults)
 }
 
 // Warnings returns what the administrator should know, one line each, without secrets: about the file, and about the sections that
 // chosen approves of. A section with a method Warnings() []string says itself what there is to know about values that are
 // accepted; each of its texts starts with the key, as Validate's do.
-func (l *Loaded) Warnings(chosen func(section string) bool) []string {
-	var warnings []string
+func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
 	for _, note := range l.notes {
-		if chosen(note.section) || note.section == "" {
+		if note.section == "" || chosen(note.section) {
 			warnings = append(warnings, note.text)
 		}
 	}
@@ -296,28 +236,17 @@ func (l *Loaded) Warnings(chosen func(section string) bool) []string {
 		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
 			for _, text := range v.Warnings() {
 				key, _, _ := strings.Cut(text, ": ")
-				if l.legacy && key == legacyRule && l.origin[key] == l.file {
-					text += legacyRuleNote
-				}
 				warnings = append(warnings, l.locate(key, errors.New(text)).Error())
 			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.files)) {
-		section, _, _ := strings.Cut(key, ".")
-		if l.isSecretFile(key) && chosen(section) && worldReadable(l.files[key]) {
-			open := fmt.Errorf("every user of this machine can read %s; run: chmod 600 %[1]s", l.files[key])
-			warnings = append(warnings, Fault{l.origin[key], key, open}.Error())
+		if at(l.schema.root, strings.TrimSuffix(key, fileSuffix)) == secretType && chosen(l.schema.section(key)) && worldReadable(l.files[key]) {
+			open := faultf(l.origin[key], key, "every user of this machine can read %s; run: chmod 600 %[1]s", l.files[key])
+			warnings = append(warnings, open.Error())
 		}
 	}
 	return warnings
-}
-
-// isSecretFile reports whether a key names the file of a secret, also below a list.
-func (l *Loaded) isSecretFile(key string) bool {
-	section, path, _ := strings.Cut(strings.TrimSuffix(key, fileSuffix), ".")
-	i := slices.IndexFunc(l.schema.sections, func(s Section) bool { return s.Name == section })
-	return i >= 0 && at(reflect.TypeOf(l.schema.sections[i].Config).Elem(), path) == secretType
 }
 
 func worldReadable(file string) bool {
@@ -325,36 +254,26 @@ func worldReadable(file string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
 }
 
-// split takes a joined error apart.
-func split(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		if err == nil {
-			return nil
-		}
-		return []error{err}
-	}
-	var errs []error
-	for _, one := range joined.Unwrap() {
-		errs = append(errs, split(one)...)
-	}
-	return errs
-}
+// File returns the name of the file that a key of a secret, such as auth.secret_file, holds.
+func (l *Loaded) File(key string) string { return l.files[key] }
 
-// locate finds the place of the value that a section's fault is about: the fault's text starts with the key.
+// locate finds the place of the value that a section's fault or warning is about: the text starts with the key.
 func (l *Loaded) locate(key string, err error) Fault {
-	if l.legacy && key == "auth.secret" && l.origin[key] != "" {
-		err = errors.Join(err, errLegacyWeak)
-	}
 	place := l.origin[key]
 	if file := l.files[key+fileSuffix]; file != "" {
 		place = l.origin[key+fileSuffix] + ": " + key + fileSuffix + ": " + file
 	}
-	return Fault{Where: place, Err: oneLine{err}}
+	return Fault{Where: place, Err: fmt.Errorf("%w%s", err, l.legacyHint(key))}
 }
 
-// oneLine is an error whose text is on one line, whatever it wraps.
-type oneLine struct{ error }
-
-func (e oneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
-func (e oneLine) Unwrap() error { return e.error }
+// split takes a joined error apart.
+func split(err error) (errs []error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			errs = append(errs, split(one)...)
+		}
+	} else if err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}

@@ -14,11 +14,14 @@ import (
 	"github.com/zarafa/presence/setting"
 )
 
+// Mask stands for a secret wherever the configuration is shown.
+const Mask = setting.Mask
+
 // WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
 func (l *Loaded) WriteYAML(w io.Writer) error {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, section := range l.schema.sections {
-		node := toNode(reflect.ValueOf(section.Config).Elem(), section.Name, l.files)
+		node := l.node(reflect.ValueOf(section.Config).Elem(), section.Name)
 		if node.Style = 0; section.Name == "" {
 			root.Content = append(root.Content, node.Content...)
 		} else if len(node.Content) > 0 {
@@ -33,36 +36,43 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 	return encoder.Close()
 }
 
-// toNode makes a node of a value. Of a secret that comes from a file, the file is shown.
-func toNode(v reflect.Value, path string, files map[string]string) *yaml.Node {
-	name, _ := typeName(v.Type())
+// node makes a node of a value. Of a secret that comes from a file, the file is shown.
+func (l *Loaded) node(v reflect.Value, path string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	switch name {
+	add := func(key string, value *yaml.Node) { node.Content = append(node.Content, textNode(key), value) }
+	switch kind := kindOf(v.Type()); kind {
 	case "section":
 		for _, f := range fields(v) {
-			value, file := toNode(f.value, join(path, f.key), files), files[join(path, f.key)+fileSuffix]
-			if f.value.Type() != secretType {
-				node.Content = append(node.Content, textNode(f.key), value)
-				continue
+			at := join(path, f.key)
+			if file := l.files[at+fileSuffix]; f.value.Type() != secretType {
+				add(f.key, l.node(f.value, at))
+			} else if file == "" {
+				add(f.key, l.node(f.value, at))
+				add(f.key+fileSuffix, textNode(""))
+			} else {
+				add(f.key, textNode(""))
+				add(f.key+fileSuffix, textNode(file))
 			}
-			if file != "" {
-				value = textNode("")
-			}
-			node.Content = append(node.Content, textNode(f.key), value, textNode(f.key+fileSuffix), textNode(file))
 		}
 	case "list":
 		node.Kind = yaml.SequenceNode
 		for i, element := range v.Seq2() {
-			node.Content = append(node.Content, toNode(element, fmt.Sprintf("%s[%d]", path, i.Int()), files))
+			node.Content = append(node.Content, l.node(element, fmt.Sprintf("%s[%d]", path, i.Int())))
 		}
 	case "map":
 		for _, key := range sortedKeys(v) {
-			node.Content = append(node.Content, textNode(key.String()), toNode(v.MapIndex(key), join(path, key.String()), files))
+			add(key.String(), l.node(v.MapIndex(key), join(path, key.String())))
 		}
 	case "bool", "int":
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!" + name, Value: render(v)}
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!" + kind, Value: fmt.Sprint(v.Interface())}
+	case "duration":
+		return textNode(Duration(time.Duration(v.Int())))
 	default:
-		return textNode(render(v))
+		if marshaler, ok := v.Interface().(encoding.TextMarshaler); ok {
+			text, _ := marshaler.MarshalText() // a default or an accepted value
+			return textNode(string(text))
+		}
+		return textNode(v.String())
 	}
 	return node
 }
@@ -81,28 +91,18 @@ func textNode(value string) *yaml.Node {
 	return node
 }
 
-// render writes a value as it is written in the environment: a list as a,b and a map as a=b,c=d.
-func render(v reflect.Value) string {
+// render writes what a node holds as it is written in the environment: a list as a,b and a map as a=b,c=d.
+func render(node *yaml.Node) string {
+	if node.Kind == yaml.ScalarNode {
+		return node.Value
+	}
 	var items []string
-	switch name, _ := typeName(v.Type()); name {
-	case "duration":
-		return Duration(time.Duration(v.Int()))
-	case "list":
-		for _, element := range v.Seq2() {
-			items = append(items, render(element))
+	for i, element := range node.Content {
+		if item := render(element); node.Kind == yaml.MappingNode && i%2 == 1 {
+			items[len(items)-1] += "=" + item
+		} else {
+			items = append(items, item)
 		}
-	case "map":
-		for _, key := range sortedKeys(v) {
-			items = append(items, key.String()+"="+render(v.MapIndex(key)))
-		}
-	case "section":
-		return ""
-	default:
-		if marshaler, ok := v.Interface().(encoding.TextMarshaler); ok {
-			text, _ := marshaler.MarshalText() // a default or an accepted value
-			return string(text)
-		}
-		return fmt.Sprint(v.Interface())
 	}
 	return strings.Join(items, ",")
 }
@@ -115,6 +115,3 @@ func Duration(d time.Duration) string {
 	}
 	return strings.Replace(text, "h0m", "h", 1)
 }
-
-// Mask stands for a secret wherever the configuration is shown.
-const Mask = setting.Mask

@@ -48,9 +48,9 @@ func TestSecretOrItsFile(t *testing.T) {
 		{"an empty variable sets nothing", inFile, env("SECRET="), nil, " secret of the file ", "", ""},
 		{"an empty variable takes its own away", inFile, env("SECRET_FILE="), nil, "", "", ""},
 		{"both in the file", "auth:\n  secret: hushhushhushhush\n  secret_file: DIR/file\n", nil, nil, "",
-			"DIR/c.yaml:3: auth.secret_file: auth.secret is set too; remove one of them", ""},
+			"DIR/c.yaml:3: auth.secret_file: the secret itself is set too; remove one of them", ""},
 		{"both in the environment", "", env("SECRET=hushhushhushhush", "SECRET_FILE=DIR/env"), nil, "",
-			"environment variable PRESENCE_AUTH__SECRET_FILE: auth.secret_file: auth.secret is set too; remove one of them", ""},
+			"environment variable PRESENCE_AUTH__SECRET_FILE: auth.secret_file: the secret itself is set too; remove one of them", ""},
 		{"no file", "auth: {secret_file: /nowhere}\n", nil, nil, "", "DIR/c.yaml:1: auth.secret_file: open /nowhere: no such file or directory", ""},
 		{"a directory", "auth: {secret_file: DIR}\n", nil, nil, "", "DIR/c.yaml:1: auth.secret_file: read DIR: is a directory", ""},
 		{"an empty file", "auth: {secret_file: /dev/null}\n", nil, nil, "", "DIR/c.yaml:1: auth.secret_file: /dev/null: it is empty", ""},
@@ -156,7 +156,7 @@ func TestSectionsWarnings(t *testing.T) {
 		{"c.yaml", "auth: {update: any}\n", nil, "c.yaml:1: " + text},
 		{"c.yaml", "", []string{"PRESENCE_AUTH__UPDATE=any"}, "environment variable PRESENCE_AUTH__UPDATE: " + text},
 		{"p.cfg", "", []string{"PRESENCE_AUTH__UPDATE=any"}, "environment variable PRESENCE_AUTH__UPDATE: " + text},
-		{"p.cfg", "", nil, "p.cfg: " + text + legacyRuleNote},
+		{"p.cfg", "", nil, "p.cfg: " + text + ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"},
 	}
 	for _, test := range tests {
 		_, loaded, err := load(t, test.name, test.content, test.environ, nil)

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -10,6 +10,8 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/spf13/pflag"
+
+	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 const envPrefix = "PRESENCE_"
@@ -18,51 +20,42 @@ const envPrefix = "PRESENCE_"
 var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_\w+)$`)
 
 // readEnv reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
-func (s *schema) readEnv(environ, reserved []string) (layer, Faults) {
-	found := newLayer()
-	var faults Faults
-	byEnv, names := map[string]*Key{}, []string{}
-	for i, key := range s.keys {
+func (s *schema) readEnv(environ, reserved []string) (found layer, faults []Fault) {
+	found = newLayer()
+	names := map[string]string{} // of keys, by their variables without the prefix
+	for _, key := range s.keys {
 		if key.Env != "" {
-			byEnv[key.Env] = &s.keys[i]
-			names = append(names, strings.TrimPrefix(key.Env, envPrefix))
+			names[strings.TrimPrefix(key.Env, envPrefix)] = key.Name
 		}
 	}
-	provider := env.Provider(".", env.Opt{
-		Prefix:      envPrefix,
-		EnvironFunc: func() []string { return environ },
-		TransformFunc: func(name, value string) (string, any) {
-			key := byEnv[name]
-			switch {
-			case key != nil:
-				found.set(key, "environment variable "+name, value)
-				return key.Name, text(value)
-			case slices.Contains(reserved, name) || notOurs.MatchString(name):
-			default:
-				hint := "; a variable is named " + envPrefix + "SECTION__KEY"
-				if near := nearest(strings.TrimPrefix(name, envPrefix), names); near != "" {
-					hint = "; did you mean " + envPrefix + near + "?"
-				}
-				faults.add("environment variable "+name, "", "there is no such key%s", hint)
+	transform := func(variable, value string) (string, any) {
+		name := strings.TrimPrefix(variable, envPrefix)
+		key, where := names[name], "environment variable "+variable
+		if key != "" {
+			found.set(key, where, value)
+			return key, text(value)
+		}
+		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable) {
+			hint := "; a variable is named " + envPrefix + "SECTION__KEY"
+			if near := suggest.Nearest(name, slices.Sorted(maps.Keys(names))); near != "" {
+				hint = "; did you mean " + envPrefix + near + "?"
 			}
-			return "", nil
-		},
-	})
-	values, err := provider.Read()
-	if err != nil {
-		faults.add("environment", "", "%w", err)
+			faults = append(faults, faultf(where, "", "there is no such key%s", hint))
+		}
+		return "", nil
 	}
-	found.values = values
+	provider := env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: transform})
+	found.values, _ = provider.Read() // it does not fail
 	return found, faults
 }
 
 // AddFlags defines a flag for every key that has one: --http.listen for http.listen.
 func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
-	keys, err := allKeys(sections)
+	s, err := newSchema(sections)
 	if err != nil {
 		return err
 	}
-	for _, key := range keys {
+	for _, key := range s.keys {
 		if key.Flag == "" {
 			continue
 		}
@@ -87,31 +80,28 @@ func (f *flagValue) String() string { return f.text }
 // Type names the type in the help text.
 func (f *flagValue) Type() string { return f.key.Type }
 
-// Set refuses what cannot be read as the key's type.
-func (f *flagValue) Set(given string) error {
-	_, err := decoder{}.hook(reflect.ValueOf(text(given)), reflect.Zero(f.key.kind))
-	f.text = given
+// Set refuses what cannot be read as the key's type. It reads no file.
+func (f *flagValue) Set(given string) (err error) {
+	if f.text = given; f.key.Type != "string" {
+		_, err = hook(reflect.ValueOf(text(given)), reflect.Zero(f.key.kind))
+	}
 	return err
 }
 
 // readFlags takes the flags that were given and that AddFlags has defined.
-func (s *schema) readFlags(flags *pflag.FlagSet) (layer, Faults) {
+func (s *schema) readFlags(flags *pflag.FlagSet) layer {
 	found := newLayer()
 	if flags == nil {
-		return found, nil
+		return found
 	}
-	values, err := posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
+	provider := posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
 		value, ours := flag.Value.(*flagValue)
-		key := s.key(flag.Name)
-		if !ours || key == nil || !flag.Changed {
+		if !ours || !flag.Changed {
 			return "", nil
 		}
-		found.set(key, key.Flag, value.text)
-		return key.Name, text(value.text)
-	}).Read()
-	if err != nil {
-		return found, Faults{{Where: "flags", Err: fmt.Errorf("reading them: %w", err)}}
-	}
-	found.values = values
-	return found, nil
+		found.set(flag.Name, "--"+flag.Name, value.text)
+		return flag.Name, text(value.text)
+	})
+	found.values, _ = provider.Read() // it does not fail
+	return found
 }

@@ -10,31 +10,38 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readYAML reads a YAML document. Its nodes tell where each key stands; what they cannot be in a configuration is taken out and told.
-func (s *schema) readYAML(name string, data []byte) (layer, Faults) {
-	r := yamlReader{schema: s, name: name, layer: newLayer()}
+// yamlReader looks at the nodes of a YAML document: only they know their lines. What cannot be in a configuration it takes out and tells.
+type yamlReader struct {
+	schema *schema
+	name   string
+	found  layer
+	faults []Fault
+}
+
+func (s *schema) readYAML(name string, data []byte) (layer, []Fault) {
+	r := yamlReader{schema: s, name: name, found: newLayer()}
 	root, err := parseYAML(data)
 	switch {
 	case err != nil:
-		r.faults.add(name, "", "%w", err)
+		return r.found, []Fault{{Where: name, Err: err}}
 	case root == nil || isNull(root):
+		return r.found, nil
 	case root.Kind != yaml.MappingNode:
-		r.faults.add(r.where(root), "", "%w", unexpected("keys, each with its value", value(root)))
-	default:
-		r.visit("", root)
-		if err := root.Decode(&r.layer.values); err != nil {
-			r.faults.add(name, "", "%s", strings.TrimPrefix(err.Error(), "yaml: "))
-		}
-		markNothing(r.layer.values)
+		r.fault(root, "", "expected %s, got %s", expected["section"], describe(root))
+		return r.found, r.faults
 	}
-	return r.layer, r.faults
+	r.visit("", root)
+	if err := root.Decode(&r.found.values); err != nil {
+		r.faults = append(r.faults, faultf(name, "", "%s", strings.TrimPrefix(err.Error(), "yaml: ")))
+	}
+	return r.found, r.faults
 }
 
 // parseYAML returns the one document in data, or nil if there is none.
 func parseYAML(data []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
-	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) || err == nil && len(document.Content) == 0 {
 		return nil, nil
 	} else if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
@@ -42,105 +49,78 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one YAML document: remove everything from the second --- on")
 	}
-	if len(document.Content) == 0 {
-		return nil, nil
-	}
 	return document.Content[0], nil
-}
-
-type yamlReader struct {
-	schema *schema
-	name   string
-	layer  layer
-	faults Faults
 }
 
 func (r *yamlReader) where(node *yaml.Node) string { return fmt.Sprintf("%s:%d", r.name, node.Line) }
 
+func (r *yamlReader) fault(node *yaml.Node, key, format string, args ...any) {
+	r.faults = append(r.faults, faultf(r.where(node), key, format, args...))
+}
+
 // visit notes where everything below a node stands. It does not follow an alias: what is wrong there is told where the alias stands.
 func (r *yamlReader) visit(path string, node *yaml.Node) {
-	switch node.Kind {
-	case yaml.SequenceNode:
-		for i, element := range node.Content {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			r.layer.origin[at] = r.where(element)
-			r.visit(at, element)
+	good := node.Content[:0]
+	first := map[string]int{}
+	for i := 0; i < len(node.Content); i++ {
+		element, at := node.Content[i], fmt.Sprintf("%s[%d]", path, i)
+		if node.Kind == yaml.MappingNode {
+			key := element
+			i++
+			element, at = node.Content[i], join(path, key.Value)
+			if !r.goodKey(path, key, first) || isNull(element) && r.schema.section(at) == at && at != "" {
+				continue // every key of the section is commented out
+			}
+			r.found.set(at, r.where(key), element.Value)
+			if isNull(element) {
+				r.nothing(at, key)
+				continue
+			}
+			key.Tag = "!!str"
+			good = append(good, key)
+		} else if r.found.origin[at] = r.where(element); isNull(element) {
+			r.nothing(at, element)
 		}
-	case yaml.MappingNode:
-		r.pairs(path, node)
-	}
-}
-
-// pairs takes out of a mapping what is no key, or stands there twice, and sections without keys.
-func (r *yamlReader) pairs(path string, mapping *yaml.Node) {
-	first, good := map[string]int{}, mapping.Content[:0]
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		key, element := mapping.Content[i], mapping.Content[i+1]
-		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			r.faults.add(r.where(key), path, "expected a key, got %s", describeKey(key))
-			continue
-		}
-		at := join(path, key.Value)
-		if line, twice := first[key.Value]; twice {
-			r.faults.add(r.where(key), at, "set twice, first in line %d", line)
-			continue
-		}
-		first[key.Value] = key.Line
-		if isNull(element) && r.schema.hasSection(at) {
-			continue // every key of it is commented out
-		}
-		key.Tag = "!!str"
-		r.layer.origin[at] = r.where(key)
-		if strings.HasSuffix(at, fileSuffix) && element.Kind == yaml.ScalarNode {
-			r.layer.files[at] = element.Value
-		}
-		good = append(good, key, element)
+		good = append(good, element)
 		r.visit(at, element)
 	}
-	mapping.Content = good
+	node.Content = good
 }
 
-// markNothing exchanges what has no value for something that koanf does not pass over.
-func markNothing(values any) {
-	switch values := values.(type) {
-	case map[string]any:
-		for key, value := range values {
-			if values[key] = orNothing(value); value != nil {
-				markNothing(value)
-			}
-		}
-	case []any:
-		for i, value := range values {
-			if values[i] = orNothing(value); value != nil {
-				markNothing(value)
-			}
-		}
+// goodKey refuses what is no key, or stands there twice.
+func (r *yamlReader) goodKey(path string, key *yaml.Node, first map[string]int) bool {
+	line, twice := first[key.Value]
+	switch {
+	case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
+		r.fault(key, path, "expected a key, got %s", describe(key))
+		return false
+	case twice:
+		r.fault(key, join(path, key.Value), "set twice, first in line %d", line)
+		return false
 	}
+	first[key.Value] = key.Line
+	return true
 }
 
-func orNothing(value any) any {
-	if value == nil {
-		return nothing{}
+// nothing refuses what has no value. The decoder would pass over it.
+func (r *yamlReader) nothing(path string, node *yaml.Node) {
+	want := "a value"
+	if key := r.schema.key(path); key != nil {
+		want = expected[key.Type]
 	}
-	return value
+	r.fault(node, path, "expected %s, got nothing", want)
 }
 
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
 
-// value is what a node holds.
-func value(node *yaml.Node) (value any) {
-	if err := node.Decode(&value); err != nil {
-		return node.Value
-	}
-	return value
-}
-
-func describeKey(node *yaml.Node) string {
+func describe(node *yaml.Node) string {
 	switch {
 	case node.Kind == yaml.MappingNode:
 		return "a map"
 	case node.Kind == yaml.SequenceNode:
 		return "a list"
+	case node.Tag == "!!merge":
+		return "<<, which is not supported"
 	}
-	return node.Value + ", which is not supported"
+	return quote(node.Value)
 }

@@ -22,6 +22,7 @@ type Core struct {
 	Journal      *Journal
 	Presence     ports.Presence
 	Feed         ports.Feed
+	Backup       ports.Backup
 	Clock        ports.Clock
 
 	end func()
@@ -69,6 +70,9 @@ func StartOver(t T, kept ports.Journal) *Core {
 	case <-c.Writer.Loaded():
 	case <-ended:
 		t.Fatal("the core has not started")
+	}
+	if err := c.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
+		t.Fatal(err)
 	}
 	return c
 }

@@ -45,6 +45,7 @@ func NewOver(t T, journal ports.Journal, now ports.Clock) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Backup = app.NewBackup(c.Core, clients)
 	c.Presence, c.Feed, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), now
 	return c
 }

@@ -37,7 +37,7 @@ const settings = `
 http: {listen: %q}
 auth: {secret: %q, services: [%s], token_expire: 12h}
 store: {kind: memory}
-protocols: [spreed, manual, xmpp]
+protocols: [xmpp]
 spreed: {auto_unavailable: %v}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 `

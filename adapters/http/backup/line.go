@@ -12,6 +12,9 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
+// ContentType is the media type of an export.
+const ContentType = "application/jsonl"
+
 // line is one presence as JSON:
 //
 //	{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"in a meeting","since":"2026-11-23T09:00:00.000000000Z",
@@ -63,13 +66,16 @@ func Parse(text []byte) (domain.Change, error) {
 	if err := json.Unmarshal(text, &l, json.RejectUnknownMembers(true)); err != nil {
 		return domain.Change{}, fault(err)
 	}
-	for name, value := range map[string]*string{"user": l.User, "protocol": l.Protocol, "status": l.Status, "since": l.Since, "updated": l.Updated} {
-		if value == nil {
-			return domain.Change{}, fmt.Errorf("%s is missing", name)
+	for _, member := range [...]struct {
+		name  string
+		value *string
+	}{{"user", l.User}, {"protocol", l.Protocol}, {"status", l.Status}, {"since", l.Since}, {"updated", l.Updated}} {
+		if member.value == nil {
+			return domain.Change{}, fmt.Errorf("%s is missing", member.name)
 		}
 	}
 	user, err := domain.ParseUserID(*l.User)
-	faults := []error{in("user", err)}
+	faults := append(make([]error, 0, 8), in("user", err))
 	p := domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes}
 	p.Protocol, err = domain.ParseProtocol(*l.Protocol)
 	faults = append(faults, in("protocol", err))

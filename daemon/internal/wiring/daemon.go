@@ -86,7 +86,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module())
 	}
 	return fx.Options(append(all,
-		fx.Provide(newParts, newCore, newPresence, newSupervisor, newHousekeeper, newBackground, image.New, app.NewExpirer,
+		fx.Provide(newParts, newCore, newPresence, newBackup, newSupervisor, newHousekeeper, newBackground, image.New, app.NewExpirer,
 			fx.Annotate(commit.New, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(app.NewFeed, fx.As(new(ports.Feed)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
@@ -109,6 +109,8 @@ func newPresence(core app.Core, clock ports.Clock, p parts) (ports.Presence, err
 	}
 	return app.NewPresence(core, clock, p.clients, readOnly)
 }
+
+func newBackup(core app.Core, p parts) ports.Backup { return app.NewBackup(core, p.clients) }
 
 func newSupervisor(core app.Core, leases ports.Leases, clock ports.Clock, log *slog.Logger, p parts) (*app.Supervisor, ports.Sources, error) {
 	supervisor, err := app.NewSupervisor(p.sources, core, leases, clock, log)

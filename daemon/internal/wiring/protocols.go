@@ -13,7 +13,7 @@ import (
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
-	"github.com/zarafa/presence/daemon/config"
+	"github.com/zarafa/presence/daemon/internal/suggest"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -141,7 +141,7 @@ func (g General) Validate() error {
 	for i, name := range g.Protocols {
 		switch {
 		case !slices.Contains(g.known, name):
-			faults = append(faults, fmt.Errorf("protocols: unknown protocol %q%s; known are %s", name, config.DidYouMean(name, g.known), strings.Join(g.sources, ", ")))
+			faults = append(faults, fmt.Errorf("protocols: unknown protocol %q%s; known are %s", name, suggest.DidYouMean(name, g.known), strings.Join(g.sources, ", ")))
 		case slices.Contains(g.Protocols[:i], name):
 			faults = append(faults, fmt.Errorf("protocols: %s is there twice", name))
 		}

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"errors"
 	"io"
 	"slices"
 
@@ -53,16 +54,18 @@ func (s *Settings) sections() []config.Section {
 	return append(sections, config.Section{Name: "log", Config: &s.Log})
 }
 
-// Load reads the configuration of a daemon that knows some protocols. The error is a config.Faults: a line for each thing that is wrong. What
+// Load reads the configuration of a daemon that knows some protocols. The error has a line for each thing that is wrong. If there is none, what
 // the values mean is not checked yet: call Validate.
 func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 	s := newSettings(protocols)
 	loaded, err := config.Load(in, s.sections()...)
-	if err != nil {
-		return nil, err
+	if s.loaded = loaded; err == nil {
+		return s, nil
 	}
-	s.loaded = loaded
-	return s, nil
+	if loaded != nil {
+		err = errors.Join(err, loaded.Validate(s.inUse)) // all at once
+	}
+	return nil, err
 }
 
 // AddFlags defines a flag for every key that can have one.
@@ -75,7 +78,7 @@ func Keys(protocols []Protocol) ([]config.Key, error) {
 	return config.Keys(newSettings(protocols).sections()...)
 }
 
-// Validate checks the values of every section that is in use. The error is a config.Faults.
+// Validate checks the values of every section that is in use. The error has a line for each fault.
 func (s *Settings) Validate() error {
 	return s.loaded.Validate(s.inUse)
 }

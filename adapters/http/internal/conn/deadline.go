@@ -10,14 +10,14 @@ const maxSlack = 100 * time.Millisecond
 func Slack(shortest time.Duration) time.Duration { return min(maxSlack, shortest/16) }
 
 // deadline is until when a connection's reads, or its writes, may take. fasthttp sets three for each request, which costs more than
-// reading its header, and most of them are over before anybody waits. So they are noted, and set only when somebody is going to
-// wait, unless one is set that is nearly the same. Only the goroutine that serves the connection uses it.
+// reading its header, and most of them are over before a read or a write has to wait. So they are noted, and set only before
+// a wait, unless one is set that is nearly the same. Only the goroutine that serves the connection uses it.
 type deadline struct {
 	wanted, set time.Time
 }
 
 // apply makes the wanted deadline the connection's, or keeps one that is at most slack sooner. It cannot fail unless Group.Stop has closed
-// the connection, which whoever waits finds out anyway.
+// the connection, which the read or write finds out anyway.
 func (d *deadline) apply(slack time.Duration, set func(time.Time) error) {
 	if d.wanted.Equal(d.set) {
 		return

@@ -31,7 +31,7 @@ var endEvents = [...]string{
 	stopping: "event: end\ndata: {\"reason\":\"stopping\"}\n\n",
 }
 
-// appendPresence appends the event that tells a user's state. Of a user of whom nothing is known it has no id, for there is nothing to
+// appendPresence appends the event with a user's state. If nothing is known of the user it has no id, because there is nothing to
 // go on from.
 func appendPresence(dst []byte, state *domain.State) []byte {
 	dst = append(dst, "event: presence\n"...)

@@ -81,7 +81,7 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 	return h
 }
 
-// Subscription is what somebody has asked for.
+// Subscription is what a client has asked for.
 type Subscription struct {
 	Head  []byte           // the head of the HTTP response, which is sent first
 	Users []domain.UserID  // the users to be told about, each once

@@ -17,6 +17,9 @@ var (
 	// ErrTooMany says that a request asks for too much at once.
 	ErrTooMany = errors.New("too much for one request")
 
+	// ErrInvalidLines says that an import has lines that cannot be imported.
+	ErrInvalidLines = errors.New("invalid lines")
+
 	// ErrForbiddenOrigin says that a web page may not use the API.
 	ErrForbiddenOrigin = errors.New("http.cors_origins does not name the page's origin")
 )

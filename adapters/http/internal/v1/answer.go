@@ -32,7 +32,7 @@ func (b *buffers) Release() {
 	pool.Put(b)
 }
 
-// find looks up the users that were asked for. If a revision was named it leaves out those of whom nothing has changed since.
+// find looks up the users that were asked for. If a revision was given it leaves out those that have not changed since.
 func (a *API) find(b *buffers) error {
 	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
 	states, forgotten, err := a.feed.States(b.asked.Users, b.states[:0])
@@ -76,7 +76,7 @@ func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
 }
 
 // sendTagged answers with the body in the buffers, or says that the client has it already. The tag stands for the given part of the body: of a
-// list it leaves out the revision, which grows with everybody's changes. It is a weak one because of that, and because the body may be
+// list it leaves out the revision, which grows with every change of any user. It is a weak one because of that, and because the body may be
 // sent compressed or not.
 func sendTagged(ctx *fasthttp.RequestCtx, b *buffers, part []byte) {
 	compress := compresses(ctx, len(b.body))

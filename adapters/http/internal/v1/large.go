@@ -39,7 +39,7 @@ func sendLarge(ctx *fasthttp.RequestCtx, b *buffers, answer *users) {
 	ctx.Response.SetBodyStream(large, size)
 }
 
-// measure returns the size of an answer, all of which but its head it writes to hash.
+// measure returns the size of an answer, and writes all but its head to hash.
 func (b *buffers) measure(answer *users, hash io.Writer) (size int) {
 	skip := answer.head() // of the first piece
 	for text := newDocument(answer); text.more(); {

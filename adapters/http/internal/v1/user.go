@@ -8,7 +8,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// AppendUser appends the document of one user, whom it calls by the given id. The presences in the state must be as they are now. Every
+// AppendUser appends the document of one user, with the given id as its name. The presences in the state must be as they are now. Every
 // key is always there; what there is none of is null.
 func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	unified := &state.Unified

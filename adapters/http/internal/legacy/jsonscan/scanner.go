@@ -1,4 +1,4 @@
-// Package jsonscan reads JSON documents of which a reader knows what is to be in them: strictly, in place, without allocating. It serves the
+// Package jsonscan reads JSON for a caller that knows what to expect: strictly, in place, without allocating. It serves the
 // measured path of the original API alone; everything else uses a library.
 //
 // It refuses what is not JSON (RFC 8259), text that is not UTF-8, half surrogate pairs and deep nesting.

@@ -113,7 +113,7 @@ export class PresenceError extends Error {
   readonly temporary: boolean;
 }
 
-/** The user whom a token is for. */
+/** The user of a token. */
 export function userOf(token: string): string;
 
 /** Reads the format of server-sent events. */

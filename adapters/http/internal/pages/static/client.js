@@ -785,7 +785,7 @@ function unknownUser(id) {
   return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
 }
 
-/** The user whom a token is for; a token is TIME:USER:MAC. */
+/** The user of a token, which is TIME:USER:MAC. */
 export function userOf(token) {
   const [begin, end] = [token.indexOf(":"), token.lastIndexOf(":")];
   if (begin < 0 || end <= begin + 1) throw new TypeError("that is no token");
