@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,87 +24,65 @@ const lockFor = time.Second
 // lockDirectory makes the directory if it is not there, and keeps other processes out for as long as the returned file is open.
 func lockDirectory(ctx context.Context, path string) (*os.File, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("store.dir: %w", err)
+		return nil, err
 	}
 	dir, err := os.Open(path) //nolint:gosec // the administrator names it
 	if err != nil {
-		return nil, fmt.Errorf("store.dir: %w", err)
+		return nil, err
 	}
-	err = lock(ctx, dir)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("%s is in use by another zarafa-presence; stop that one first", path)
-	}
-	if err != nil {
-		_ = dir.Close()
-		return nil, fmt.Errorf("store.dir: %w", err)
-	}
-	return dir, nil
-}
-
-func lock(ctx context.Context, dir *os.File) error {
-	for deadline := time.Now().Add(lockFor); ; {
+	for deadline := time.Now().Add(lockFor); ; time.Sleep(50 * time.Millisecond) {
 		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
-			return err
+		if err == nil {
+			return dir, nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		busy := errors.Is(err, syscall.EWOULDBLOCK)
+		if busy && ctx.Err() == nil && time.Now().Before(deadline) {
+			continue
 		}
+		_ = dir.Close()
+		if busy && ctx.Err() == nil {
+			err = fmt.Errorf("%s is in use by another zarafa-presence; stop that one first", path)
+		}
+		return nil, cmp.Or(ctx.Err(), err)
 	}
 }
 
 // openFile opens the journal's file in a locked directory, and makes it if the directory is empty.
 func openFile(path string) (*os.File, error) {
-	present, err := recognise(path)
 	name := filepath.Join(path, fileName)
-	if err == nil && !present {
-		err = create(path, name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store.dir: %w", err)
-	}
 	file, err := os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // the administrator names it
-	if err != nil {
-		return nil, fmt.Errorf("store.dir: %w", err)
+	if !errors.Is(err, os.ErrNotExist) {
+		return file, err
 	}
-	return file, nil
+	if err := isEmpty(path); err != nil {
+		return nil, err
+	}
+	if err := create(path, name); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // as above
 }
 
-// recognise reports whether a journal is in the directory. It refuses a directory that holds something else, because then store.dir is
-// wrong, or the journal was lost.
-func recognise(path string) (present bool, err error) {
+// isEmpty refuses a directory that holds something else than a journal, because then store.dir is wrong, or the journal was lost.
+func isEmpty(path string) error {
 	entries, err := os.ReadDir(path)
-	if err != nil {
-		return false, err
-	}
-	var old, other bool
 	for _, entry := range entries {
 		switch entry.Name() {
-		case fileName:
-			return true, nil
 		case "jetstream", "zarafa-presence-store":
-			old = true
+			return fmt.Errorf("%s was written by an earlier development version, in another format: with that version run "+
+				"`zarafa-presence export presences.jsonl`, move the directory away, then run `zarafa-presence import presences.jsonl` with this one", path)
 		case fileName + newSuffix, "lost+found":
 		default:
-			other = true
+			err = fmt.Errorf("%s holds something else than a presence store; name another directory, or an empty one", path)
 		}
 	}
-	if old {
-		return false, fmt.Errorf("%s was written by an earlier development version, in another format: with that version run "+
-			"`zarafa-presence export presences.jsonl`, move the directory away, then run `zarafa-presence import presences.jsonl` with this one", path)
-	}
-	if other {
-		return false, fmt.Errorf("%s holds something else than a presence store; name another directory, or an empty one", path)
-	}
-	return false, nil
+	return err
 }
 
 // create makes the file of an empty journal. It gets its name when it is whole and on the disk.
 func create(path, name string) error {
 	unfinished := name + newSuffix
-	if err := os.Remove(unfinished); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.RemoveAll(unfinished); err != nil {
 		return err
 	}
 	db, err := bbolt.Open(unfinished, 0o600, options(nil))

@@ -67,12 +67,12 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	}
 	lock, err := lockDirectory(ctx, j.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("store.dir: %w", err)
 	}
 	defer lock.Close() //nolint:errcheck // nothing was written to it
 	file, err := openFile(j.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("store.dir: %w", err)
 	}
 	if err := j.open(ctx, file, to); err != nil {
 		_ = file.Close()
@@ -120,7 +120,7 @@ func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) erro
 		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
 	}
 	j.db = db
-	page := loaded.pages.meta.pageSize
+	page := loaded.pages.meta.pageSize()
 	j.log.Info("store loaded", "file", file.Name(), "pieces", loaded.pieces, "entries", loaded.entries,
 		"mb", int64(len(loaded.pages.used))*page>>20, "mb_in_use", int64(loaded.pages.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
 	to.CaughtUp()
@@ -197,26 +197,12 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 	default:
 		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the
 		// disk.
-		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.txid < txid {
+		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.Txid < txid {
 			return j.refused(err)
 		}
 	}
 	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
 	j.fail(err)
-	return err
-}
-
-// read looks at what is there. j.mu is held.
-func (j *Journal) read(look func(tx *bbolt.Tx) error) error {
-	if j.db == nil || j.broken {
-		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
-	}
-	err := guarded(func() error { return j.db.View(look) })
-	var caught *caughtPanic
-	if errors.As(err, &caught) {
-		j.panicked = true
-		j.fail(err)
-	}
 	return err
 }
 
@@ -243,8 +229,8 @@ func (j *Journal) settle() error {
 	if err != nil {
 		return err
 	}
-	page := make([]byte, newest.pageSize)
-	offset := int64(newest.txid%2) * newest.pageSize
+	page := make([]byte, newest.pageSize())
+	offset := int64(newest.Txid%2) * newest.pageSize()
 	if err := readFull(j.file, page, offset); err != nil {
 		return err
 	}

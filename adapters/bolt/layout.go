@@ -77,14 +77,6 @@ func put(b *bbolt.Bucket, key, data []byte) error {
 	return inner.Put(innerKey, seal(key, data))
 }
 
-// remove removes what put has added.
-func remove(b *bbolt.Bucket, key []byte) error {
-	if b.Get(key) == nil {
-		return b.DeleteBucket(key)
-	}
-	return b.Delete(key)
-}
-
 // putHeader replaces the header.
 func putHeader(tx *bbolt.Tx, h header) error {
 	return tx.Bucket(headerBucket).Put(headerBucket, seal(headerBucket, h.encode()))

@@ -40,71 +40,55 @@ func load(ctx context.Context, file *os.File, to ports.Replay, log *slog.Logger)
 		return nil, err
 	}
 	l := &loader{name: file.Name(), pages: p, to: to, log: log, said: time.Now()}
-	buckets, err := l.buckets()
+	buckets := map[string]element{}
+	err = p.walk(p.meta.Root, nil, nil, 0, func(e element) error {
+		e.value = bytes.Clone(e.value)
+		buckets[string(e.key)] = e
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	inTime := func(give func(key, data []byte) error) func(element) error {
-		return func(e element) error {
+	parts := []struct {
+		bucket []byte
+		give   func(key, data []byte) error
+	}{{headerBucket, l.readHeader}, {piecesBucket, l.readPiece}, {entriesBucket, l.readEntry}}
+	if len(buckets) != len(parts) {
+		return nil, damaged("it has %d buckets, and should have %d", len(buckets), len(parts))
+	}
+	for _, part := range parts {
+		err := p.bucket(buckets[string(part.bucket)], func(e element) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return l.unpack(e, give)
+			return l.unpack(e, part.give)
+		})
+		if err != nil {
+			return nil, err
 		}
-	}
-	if err := p.bucket(buckets[0], inTime(l.readHeader)); err != nil {
-		return nil, err
-	}
-	if err := p.bucket(buckets[1], inTime(l.readPiece)); err != nil {
-		return nil, err
 	}
 	if l.pieces != l.header.pieces {
 		return nil, damaged("the snapshot has %d pieces, and should have %d", l.pieces, l.header.pieces)
 	}
-	if err := p.bucket(buckets[2], inTime(l.readEntry)); err != nil {
-		return nil, err
-	}
-	if last := buckets[2].sequence(); max(l.last, l.header.at) != last {
-		return nil, damaged("the last entry is %d, and should be %d", max(l.last, l.header.at), last)
-	}
 	l.last = max(l.last, l.header.at)
-	return l, nil
-}
-
-// buckets returns the buckets for the header, the pieces and the entries.
-func (l *loader) buckets() (found [3]element, err error) {
-	names := [3][]byte{headerBucket, piecesBucket, entriesBucket}
-	count := 0
-	err = l.pages.walk(l.pages.meta.root, nil, nil, 0, func(e element) error {
-		for i, name := range names {
-			if bytes.Equal(e.key, name) {
-				e.key, e.value = name, bytes.Clone(e.value)
-				found[i] = e
-				count++
-				return nil
-			}
-		}
-		return damaged("there is a bucket %.20q", e.key)
-	})
-	if err == nil && count != len(names) {
-		err = damaged("a bucket is missing")
+	if last := buckets[string(entriesBucket)].sequence(); l.last != last {
+		return nil, damaged("the last entry is %d, and should be %d", l.last, last)
 	}
-	return found, err
+	return l, nil
 }
 
 // unpack gives a value that put has written.
 func (l *loader) unpack(e element, give func(key, data []byte) error) error {
 	if e.bucket {
-		key, found := bytes.Clone(e.key), false
+		count := 0
 		err := l.pages.bucket(e, func(inner element) error {
-			if found || inner.bucket || !bytes.Equal(inner.key, innerKey) {
-				return damaged("the inner bucket %x is not valid", key)
+			if count++; count > 1 || inner.bucket || !bytes.Equal(inner.key, innerKey) {
+				return damaged("the inner bucket %x is not valid", e.key)
 			}
-			found = true
-			return l.unpack(element{key: key, value: inner.value}, give)
+			return l.unpack(element{key: e.key, value: inner.value}, give)
 		})
-		if err == nil && !found {
-			err = damaged("the inner bucket %x is empty", key)
+		if err == nil && count == 0 {
+			err = damaged("the inner bucket %x is empty", e.key)
 		}
 		return err
 	}
@@ -120,13 +104,11 @@ func (l *loader) unpack(e element, give func(key, data []byte) error) error {
 }
 
 func (l *loader) readHeader(key, data []byte) error {
-	if !bytes.Equal(key, headerBucket) || len(data) < 4 {
-		return damaged("the header is not valid")
+	if len(data) >= 4 && binary.BigEndian.Uint32(data) != format {
+		return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed",
+			l.name, binary.BigEndian.Uint32(data), format)
 	}
-	if found := binary.BigEndian.Uint32(data); found != format {
-		return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed", l.name, found, format)
-	}
-	if len(data) != headerLength {
+	if !bytes.Equal(key, headerBucket) || len(data) != headerLength {
 		return damaged("the header is not valid")
 	}
 	l.header = header{at: binary.BigEndian.Uint64(data[4:]), pieces: binary.BigEndian.Uint32(data[12:])}

@@ -39,14 +39,16 @@ func (d damage) Error() string { return string(d) }
 
 func damaged(format string, args ...any) error { return damage(fmt.Sprintf(format, args...)) }
 
-// meta is what a meta page says.
+// meta is a meta page after its header.
 type meta struct {
-	pageSize int64
-	root     uint64
-	freelist uint64 // the page with the list of free pages
-	end      uint64 // the first page that was never used
-	txid     uint64
+	Magic, Version, PageSize, _ uint32
+	Root, _                     uint64
+	Freelist                    uint64 // the page with the list of free pages
+	End                         uint64 // the first page that was never used
+	Txid, Sum                   uint64
 }
+
+func (m meta) pageSize() int64 { return int64(m.PageSize) }
 
 // newestMeta returns the later one of a file's two meta pages. Each transaction replaces the older one with one write within one sector, so both are
 // valid always.
@@ -55,16 +57,16 @@ func newestMeta(file io.ReaderAt) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
-	second, err := readMeta(file, first.pageSize)
+	second, err := readMeta(file, first.pageSize())
 	if err != nil {
 		return meta{}, err
 	}
 	newer, older := first, second
-	if second.txid > first.txid {
+	if second.Txid > first.Txid {
 		newer, older = second, first
 	}
-	if newer.txid != older.txid+1 || first.txid%2 != 0 || newer.pageSize != older.pageSize {
-		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.txid, second.txid)
+	if newer.Txid != older.Txid+1 || first.Txid%2 != 0 || newer.pageSize() != older.pageSize() {
+		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
 	}
 	return newer, nil
 }
@@ -75,17 +77,13 @@ func readMeta(file io.ReaderAt, offset int64) (meta, error) {
 		return meta{}, err
 	}
 	data := page[pageHeader:]
+	var m meta
+	if _, err := binary.Decode(data, binary.NativeEndian, &m); err != nil {
+		return meta{}, err
+	}
 	hash := fnv.New64a()
 	_, _ = hash.Write(data[:metaLength-8])
-	native := binary.NativeEndian
-	m := meta{
-		pageSize: int64(native.Uint32(data[8:])),
-		root:     native.Uint64(data[16:]),
-		freelist: native.Uint64(data[32:]),
-		end:      native.Uint64(data[40:]),
-		txid:     native.Uint64(data[48:]),
-	}
-	if native.Uint32(data) != metaMagic || native.Uint32(data[4:]) != metaVersion || native.Uint64(data[56:]) != hash.Sum64() || m.pageSize < 512 {
+	if m.Magic != metaMagic || m.Version != metaVersion || m.Sum != hash.Sum64() || m.PageSize < 512 {
 		return meta{}, damaged("the meta page at byte %d is not valid", offset)
 	}
 	return m, nil
@@ -117,27 +115,27 @@ func openPages(file io.ReaderAt, size int64) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	if newest.end > uint64(size/newest.pageSize) { //nolint:gosec // neither is negative
-		return nil, damaged("it has %d bytes, and should have %d pages of %d", size, newest.end, newest.pageSize)
+	if newest.End > uint64(size/newest.pageSize()) { //nolint:gosec // neither is negative
+		return nil, damaged("it has %d bytes, and should have %d pages of %d", size, newest.End, newest.pageSize())
 	}
-	if newest.freelist != noFreelist { // see options
+	if newest.Freelist != noFreelist { // see options
 		return nil, damaged("another program has written it: there is a list of free pages in it")
 	}
-	return &pages{file: file, meta: newest, used: make([]bool, newest.end), inUse: 2, buffers: make([][]byte, deepest)}, nil
+	return &pages{file: file, meta: newest, used: make([]bool, newest.End), inUse: 2, buffers: make([][]byte, deepest)}, nil
 }
 
 // read returns a page with the pages that overflow from it. It is valid until another one of that depth is read.
 func (p *pages) read(id uint64, depth int) ([]byte, error) {
-	if id < 2 || id >= p.meta.end || depth >= deepest {
-		return nil, damaged("a page %d is referred to, at depth %d of %d pages", id, depth, p.meta.end)
+	if id < 2 || id >= p.meta.End || depth >= deepest {
+		return nil, damaged("a page %d is referred to, at depth %d of %d pages", id, depth, p.meta.End)
 	}
-	offset := int64(id) * p.meta.pageSize //nolint:gosec // below the file's size
+	offset := int64(id) * p.meta.pageSize() //nolint:gosec // below the file's size
 	var head [pageHeader]byte
 	if err := readFull(p.file, head[:], offset); err != nil {
 		return nil, err
 	}
 	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
-	if binary.NativeEndian.Uint64(head[:]) != id || count > p.meta.end-id {
+	if binary.NativeEndian.Uint64(head[:]) != id || count > p.meta.End-id {
 		return nil, damaged("page %d is not valid", id)
 	}
 	for i := id; i < id+count; i++ {
@@ -146,23 +144,13 @@ func (p *pages) read(id uint64, depth int) ([]byte, error) {
 		}
 		p.used[i] = true
 	}
-	p.inUse += int(count)                       //nolint:gosec // at most all pages of the file
-	length := int(count) * int(p.meta.pageSize) //nolint:gosec // at most the file's size
+	p.inUse += int(count)                         //nolint:gosec // at most all pages of the file
+	length := int(count) * int(p.meta.pageSize()) //nolint:gosec // at most the file's size
 	if cap(p.buffers[depth]) < length {
 		p.buffers[depth] = make([]byte, length)
 	}
 	page := p.buffers[depth][:length]
-	if err := readFull(p.file, page, offset); err != nil {
-		return nil, err
-	}
-	end, err := usedBytes(page)
-	if err == nil && (end+int(p.meta.pageSize)-1)/int(p.meta.pageSize) != int(count) { //nolint:gosec // as above
-		err = damaged("its length is not that of what it holds")
-	}
-	if err != nil {
-		return nil, damaged("page %d: %v", id, err)
-	}
-	return page, nil
+	return page, readFull(p.file, page, offset)
 }
 
 // element is one of a page: of a branch a key and the page below, of a leaf a key and a value.
@@ -173,50 +161,31 @@ type element struct {
 	depth      int  // of its page
 }
 
-// usedBytes returns how many bytes of a page are in use, and checks that all its elements are within it, where bbolt puts them.
-func usedBytes(page []byte) (int, error) {
-	count, flags := elements(page), binary.NativeEndian.Uint16(page[8:])
-	if flags != branchFlag && flags != leafFlag || flags == branchFlag && count == 0 {
-		return 0, damaged("it is neither a leaf nor a branch")
-	}
-	end := uint64(pageHeader + elementSize*count) //nolint:gosec // not negative
-	for i := range count {
-		at := pageHeader + elementSize*i
-		if at+elementSize > len(page) {
-			return 0, damaged("it has %d elements", count)
-		}
-		raw := page[at:]
-		position, length := binary.NativeEndian.Uint32(raw), uint64(binary.NativeEndian.Uint32(raw[4:]))
-		if flags == leafFlag {
-			position, length = binary.NativeEndian.Uint32(raw[4:]), uint64(binary.NativeEndian.Uint32(raw[8:]))
-			length += uint64(binary.NativeEndian.Uint32(raw[12:]))
-			if binary.NativeEndian.Uint32(raw) > bucketFlag {
-				return 0, damaged("element %d is of an unknown kind", i)
-			}
-		}
-		if uint64(at)+uint64(position) != end || end+length > uint64(len(page)) {
-			return 0, damaged("element %d is out of place", i)
-		}
-		end += length
-	}
-	return int(end), nil //nolint:gosec // at most len(page)
-}
-
-func elements(page []byte) int { return int(binary.NativeEndian.Uint16(page[10:])) }
-
-func isLeaf(page []byte) bool { return binary.NativeEndian.Uint16(page[8:]) == leafFlag }
-
-// elementAt returns an element of a page that has been checked.
-func elementAt(page []byte, i int) element {
-	raw := page[pageHeader+elementSize*i:]
+// parse returns the elements of a page, and how many of its bytes are in use. It checks that all elements are within it, where bbolt puts them.
+func parse(page []byte) (found []element, leaf bool, used int, err error) {
 	native := binary.NativeEndian
-	if isLeaf(page) {
-		data := raw[native.Uint32(raw[4:]):]
-		key, value := native.Uint32(raw[8:]), native.Uint32(raw[12:])
-		return element{key: data[:key], value: data[key : key+value], bucket: native.Uint32(raw) == bucketFlag}
+	flags, count := native.Uint16(page[8:]), int(native.Uint16(page[10:]))
+	leaf, used = flags == leafFlag, pageHeader+elementSize*count
+	if !leaf && (flags != branchFlag || count == 0) || used > len(page) {
+		return nil, false, 0, damaged("it is neither a leaf nor a branch of %d elements", count)
 	}
-	data := raw[native.Uint32(raw):]
-	return element{key: data[:native.Uint32(raw[4:])], page: native.Uint64(raw[8:])}
+	found = make([]element, count)
+	for i := range found {
+		at := pageHeader + elementSize*i
+		raw := page[at:]
+		kind, position, keyLength, valueLength := uint32(0), native.Uint32(raw), native.Uint32(raw[4:]), uint32(0)
+		if leaf {
+			kind, position, keyLength, valueLength = position, keyLength, native.Uint32(raw[8:]), native.Uint32(raw[12:])
+		}
+		value := used + int(keyLength)
+		end := value + int(valueLength)
+		if kind > bucketFlag || at+int(position) != used || end > len(page) {
+			return nil, false, 0, damaged("element %d is out of place or of an unknown kind", i)
+		}
+		found[i] = element{key: page[used:value], value: page[value:end], page: native.Uint64(raw[8:]), bucket: kind == bucketFlag}
+		used = end
+	}
+	return found, leaf, used, nil
 }
 
 // walk gives the elements of all leaves below a page in order. Their keys are at least low, and below high if that is not nil.
@@ -225,33 +194,34 @@ func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) 
 	if err != nil {
 		return err
 	}
-	return p.walkPage(page, low, high, depth, give)
+	used, err := p.walkPage(page, low, high, depth, give)
+	if size := int(p.meta.pageSize()); err == nil && (used+size-1)/size != len(page)/size {
+		err = damaged("the length of page %d is not that of what it holds", id)
+	}
+	return err
 }
 
-func (p *pages) walkPage(page []byte, low, high []byte, depth int, give func(element) error) error {
-	count := elements(page)
-	for i := range count {
-		e := elementAt(page, i)
+// walkPage is walk for a page that was read. It returns how many bytes of it are in use.
+func (p *pages) walkPage(page []byte, low, high []byte, depth int, give func(element) error) (used int, err error) {
+	found, leaf, used, err := parse(page)
+	for i := 0; i < len(found) && err == nil; i++ {
+		e := found[i]
 		if c := bytes.Compare(e.key, low); c < 0 || c == 0 && i > 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
-			return damaged("the key %x is not where it belongs", e.key)
+			return 0, damaged("the key %x is not where it belongs", e.key)
 		}
 		low = e.key
-		var err error
-		if isLeaf(page) {
+		if leaf {
 			e.depth = depth
 			err = give(e)
-		} else {
-			next := high
-			if i+1 < count {
-				next = elementAt(page, i+1).key
-			}
-			err = p.walk(e.page, e.key, next, depth+1, give)
+			continue
 		}
-		if err != nil {
-			return err
+		next := high
+		if i+1 < len(found) {
+			next = found[i+1].key
 		}
+		err = p.walk(e.page, e.key, next, depth+1, give)
 	}
-	return nil
+	return used, err
 }
 
 // bucket gives the elements of the bucket in e in order.
@@ -263,13 +233,14 @@ func (p *pages) bucket(e element, give func(element) error) error {
 		return p.walk(root, nil, nil, e.depth+1, give)
 	}
 	page := e.value[bucketSize:]
-	if len(page) < pageHeader || !isLeaf(page) {
+	if len(page) < pageHeader || binary.NativeEndian.Uint16(page[8:]) != leafFlag {
 		return damaged("an inline bucket is not valid")
 	}
-	if end, err := usedBytes(page); err != nil || end != len(page) {
-		return damaged("an inline bucket is not valid")
+	used, err := p.walkPage(page, nil, nil, e.depth, give)
+	if err == nil && used != len(page) {
+		err = damaged("an inline bucket is not valid")
 	}
-	return p.walkPage(page, nil, nil, e.depth, give)
+	return err
 }
 
 // sequence returns the sequence of the bucket in e, which bucket has taken.

@@ -44,7 +44,13 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 		}
 		piece, err := next()
 		if errors.Is(err, io.EOF) {
-			return j.replaceHeader(header{at: at, pieces: index})
+			made := header{at: at, pieces: index}
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			if err = j.write(func(tx *bbolt.Tx) error { return putHeader(tx, made) }); err == nil {
+				j.snapshot = made
+			}
+			return err
 		}
 		if err != nil {
 			return err
@@ -61,16 +67,6 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 	}
 }
 
-func (j *Journal) replaceHeader(h header) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	err := j.write(func(tx *bbolt.Tx) error { return putHeader(tx, h) })
-	if err == nil {
-		j.snapshot = h
-	}
-	return err
-}
-
 // tidy removes the pieces that are not the snapshot's, and the entries that it stands for.
 func (j *Journal) tidy(ctx context.Context) error {
 	for {
@@ -83,42 +79,44 @@ func (j *Journal) tidy(ctx context.Context) error {
 	}
 }
 
+// errNothing ends a transaction that has nothing to do.
+var errNothing = errors.New("nothing is to be removed")
+
 // removeSome reports whether it has removed something.
 func (j *Journal) removeSome() (removed bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var pieces, entries [][]byte
-	err = j.read(func(tx *bbolt.Tx) error {
-		pieces = someKeys(tx.Bucket(piecesBucket), 0, j.snapshot.at)
-		if len(pieces) == 0 {
-			pieces = someKeys(tx.Bucket(piecesBucket), j.snapshot.at+1, 1<<64-1)
-		}
-		entries = someKeys(tx.Bucket(entriesBucket), 0, j.snapshot.at+1)
-		return nil
-	})
-	if err != nil || len(pieces)+len(entries) == 0 {
-		return false, err
-	}
 	err = j.write(func(tx *bbolt.Tx) error {
-		return errors.Join(removeAll(tx.Bucket(piecesBucket), pieces), removeAll(tx.Bucket(entriesBucket), entries))
+		pieces, entries := tx.Bucket(piecesBucket), tx.Bucket(entriesBucket)
+		before, err1 := remove(pieces, 0, j.snapshot.at)
+		after, err2 := remove(pieces, j.snapshot.at+1, 1<<64-1)
+		replaced, err3 := remove(entries, 0, j.snapshot.at+1)
+		if before+after+replaced == 0 {
+			return errNothing
+		}
+		return errors.Join(err1, err2, err3)
 	})
+	if errors.Is(err, errNothing) {
+		return false, nil
+	}
 	return err == nil, err
 }
 
-// someKeys returns keys whose numbers are at least from, and below to.
-func someKeys(b *bbolt.Bucket, from, to uint64) (keys [][]byte) {
+// remove removes keys that put has added whose numbers are at least from, and below to. It returns how many.
+func remove(b *bbolt.Bucket, from, to uint64) (int, error) {
+	var keys [][]byte
 	cursor := b.Cursor()
 	for key, _ := cursor.Seek(entryKey(from)); key != nil && len(keys) < removedAtOnce && binary.BigEndian.Uint64(key) < to; key, _ = cursor.Next() {
 		keys = append(keys, bytes.Clone(key))
 	}
-	return keys
-}
-
-func removeAll(b *bbolt.Bucket, keys [][]byte) error {
 	for _, key := range keys {
-		if err := remove(b, key); err != nil {
-			return err
+		removing := b.Delete
+		if b.Get(key) == nil { // it is an inner bucket
+			removing = b.DeleteBucket
+		}
+		if err := removing(key); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return len(keys), nil
 }

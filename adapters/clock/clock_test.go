@@ -6,12 +6,26 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/ports"
-	"github.com/zarafa/presence/ports/portstest"
+	"github.com/zarafa/presence/domain"
 )
 
+// TestContract checks what ports.Clock promises.
 func TestContract(t *testing.T) {
-	portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() })
+	c := clock.New()
+	before := domain.TimestampOf(time.Now())
+	now := c.Now()
+	after := domain.TimestampOf(time.Now())
+	if now < before || now > after {
+		t.Errorf("Now = %v, want it between %v and %v", now.Time(), before.Time(), after.Time())
+	}
+	for deadline := time.Now().Add(10 * time.Second); c.Now() == now; {
+		if time.Now().After(deadline) {
+			t.Fatal("the clock stands still")
+		}
+	}
+	if got := testing.AllocsPerRun(100, func() { c.Now() }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
 }
 
 func TestNowFollowsFakeTime(t *testing.T) {

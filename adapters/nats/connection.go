@@ -50,7 +50,7 @@ func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
 func (j *Journal) options(ctx context.Context) []natsgo.Option {
 	options := []natsgo.Option{
 		natsgo.Name("zarafa-presence"),
-		natsgo.SetCustomDialer(dialer(func(network, address string) (net.Conn, error) { return dial(ctx, network, address) })),
+		natsgo.SetCustomDialer(dialer(func() context.Context { return ctx })),
 		natsgo.SkipHostLookup(), // the dialer does that
 		natsgo.MaxReconnects(-1),
 		natsgo.IgnoreAuthErrorAbort(), // somebody may be replacing the credentials
@@ -85,12 +85,19 @@ func (j *Journal) options(ctx context.Context) []natsgo.Option {
 	return options
 }
 
-type dialer func(network, address string) (net.Conn, error)
+// dialer makes connections that are closed when a context ends, so that whoever waits for a frozen server does not wait any longer.
+type dialer func() context.Context
 
 // Dial implements natsgo.CustomDialer.
-func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	ctx := d()
+	conn, err := (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
+}
 
-// boundConn is a connection that is closed when a context ends, so that whoever waits for a frozen server does not wait any longer.
 type boundConn struct {
 	net.Conn
 	unbind func() bool
@@ -100,14 +107,6 @@ type boundConn struct {
 func (c *boundConn) Close() error {
 	c.unbind()
 	return c.Conn.Close()
-}
-
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
 }
 
 // refusal is an error that will not go away by itself.
@@ -147,12 +146,12 @@ func classify(err error) error {
 	}
 	switch answer.ErrorCode {
 	case codeNoPlacement, jetstream.JSErrCodeStreamNameInUse: // the second: another daemon has just created it, otherwise
-		return err
 	case codeReplicasNoCluster, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return refusal{err}
-	}
-	if answer.Code == 400 {
-		return refusal{err}
+	default:
+		if answer.Code == 400 {
+			return refusal{err}
+		}
 	}
 	return err
 }
@@ -193,10 +192,8 @@ func (j *Journal) await(ctx context.Context, attempt func() error) error {
 
 // pause waits for d, or for ctx to end.
 func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }

@@ -159,7 +159,8 @@ func (r *reader) next(ctx context.Context) (uint64, error) {
 	case !info.Created.Equal(r.created):
 		return 0, fmt.Errorf("store: the journal was replaced by another one: %w", errLost)
 	case state.FirstSeq > r.reached+1:
-		return 0, cutOff(r.reached, state.FirstSeq)
+		return 0, fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w",
+			r.reached, state.FirstSeq, errLost)
 	case state.LastSeq < r.reached:
 		return 0, r.inconsistent(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", state.LastSeq, r.reached))
 	}
@@ -245,9 +246,4 @@ func (r *reader) inconsistent(err error) error {
 		return refusal{err}
 	}
 	return err
-}
-
-func cutOff(reached, first uint64) error {
-	return fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w",
-		reached, first, errLost)
 }

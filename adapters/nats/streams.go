@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,32 +38,19 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	s := &streams{js: js, subject: config.Bucket + ".journal", keys: "$KV." + config.Bucket + "."}
+	bucket := jetstream.StreamConfig{Storage: jetstream.FileStorage, Replicas: config.Replicas, Discard: jetstream.DiscardNew, DenyDelete: true}
+	entries := bucket
+	entries.Name, entries.Subjects = config.Bucket+journalSuffix, []string{s.subject}
+	entries.Description = product + "the journal's entries" + currentFormat
+	bucket.Name, bucket.Subjects = "KV_"+config.Bucket, []string{s.keys + ">"}
+	bucket.Description = product + "snapshots and leases" + currentFormat
+	bucket.MaxMsgsPerSubject, bucket.AllowRollup = 1, true
+	bucket.AllowDirect = false // a reader wants the last word, which only the leader has
 	var err error
-	s.bucket, err = openStream(ctx, js, jetstream.StreamConfig{
-		Name:              "KV_" + config.Bucket,
-		Description:       product + "snapshots and leases" + currentFormat,
-		Subjects:          []string{s.keys + ">"},
-		Storage:           jetstream.FileStorage,
-		Replicas:          config.Replicas,
-		MaxMsgsPerSubject: 1,
-		Discard:           jetstream.DiscardNew,
-		DenyDelete:        true,
-		AllowRollup:       true,
-		AllowDirect:       false, // a reader wants the last word, which only the leader has
-	})
-	if err != nil {
+	if s.bucket, err = openStream(ctx, js, bucket); err != nil {
 		return nil, err
 	}
-	s.entries, err = openStream(ctx, js, jetstream.StreamConfig{
-		Name:        config.Bucket + journalSuffix,
-		Description: product + "the journal's entries" + currentFormat,
-		Subjects:    []string{s.subject},
-		Storage:     jetstream.FileStorage,
-		Replicas:    config.Replicas,
-		Discard:     jetstream.DiscardNew,
-		DenyDelete:  true,
-	})
-	if err != nil {
+	if s.entries, err = openStream(ctx, js, entries); err != nil {
 		return nil, err
 	}
 	return s, s.answers(ctx)
@@ -79,30 +67,38 @@ func (s *streams) answers(ctx context.Context) error {
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	doing := "open the stream " + want.Name
 	stream, err := js.Stream(ctx, want.Name)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		if stream, err = js.CreateStream(ctx, want); err != nil {
-			return nil, classify(fmt.Errorf("store: cannot create the stream %s: %w", want.Name, err))
-		}
-		return stream, nil
-	case err != nil:
-		return nil, classify(fmt.Errorf("store: cannot open the stream %s: %w", want.Name, err))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		doing = "create the stream " + want.Name
+		stream, err = js.CreateStream(ctx, want)
 	}
-	have := stream.CachedInfo().Config
-	switch ours := strings.HasPrefix(have.Description, product) && len(have.Subjects) == 1 && have.Subjects[0] == want.Subjects[0]; {
-	case !ours:
-		return nil, refusal{fmt.Errorf("store: the stream %s is somebody else's; set store.bucket to another name", want.Name)}
-	case !strings.Contains(have.Description, formatMark):
-		return nil, refusal{fmt.Errorf("store: the stream %s has the format of an earlier version; export the presences with that version, "+
-			"set store.bucket to another name, and import them", want.Name)}
-	case have.Description != want.Description:
-		return nil, refusal{fmt.Errorf("store: the stream %s has the format of another version (%q); use that version", want.Name, have.Description)}
-	}
-	if have.Replicas != want.Replicas {
-		if stream, err = js.UpdateStream(ctx, want); err != nil {
-			return nil, classify(fmt.Errorf("store: cannot change the stream %s to %d replicas: %w", want.Name, want.Replicas, err))
+	if err == nil {
+		have := stream.CachedInfo().Config
+		if err := recognise(have, want); err != nil {
+			return nil, refusal{fmt.Errorf("store: the stream %s %w", want.Name, err)}
 		}
+		if have.Replicas != want.Replicas {
+			doing = fmt.Sprintf("change the stream %s to %d replicas", want.Name, want.Replicas)
+			stream, err = js.UpdateStream(ctx, want)
+		}
+	}
+	if err != nil {
+		return nil, classify(fmt.Errorf("store: cannot %s: %w", doing, err))
 	}
 	return stream, nil
+}
+
+// recognise returns an error if a stream that is there is not one that this version has made.
+func recognise(have, want jetstream.StreamConfig) error {
+	switch {
+	case !strings.HasPrefix(have.Description, product) || !slices.Equal(have.Subjects, want.Subjects):
+		return errors.New("is somebody else's; set store.bucket to another name")
+	case !strings.Contains(have.Description, formatMark):
+		return errors.New("has the format of an earlier version; export the presences with that version, " +
+			"set store.bucket to another name, and import them")
+	case have.Description != want.Description:
+		return fmt.Errorf("has the format of another version (%q); use that version", have.Description)
+	}
+	return nil
 }

@@ -39,7 +39,7 @@ func TestTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source.resolver = xmpptest.Resolver(dns)
+		source.resolver = dns
 		targets, err := source.targets(t.Context())
 		got := strings.Join(targets, " ")
 		if err != nil {
@@ -58,7 +58,7 @@ func TestTargetsByWeight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.resolver = xmpptest.Resolver(dns)
+	source.resolver = dns
 	heavy := 0
 	for range 100 {
 		targets, err := source.targets(t.Context())
@@ -87,7 +87,7 @@ func TestServerByDNS(t *testing.T) {
 	}
 	dns := xmpptest.StartDNS(t, "_xmpp-client._tcp.example.test,localhost.test,"+closed+",1,0", "_xmpp-client._tcp.example.test,localhost.test,"+port+",2,0")
 	source := newSource(t, server, func(c *Config) { c.Host = "" })
-	source.resolver = xmpptest.Resolver(dns)
+	source.resolver = dns
 	r := begin(t, source)
 	r.wantSynced(t)
 	r.stop(t)

@@ -4,6 +4,7 @@ package apicontract
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -21,9 +22,8 @@ type Contract struct {
 	Doc      map[string]any
 	compiler *jsonschema.Compiler
 
-	mu      sync.Mutex
-	schemas map[string]*jsonschema.Schema // compiled schemas by JSON pointer
-	seen    map[string]bool               // "METHOD template status" of the responses so far
+	mu   sync.Mutex      // for the compiler too, which keeps what it has compiled
+	seen map[string]bool // "METHOD template status" of the responses so far
 }
 
 const contractURL = "https://presence.example.test/openapi.json"
@@ -40,7 +40,7 @@ func Load(file string) (*Contract, error) {
 	}
 	components := doc.(map[string]any)["components"].(map[string]any)
 	closeObjects(components["schemas"])
-	c := &Contract{Doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
+	c := &Contract{Doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
 	if err := c.compiler.AddResource(contractURL, doc); err != nil {
@@ -88,19 +88,15 @@ func (c *Contract) At(path ...string) (found map[string]any, place []string, ok 
 
 // Valid validates a value against the schema at a place.
 func (c *Contract) Valid(value any, place ...string) error {
-	var pointer strings.Builder
+	pointer := "#"
 	for _, name := range place {
-		pointer.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D", " ", "%20").Replace(name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	schema := c.schemas[pointer.String()]
-	if schema == nil {
-		var err error
-		if schema, err = c.compiler.Compile(contractURL + "#" + strings.NewReplacer("{", "%7B", "}", "%7D", " ", "%20").Replace(pointer.String())); err != nil {
-			return err
-		}
-		c.schemas[pointer.String()] = schema
+	schema, err := c.compiler.Compile(contractURL + pointer)
+	if err != nil {
+		return err
 	}
 	return schema.Validate(value)
 }
@@ -257,22 +253,19 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	target := request.URL.EscapedPath()
-	if target == "" {
-		target = "/"
-	}
+	target := cmp.Or(request.URL.EscapedPath(), "/")
 	if err := t.Contract.Check(request.Method, target, got); err != nil {
 		return nil, fmt.Errorf("%w\n%.1000s", err, got.Body)
 	}
-	if got.Status < 300 && request.GetBody != nil {
-		body, err := request.GetBody()
-		if err != nil {
-			return nil, err
-		}
-		text, _ := io.ReadAll(body)
-		return response, t.Contract.CheckRequest(request.Method, target, string(text))
+	if got.Status >= 300 || request.GetBody == nil {
+		return response, nil
 	}
-	return response, nil
+	body, err := request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	text, _ := io.ReadAll(body)
+	return response, t.Contract.CheckRequest(request.Method, target, string(text))
 }
 
 func plainText(header http.Header, text []byte) (string, error) {

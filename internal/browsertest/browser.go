@@ -12,12 +12,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
-
-	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const chromium = "/usr/bin/chromium"
@@ -36,28 +35,20 @@ func Start(t testing.TB) *Browser {
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("%v: install the Debian package chromium, or run scripts/install-test-packages", err)
 	}
-	var printed syncbuffer.Buffer
-	allocator, end := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(chromium),
-		chromedp.Headless, // without --user-data-dir chromedp makes a temporary one and removes it
-		chromedp.NoFirstRun,
-		chromedp.NoDefaultBrowserCheck,
+	printed, err := os.Create(filepath.Join(t.TempDir(), "chromium.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.CombinedOutput(printed),
+		chromedp.Headless,  // without --user-data-dir chromedp makes a temporary one and removes it
 		chromedp.NoSandbox, // the tests run as root
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-default-apps", true),
-		chromedp.Flag("disable-extensions", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("disable-breakpad", true),
-		chromedp.Flag("disable-background-timer-throttling", true), // treat every tab as a visible one
-		chromedp.Flag("disable-backgrounding-occluded-windows", true),
-		chromedp.Flag("disable-renderer-backgrounding", true),
-		chromedp.Flag("force-color-profile", "srgb"),
-		chromedp.CombinedOutput(&printed),
-	)
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU, chromedp.Flag("force-color-profile", "srgb"),
+	}
+	for _, what := range []string{"quic", "background-networking", "component-update", "sync", "default-apps", "extensions", "dev-shm-usage", "breakpad",
+		"background-timer-throttling", "backgrounding-occluded-windows", "renderer-backgrounding"} { // the last three: treat every tab as a visible one
+		options = append(options, chromedp.Flag("disable-"+what, true))
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
 		ending, stop := context.WithTimeout(ctx, 10*time.Second) // closes the browser properly
@@ -65,9 +56,11 @@ func Start(t testing.TB) *Browser {
 		_ = chromedp.Cancel(ending) // it may have crashed
 		cancel()
 		end()
+		_ = printed.Close()
 	})
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v\n%s", chromium, err, printed.String())
+		text, _ := os.ReadFile(printed.Name())
+		t.Fatalf("starting %s: %v\n%s", chromium, err, text)
 	}
 	return &Browser{ctx: ctx}
 }
@@ -91,10 +84,11 @@ func (l Look) InTheDark() Look {
 }
 
 // String returns the width and the scheme, e.g. 1280-dark.
-func (l Look) String() string {
-	scheme := "light"
+func (l Look) String() string { return fmt.Sprintf("%d-%s", l.Width, l.scheme()) }
+
+func (l Look) scheme() string {
 	if l.Dark {
-		scheme = "dark"
+		return "dark"
 	}
-	return fmt.Sprintf("%d-%s", l.Width, scheme)
+	return "light"
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,11 +59,7 @@ func (p *Page) Close() {
 // Look changes the window size and the colour scheme.
 func (p *Page) Look(t testing.TB, look Look) {
 	t.Helper()
-	scheme := "light"
-	if look.Dark {
-		scheme = "dark"
-	}
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme()}}}
 	p.do(t, "emulating a window", chromedp.EmulateViewport(look.Width, look.Height), call(emulation.SetEmulatedMedia, media))
 }
 
@@ -98,13 +95,21 @@ func (p *Page) Click(t testing.TB, selector string) {
 
 func (p *Page) do(t testing.TB, what string, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
+	for _, action := range actions {
+		run(t, p, what, action)
+	}
+}
+
+// run runs an action and returns its value. If that fails, so does the test, with the page's errors.
+func run[T any](t testing.TB, p *Page, what string, action chromedp.Action[T]) T {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		t.Fatalf("%s: %v\n%s", what, err, strings.Join(p.faults, "\n"))
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, p.told())
 	}
+	return value
 }
 
 func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
@@ -117,13 +122,7 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 // Eval returns the value of a JavaScript expression. It awaits a promise.
 func Eval[T any](t testing.TB, p *Page, expression string) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, timeout)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatalf("%s: %v", expression, err)
-	}
-	return value
+	return run(t, p, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
 // Run runs JavaScript statements, which may use await.
@@ -146,19 +145,14 @@ func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	})`, expression)
 	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
-	begin := time.Now()
-	for {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) { // an error: the page has navigated
 		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
 		if err == nil {
 			return time.Since(begin)
 		}
 		if ctx.Err() != nil {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", timeout, what, expression, strings.Join(p.faults, "\n"),
-				Eval[string](t, p, "document.body.innerText"))
+			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", timeout, what, expression, p.told(), Eval[string](t, p, "document.body.innerText"))
 		}
-		time.Sleep(10 * time.Millisecond) // the page has navigated
 	}
 }
 
@@ -169,12 +163,7 @@ func (p *Page) Screenshot(t testing.TB, dir, name string, whole bool) {
 	if whole {
 		take = chromedp.FullScreenshot(100)
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, timeout)
-	defer cancel()
-	picture, err := chromedp.Run(ctx, take)
-	if err != nil {
-		t.Fatalf("taking the picture %s: %v", name, err)
-	}
+	picture := run(t, p, "taking the picture "+name, take)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -218,17 +207,20 @@ func (p *Page) fault(text string) {
 	p.faults = append(p.faults, text)
 }
 
+// told returns the errors of the page so far.
+func (p *Page) told() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.faults, "\n")
+}
+
 // check fails the test for every error of the page that was not expected.
 func (p *Page) check(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, fault := range p.faults {
-		expected := false
-		for _, part := range p.expected {
-			expected = expected || strings.Contains(fault, part)
-		}
-		if !expected {
+		if !slices.ContainsFunc(p.expected, func(part string) bool { return strings.Contains(fault, part) }) {
 			t.Errorf("in the page: %s", fault)
 		}
 	}

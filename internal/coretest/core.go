@@ -18,11 +18,12 @@ import (
 // Core is a running core. New and its like also make the use cases.
 type Core struct {
 	app.Core
-	Journal  *Journal
-	Presence ports.Presence
-	Feed     ports.Feed
-	Backup   ports.Backup
-	Clock    ports.Clock
+	*image.Image // the same as in app.Core
+	Journal      *Journal
+	Presence     ports.Presence
+	Feed         ports.Feed
+	Backup       ports.Backup
+	Clock        ports.Clock
 
 	end func()
 }
@@ -53,7 +54,7 @@ func StartOver(t T, kept ports.Journal) *Core {
 	t.Helper()
 	journal := &Journal{Journal: kept}
 	img := image.New()
-	c := &Core{Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
+	c := &Core{Image: img, Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	c.end = func() { cancel(); running.Wait() }
@@ -112,12 +113,6 @@ func (c *Core) append(t T, entry []byte) {
 		t.Fatal(err)
 	}
 }
-
-// Presences is Image.Presences.
-func (c *Core) Presences(user domain.UserID) domain.Presences { return c.Image.Presences(user) }
-
-// Watch is Image.Watch.
-func (c *Core) Watch(since domain.Revision) *image.Watch { return c.Image.Watch(since) }
 
 // Journal is a journal whose next appends can be made to fail.
 type Journal struct {

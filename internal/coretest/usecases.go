@@ -70,11 +70,8 @@ func (c *Core) Change(t T, user domain.UserID, protocol domain.Protocol, next fu
 	}
 }
 
-// Each calls visit for each user of whom something is kept, until it returns false.
-func (c *Core) Each(visit func(domain.UserID, domain.Presences) bool) { c.Image.Each(visit) }
-
 // ForgetRemovals makes the core forget what was removed.
-func (c *Core) ForgetRemovals(t T) { c.Jump(t, c.Image.Revision()+1) }
+func (c *Core) ForgetRemovals(t T) { c.Jump(t, c.Revision()+1) }
 
 // State renders everything that is kept.
 func (c *Core) State() string {

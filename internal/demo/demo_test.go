@@ -20,7 +20,6 @@ import (
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/process"
-	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 // asProgram makes the test's binary run the command.
@@ -73,7 +72,7 @@ func withPrograms(m *testing.M) (int, error) {
 type demo struct {
 	t              *testing.T
 	command        *exec.Cmd
-	stdout, stderr syncbuffer.Buffer
+	stdout, stderr syncBuffer
 	code           chan int
 	temporary      string // its TMPDIR
 	url, token     string
@@ -230,7 +229,7 @@ func (d *demo) watches() {
 	if found == nil {
 		d.t.Fatalf("no command to watch in\n%s", d.stdout.String())
 	}
-	var told syncbuffer.Buffer
+	var told syncBuffer
 	shell := exec.Command("/bin/sh", "-c", "exec env "+found[1])
 	shell.Env = []string{"PATH=" + os.Getenv("PATH")}
 	shell.Stdout, shell.Stderr = &told, &told

@@ -1,9 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
+	"github.com/zarafa/presence/adapters/manual"
+	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
@@ -11,129 +21,119 @@ import (
 // player carries out the steps of a scenario on the servers. It is for one goroutine.
 type player struct {
 	servers *servers
-	clients *clients
-	users   map[string]*userState // by name
+	http    *http.Client
+	users   map[string]*user // by name
 }
 
-// userState is what a person's clients report at present.
-type userState struct {
-	id       domain.UserID
-	devices  map[string]*device // logged in on XMPP, by resource
-	meeting  presence
-	reported time.Time // when the meeting's client last reported
-	manual   bool      // a manual presence was set; it may have ended since
-}
-
-// device is a logged-in device. It has its own scope, which ends with it, so that a long demo does not collect cleanup functions.
-type device struct {
-	scope  *scope
-	client *xmpptest.Client
-	shows  presence
+// user is a person's clients.
+type user struct {
+	devices map[string]*xmpptest.Client // logged in on XMPP, by resource
+	doing   *activity
 }
 
 func newPlayer(s *servers) *player {
-	p := &player{servers: s, clients: newClients(s), users: map[string]*userState{}}
+	p := &player{servers: s, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}, users: map[string]*user{}}
 	for _, person := range people {
-		p.users[person.name] = &userState{id: domain.UserID(s.xmpp.JID(person.name)), devices: map[string]*device{}}
+		p.users[person.name] = &user{devices: map[string]*xmpptest.Client{}, doing: home}
 	}
-	s.Cleanup(func() {
-		for _, user := range p.users {
-			for _, device := range user.devices {
-				device.scope.end()
-			}
-		}
-	})
 	return p
+}
+
+// end ends the XMPP connections.
+func (p *player) end() {
+	for _, user := range p.users {
+		for _, device := range user.devices {
+			device.Cut()
+		}
+	}
 }
 
 // do carries out a step.
 func (p *player) do(ctx context.Context, n step) error {
-	user := p.users[n.person.name]
-	p.logOut(user, n)
-	for name, shows := range n.activity.devices(n.person) {
-		p.logIn(user, n.person.name, name, shows)
-	}
-	if err := p.meet(ctx, user, n); err != nil {
+	name, user := n.person.name, p.users[n.person.name]
+	before, now := user.doing, n.activity
+	user.doing = now
+	if err := p.show(name, user, now.devices(n.person), n.abrupt); err != nil {
 		return err
 	}
-	return p.set(ctx, user, n.activity)
-}
-
-// logOut logs out the devices that the activity does not use.
-func (p *player) logOut(user *userState, n step) {
-	wanted := n.activity.devices(n.person)
-	for name, device := range user.devices {
-		if _, stays := wanted[name]; stays {
-			continue
-		}
-		if !n.abrupt {
-			device.client.Leave("")
-		}
-		device.scope.end()
-		delete(user.devices, name)
-	}
-}
-
-// logIn logs in a device, unless it is logged in, and sends its presence.
-func (p *player) logIn(user *userState, person, name string, shows presence) {
-	d := user.devices[name]
-	if d == nil {
-		d = &device{scope: &scope{}}
-		user.devices[name] = d
-		d.client = p.servers.xmpp.Login(d.scope, person, name)
-		d.shows = presence{"online", ""}
-	}
-	if d.shows == shows {
-		return
-	}
-	show := shows.status
-	if show == "online" { // in XMPP: no show
-		show = ""
-	}
-	d.client.Show(show, shows.message)
-	d.shows = shows
-}
-
-// meet lets the person join a web meeting, change the presence there, or leave.
-func (p *player) meet(ctx context.Context, user *userState, n step) error {
-	before := user.meeting
-	user.meeting = n.activity.meeting
-	switch {
-	case user.meeting == before:
-		return nil
-	case user.meeting.status != "":
-		user.reported = time.Now()
-		return p.clients.report(ctx, user.id, user.meeting)
-	case n.abrupt: // the daemon lets the presence expire
-		return nil
-	default:
-		return p.clients.report(ctx, user.id, presence{"unavailable", ""})
-	}
-}
-
-// set sets the activity's manual presence, or clears an earlier one.
-func (p *player) set(ctx context.Context, user *userState, a *activity) error {
-	if a.manual.status != "" {
-		user.manual = true
-		return p.clients.set(ctx, user.id, a.manual, a.lasting)
-	}
-	if !user.manual {
-		return nil
-	}
-	user.manual = false
-	return p.clients.clear(ctx, user.id)
-}
-
-// repeat lets the meetings' clients repeat their report before it expires.
-func (p *player) repeat(ctx context.Context) error {
-	for _, user := range p.users {
-		if user.meeting.status == "" || time.Since(user.reported) < autoUnavailable/3 {
-			continue
-		}
-		user.reported = time.Now()
-		if err := p.clients.report(ctx, user.id, user.meeting); err != nil {
+	if before.meeting.status != "" && now.meeting.status == "" && !n.abrupt { // else the daemon lets the presence expire
+		if err := p.send(ctx, name, spreed.Protocol, map[string]any{"status": "unavailable"}); err != nil {
 			return err
 		}
+	}
+	switch {
+	case now.manual.status != "":
+		until := time.Now().Add(now.lasting).UTC().Format(time.RFC3339)
+		return p.send(ctx, name, manual.Protocol, map[string]any{"status": now.manual.status, "message": now.manual.message, "until": until})
+	case before.manual.status != "":
+		return p.send(ctx, name, manual.Protocol, nil)
+	}
+	return nil
+}
+
+// show lets a person's devices log in and out, so that only these are left, and send what they show.
+func (p *player) show(name string, user *user, shows map[string]presence, abrupt bool) error {
+	for resource, device := range user.devices {
+		if _, stays := shows[resource]; stays {
+			continue
+		}
+		if !abrupt {
+			device.Leave("")
+		}
+		device.Cut()
+		delete(user.devices, resource)
+	}
+	for resource, says := range shows {
+		if user.devices[resource] == nil {
+			device, err := p.servers.xmpp.Connect(name, resource)
+			if err != nil {
+				return err
+			}
+			user.devices[resource] = device
+		}
+		user.devices[resource].Show(strings.TrimPrefix(says.status, "online"), says.message) // online is no show in XMPP
+	}
+	return nil
+}
+
+// report lets the clients of all web meetings report, again and again, because what they report expires.
+func (p *player) report(ctx context.Context) error {
+	for name, user := range p.users {
+		says := user.doing.meeting
+		if says.status == "" {
+			continue
+		}
+		if err := p.send(ctx, name, spreed.Protocol, map[string]any{"status": says.status, "message": says.message}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send replaces a user's presence on a protocol, with the user's own token, or removes it if says is nil.
+func (p *player) send(ctx context.Context, name string, protocol domain.Protocol, says map[string]any) error {
+	body, err := json.Marshal(says)
+	if err != nil {
+		return err
+	}
+	method, user := http.MethodPut, p.servers.xmpp.JID(name)
+	if says == nil {
+		method, body = http.MethodDelete, nil
+	}
+	at := p.servers.url + "v1/users/" + url.PathEscape(user) + "/" + protocol.String()
+	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+p.servers.tokens.Issue(domain.UserID(user)))
+	response, err := p.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if answer, err := io.ReadAll(response.Body); err != nil || response.StatusCode/100 != 2 {
+		return errors.Join(err, fmt.Errorf("%s %s: %s: %s", method, at, response.Status, answer))
 	}
 	return nil
 }

@@ -1,60 +1,169 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/process"
 	"github.com/zarafa/presence/internal/xmpptest"
+	"github.com/zarafa/presence/setting"
 )
 
-const prosody = "/usr/bin/prosody"
+const (
+	prosody = "/usr/bin/prosody"
 
-// servers are the XMPP server and the daemon.
+	// boardUser is the user in the board's token: a service, because only services see everybody.
+	boardUser = domain.UserID("board@" + xmpptest.Domain)
+
+	// autoUnavailable is spreed.auto_unavailable, whose default of two minutes is too long for a demo.
+	autoUnavailable = 12 * time.Second
+)
+
+// settings is the daemon's configuration. The store is in memory, so each demo starts empty, and the printed token is valid for a day's work.
+const settings = `
+http: {listen: %q}
+auth: {secret: %q, services: [%s], token_expire: 12h}
+store: {kind: memory}
+protocols: [xmpp]
+spreed: {auto_unavailable: %v}
+xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
+`
+
+// servers are the XMPP server and the daemon, a separate process. They implement xmpptest.TB, so that the demo can use what was made for tests.
 type servers struct {
-	*scope
 	xmpp   *xmpptest.Server
-	daemon *daemon
-}
+	daemon *process.Process
+	url    string // of the daemon, with a slash at the end
+	tokens *auth.Tokens
 
-// startServers starts the servers. Even if it fails, everything that it started ends with s.
-func startServers(s *scope, options options) *servers {
-	users := make([]string, len(people))
-	for i, p := range people {
-		users[i] = p.name
-	}
-	server := xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: users})
-	return &servers{scope: s, xmpp: server, daemon: startDaemon(s, options.daemon, options.listen, server)}
+	ends []func()
 }
 
 // check looks for what would prevent the servers from starting, before any is started.
-func check(options options, prosody string) error {
+func check(o options, prosody string) error {
 	if _, err := os.Stat(prosody); err != nil {
 		return fmt.Errorf("the demo needs the XMPP server Prosody, and there is no %s.\nOn Debian or Ubuntu: sudo apt-get install prosody", prosody)
 	}
-	if _, err := os.Stat(options.daemon); err != nil {
+	if _, err := os.Stat(o.daemon); err != nil {
 		return fmt.Errorf("there is no daemon to show: %w; `make demo` builds it, and -daemon names another", err)
 	}
-	if err := free(options.listen); err != nil {
-		var address *net.AddrError
-		if errors.As(err, &address) {
-			return fmt.Errorf("-listen: %w; expected host:port, e.g. 127.0.0.1:8123", address)
-		}
-		return fmt.Errorf("the daemon cannot listen there: %w; another place: make demo ARGS=-listen=127.0.0.1:8123", err)
+	listener, err := net.Listen("tcp", o.listen)
+	if err == nil {
+		return listener.Close()
 	}
-	return nil
+	var address *net.AddrError
+	if errors.As(err, &address) {
+		return fmt.Errorf("-listen: %w; expected host:port, e.g. 127.0.0.1:8123", address)
+	}
+	return fmt.Errorf("the daemon cannot listen there: %w; another place: make demo ARGS=-listen=127.0.0.1:8123", err)
+}
+
+var listening = regexp.MustCompile(`(?s)msg=listening url=(\S+).*msg=started`)
+
+// start starts the servers, and returns when both serve. If that fails it panics with a failure. Whatever it has started, end ends it.
+func (s *servers) start(o options) {
+	var users []string
+	for _, p := range people {
+		users = append(users, p.name)
+	}
+	s.xmpp = xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: users})
+	secret := rand.Text()
+	config := auth.DefaultConfig()
+	config.Secret = setting.NewSecret(secret)
+	var err error
+	if s.tokens, err = auth.New(config, clock.New()); err != nil {
+		s.Fatal(err)
+	}
+	dir := s.TempDir()
+	file := filepath.Join(dir, "zarafa-presence.yaml")
+	text := fmt.Sprintf(settings, o.listen, secret, boardUser, autoUnavailable,
+		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	command := exec.Command(o.daemon, "serve", "--config", file)
+	command.Env = []string{"PATH=" + os.Getenv("PATH")} // no PRESENCE_ variable of the terminal may reach it
+	if s.daemon, err = process.Start(command, filepath.Join(dir, "log")); err != nil {
+		s.Fatalf("the daemon does not start: %v", err)
+	}
+	s.Cleanup(func() {
+		if s.daemon.Signal(syscall.SIGTERM); !s.daemon.EndsWithin(5 * time.Second) {
+			s.daemon.Kill()
+		}
+	})
+	err = s.daemon.Await(20*time.Second, func() error {
+		found := listening.FindStringSubmatch(s.daemon.Log())
+		if found == nil {
+			return errors.New("it does not say where it listens")
+		}
+		s.url = found[1]
+		return nil
+	})
+	if err != nil {
+		s.Fatalf("the daemon %v:\n%s", err, s.daemon.Log())
+	}
 }
 
 // ended returns an error once a server has ended by itself.
 func (s *servers) ended() error {
 	select {
-	case <-s.daemon.process.Done():
-		return fmt.Errorf("the daemon has ended:\n%s", strings.TrimSpace(s.daemon.logText()))
+	case <-s.daemon.Done():
+		return fmt.Errorf("the daemon has ended:\n%s", strings.TrimSpace(s.daemon.Log()))
 	case <-s.xmpp.Done():
 		return fmt.Errorf("Prosody has ended:\n%s", strings.TrimSpace(s.xmpp.Log())) //nolint:staticcheck // it is a name
 	default:
 		return nil
+	}
+}
+
+// failure is what Fatal panics with.
+type failure struct{ error }
+
+// Fatal implements xmpptest.TB.
+func (*servers) Fatal(args ...any) { panic(failure{errors.New(fmt.Sprint(args...))}) }
+
+// Fatalf implements xmpptest.TB.
+func (*servers) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+
+// Helper implements xmpptest.TB.
+func (*servers) Helper() {}
+
+// Cleanup implements xmpptest.TB.
+func (s *servers) Cleanup(end func()) { s.ends = append(s.ends, end) }
+
+// TempDir implements xmpptest.TB. Only this user can read the folder.
+func (s *servers) TempDir() string {
+	dir, err := os.MkdirTemp("", "zarafa-presence-demo-*")
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// end calls the cleanup functions, last first. Whoever calls start defers it: err gets what Fatal was told.
+func (s *servers) end(err *error) {
+	for _, end := range slices.Backward(s.ends) {
+		end()
+	}
+	switch reason := recover().(type) {
+	case nil:
+	case failure:
+		*err = reason.error
+	default:
+		panic(reason)
 	}
 }

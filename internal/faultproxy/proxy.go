@@ -19,7 +19,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	cut   bool
 	mute  bool
-	conns map[net.Conn]struct{}
+	conns []net.Conn // all that there were: to close one again does nothing
 }
 
 // Start starts a proxy in front of a server's address. It ends with the test.
@@ -29,7 +29,7 @@ func Start(t testing.TB, server string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{server: server, listener: listener, conns: map[net.Conn]struct{}{}}
+	p := &Proxy{server: server, listener: listener}
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -47,7 +47,7 @@ func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut = true
-	for conn := range p.conns {
+	for _, conn := range p.conns {
 		_ = conn.Close()
 	}
 }
@@ -64,7 +64,7 @@ func (p *Proxy) Restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mute {
-		for conn := range p.conns {
+		for _, conn := range p.conns {
 			_ = conn.Close()
 		}
 	}
@@ -89,7 +89,6 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	defer p.remove(client, server)
 	if !p.add(client, server) {
 		return
 	}
@@ -123,16 +122,6 @@ func (w answerWriter) Write(b []byte) (int, error) {
 func (p *Proxy) add(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, conn := range conns {
-		p.conns[conn] = struct{}{}
-	}
+	p.conns = append(p.conns, conns...)
 	return !p.cut
-}
-
-func (p *Proxy) remove(conns ...net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range conns {
-		delete(p.conns, conn)
-	}
 }

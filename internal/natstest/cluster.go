@@ -1,6 +1,15 @@
+// Package natstest runs real NATS servers for tests: one, or a cluster of several. Each is a separate process with JetStream, on a free port
+// of 127.0.0.1, with its files in a temporary folder. The program is built from the module that go.mod names. A server can be killed,
+// frozen and restarted:
+//
+//	cluster := natstest.Start(t, natstest.Options{Servers: 3})
+//	cluster.Server(cluster.Leader(t, "presence_journal")).Kill()
+//
+// If the test fails, it prints the servers' logs. The tests of adapters/nats use it.
 package natstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,10 +17,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/process"
 )
@@ -21,28 +30,21 @@ type Options struct {
 	Servers int    // 1, or the number of servers in a cluster
 	Scheme  string // of the URL: nats (also if empty) or tls
 	Config  string // appended to each server's configuration, in the server's own syntax
-
-	Unready bool // do not wait until the servers answer
 }
 
 // Cluster is one server or several that form a cluster. Its methods are for the test's goroutine.
-type Cluster struct {
-	Servers []*Server
+type Cluster struct{ Servers []*Server }
 
-	options Options
-	program string
-	client  *http.Client
-}
-
-// Server is one server of a cluster.
+// Server is one server of a cluster. It can be killed, frozen and thawed like every process.
 type Server struct {
+	*process.Process
 	Name string
 	Addr string // host:port for clients
 
-	cluster *Cluster
+	scheme  string
+	program string
 	dir     string
 	monitor string // host:port of its monitoring endpoint
-	process *process.Process
 }
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
@@ -52,48 +54,37 @@ func Start(t testing.TB, options Options) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if options.Scheme == "" {
-		options.Scheme = "nats"
-	}
-	c := &Cluster{
-		options: options,
-		program: program,
-		client:  &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
-	}
-	var routes []string
-	var routePorts []int
+	c := &Cluster{}
+	var routes, listens []string
 	for i := range options.Servers {
 		c.Servers = append(c.Servers, &Server{
 			Name:    fmt.Sprintf("n%d", i+1),
 			Addr:    freeport.Address(t),
-			cluster: c,
+			scheme:  cmp.Or(options.Scheme, "nats"),
+			program: program,
 			dir:     t.TempDir(),
 			monitor: freeport.Address(t),
 		})
-		routePorts = append(routePorts, freeport.Take(t))
-		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", routePorts[i]))
+		listens = append(listens, freeport.Address(t))
+		routes = append(routes, "nats-route://"+listens[i])
 	}
 	for i, s := range c.Servers {
-		config := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream {store_dir: %q}\n%s\n", s.Name, s.Addr, s.monitor, filepath.Join(s.dir, "data"), options.Config)
+		config := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream {store_dir: %q}\n%s\n", s.Name, s.Addr, s.monitor, s.file("data"), options.Config)
 		if options.Servers > 1 {
-			config += fmt.Sprintf("cluster {name: natstest, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [%s]}\n", routePorts[i], strings.Join(routes, ", "))
+			config += fmt.Sprintf("cluster {name: natstest, listen: %q, no_advertise: true, routes: [%s]}\n", listens[i], strings.Join(routes, ", "))
 		}
-		if err := os.WriteFile(filepath.Join(s.dir, "nats.conf"), []byte(config), 0o600); err != nil {
+		if err := os.WriteFile(s.file("nats.conf"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.Launch(t)
-		t.Cleanup(s.Kill)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, s := range c.Servers {
-				t.Logf("the log of %s (%s):\n%s", s.Name, s.Addr, s.log())
+		t.Cleanup(func() {
+			s.Kill()
+			if t.Failed() {
+				t.Logf("the log of %s (%s):\n%s", s.Name, s.Addr, s.Log())
 			}
-		}
-	})
-	if !options.Unready {
-		c.AwaitReady(t)
+		})
 	}
+	c.AwaitReady(t)
 	return c
 }
 
@@ -127,28 +118,25 @@ func (c *Cluster) AwaitReady(t testing.TB) {
 // Leader waits until a stream has a leader and returns that server's name.
 func (c *Cluster) Leader(t testing.TB, stream string) string {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		for _, s := range c.Servers {
 			if leader := s.leader(stream); leader != "" {
 				return leader
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no server knows who leads the stream %s", stream)
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
+	t.Fatalf("no server knows who leads the stream %s", stream)
+	return ""
 }
 
 // URL returns the URL of this server for clients.
-func (s *Server) URL() string { return s.cluster.options.Scheme + "://" + s.Addr }
+func (s *Server) URL() string { return s.scheme + "://" + s.Addr }
 
-// Launch starts the server without waiting until it is ready. After Kill or Stop it has the same addresses and files as before.
+// Launch starts the server without waiting until it is ready. After Kill it has the same addresses and files as before.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
 	var err error
-	if s.process, err = process.Start(exec.Command(s.cluster.program, "--config", filepath.Join(s.dir, "nats.conf")), filepath.Join(s.dir, "log")); err != nil {
+	if s.Process, err = process.Start(exec.Command(s.program, "--config", s.file("nats.conf")), s.file("log")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,43 +151,28 @@ func (s *Server) Restart(t testing.TB) {
 // AwaitReady waits until the server is healthy, its streams included.
 func (s *Server) AwaitReady(t testing.TB) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		err := s.get("/healthz", nil)
-		if err == nil {
-			return
-		}
-		select {
-		case <-s.process.Done():
-			t.Fatalf("%s ended during its start:\n%s", s.Name, s.log())
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is not ready: %v", s.Name, err)
-		}
-		time.Sleep(50 * time.Millisecond) // not more often: the server logs each failed health check
+	if err := s.Await(60*time.Second, func() error { return s.get("/healthz", new(any)) }); err != nil {
+		t.Fatalf("%s %v", s.Name, err)
 	}
 }
 
-// Kill ends the server with SIGKILL. Data that it has handed to the operating system survives.
-func (s *Server) Kill() { s.process.Kill() }
+// Proxy is a way to the server that can fail: who uses it is cut off, and the others are not.
+type Proxy struct {
+	*faultproxy.Proxy
+	server *Server
+}
 
-// Stop ends the server as an administrator would.
-func (s *Server) Stop(t testing.TB) {
+// Proxy starts a proxy in front of the server. It ends with the test.
+func (s *Server) Proxy(t testing.TB) *Proxy {
 	t.Helper()
-	s.process.Signal(syscall.SIGTERM)
-	select {
-	case <-s.process.Done():
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s does not stop:\n%s", s.Name, s.log())
-	}
+	return &Proxy{Proxy: faultproxy.Start(t, s.Addr), server: s}
 }
 
-// Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
-func (s *Server) Freeze() { s.process.Freeze() }
+// URL is what a client connects to that goes through the proxy.
+func (p *Proxy) URL() string { return p.server.scheme + "://" + p.Addr() }
 
-// Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
+// ServerURL is what a client connects to that does not go through the proxy.
+func (p *Proxy) ServerURL() string { return p.server.URL() }
 
 // leader returns the leader of a stream, or "" if this server does not know it.
 func (s *Server) leader(stream string) string {
@@ -228,7 +201,8 @@ func (s *Server) leader(stream string) string {
 
 // get queries the monitoring endpoint. Any status but 200 is an error.
 func (s *Server) get(path string, into any) error {
-	answer, err := s.cluster.client.Get("http://" + s.monitor + path)
+	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get("http://" + s.monitor + path)
 	if err != nil {
 		return err
 	}
@@ -236,18 +210,7 @@ func (s *Server) get(path string, into any) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", path, answer.Status)
 	}
-	if into == nil {
-		return nil
-	}
 	return json.NewDecoder(answer.Body).Decode(into)
 }
 
-// log returns the end of the server's log.
-func (s *Server) log() string {
-	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
-	if err != nil {
-		return err.Error()
-	}
-	const end = 6000
-	return string(text[max(0, len(text)-end):])
-}
+func (s *Server) file(name string) string { return filepath.Join(s.dir, name) }

@@ -4,11 +4,13 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +18,7 @@ import (
 // Process is a running program with its children. Its methods may be called concurrently, also after it has ended.
 type Process struct {
 	command *exec.Cmd
+	log     string
 	done    chan struct{}
 }
 
@@ -36,20 +39,57 @@ func Start(command *exec.Cmd, log string) (*Process, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	p := &Process{command: command, done: make(chan struct{})}
+	p := &Process{command: command, log: log, done: make(chan struct{})}
 	go func() {
-		_ = command.Wait() // its errors are in the log
+		_ = command.Wait() // the log has its errors
 		close(p.done)
 	}()
 	return p, nil
 }
 
+// Await polls until ready returns nil. It returns an error if the program ends before, or is not ready within the given time.
+func (p *Process) Await(within time.Duration, ready func() error) error {
+	for deadline := time.Now().Add(within); ; {
+		err := ready()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("is not ready within %v: %w", within, err)
+		}
+		select {
+		case <-p.done:
+			return errors.New("ended during its start")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // Done returns a channel that is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Log returns the program's output, or why it cannot be read.
+func (p *Process) Log() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
 
 // Signal sends a signal to the program and its children.
 func (p *Process) Signal(signal syscall.Signal) {
 	_ = syscall.Kill(-p.command.Process.Pid, signal)
+}
+
+// EndsWithin waits for the program to end, and reports whether it does so within the given time.
+func (p *Process) EndsWithin(limit time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
 }
 
 // Kill kills the program and its children, and returns when the program has ended.
@@ -58,12 +98,15 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Freeze stops the program, and returns when all its threads have stopped or it has ended. SIGCONT continues it.
+// Freeze stops the program, and returns when all its threads have stopped or it has ended.
 func (p *Process) Freeze() {
 	p.Signal(syscall.SIGSTOP)
 	for unix.Waitid(unix.P_PID, p.command.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 }
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() { p.Signal(syscall.SIGCONT) }
 
 // Account returns a system account to run a program as. Only root can use it.
 func Account(name string) (*syscall.Credential, error) {

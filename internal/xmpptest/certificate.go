@@ -22,44 +22,24 @@ type Authority struct {
 // NewAuthority makes a new authority, which no system trusts.
 func NewAuthority(t TB) *Authority {
 	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "Test authority"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
+	a := &Authority{certificate: template("Test authority")}
+	a.certificate.IsCA, a.certificate.BasicConstraintsValid, a.certificate.KeyUsage = true, true, x509.KeyUsageCertSign
+	var der []byte
+	der, a.key = a.sign(t, a.certificate, a.key)
+	var err error
+	if a.certificate, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Authority{PEM: encode("CERTIFICATE", der), certificate: certificate, key: key}
+	a.PEM = encode("CERTIFICATE", der)
+	return a
 }
 
 // Issue makes a server certificate for a host, valid for a day, and returns it and its key as PEM.
 func (a *Authority) Issue(t TB, host string) (certificate, key []byte) {
 	t.Helper()
-	private := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: host},
-		DNSNames:     []string{host},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, private.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	wanted := template(host)
+	wanted.DNSNames, wanted.KeyUsage, wanted.ExtKeyUsage = []string{host}, x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	der, private := a.sign(t, wanted, a.key)
 	encoded, err := x509.MarshalECPrivateKey(private)
 	if err != nil {
 		t.Fatal(err)
@@ -77,13 +57,29 @@ func (a *Authority) Config(t TB, host string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-func newKey(t TB) *ecdsa.PrivateKey {
+func template(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+	}
+}
+
+// sign makes a certificate with a new key. If signer is nil that key signs it.
+func (a *Authority) sign(t TB, wanted *x509.Certificate, signer *ecdsa.PrivateKey) (der []byte, key *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	if signer == nil {
+		signer = key
+	}
+	if der, err = x509.CreateCertificate(rand.Reader, wanted, a.certificate, key.Public(), signer); err != nil {
+		t.Fatal(err)
+	}
+	return der, key
 }
 
 func encode(kind string, der []byte) []byte {

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// Client is one device of a user. It speaks just enough XMPP to show presence, and shares no code with the product. It
-// disconnects when the test ends.
+// Client is one device of a user. It speaks just enough XMPP to show presence, and shares no code with the product.
 type Client struct {
 	JID string // the full JID, with the resource
 
@@ -32,20 +31,19 @@ type Stanza struct {
 	Inner   string `xml:",innerxml"`
 }
 
-// Login connects a device of a user and makes it available.
+// Login connects a device of a user and makes it available. It is cut when the test ends.
 func (s *Server) Login(t TB, user, resource string) *Client {
 	t.Helper()
-	c, err := s.connect(user, resource)
+	c, err := s.Connect(user, resource)
 	if err != nil {
-		t.Fatalf("logging in as %s: %v\n%s", s.JID(user), err, s.Log())
+		t.Fatalf("%v\n%s", err, s.Log())
 	}
 	t.Cleanup(c.Cut)
-	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // without it the server reports no subscriptions
-	c.Show("", "")
 	return c
 }
 
-func (s *Server) connect(user, resource string) (*Client, error) {
+// Connect is Login for a caller that cuts the connection itself.
+func (s *Server) Connect(user, resource string) (*Client, error) {
 	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
 	if err != nil {
 		return nil, err
@@ -54,15 +52,15 @@ func (s *Server) connect(user, resource string) (*Client, error) {
 	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
 	if err := c.login(s, user, resource); err != nil {
 		_ = c.conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("logging in as %s: %w", s.JID(user), err)
 	}
 	_ = c.conn.SetDeadline(time.Time{})
+	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // without it the server reports no subscriptions
+	c.Show("", "")
 	return c, nil
 }
 
 func (c *Client) login(s *Server, user, resource string) error {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Authority.PEM)
 	decoder, err := c.open(s.Domain)
 	if err != nil {
 		return err
@@ -70,24 +68,20 @@ func (c *Client) login(s *Server, user, resource string) error {
 	if err := c.exchange(decoder, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "proceed"); err != nil {
 		return err
 	}
-	encrypted := tls.Client(c.conn, &tls.Config{ServerName: s.Domain, RootCAs: roots})
-	if err := encrypted.Handshake(); err != nil {
-		return err
-	}
-	c.conn = encrypted
-	if decoder, err = c.open(s.Domain); err != nil {
-		return err
-	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.Authority.PEM)
+	c.conn = tls.Client(c.conn, &tls.Config{ServerName: s.Domain, RootCAs: roots})
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + s.Password(user)))
-	if err := c.exchange(decoder, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"+plain+"</auth>", "success"); err != nil {
-		return err
-	}
-	if decoder, err = c.open(s.Domain); err != nil {
-		return err
-	}
-	bind := fmt.Sprintf("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", Escape(resource))
-	if err := c.exchange(decoder, bind, "iq"); err != nil {
-		return err
+	for _, step := range []struct{ request, answer string }{
+		{"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + plain + "</auth>", "success"},
+		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + Escape(resource) + "</resource></bind></iq>", "iq"},
+	} {
+		if decoder, err = c.open(s.Domain); err != nil {
+			return err
+		}
+		if err := c.exchange(decoder, step.request, step.answer); err != nil {
+			return err
+		}
 	}
 	c.reading.Go(func() { c.read(decoder) })
 	return nil
@@ -145,14 +139,13 @@ func (c *Client) Send(text string) { _, _ = io.WriteString(c.conn, text) }
 
 // Show sends a presence with a show (chat, away, xa, dnd, or empty for available) and a status text.
 func (c *Client) Show(show, status string) {
-	stanza := "<presence>"
 	if show != "" {
-		stanza += "<show>" + Escape(show) + "</show>"
+		show = "<show>" + Escape(show) + "</show>"
 	}
 	if status != "" {
-		stanza += "<status>" + Escape(status) + "</status>"
+		status = "<status>" + Escape(status) + "</status>"
 	}
-	c.Send(stanza + "</presence>")
+	c.Send("<presence>" + show + status + "</presence>")
 }
 
 // Presence sends a presence stanza of a type, such as subscribe, to a JID.

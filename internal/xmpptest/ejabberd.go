@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/zarafa/presence/internal/freeport"
-	"github.com/zarafa/presence/internal/process"
 )
 
 const ejabberdctlPath = "/usr/sbin/ejabberdctl"
@@ -42,7 +41,7 @@ func (e *ejabberd) prepare(t TB, s *Server) {
 	s.write(t, "conf/ejabberd.yml", []byte(e.config(s)))
 	s.write(t, "logs/ejabberd.log", nil)
 	s.write(t, "spool/.keep", nil)
-	s.own(t, e.account)
+	s.own(t, "ejabberd")
 }
 
 func (e *ejabberd) config(s *Server) string {
@@ -66,19 +65,13 @@ modules: {mod_http_api: {}, mod_disco: {}, mod_ping: {}, mod_roster: {}, mod_sha
 `, s.Domain, s.dir, port, direct, options, api)
 }
 
-func (e *ejabberd) command(s *Server, args ...string) *exec.Cmd {
-	common := []string{"--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
-		"--spool", s.path("spool"), "--node", "t@localhost"}
-	command := exec.Command(ejabberdctlPath, append(common, args...)...)
+func (e *ejabberd) command(s *Server) *exec.Cmd {
+	command := exec.Command(ejabberdctlPath, "--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
+		"--spool", s.path("spool"), "--node", "t@localhost", "foreground")
 	command.Dir = s.dir
 	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.path("spool"), "LANG=C.UTF-8"}
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: e.account}
 	return command
-}
-
-func (e *ejabberd) start(t TB, s *Server) *process.Process {
-	t.Helper()
-	return launch(t, e.command(s, "foreground"), s.path("console.log"))
 }
 
 // call calls a command of the HTTP API.
@@ -114,6 +107,7 @@ func (e *ejabberd) share(t TB, s *Server) {
 	}
 }
 
+// stop does not send SIGTERM, which ends ejabberdctl at once, and ejabberd itself some time later.
 func (e *ejabberd) stop(t TB, _ *Server) {
 	t.Helper()
 	e.call(t, "stop", map[string]string{})

@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-
-	"github.com/zarafa/presence/internal/process"
 )
 
 const prosodyPath, prosodyctlPath = "/usr/bin/prosody", "/usr/bin/prosodyctl"
@@ -38,7 +36,7 @@ func (p *prosody) prepare(t TB, s *Server) {
 	s.write(t, "groups.txt", []byte(groups.String()))
 	s.write(t, "prosody.cfg.lua", []byte(p.config(s)))
 	if p.account != nil {
-		s.own(t, p.account)
+		s.own(t, "prosody")
 	}
 }
 
@@ -69,20 +67,19 @@ VirtualHost "%[5]s"
 %[6]s`, s.dir, port, direct, modules, s.Domain, privilege, protocol)
 }
 
-func (p *prosody) command(name string, args ...string) *exec.Cmd {
-	command := exec.Command(name, args...)
+func (p *prosody) command(s *Server) *exec.Cmd { return p.program(s, prosodyPath, "-F") }
+
+func (p *prosody) program(s *Server, name string, args ...string) *exec.Cmd {
+	command := exec.Command(name, append([]string{"--config", s.path("prosody.cfg.lua")}, args...)...)
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: p.account}
 	return command
 }
 
-func (p *prosody) start(t TB, s *Server) *process.Process {
-	t.Helper()
-	return launch(t, p.command(prosodyPath, "--config", s.path("prosody.cfg.lua"), "-F"), s.path("console.log"))
-}
-
 func (p *prosody) register(t TB, s *Server, user, password string) {
 	t.Helper()
-	run(t, p.command(prosodyctlPath, "--config", s.path("prosody.cfg.lua"), "register", user, s.Domain, password))
+	if output, err := p.program(s, prosodyctlPath, "register", user, s.Domain, password).CombinedOutput(); err != nil {
+		t.Fatalf("prosodyctl register %s: %v\n%s", user, err, output)
+	}
 }
 
-func (p *prosody) stop(_ TB, s *Server) { s.process.Signal(syscall.SIGTERM) }
+func (p *prosody) stop(_ TB, s *Server) { s.Signal(syscall.SIGTERM) }

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
-	"syscall"
+	"strings"
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
@@ -60,18 +60,18 @@ type Server struct {
 	CAFile    string     // PEM file of the authority that issued its certificate
 	Authority *Authority // that authority
 
-	options Options
-	dir     string // temporary folder with all its files
-	program program
-	process *process.Process
+	*process.Process // a new one after Restart
+	options          Options
+	dir              string // temporary folder with all its files
+	program          program
 }
 
 // program is what differs between the servers.
 type program interface {
 	// prepare writes the configuration.
 	prepare(t TB, s *Server)
-	// start starts the program without waiting for it.
-	start(t TB, s *Server) *process.Process
+	// command returns what runs the program.
+	command(s *Server) *exec.Cmd
 	// register creates an account.
 	register(t TB, s *Server, user, password string)
 	// stop makes the program shut down.
@@ -122,12 +122,6 @@ func Start(t TB, kind Kind, options Options) *Server {
 	return s
 }
 
-// Register creates another account. On Prosody it is not in the group.
-func (s *Server) Register(t TB, user string) {
-	t.Helper()
-	s.program.register(t, s, user, s.Password(user))
-}
-
 // JID returns a user's bare JID.
 func (s *Server) JID(user string) string { return user + "@" + s.Domain }
 
@@ -137,39 +131,38 @@ func (s *Server) Password(user string) string { return "secret of " + user }
 // Restart starts the server again after Stop or Kill, with the same addresses and accounts, and returns when it is ready.
 func (s *Server) Restart(t TB) {
 	t.Helper()
-	s.process = s.program.start(t, s)
-	err := poll(60*time.Second, func() error {
-		select {
-		case <-s.process.Done():
-			t.Fatalf("%v ended during its start:\n%s", s.Kind, s.Log())
-		default:
-		}
-		return answers(s.Addr, s.Domain)
-	})
-	if err != nil {
-		t.Fatalf("%v is not ready: %v\n%s", s.Kind, err, s.Log())
+	s.Process = launch(t, s.program.command(s), s.path("console.log"))
+	if err := s.Await(60*time.Second, s.answers); err != nil {
+		t.Fatalf("%v %v\n%s", s.Kind, err, s.Log())
 	}
+}
+
+// answers returns nil if the server opens a stream.
+func (s *Server) answers() error {
+	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
+	_, err = (&Client{conn: conn}).open(s.Domain)
+	return err
 }
 
 // Stop shuts the server down as an administrator would: it ends its clients' streams properly.
 func (s *Server) Stop(t TB) {
 	t.Helper()
 	s.program.stop(t, s)
-	select {
-	case <-s.process.Done():
-	case <-time.After(30 * time.Second):
+	if !s.EndsWithin(30 * time.Second) {
 		t.Fatalf("%v does not stop:\n%s", s.Kind, s.Log())
 	}
 	s.awaitEnd()
 }
 
-// Done returns a channel that is closed when the server ends. It is a new one after Restart.
-func (s *Server) Done() <-chan struct{} { return s.process.Done() }
-
 // Kill kills the server. Its connections break without an end of the stream.
 func (s *Server) Kill() {
-	if s.process != nil {
-		s.process.Kill()
+	if s.Process != nil {
+		s.Process.Kill()
 		s.awaitEnd()
 	}
 }
@@ -185,50 +178,35 @@ func (s *Server) awaitEnd() {
 	})
 }
 
-// Freeze stops the server with SIGSTOP: its connections stay open, but nothing answers.
-func (s *Server) Freeze() { s.process.Freeze() }
-
-// Thaw undoes Freeze.
-func (s *Server) Thaw() { s.process.Signal(syscall.SIGCONT) }
-
 // Log returns the contents of the server's log files.
 func (s *Server) Log() string {
-	files, _ := filepath.Glob(filepath.Join(s.dir, "*", "*.log"))
-	top, _ := filepath.Glob(filepath.Join(s.dir, "*.log"))
-	var all []byte
-	var errs []error
-	for _, file := range slices.Concat(top, files) {
-		text, err := os.ReadFile(file)
-		all, errs = append(all, text...), append(errs, err)
+	var all strings.Builder
+	for _, pattern := range []string{"*.log", "*/*.log"} {
+		files, _ := filepath.Glob(s.path(pattern))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				text = []byte(err.Error())
+			}
+			all.Write(text)
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err.Error()
-	}
-	return string(all)
+	return all.String()
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *Server) write(t TB, name string, content []byte) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(s.path(name), content, 0o644); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(s.path(name)), 0o755), os.WriteFile(s.path(name), content, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // own makes the server's system account the owner of everything in the temporary folder.
-func (s *Server) own(t TB, account *syscall.Credential) {
+func (s *Server) own(t TB, account string) {
 	t.Helper()
-	err := filepath.Walk(s.dir, func(path string, _ os.FileInfo, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(path, int(account.Uid), int(account.Gid))
-	})
-	if err != nil {
-		t.Fatal(err)
+	if output, err := exec.Command("chown", "-R", account, s.dir).CombinedOutput(); err != nil {
+		t.Fatalf("chown: %v\n%s", err, output)
 	}
 }

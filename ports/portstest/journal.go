@@ -22,202 +22,165 @@ type JournalStage struct {
 	patience time.Duration // 0: patience; the tests of the suite have less
 }
 
-// Journal checks everything that ports.Journal promises. create is called once for each sentence.
+// Journal checks everything that ports.Journal promises. It calls create once for each sentence of the contract.
 func Journal(t *testing.T, create func(t testing.TB) JournalStage) {
-	for _, c := range journalContract {
-		t.Run(c.sentence, func(t *testing.T) {
-			if stage := create(t); c.applies(stage) {
-				c.check(t, stage)
-			}
-		})
+	t.Helper()
+	run(t, journalContract, create)
+}
+
+// surviving is a check that says nothing of a journal that keeps nothing.
+func surviving(check func(testing.TB, JournalStage)) func(testing.TB, JournalStage) {
+	return func(t testing.TB, s JournalStage) {
+		if s.Survives {
+			check(t, s)
+		}
 	}
 }
 
-// journalCase is one sentence of the contract and the test of it.
-type journalCase struct {
-	sentence string
-	applies  func(JournalStage) bool // to other stages the sentence says nothing
-	check    func(t testing.TB, s JournalStage)
+// shared is a check that says nothing of a journal that only one can open.
+func shared(check func(testing.TB, JournalStage)) func(testing.TB, JournalStage) {
+	return func(t testing.TB, s JournalStage) {
+		if s.Shared {
+			check(t, s)
+		}
+	}
 }
 
-func always(JournalStage) bool      { return true }
-func surviving(s JournalStage) bool { return s.Survives }
-func shared(s JournalStage) bool    { return s.Shared }
-
-var journalContract = []journalCase{
-	{"an empty journal gives nothing but CaughtUp", always, func(t testing.TB, s JournalStage) {
+var journalContract = []contract[JournalStage]{
+	{"an empty journal gives nothing but CaughtUp", func(t testing.TB, s JournalStage) {
 		f := s.follow(t)
 		f.stop(t)
-		f.seen.want(t, "")
+		f.want(t, "")
 	}},
-	{"entries are numbered from 1 without gaps and delivered in order, own included", always, func(t testing.TB, s JournalStage) {
+	{"entries are numbered from 1 without gaps and delivered in order, own included", func(t testing.TB, s JournalStage) {
 		f := s.follow(t)
 		for i := range 20 {
 			f.append(t, fmt.Sprintf("entry %d", i+1))
 		}
 		f.await(t, 20)
-		if f.seen.first != 1 {
-			t.Errorf("the first entry is number %d", f.seen.first)
+		if f.first != 1 {
+			t.Errorf("the first entry is number %d", f.first)
 		}
-		for i, got := range f.seen.entries {
+		for i, got := range f.entries {
 			if want := fmt.Sprintf("entry %d", i+1); got != want {
 				t.Errorf("entry %d is %q, want %q", i+1, got, want)
 			}
 		}
 	}},
-	{"Replay's methods are called one at a time", always, func(t testing.TB, s JournalStage) {
-		f := s.begin(t, t.Context(), &replayed{slow: 50 * time.Millisecond})
+	{"Replay's methods are called one at a time", func(t testing.TB, s JournalStage) {
+		f := s.begin(t.Context(), t, &followed{slow: 50 * time.Millisecond})
 		f.caughtUp(t)
-		f.append(t, "while CaughtUp is on its way")
-		f.await(t, 1)
+		f.add(t, "while CaughtUp is on its way")
 	}},
-	{"an entry may be empty, and have any bytes", always, func(t testing.TB, s JournalStage) {
-		f := s.follow(t)
-		f.append(t, "")
-		f.append(t, "\x00\xff\r\n\x00")
-		f.await(t, 2)
-		f.seen.want(t, "", "", "\x00\xff\r\n\x00")
+	{"an entry may be empty, and have any bytes", func(t testing.TB, s JournalStage) {
+		f := s.follow(t).add(t, "", "\x00\xff\r\n\x00")
+		f.want(t, "", "", "\x00\xff\r\n\x00")
 		if s.Survives {
-			f.stop(t)
-			s.follow(t).seen.want(t, "", "", "\x00\xff\r\n\x00")
+			f.again(t).want(t, "", "", "\x00\xff\r\n\x00")
 		}
 	}},
-	{"the entry is the caller's again when Append returns", always, func(t testing.TB, s JournalStage) {
+	{"the entry is the caller's again when Append returns", func(t testing.TB, s JournalStage) {
 		f := s.follow(t)
 		buffer := []byte("first")
 		f.appendBytes(t, buffer)
 		copy(buffer, "xxxxx")
 		f.await(t, 1)
-		f.seen.want(t, "", "first")
+		f.want(t, "", "first")
 		if s.Survives {
-			f.stop(t)
-			s.follow(t).seen.want(t, "", "first")
+			f.again(t).want(t, "", "first")
 		}
 	}},
-	{"an entry as long as Limit is kept, a longer one is ErrTooLarge and is not kept", always, checkLargeEntries},
-	{"an error of Entry ends Follow with it", always, func(t testing.TB, s JournalStage) {
-		f := s.begin(t, t.Context(), &replayed{failEntry: 2})
+	{"an entry as long as Limit is kept, a longer one is ErrTooLarge and is not kept", checkLargeEntries},
+	{"an error of Entry ends Follow with it", func(t testing.TB, s JournalStage) {
+		f := s.begin(t.Context(), t, &followed{failEntry: 2})
 		f.caughtUp(t)
 		f.append(t, "one")
 		_ = f.journal.Append(t.Context(), []byte("two")) // kept or not, it is refused by the replay
 		f.ended(t, errReplay)
 	}},
-	{"an error of Entry ends Follow with it while the journal is read", surviving, func(t testing.TB, s JournalStage) {
+	{"an error of Entry ends Follow with it while the journal is read", surviving(func(t testing.TB, s JournalStage) {
 		s.fill(t, "one", "two", "three").stop(t)
-		f := s.begin(t, t.Context(), &replayed{failEntry: 2})
+		f := s.begin(t.Context(), t, &followed{failEntry: 2})
 		f.ended(t, errReplay)
-	}},
-	{"an error of Piece ends Follow with it", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one")
-		f.snapshot(t, 1, "a", "b")
+	})},
+	{"an error of Piece ends Follow with it", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one").snapshot(t, 1, "a", "b")
 		f.stop(t)
-		f = s.begin(t, t.Context(), &replayed{failPiece: 2})
+		f = s.begin(t.Context(), t, &followed{failPiece: 2})
 		f.ended(t, errReplay)
-	}},
-	{"the end of ctx ends Follow promptly with its error; then nothing is delivered or taken", always, func(t testing.TB, s JournalStage) {
-		f := s.follow(t)
-		f.append(t, "one")
-		f.await(t, 1)
+	})},
+	{"the end of ctx ends Follow promptly with its error; then nothing is delivered or taken", func(t testing.TB, s JournalStage) {
+		f := s.follow(t).add(t, "one")
 		f.stop(t)
 		if err := f.journal.Append(t.Context(), []byte("two")); !errors.Is(err, ports.ErrUnavailable) {
 			t.Errorf("Append = %v after Follow has returned, want ErrUnavailable", err)
 		}
-		f.seen.want(t, "", "one")
+		f.want(t, "", "one")
 		if s.Survives {
-			s.follow(t).seen.want(t, "", "one")
+			s.follow(t).want(t, "", "one")
 		}
 	}},
-	{"the end of ctx ends Follow also while the journal is read", surviving, func(t testing.TB, s JournalStage) {
+	{"the end of ctx ends Follow also while the journal is read", surviving(func(t testing.TB, s JournalStage) {
 		s.fill(t, "one", "two", "three").stop(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		f := s.begin(t, ctx, &replayed{onEntry: func(at uint64) {
+		f := s.begin(ctx, t, &followed{onEntry: func(at uint64) {
 			if at == 2 {
 				cancel()
 			}
 		}})
 		f.ended(t, context.Canceled)
-		if f.seen.isCaughtUp {
+		if f.isCaughtUp {
 			t.Error("CaughtUp was called although ctx had ended")
 		}
-	}},
-	{"what was kept is given again in order, then CaughtUp, once", surviving, func(t testing.TB, s JournalStage) {
+	})},
+	{"what was kept is given again in order, then CaughtUp, once", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one", "two")
-		f.stop(t)
-		f = s.follow(t)
-		if f.seen.want(t, "", "one", "two"); f.seen.kept != 2 {
-			t.Errorf("%d entries were given before CaughtUp, want 2", f.seen.kept)
+		f = f.again(t)
+		if f.want(t, "", "one", "two"); f.kept != 2 {
+			t.Errorf("%d entries were given before CaughtUp, want 2", f.kept)
 		}
-		f.append(t, "three")
-		f.await(t, 3)
-		f.stop(t)
-		s.follow(t).seen.want(t, "", "one", "two", "three")
-	}},
-	{"a snapshot stands for all entries up to its number: its pieces come in order, then later entries", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 2, "a", "", "b")
-		f.append(t, "four")
-		f.await(t, 4)
-		f.stop(t)
-		s.follow(t).seen.want(t, "2:a,,b", "three", "four")
-	}},
-	{"a snapshot may have no piece", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two")
-		f.snapshot(t, 1, "a")
-		f.snapshot(t, 2)
-		f.append(t, "three")
-		f.await(t, 3)
-		f.stop(t)
-		f = s.follow(t)
-		if f.seen.want(t, "", "three"); f.seen.first != 3 {
-			t.Errorf("the first entry is number %d, want 3", f.seen.first)
+		f.add(t, "three").again(t).want(t, "", "one", "two", "three")
+	})},
+	{"a snapshot stands for all entries up to its number: its pieces come in order, then later entries", surviving(func(t testing.TB, s JournalStage) {
+		s.fill(t, "one", "two", "three").snapshot(t, 2, "a", "", "b").add(t, "four").again(t).want(t, "2:a,,b", "three", "four")
+	})},
+	{"a snapshot may have no piece", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one", "two").snapshot(t, 1, "a").snapshot(t, 2).add(t, "three")
+		f = f.again(t)
+		if f.want(t, "", "three"); f.first != 3 {
+			t.Errorf("the first entry is number %d, want 3", f.first)
 		}
-	}},
-	{"a newer snapshot replaces the one before whole", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b", "c")
-		f.snapshot(t, 3, "d")
-		f.stop(t)
-		s.follow(t).seen.want(t, "3:d")
-	}},
-	{"a snapshot that is not newer changes nothing and is no error", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 2, "a", "b")
-		f.snapshot(t, 2, "c")
-		f.snapshot(t, 1, "d")
-		f.stop(t)
-		s.follow(t).seen.want(t, "2:a,b", "three")
-	}},
-	{"an error of next ends Snapshot with it, and leaves the one before", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b")
+	})},
+	{"a newer snapshot replaces the one before whole", surviving(func(t testing.TB, s JournalStage) {
+		s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b", "c").snapshot(t, 3, "d").again(t).want(t, "3:d")
+	})},
+	{"a snapshot that is not newer changes nothing and is no error", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one", "two", "three").snapshot(t, 2, "a", "b").snapshot(t, 2, "c").snapshot(t, 1, "d")
+		f.again(t).want(t, "2:a,b", "three")
+	})},
+	{"an error of next ends Snapshot with it, and leaves the one before", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b")
 		if err := f.journal.Snapshot(t.Context(), 3, failing(errReplay, "x", "y", "z")); !errors.Is(err, errReplay) {
 			t.Errorf("Snapshot = %v, want the error of next", err)
 		}
-		f.stop(t)
-		s.follow(t).seen.want(t, "1:a,b", "two", "three")
-	}},
-	{"the end of ctx ends Snapshot, and leaves the one before", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 1, "a", "b")
+		f.again(t).want(t, "1:a,b", "two", "three")
+	})},
+	{"the end of ctx ends Snapshot, and leaves the one before", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one", "two", "three").snapshot(t, 1, "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
 		pieces := give("x", "y", "z")
 		err := f.journal.Snapshot(ctx, 3, func() ([]byte, error) { piece, err := pieces(); cancel(); return piece, err })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Snapshot = %v, want context.Canceled", err)
 		}
-		f.stop(t)
-		s.follow(t).seen.want(t, "1:a,b", "two", "three")
-	}},
-	{"nothing of an interrupted snapshot is in a later one", surviving, func(t testing.TB, s JournalStage) {
+		f.again(t).want(t, "1:a,b", "two", "three")
+	})},
+	{"nothing of an interrupted snapshot is in a later one", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one", "two")
 		_ = f.journal.Snapshot(t.Context(), 2, failing(errReplay, "x", "y", "z"))
-		f.stop(t)
-		f = s.follow(t)
-		f.snapshot(t, 2, "a")
-		f.stop(t)
-		s.follow(t).seen.want(t, "2:a")
-	}},
-	{"a piece is the journal's only until next is called again", surviving, func(t testing.TB, s JournalStage) {
+		f.again(t).snapshot(t, 2, "a").again(t).want(t, "2:a")
+	})},
+	{"a piece is the journal's only until next is called again", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one")
 		buffer, pieces := make([]byte, 1), give("a", "b", "c")
 		err := f.journal.Snapshot(t.Context(), 1, func() ([]byte, error) {
@@ -230,54 +193,45 @@ var journalContract = []journalCase{
 			t.Fatal(err)
 		}
 		buffer[0] = 'x'
-		f.stop(t)
-		s.follow(t).seen.want(t, "1:a,b,c")
-	}},
-	{"a piece as long as Limit is kept, a longer one is ErrTooLarge and leaves the snapshot before", surviving, checkLargePieces},
-	{"entries that are appended during a snapshot are delivered and kept", surviving, func(t testing.TB, s JournalStage) {
+		f.again(t).want(t, "1:a,b,c")
+	})},
+	{"a piece as long as Limit is kept, a longer one is ErrTooLarge and leaves the snapshot before", surviving(checkLargePieces)},
+	{"entries that are appended during a snapshot are delivered and kept", surviving(func(t testing.TB, s JournalStage) {
 		f := s.fill(t, "one", "two")
 		pieces, number := give("a", "b"), 2
 		err := f.journal.Snapshot(t.Context(), 2, func() ([]byte, error) {
 			number++
-			f.append(t, fmt.Sprint(number))
-			f.await(t, number)
+			f.add(t, fmt.Sprint(number))
 			return pieces()
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.stop(t)
-		s.follow(t).seen.want(t, "2:a,b", "3", "4", "5")
-	}},
-	{"a number is never given again, not even after all entries were replaced by a snapshot", surviving, func(t testing.TB, s JournalStage) {
-		f := s.fill(t, "one", "two", "three")
-		f.snapshot(t, 3, "a")
+		f.again(t).want(t, "2:a,b", "3", "4", "5")
+	})},
+	{"a number is never given again, not even after all entries were replaced by a snapshot", surviving(func(t testing.TB, s JournalStage) {
+		f := s.fill(t, "one", "two", "three").snapshot(t, 3, "a")
 		for range 2 {
-			f.stop(t)
-			f = s.follow(t)
+			f = f.again(t)
 		}
-		f.append(t, "four")
-		f.await(t, 1)
-		if f.seen.first != 4 {
-			t.Errorf("the next entry is number %d, want 4", f.seen.first)
+		f.add(t, "four")
+		if f.first != 4 {
+			t.Errorf("the next entry is number %d, want 4", f.first)
 		}
-		f.stop(t)
-		s.follow(t).seen.want(t, "3:a", "four")
-	}},
-	{"all who share a journal get all entries in one order", shared, checkShared},
-	{"a snapshot of one does not disturb another one who follows", shared, func(t testing.TB, s JournalStage) {
+		f.again(t).want(t, "3:a", "four")
+	})},
+	{"all who share a journal get all entries in one order", shared(checkShared)},
+	{"a snapshot of one does not disturb another one who follows", shared(func(t testing.TB, s JournalStage) {
 		a, b := s.follow(t), s.follow(t)
-		a.append(t, "one")
-		a.append(t, "two")
-		a.await(t, 2)
+		a.add(t, "one", "two")
 		a.snapshot(t, 2, "a")
 		b.append(t, "three")
 		b.await(t, 3)
-		b.seen.want(t, "", "one", "two", "three")
-		s.follow(t).seen.want(t, "2:a", "three")
+		b.want(t, "", "one", "two", "three")
+		s.follow(t).want(t, "2:a", "three")
 		b.snapshot(t, 3, "b")
-		s.follow(t).seen.want(t, "3:b")
-	}},
+		s.follow(t).want(t, "3:b")
+	})},
 }
 
 func checkLargeEntries(t testing.TB, s JournalStage) {
@@ -293,11 +247,10 @@ func checkLargeEntries(t testing.TB, s JournalStage) {
 	f.appendBytes(t, large[:limit])
 	f.await(t, 1)
 	if s.Survives {
-		f.stop(t)
-		f = s.follow(t)
+		f = f.again(t)
 	}
-	if len(f.seen.entries) != 1 || f.seen.entries[0] != string(large[:limit]) {
-		t.Errorf("%d entries are there, want the one that was as long as Limit", len(f.seen.entries))
+	if len(f.entries) != 1 || f.entries[0] != string(large[:limit]) {
+		t.Errorf("%d entries are there, want the one that was as long as Limit", len(f.entries))
 	}
 }
 
@@ -308,9 +261,8 @@ func checkLargePieces(t testing.TB, s JournalStage) {
 	if err := f.journal.Snapshot(t.Context(), 2, give("a", string(large))); !errors.Is(err, ports.ErrTooLarge) {
 		t.Errorf("Snapshot = %v for a piece of Limit+1 bytes, want ErrTooLarge", err)
 	}
-	f.stop(t)
-	f = s.follow(t)
-	if got := f.seen.pieces; len(got) != 1 || got[0] != string(large[:len(large)-1]) {
+	f = f.again(t)
+	if got := f.pieces; len(got) != 1 || got[0] != string(large[:len(large)-1]) {
 		t.Errorf("%d pieces are there, want the one that was as long as Limit", len(got))
 	}
 }
@@ -335,10 +287,10 @@ func checkShared(t testing.TB, s JournalStage) {
 	late := s.follow(t)
 	for _, f := range append(followers, late) {
 		f.await(t, handles*each)
-		f.seen.want(t, "", late.seen.entries...)
+		f.want(t, "", late.entries...)
 	}
 	next := make([]int, handles) // what each one has appended comes in its order
-	for _, entry := range late.seen.entries {
+	for _, entry := range late.entries {
 		var i, n int
 		if _, err := fmt.Sscanf(entry, "%d: %d", &i, &n); err != nil || n != next[i] {
 			t.Fatalf("there is an entry %q where %d: %d should be", entry, i, next[i])

@@ -24,7 +24,7 @@ func TestJournalSuite(t *testing.T) {
 		delete(unbroken, sentence)
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			i := slices.IndexFunc(journalContract, func(c journalCase) bool { return c.sentence == sentence })
+			i := slices.IndexFunc(journalContract, func(c contract[JournalStage]) bool { return c.sentence == sentence })
 			if i < 0 {
 				t.Fatalf("there is no sentence %q", sentence)
 			}

@@ -1,42 +1,30 @@
-// Package portstest holds the contract suites of the driven ports. An adapter proves itself with one call from its own tests:
+// Package portstest holds the contract suites of the driven ports that have several adapters: sources and journals. An adapter proves itself with
+// one call from its own tests:
 //
-//	func TestContract(t *testing.T) { portstest.Clock(t, func(*testing.T) ports.Clock { return clock.New() }) }
+//	func TestContract(t *testing.T) { portstest.Journal(t, func(t testing.TB) portstest.JournalStage { ... }) }
 //
 // Each case carries the sentence of the contract that it checks, so a failure reads as the promise that was broken. The suites
 // are called by the tests of adapters; nothing in the daemon imports them.
 package portstest
 
 import (
-	"fmt"
 	"testing"
 	"time"
-
-	"github.com/zarafa/presence/domain"
 )
 
 // patience is how long a suite waits for what must happen, before it calls it a failure. Nothing waits that long in passing.
 const patience = 10 * time.Second
 
-// contract is one sentence and the test of it.
+// contract is one sentence and the test of it, which takes a testing.TB so that the suites can be tested.
 type contract[T any] struct {
 	sentence string
-	check    func(t *testing.T, subject T)
+	check    func(t testing.TB, subject T)
 }
 
 // run checks each sentence on a subject of its own.
-func run[T any](t *testing.T, contracts []contract[T], subject func(t *testing.T) T) {
+func run[T any](t *testing.T, contracts []contract[T], subject func(t testing.TB) T) {
 	t.Helper()
 	for _, c := range contracts {
 		t.Run(c.sentence, func(t *testing.T) { c.check(t, subject(t)) })
 	}
 }
-
-// What several suites need.
-const (
-	alice domain.UserID = "alice@example.test"
-	bob   domain.UserID = "bob@example.test"
-
-	moment domain.Timestamp = 4_102_444_800_000_000_000 // in the year 2100: no clock is involved
-)
-
-func numbered(i int) domain.UserID { return domain.UserID(fmt.Sprintf("user%d@example.test", i)) }

@@ -3,7 +3,8 @@ package portstest
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,33 +48,91 @@ const quiet = 200 * time.Millisecond
 // Source checks everything that ports.Source promises. It calls create once for each sentence of the contract.
 func Source(t *testing.T, create func(t testing.TB) SourceStage) {
 	t.Helper()
-	for _, sentence := range sourceContract {
-		t.Run(sentence.text, func(t *testing.T) { sentence.check(t, create(t)) })
-	}
+	run(t, sourceContract, create)
 }
 
-// sourceSentence is one sentence of the contract of a source. Its check takes a testing.TB so that the suite can be tested.
-type sourceSentence struct {
-	text  string
-	check func(t testing.TB, s SourceStage)
-}
-
-var sourceContract = []sourceSentence{
+var sourceContract = []contract[SourceStage]{
 	{"a source names its protocol and says how long its presences are kept", checkDescription},
-	{"Run says Connected first and Synced later, each once, and ends with its context", checkCourse},
+	{"Run says Connected first and Synced later, each once, and ends with its context", func(t testing.TB, s SourceStage) {
+		p := playSynced(t, s)
+		p.stop(t)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.seen.connected != 1 || p.seen.synced != 1 {
+			t.Errorf("Connected was called %d times, Synced %d times", p.seen.connected, p.seen.synced)
+		}
+	}},
 	{"everybody who is online is reported before Synced", checkSynced},
-	{"what a device shows is reported, status and message, each time it changes", checkReports},
-	{"a device keeps its name, so that what it shows replaces what it showed before", checkDeviceName},
+	{"what a device shows is reported, status and message, each time it changes", func(t testing.TB, s SourceStage) {
+		p := playSynced(t, s)
+		for _, user := range s.Users {
+			for _, status := range s.Statuses {
+				message := ""
+				if s.Messages {
+					message = "it is " + status.String() + ", ünïcødé ☕ & <more>"
+				}
+				p.show(t, user, status, message)
+			}
+		}
+		p.stop(t)
+	}},
+	{"a device keeps its name, so that what it shows replaces what it showed before", func(t testing.TB, s SourceStage) {
+		p := play(t, s, s.Source(t))
+		p.show(t, s.Users[0], slices.Max(s.Statuses), "")
+		p.show(t, s.Users[0], slices.Min(s.Statuses), "") // if the first report counted on, it would win
+		p.stop(t)
+	}},
 	{"each device of a user counts for itself", checkDevices},
-	{"a device that leaves is unavailable", checkLeaving},
+	{"a device that leaves is unavailable", func(t testing.TB, s SourceStage) {
+		p := playSynced(t, s)
+		p.show(t, s.Users[0], s.Statuses[0], "")
+		s.Leave(t, s.Users[0], s.Devices[0])
+		p.await(t, s.Users[0], domain.Unavailable, "")
+		p.stop(t)
+	}},
 	{"a connection that the server closes ends Run within 2 s, and the next Run finds who is there then", checkCut},
-	{"a server that has fallen silent ends Run within 30 s", checkSilence},
-	{"a refusal is ErrRejected, and no connection", checkRefusal},
-	{"a server that is not there is an error, and no refusal", checkUnreachable},
-	{"Run ends within a second of its context if the server never says anything", checkStopWithoutLogin},
-	{"Run ends within a second of its context if the server hangs after the login", checkStopAfterLogin},
-	{"Run does nothing if its context has ended before", checkEndedContext},
-	{"the observer is not called any more when Run has returned", checkNoLateCalls},
+	{"a server that has fallen silent ends Run within 30 s", func(t testing.TB, s SourceStage) {
+		p := playSynced(t, s)
+		s.Hang(t)
+		p.lost(t, silenceWithin)
+	}},
+	{"a refusal is ErrRejected, and no connection", func(t testing.TB, s SourceStage) {
+		p := play(t, s, s.Refused(t))
+		if err := p.ended(t, silenceWithin); !errors.Is(err, ports.ErrRejected) {
+			t.Errorf("Run = %v, want ErrRejected", err)
+		}
+		p.notConnected(t)
+	}},
+	{"a server that is not there is an error, and no refusal", func(t testing.TB, s SourceStage) {
+		p := play(t, s, s.Unreachable(t))
+		p.lost(t, silenceWithin)
+		p.notConnected(t)
+	}},
+	{"Run ends within a second of its context if the server never says anything", func(t testing.TB, s SourceStage) {
+		p := play(t, s, s.Silent(t))
+		time.Sleep(quiet) // the source may connect
+		p.stop(t)
+		p.notConnected(t)
+	}},
+	{"Run ends within a second of its context if the server hangs after the login", func(t testing.TB, s SourceStage) {
+		p := playSynced(t, s)
+		s.Hang(t)
+		p.stop(t)
+	}},
+	{"Run does nothing if its context has ended before", func(t testing.TB, s SourceStage) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		p := playUntil(ctx, t, s, s.Source(t))
+		p.stop(t)
+		p.notConnected(t)
+	}},
+	{"the observer is not called any more when Run has returned", func(t testing.TB, s SourceStage) {
+		p := play(t, s, s.Source(t))
+		p.show(t, s.Users[0], s.Statuses[0], "")
+		p.stop(t)
+		s.Leave(t, s.Users[0], s.Devices[0]) // there would be something to tell
+		time.Sleep(quiet)                    // what is told is a failure
+	}},
 }
 
 func checkDescription(t testing.TB, s SourceStage) {
@@ -90,30 +149,15 @@ func checkDescription(t testing.TB, s SourceStage) {
 	}
 }
 
-func checkCourse(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	p.stop(t)
-	p.seen.mu.Lock()
-	defer p.seen.mu.Unlock()
-	if p.seen.connected != 1 || p.seen.synced != 1 {
-		t.Errorf("Connected was called %d times, Synced %d times", p.seen.connected, p.seen.synced)
-	}
-}
-
 func checkSynced(t testing.TB, s SourceStage) {
-	for _, user := range s.Users {
-		s.Show(t, user, s.Devices[0], s.Statuses[0], "")
-	}
 	first := play(t, s, s.Source(t)) // tells when the server has taken note of the users
 	for _, user := range s.Users {
-		first.await(t, user, s.Statuses[0], "")
+		first.show(t, user, s.Statuses[0], "")
 	}
 	first.stop(t)
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	p.seen.mu.Lock()
-	defer p.seen.mu.Unlock()
+	p := playSynced(t, s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, user := range s.Users {
 		if !p.seen.beforeSynced[user] {
 			t.Errorf("%s is online, and was not reported before Synced", user)
@@ -121,62 +165,21 @@ func checkSynced(t testing.TB, s SourceStage) {
 	}
 }
 
-func checkReports(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	for _, user := range s.Users {
-		for _, status := range s.Statuses {
-			message := ""
-			if s.Messages {
-				message = "it is " + status.String() + ", ünïcødé ☕ & <more>"
-			}
-			s.Show(t, user, s.Devices[0], status, message)
-			p.await(t, user, status, message)
-		}
-	}
-	p.stop(t)
-}
-
-func checkDeviceName(t testing.TB, s SourceStage) {
-	strong, weak := strongestAndWeakest(s.Statuses)
-	p := play(t, s, s.Source(t))
-	s.Show(t, s.Users[0], s.Devices[0], strong, "")
-	p.await(t, s.Users[0], strong, "")
-	s.Show(t, s.Users[0], s.Devices[0], weak, "")
-	p.await(t, s.Users[0], weak, "") // if the first report counted on, it would win
-	p.stop(t)
-}
-
 func checkDevices(t testing.TB, s SourceStage) {
 	if len(s.Devices) < 2 {
 		return // a user cannot have two
 	}
-	strong, weak := strongestAndWeakest(s.Statuses)
 	p := play(t, s, s.Source(t))
-	s.Show(t, s.Users[0], s.Devices[0], strong, "")
-	p.await(t, s.Users[0], strong, "")
-	s.Show(t, s.Users[0], s.Devices[1], weak, "")
-	p.awaitDevices(t, s.Users[0], 2)
+	p.show(t, s.Users[0], slices.Max(s.Statuses), "")
+	s.Show(t, s.Users[0], s.Devices[1], slices.Min(s.Statuses), "")
+	p.awaitThat(t, func() string {
+		if got := len(p.seen.names[s.Users[0]]); got != 2 {
+			return fmt.Sprintf("%s has %d devices, want 2", s.Users[0], got)
+		}
+		return ""
+	})
 	s.Leave(t, s.Users[0], s.Devices[0])
-	p.await(t, s.Users[0], weak, "")
-	p.stop(t)
-}
-
-func strongestAndWeakest(statuses []domain.Status) (strongest, weakest domain.Status) {
-	strongest, weakest = statuses[0], statuses[0]
-	for _, status := range statuses {
-		strongest, weakest = max(strongest, status), min(weakest, status)
-	}
-	return strongest, weakest
-}
-
-func checkLeaving(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	s.Show(t, s.Users[0], s.Devices[0], s.Statuses[0], "")
-	p.await(t, s.Users[0], s.Statuses[0], "")
-	s.Leave(t, s.Users[0], s.Devices[0])
-	p.await(t, s.Users[0], domain.Unavailable, "")
+	p.await(t, s.Users[0], slices.Min(s.Statuses), "")
 	p.stop(t)
 }
 
@@ -198,66 +201,4 @@ func checkCut(t testing.TB, s SourceStage) {
 	again.awaitSynced(t)
 	again.await(t, s.Users[1], domain.Unavailable, "")
 	again.stop(t)
-}
-
-func checkSilence(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	s.Hang(t)
-	p.lost(t, silenceWithin)
-}
-
-func checkRefusal(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Refused(t))
-	if err := p.ended(t, silenceWithin); !errors.Is(err, ports.ErrRejected) {
-		t.Errorf("Run = %v, want ErrRejected", err)
-	}
-	p.notConnected(t)
-}
-
-func checkUnreachable(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Unreachable(t))
-	p.lost(t, silenceWithin)
-	p.notConnected(t)
-}
-
-func checkStopWithoutLogin(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Silent(t))
-	time.Sleep(quiet) // the source may connect
-	p.stop(t)
-	p.notConnected(t)
-}
-
-func checkStopAfterLogin(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	p.awaitSynced(t)
-	s.Hang(t)
-	p.stop(t)
-}
-
-func checkEndedContext(t testing.TB, s SourceStage) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	p := playUntil(ctx, t, s, s.Source(t))
-	p.stop(t)
-	p.notConnected(t)
-}
-
-func checkNoLateCalls(t testing.TB, s SourceStage) {
-	p := play(t, s, s.Source(t))
-	s.Show(t, s.Users[0], s.Devices[0], s.Statuses[0], "")
-	p.await(t, s.Users[0], s.Statuses[0], "")
-	p.stop(t)
-	s.Leave(t, s.Users[0], s.Devices[0]) // there would be something to tell
-	time.Sleep(quiet)                    // what is told is a failure
-}
-
-// withoutSecret fails the test if a text contains a secret.
-func (s SourceStage) withoutSecret(t testing.TB, text string) {
-	t.Helper()
-	for _, secret := range s.Secrets {
-		if strings.Contains(text, secret) {
-			t.Errorf("an error contains a secret: %s", strings.ReplaceAll(text, secret, "(the secret)"))
-		}
-	}
 }

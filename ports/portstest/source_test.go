@@ -38,9 +38,9 @@ func TestSourceSuite(t *testing.T) {
 		{"a login that ignores the context", ignoresContextAtLogin, "if the server never says anything"},
 		{"a context that has ended before is ignored", ignoresEndedContext, "Run does nothing if its context has ended before"},
 	}
-	for _, sentence := range sourceContract {
-		if !slices.ContainsFunc(tests, func(test sourceFault) bool { return test.want != "" && strings.Contains(sentence.text, test.want) }) {
-			t.Errorf("no planted fault breaks: %s", sentence.text)
+	for _, c := range sourceContract {
+		if !slices.ContainsFunc(tests, func(test sourceFault) bool { return test.want != "" && strings.Contains(c.sentence, test.want) }) {
+			t.Errorf("no planted fault breaks: %s", c.sentence)
 		}
 	}
 	for _, test := range tests {
@@ -66,10 +66,10 @@ type sourceFault struct {
 
 // suiteFailures returns what the suite says of a source with a fault, in fake time: each failure after its sentence.
 func suiteFailures(t *testing.T, f fault) (all []string) {
-	for _, sentence := range sourceContract {
+	for _, c := range sourceContract {
 		synctest.Test(t, func(t *testing.T) {
-			for _, failure := range failuresOf(t, func(t testing.TB) { sentence.check(t, faultyStage(t, f)) }) {
-				all = append(all, sentence.text+": "+failure)
+			for _, failure := range failuresOf(t, func(t testing.TB) { c.check(t, faultyStage(t, f)) }) {
+				all = append(all, c.sentence+": "+failure)
 			}
 			time.Sleep(time.Minute) // what a fault has left behind ends with its server
 		})

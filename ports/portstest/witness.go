@@ -1,10 +1,8 @@
 package portstest
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
-	"sync"
-	"testing"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -17,48 +15,33 @@ const maxDevices = 100
 
 // witness is an observer that keeps what it is told as the daemon does, and notes what the contract forbids.
 type witness struct {
-	mu           sync.Mutex
+	record
 	first        string // what it was told first
 	connected    int
 	synced       int
 	devices      map[domain.UserID]domain.Devices
 	names        map[domain.UserID][]string // of the devices that are there
 	beforeSynced map[domain.UserID]bool     // who was reported before Synced
-	finished     bool                       // Run has returned
-	faults       []string
-	news         chan struct{} // closed and replaced with every call
 }
 
 func newWitness() *witness {
-	return &witness{
-		devices:      make(map[domain.UserID]domain.Devices),
-		names:        make(map[domain.UserID][]string),
-		beforeSynced: make(map[domain.UserID]bool),
-		news:         make(chan struct{}),
-	}
+	return &witness{devices: map[domain.UserID]domain.Devices{}, names: map[domain.UserID][]string{}, beforeSynced: map[domain.UserID]bool{}}
 }
 
-// told takes one call.
+// told takes one call. The user is empty in a call that is about none.
 func (w *witness) told(call string, user domain.UserID, take func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.first == "" {
-		w.first = call
-		if call != "Connected" {
-			w.faults = append(w.faults, call+" was called before Connected")
+	w.note(call, func() {
+		if w.first == "" && call != "Connected" {
+			w.fault("%s was called before Connected", call)
 		}
-	}
-	if w.finished {
-		w.faults = append(w.faults, call+" was called when Run had returned")
-	}
-	if call != "Connected" && call != "Synced" {
-		if parsed, err := domain.ParseUserID(string(user)); err != nil || parsed != user {
-			w.faults = append(w.faults, fmt.Sprintf("%q is no user id as domain.ParseUserID makes it", user))
+		w.first = cmp.Or(w.first, call)
+		if call != "Connected" && call != "Synced" {
+			if parsed, err := domain.ParseUserID(string(user)); err != nil || parsed != user {
+				w.fault("%q is no user id as domain.ParseUserID makes it", user)
+			}
 		}
-	}
-	take()
-	close(w.news)
-	w.news = make(chan struct{})
+		take()
+	})
 }
 
 // Connected implements ports.Observer.
@@ -103,20 +86,3 @@ func (w *witness) TakesDevice(int) bool { return true }
 
 // Synced implements ports.Observer.
 func (w *witness) Synced() { w.told("Synced", "", func() { w.synced++ }) }
-
-// finish notes that Run has returned.
-func (w *witness) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finished = true
-}
-
-// verify fails the test if the contract was broken.
-func (w *witness) verify(t testing.TB) {
-	t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, fault := range slices.Compact(w.faults) {
-		t.Error(fault)
-	}
-}

@@ -24,10 +24,6 @@ type connection struct {
 	lines *bufio.Reader
 }
 
-func newConnection(conn net.Conn) *connection {
-	return &connection{Conn: conn, lines: bufio.NewReaderSize(conn, maxLine)}
-}
-
 // register logs in. Its error wraps ports.ErrRejected if only a person can help.
 func (c *connection) register(nick, password string) error {
 	login := []string{"NICK " + nick, "USER presence 0 * :presence"}
@@ -41,22 +37,20 @@ func (c *connection) register(nick, password string) error {
 		return err
 	}
 	for {
-		m, err := c.receive()
+		command, text, err := c.receive()
 		if err != nil {
 			return err
 		}
-		switch m.command {
+		switch command {
 		case "001":
 			return c.expectWithin(answerWithin)
 		case "432", "464", "465": // the nick is not allowed, a wrong password, a ban
-			return fmt.Errorf("%w: %s", ports.ErrRejected, m.last())
-		case "433": // the nick is in use: it may be free soon
-			return errors.New(m.last())
-		case "ERROR":
-			if strings.Contains(strings.ToLower(m.last()), "password") {
-				return fmt.Errorf("%w: %s", ports.ErrRejected, m.last())
+			return fmt.Errorf("%w: %s", ports.ErrRejected, text)
+		case "433", "ERROR": // the first: the nick is in use, it may be free soon
+			if strings.Contains(strings.ToLower(text), "password") {
+				return fmt.Errorf("%w: %s", ports.ErrRejected, text)
 			}
-			return errors.New(m.last())
+			return errors.New(text)
 		}
 	}
 }
@@ -81,50 +75,36 @@ func (c *connection) send(lines ...string) error {
 // expectWithin says when receive fails at the latest. Pings of the server do not change that.
 func (c *connection) expectWithin(d time.Duration) error { return c.SetReadDeadline(time.Now().Add(d)) }
 
-// receive waits for the next message, and answers pings on the way.
-func (c *connection) receive() (message, error) {
+// receive waits for the next message, answers pings on the way, and returns the message's command and its last parameter, usually a text.
+func (c *connection) receive() (command, text string, err error) {
 	for {
 		line, err := c.lines.ReadSlice('\n') // an endless line is bufio.ErrBufferFull
 		if err != nil {
-			return message{}, err
+			return "", "", err
 		}
-		m := parse(string(line))
-		if m.command != "PING" {
-			return m, nil
+		command, text := parse(string(line))
+		if command != "PING" {
+			return command, text, nil
 		}
-		if err := c.send("PONG :" + m.last()); err != nil {
-			return message{}, err
+		if err := c.send("PONG :" + text); err != nil {
+			return "", "", err
 		}
 	}
 }
 
-// message is a line from the server (RFC 2812, 2.3.1) without its prefix.
-type message struct {
-	command string
-	params  []string
-}
-
-func parse(line string) message {
+// parse reads a line from the server (RFC 2812, 2.3.1).
+func parse(line string) (command, text string) {
 	line = strings.TrimRight(line, "\r\n")
-	if strings.HasPrefix(line, ":") {
+	if strings.HasPrefix(line, ":") { // who says it
 		_, line, _ = strings.Cut(line, " ")
 	}
-	line, trailing, found := strings.Cut(line, " :")
+	line, text, found := strings.Cut(line, " :")
 	fields := strings.Fields(line)
 	if len(fields) == 0 {
-		return message{}
+		return "", ""
 	}
-	m := message{command: strings.ToUpper(fields[0]), params: fields[1:]}
-	if found {
-		m.params = append(m.params, trailing)
+	if !found && len(fields) > 1 {
+		text = fields[len(fields)-1]
 	}
-	return m
-}
-
-// last returns the last parameter, which is usually the text.
-func (m message) last() string {
-	if len(m.params) == 0 {
-		return ""
-	}
-	return m.params[len(m.params)-1]
+	return strings.ToUpper(fields[0]), text
 }

@@ -3,6 +3,7 @@
 package irc
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -65,7 +66,7 @@ func (s *Source) run(ctx context.Context, observer ports.Observer) error {
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends whatever waits for the server
 	defer conn.Close()                                          //nolint:errcheck // nothing more is said
-	c := newConnection(conn)
+	c := &connection{Conn: conn, lines: bufio.NewReaderSize(conn, maxLine)}
 	if err := c.register(s.config.Nick, s.config.Password.Reveal()); err != nil {
 		return fmt.Errorf("logging in at the IRC server %s: %w", s.config.Host, err)
 	}
@@ -98,13 +99,13 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 
 	online := make(map[string]domain.Status)
 	for synced := false; ; {
-		m, err := c.receive()
+		command, text, err := c.receive()
 		if err != nil {
 			return err
 		}
-		switch m.command {
+		switch command {
 		case "302":
-			readUserhost(m.last(), online)
+			readUserhost(text, online)
 		case "PONG": // the server has answered all that was asked before
 			for nick, user := range s.users {
 				observer.Report(domain.Report{User: user, Device: nick, Status: online[nick]})
@@ -123,14 +124,9 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 
 // ask asks for the nicks until ctx ends or the connection is lost, which the reader notices as well.
 func (s *Source) ask(ctx context.Context, c *connection) {
-	ticker := time.NewTicker(s.config.PollEvery)
-	defer ticker.Stop()
-	for {
-		if c.askFor(s.config.Watch) != nil {
-			return
-		}
+	for c.askFor(s.config.Watch) == nil {
 		select {
-		case <-ticker.C:
+		case <-time.After(s.config.PollEvery):
 		case <-ctx.Done():
 			return
 		}
@@ -140,11 +136,8 @@ func (s *Source) ask(ctx context.Context, c *connection) {
 // readUserhost adds the answer to a USERHOST: a list of nick=+host, or nick=-host for those who are away.
 func readUserhost(list string, online map[string]domain.Status) {
 	for entry := range strings.FieldsSeq(list) {
-		nick, host, found := strings.Cut(entry, "=")
-		if !found || nick == "" || host == "" {
-			continue
-		}
-		if status, known := statuses.Status(host[:1]); known {
+		nick, host, _ := strings.Cut(entry, "=")
+		if status, known := statuses.Status(host[:min(1, len(host))]); known && nick != "" {
 			online[strings.ToLower(strings.TrimSuffix(nick, "*"))] = status // the star marks an operator
 		}
 	}
