@@ -32,7 +32,7 @@ type Config struct {
 	TokenExpire     time.Duration    `koanf:"token_expire" help:"how long a token is valid"`
 	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated"`
 	Update          string           `koanf:"update" help:"whom a token's user may update: self, or any (everybody)"`
-	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self"`
+	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
 }
 
 // DefaultConfig returns the defaults. A secret has none: it must be set.
