@@ -177,7 +177,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		t.Errorf("%d devices are kept, want the newest %d", kept, most)
 	}
 	devices.Set(domain.Device{Name: "x", Status: domain.Busy}, most)
-	devices.Clear()
+	devices.Remove("", true)
 	if status, message := devices.Merge(); status != domain.Unavailable || message != "" || !devices.None() {
 		t.Errorf("cleared devices are %v %q", status, message)
 	}

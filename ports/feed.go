@@ -2,8 +2,18 @@ package ports
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zarafa/presence/domain"
+)
+
+var (
+	// ErrCompacted says that not everything is remembered that has happened since the revision from which a reader was to go on: the reader
+	// has to begin anew, with what is there.
+	ErrCompacted = errors.New("the revision is too old to go on from")
+
+	// ErrWatchClosed is the end of what was closed.
+	ErrWatchClosed = errors.New("watch closed")
 )
 
 // Feed tells the states of users by revision: what they are, and what changes. It carries states, not their history. It may be used
@@ -34,8 +44,8 @@ type Following interface {
 	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
 	// of whom a later change is on its way is missing, and comes with that one.
 	//
-	// It returns the context's error, ErrCompacted if something was missed, ErrWatchClosed after Close, or what broke the store's watch. Not
-	// to be called concurrently with itself.
+	// It returns the context's error, ErrCompacted if something was missed, or ErrWatchClosed after Close. Not to be
+	// called concurrently with itself.
 	Next(ctx context.Context) ([]domain.State, domain.Revision, error)
 
 	// Close ends it, and a Next in progress. It may be called at any time, and more than once.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
@@ -150,7 +151,7 @@ func anything(int, int) bool { return true }
 func toStore(b *testing.B) destination {
 	store := coretest.Start(b)
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, memory.NewJournal(), clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return
