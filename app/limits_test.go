@@ -136,6 +136,37 @@ func TestBytesOverConnections(t *testing.T) {
 	}
 }
 
+// TestMessagesOverConnections: what earlier connections have left in the image counts for as long as it is there.
+func TestMessagesOverConnections(t *testing.T) {
+	const most = 50_000
+	supervisedWithin(t, app.Limits{SourceBytes: most}, domain.AbsentUnavailable, func(t *testing.T, s *stage) {
+		for connection := range 6 {
+			seen := <-s.runs
+			seen.Connected()
+			for i := range 20 * (connection / 5) + 20*(1-min(connection, 1)) { // the first and the last one
+				seen.Report(online(numbered(fmt.Sprint("u", connection, "-"), i), "x", domain.Busy, strings.Repeat("x", 1000)))
+			}
+			users, _, messages, bytes := s.kept()
+			if messages < 20 || users*userOverhead+bytes > most {
+				t.Fatalf("connection %d: %d users, %d messages, %d bytes", connection, users, messages, bytes)
+			}
+			s.lose <- fmt.Errorf("connection reset")
+		}
+	})
+}
+
+// TestForgottenWhileWritten: also who is forgotten while the first write is on its way is unknown in the end.
+func TestForgottenWhileWritten(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		synctest.Wait()
+		s.store.Journal.Before(func() { seen.Forget(anna) })
+		seen.Report(online(anna, "x", domain.Busy, ""))
+		s.shows(t, users{})
+	})
+}
+
 // TestWhatIsInTheImageCounts: a daemon that starts, or takes over from another one, counts what the source has told there.
 func TestWhatIsInTheImageCounts(t *testing.T) {
 	const most = 50_000
