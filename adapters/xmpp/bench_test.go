@@ -50,13 +50,11 @@ type decoded struct {
 // idle is an observer that does nothing: counted counts.
 type idle struct{}
 
-func (*idle) Connected()           {}
-func (*idle) Known(domain.UserID)  {}
-func (*idle) Report(domain.Report) {}
-func (*idle) Forget(domain.UserID) {}
-func (*idle) Synced()              {}
-func (*idle) TakesUser() bool      { return true }
-func (*idle) TakesDevice(int) bool { return true }
+func (*idle) Connected()                {}
+func (*idle) Known(domain.UserID) bool  { return true }
+func (*idle) Report(domain.Report) bool { return true }
+func (*idle) Forget(domain.UserID)      {}
+func (*idle) Synced()                   {}
 
 // counted is a source whose reports a benchmark counts.
 type counted struct {
@@ -74,9 +72,9 @@ func (c *counted) Run(ctx context.Context, observer ports.Observer) error {
 	return c.Source.Run(ctx, countedObserver{observer, &c.reports})
 }
 
-func (o countedObserver) Report(report domain.Report) {
+func (o countedObserver) Report(report domain.Report) bool {
 	o.reports.Add(1)
-	o.Observer.Report(report)
+	return o.Observer.Report(report)
 }
 
 // BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules), from a fake server in this

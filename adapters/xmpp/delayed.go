@@ -30,15 +30,15 @@ func newDelayed(observer ports.Observer) *delayed {
 }
 
 // Report implements ports.Observer.
-func (d *delayed) Report(report domain.Report) {
+func (d *delayed) Report(report domain.Report) bool {
 	if report.Status == domain.Unavailable {
 		d.hold(report)
-		return
+		return true
 	}
 	if d.holds.Load() {
 		d.passBefore(report.User)
 	}
-	d.Observer.Report(report)
+	return d.Observer.Report(report)
 }
 
 // Forget implements ports.Observer.

@@ -10,6 +10,7 @@ import (
 
 	xmpp "github.com/mattn/go-xmpp"
 
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -26,8 +27,8 @@ type session struct {
 	observer ports.Observer
 	bareOwn  string
 
-	contacts    *contacts // the source's
-	devices     devices
+	contacts    *contacts       // the source's
+	asked       map[string]bool // the JIDs that we have asked to see their presence, and may not see
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
@@ -50,39 +51,41 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 		observer:   observer,
 		bareOwn:    bare,
 		contacts:   &source.contacts,
+		asked:      make(map[string]bool),
 		pong:       make(chan struct{}, 1),
 		ready:      make(chan struct{}),
 		log:        source.log,
 	}
 }
 
-// add adds a JID. It returns false if it can be no user's, or if there is no room for it.
-func (s *session) add(bare string) (contact, bool) {
-	if !legalParts(bare, "") {
-		return contact{}, false
-	}
-	bare = strings.Clone(bare)
-	user, ok := s.source.directory.user(bare)
-	if !ok || s.contacts.crowded(user) {
+// newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
+func (s *session) newContact(bare string) (contact, bool) {
+	user, ok := s.source.directory.user(strings.Clone(bare))
+	others := len(s.contacts.aliases[user])
+	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
 		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
-	if s.contacts.uncounted > s.source.limits.uncounted || !s.observer.TakesUser() {
-		return contact{}, false
-	}
-	c := contact{user: user}
-	s.contacts.add(bare, c)
-	s.watches.Store(true)
-	return c, true
+	return contact{user: user}, true
 }
 
-// keep stores what has become of a JID, or removes it if nothing is known of it any more.
+// room reports whether there is room for a JID that the use cases do not count.
+func (s *session) room() bool { return s.contacts.further+len(s.asked) < s.source.limits.uncounted }
+
+// keep stores what has become of a JID.
 func (s *session) keep(bare string, c contact) {
-	if c.told() || c.asked {
-		s.contacts.set(bare, c)
-		return
+	s.contacts.set(bare, c)
+	s.watches.Store(true)
+}
+
+// ask notes that we ask to see a JID's presence. It returns false if there is no room for that.
+func (s *session) ask(bare string) bool {
+	if !s.asked[bare] && !s.room() {
+		return false
 	}
-	s.contacts.remove(bare, c.user)
+	s.asked[strings.Clone(bare)] = true
+	s.watches.Store(true)
+	return true
 }
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
@@ -173,55 +176,51 @@ func (s *session) rosterPush(iq *xmpp.IQ) error {
 // contact takes one item of the roster, in full or as a push.
 func (s *session) contact(item rosterItem) {
 	bare, _ := splitJID(lower(item.JID))
-	if bare == s.bareOwn {
+	if bare == s.bareOwn || !legalParts(bare, "") {
 		return
 	}
-	removed := item.Subscription == "remove"
-	asked := !removed && item.Ask == "subscribe" || item.visible()
-	was, known := s.contacts.byJID[bare]
+	if item.Subscription != "remove" && item.Ask == "subscribe" && !item.visible() {
+		s.ask(bare)
+	} else {
+		delete(s.asked, bare)
+	}
+	c, known := s.contacts.byJID[bare]
+	if !item.visible() {
+		if c.visible || known && item.Subscription == "remove" {
+			s.forget(bare, c)
+		}
+		return
+	}
 	if !known {
-		if !asked {
-			return
-		}
-		if was, known = s.add(bare); !known {
+		if c, known = s.newContact(bare); !known {
 			return
 		}
 	}
-	now := was
-	now.visible, now.asked = item.visible(), asked
-	switch {
-	case now.visible && !was.visible:
-		s.observer.Known(now.user)
-	case was.visible && !now.visible, removed && was.told():
-		s.forget(bare, &now)
+	if c.visible || s.observer.Known(c.user) {
+		c.visible = true
+		s.keep(bare, c)
 	}
-	if asked {
-		s.watches.Store(true)
-	}
-	s.keep(bare, now)
 }
 
 // forgetLost forgets the contacts of earlier connections that are not in the roster any more.
 func (s *session) forgetLost() {
 	for bare, c := range s.contacts.byJID {
-		if c.past != wasVisible || c.visible {
-			continue
+		switch {
+		case !c.wasVisible || c.visible:
+		case c.online:
+			c.wasVisible = false
+			s.contacts.set(bare, c)
+		default:
+			s.forget(bare, c)
 		}
-		if c.online {
-			c.past = wasOnline
-		} else {
-			s.forget(bare, &c)
-		}
-		s.keep(bare, c)
 	}
 }
 
-// forget tells the observer that we may not see the user any more. If another JID still shows the user, only this one's devices are removed.
-func (s *session) forget(bare string, c *contact) {
-	shared := s.contacts.shared(bare, c.user)
-	s.endDevices(c, shared)
-	if !shared {
+// forget tells the observer that we may not see the user any more, or only by another JID: then this one's devices are removed.
+func (s *session) forget(bare string, c contact) {
+	if s.contacts.remove(bare, c.user) {
+		s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true})
+	} else {
 		s.observer.Forget(c.user)
 	}
-	c.visible, c.online, c.past = false, false, untold
 }
