@@ -143,7 +143,7 @@ func TestMessagesOverConnections(t *testing.T) {
 		for connection := range 6 {
 			seen := <-s.runs
 			seen.Connected()
-			for i := range 20 * (connection / 5) + 20*(1-min(connection, 1)) { // the first and the last one
+			for i := range 20*(connection/5) + 20*(1-min(connection, 1)) { // the first and the last one
 				seen.Report(online(numbered(fmt.Sprint("u", connection, "-"), i), "x", domain.Busy, strings.Repeat("x", 1000)))
 			}
 			users, _, messages, bytes := s.kept()

@@ -3,6 +3,7 @@ package xmpp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -66,7 +67,7 @@ func (c Config) Validate() error {
 		fault("insecure_skip_verify: it makes ca_file useless: remove one of them")
 	}
 	seen := make(map[string]string, len(c.DomainMap))
-	for _, host := range sortedKeys(c.DomainMap) {
+	for _, host := range slices.Sorted(maps.Keys(c.DomainMap)) {
 		if err := checkHost(host); err != nil {
 			fault("domain_map: %w", err)
 		}
@@ -112,13 +113,4 @@ func splitHostPort(s, defaultPort string) (host, port string, err error) {
 		}
 	}
 	return host, port, nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

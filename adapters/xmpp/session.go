@@ -144,7 +144,7 @@ func (s *session) roster(iq *xmpp.IQ) error {
 			return fmt.Errorf("%w: it answers with an error of type %q", errRosterFailed, kind)
 		}
 		s.log.Debug("the XMPP server has no contacts for us")
-	} else if err := parseRoster(iq.Query, s.contact); err != nil {
+	} else if err := s.items(iq); err != nil {
 		return fmt.Errorf("%w: %w", errRosterFailed, err)
 	}
 	s.rosterTimer.Stop()
@@ -167,10 +167,19 @@ func (s *session) rosterPush(iq *xmpp.IQ) error {
 		s.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
 		return nil
 	}
-	if err := parseRoster(iq.Query, s.contact); err != nil {
+	if err := s.items(iq); err != nil {
 		s.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
 	}
 	return s.sendResult(iq.From, iq.ID)
+}
+
+// items takes all items of a roster.
+func (s *session) items(iq *xmpp.IQ) error {
+	items, err := parseRoster(iq.Query)
+	for _, item := range items {
+		s.contact(item)
+	}
+	return err
 }
 
 // contact takes one item of the roster, in full or as a push.
