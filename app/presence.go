@@ -29,26 +29,22 @@ type rule struct {
 // named twice is an error.
 func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
 	p := &Presence{core: core, clock: clock, protocols: make(map[string]rule)}
-	add := func(r rule) error {
-		name := r.client.Protocol.String()
-		if name == "" {
-			return domain.ErrInvalidProtocol
-		}
-		if _, taken := p.protocols[name]; taken {
-			return fmt.Errorf("protocol %s is there twice", name)
-		}
-		p.protocols[name] = r
-		return nil
-	}
+	rules := make([]rule, 0, len(clients)+len(readOnly))
 	for _, client := range clients {
-		if err := add(rule{client: client}); err != nil {
-			return nil, err
-		}
+		rules = append(rules, rule{client: client})
 	}
 	for _, protocol := range readOnly {
-		if err := add(rule{client: domain.ClientProtocol{Protocol: protocol}, readOnly: true}); err != nil {
-			return nil, err
+		rules = append(rules, rule{client: domain.ClientProtocol{Protocol: protocol}, readOnly: true})
+	}
+	for _, r := range rules {
+		name := r.client.Protocol.String()
+		if name == "" {
+			return nil, domain.ErrInvalidProtocol
 		}
+		if _, taken := p.protocols[name]; taken {
+			return nil, fmt.Errorf("protocol %s is there twice", name)
+		}
+		p.protocols[name] = r
 	}
 	return p, nil
 }

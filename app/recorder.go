@@ -59,38 +59,34 @@ func (r *recorder) Connected() {
 
 // Known implements ports.Observer.
 func (r *recorder) Known(user domain.UserID) bool {
-	r.session.mu.Lock()
-	defer r.session.mu.Unlock()
-	return r.noted(r.session.known(user))
+	return r.note(func() bool { return r.session.known(user) })
 }
 
 // Report implements ports.Observer.
 func (r *recorder) Report(report domain.Report) bool {
-	r.session.mu.Lock()
-	defer r.session.mu.Unlock()
-	return r.noted(r.session.report(report))
+	return r.note(func() bool { return r.session.report(report) })
 }
 
 // Forget implements ports.Observer.
 func (r *recorder) Forget(user domain.UserID) {
-	r.session.mu.Lock()
-	defer r.session.mu.Unlock()
-	r.session.forget(user)
-	r.noted(true)
+	r.note(func() bool { r.session.forget(user); return true })
 }
 
 // Synced implements ports.Observer.
 func (r *recorder) Synced() {
-	r.session.mu.Lock()
-	defer r.session.mu.Unlock()
-	r.session.sync()
-	r.status.enter(domain.SourceSynced)
-	r.log.Info("source in sync", "users", r.session.reported)
-	r.noted(true)
+	r.note(func() bool {
+		r.session.sync()
+		r.status.enter(domain.SourceSynced)
+		r.log.Info("source in sync", "users", r.session.reported)
+		return true
+	})
 }
 
-// noted sees to it that what was observed is written, and says once if not everything is kept. The session's lock is held.
-func (r *recorder) noted(kept bool) bool {
+// note makes an observation a part of the session, and sees to it that it is written. It says once if not everything is kept.
+func (r *recorder) note(observe func() (kept bool)) (kept bool) {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	kept = observe()
 	if r.session.exceeded && !r.warned {
 		r.warned = true
 		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",

@@ -92,10 +92,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	<-followed
 	w.close()
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return context.Cause(following)
 	}
-	return context.Cause(following)
+	return nil
 }
 
 // begin sees to it that an empty image has a revision (see append).
