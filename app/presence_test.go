@@ -375,6 +375,9 @@ func TestUpdatePassesOnWhatTheJournalSays(t *testing.T) {
 
 func TestUpdateOfNothingWritesNothing(t *testing.T) {
 	f := newFixture(t)
+	if err := f.store.Writer.Sync(t.Context()); err != nil { // the writer's own first entry
+		t.Fatal(err)
+	}
 	before := f.store.Journal.Appends()
 	if err := f.Update(t.Context(), asMark, nil); err != nil {
 		t.Error(err)

@@ -89,7 +89,7 @@ func (s *session) remove(id domain.UserID) {
 	delete(s.unwritten, id)
 }
 
-// fits reports whether there is room for more bytes, of which there may be as many as most.
+// fits reports whether there is room for more bytes, if there may be most of them.
 func (s *session) fits(bytes int, most int64) bool { return bytes <= 0 || s.used+int64(bytes) <= most }
 
 // enter makes a user one of the current Run, if it is not yet. It returns false if there is no room for the user and for more bytes.

@@ -33,7 +33,8 @@ type Source interface {
 // called, or the source's domain.Source.StaleAfter has passed.
 //
 // The daemon keeps only so much: store.max_users, store.max_devices, store.max_source_bytes. Known and Report return false if there is no room
-// for what they were told, which is ignored then. A source that keeps lists of its own adds nobody for whom that is so: so they are bounded, too.
+// for what they were told, which is ignored then. A source that keeps lists of its own must not add what was not kept, so that they
+// are bounded, too.
 type Observer interface {
 	// Connected says that the server has accepted the connection. It is called once, before everything else.
 	Connected()

@@ -35,7 +35,7 @@ type Config struct {
 	SweepAfter         time.Duration     `koanf:"sweep_after" help:"how long after connecting to wait for those who are still online"`
 }
 
-// DefaultConfig returns the configuration of an adapter of which nothing is set: valid but for the missing account.
+// DefaultConfig returns the configuration if nothing is set: valid but for the missing account.
 func DefaultConfig() Config {
 	return Config{TLS: StartTLS, StaleAfter: 60 * time.Second, SweepAfter: 10 * time.Second}
 }

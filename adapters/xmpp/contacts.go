@@ -7,7 +7,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// contact is a JID because of which the use cases know a user.
+// contact is a JID by which the use cases know a user.
 type contact struct {
 	user       domain.UserID
 	visible    bool // we may see its presence, says the roster
