@@ -71,10 +71,10 @@ func (c Config) Validate() error {
 		if err := checkHost(host); err != nil {
 			fault("domain_map: %w", err)
 		}
-		if same, twice := seen[lower(host)]; twice {
+		if same, twice := seen[strings.ToLower(host)]; twice {
 			fault("domain_map: %s and %s are one host: remove one of them", same, host)
 		}
-		seen[lower(host)] = host
+		seen[strings.ToLower(host)] = host
 		if err := checkHost(c.DomainMap[host]); err != nil {
 			fault("domain_map: %s: %w", host, err)
 		}

@@ -30,10 +30,6 @@ type contacts struct {
 	further int                        // how many aliases there are besides the first of each user
 }
 
-func newContacts() contacts {
-	return contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID][]string)}
-}
-
 // renew forgets what was true of the last connection only.
 func (c *contacts) renew() {
 	for bare, was := range c.byJID {

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -162,7 +163,7 @@ func isCertificateError(err error) bool {
 // unbound returns the strongest way to log in without channel binding that the server has offered.
 func unbound(guard *guard) string {
 	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
-		if guard.offers(mechanism) {
+		if bytes.Contains(guard.login, []byte(">"+mechanism+"<")) {
 			return mechanism
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // presence handles a presence stanza (RFC 6121, 3 and 4). An error means that the link is lost.
 func (s *session) presence(p *xmpp.Presence) error {
 	jid, resource := splitJID(p.From)
-	bare := lower(jid)
+	bare := strings.ToLower(jid)
 	if bare == "" || bare == s.bareOwn || p.Affiliation != "" || p.Role != "" { // ourselves, or somebody in a chat room (XEP-0045)
 		return nil
 	}
@@ -79,10 +79,7 @@ func (s *session) keepEarly(p *xmpp.Presence) {
 
 // kept copies the parts of a presence that count. There can be thousands, and each would hold on to a stanza as large as the guard allows.
 func kept(p *xmpp.Presence) xmpp.Presence {
-	part := xmpp.Presence{Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
-	if len(p.From) <= 3*maxPart+2 {
-		part.From = strings.Clone(p.From) // else it is no JID
-	}
+	part := xmpp.Presence{From: strings.Clone(p.From), Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
 	if len(p.Show) <= maxShow {
 		part.Show = strings.Clone(p.Show) // else it means nothing
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,16 +36,18 @@ type session struct {
 	earlySize   int             // what they take, in bytes
 	refused     int             // how many subscription requests were
 
-	pinged  uint64        // the number of the last ping that was answered
-	pong    chan struct{} // one token for each answer
-	ready   chan struct{} // closed when both the roster and the first pong have arrived
-	watches atomic.Bool   // whether there is anybody to watch
-	log     *slog.Logger
+	pinged   uint64        // the number of the last ping that was answered
+	pong     chan struct{} // one token for each answer
+	ready    chan struct{} // closed when both the roster and the first pong have arrived
+	setReady func()        // closes it, once
+	watches  atomic.Bool   // whether there is anybody to watch
+	log      *slog.Logger
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
-	bare, _ := splitJID(lower(c.own))
+	bare, _ := splitJID(strings.ToLower(c.own))
 	source.contacts.renew()
+	ready := make(chan struct{})
 	return &session{
 		connection: c,
 		source:     source,
@@ -53,7 +56,8 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 		contacts:   &source.contacts,
 		asked:      make(map[string]bool),
 		pong:       make(chan struct{}, 1),
-		ready:      make(chan struct{}),
+		ready:      ready,
+		setReady:   sync.OnceFunc(func() { close(ready) }),
 		log:        source.log,
 	}
 }
@@ -104,7 +108,7 @@ func (s *session) request(iq *xmpp.IQ) error {
 // answer handles the answer to one of our requests. It must come from our server, on behalf of our account or of itself: anybody
 // can send us something with the same id. An error means that the link is of no use.
 func (s *session) answer(iq *xmpp.IQ) error {
-	from := lower(iq.From)
+	from := strings.ToLower(iq.From)
 	if bare, _ := splitJID(from); from != "" && bare != s.bareOwn && from != s.source.own.host {
 		return nil
 	}
@@ -125,13 +129,8 @@ func (s *session) answer(iq *xmpp.IQ) error {
 
 // checkReady closes ready at the moment after which only stragglers are still to come.
 func (s *session) checkReady() {
-	if !s.hasRoster || s.pinged == 0 {
-		return
-	}
-	select {
-	case <-s.ready:
-	default:
-		close(s.ready)
+	if s.hasRoster && s.pinged > 0 {
+		s.setReady()
 	}
 }
 
@@ -163,7 +162,7 @@ func (s *session) roster(iq *xmpp.IQ) error {
 
 // rosterPush takes a change of one contact. Only the own account's server may send it (RFC 6121, 2.1.6).
 func (s *session) rosterPush(iq *xmpp.IQ) error {
-	if from := lower(iq.From); from != "" && from != s.bareOwn {
+	if from := strings.ToLower(iq.From); from != "" && from != s.bareOwn {
 		s.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
 		return nil
 	}
@@ -184,7 +183,7 @@ func (s *session) items(iq *xmpp.IQ) error {
 
 // contact takes one item of the roster, in full or as a push.
 func (s *session) contact(item rosterItem) {
-	bare, _ := splitJID(lower(item.JID))
+	bare, _ := splitJID(strings.ToLower(item.JID))
 	if bare == s.bareOwn || !legalParts(bare, "") {
 		return
 	}
