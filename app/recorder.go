@@ -127,24 +127,8 @@ func (r *recorder) record(ctx context.Context) {
 	}
 }
 
-// flush writes everything observed so far, and then compares the image if it is time to. What an error has kept from being written is
-// marked again.
+// flush writes everything observed so far. What an error has kept from being written is marked again.
 func (r *recorder) flush(ctx context.Context) error {
-	if err := r.writeDirty(ctx); err != nil {
-		return err
-	}
-	r.session.mu.Lock()
-	sweep := r.session.sweep
-	r.session.sweep = false
-	r.session.mu.Unlock()
-	if !sweep {
-		return nil
-	}
-	r.markAbsent()
-	return r.writeDirty(ctx)
-}
-
-func (r *recorder) writeDirty(ctx context.Context) error {
 	r.session.mu.Lock()
 	r.status.saw(r.session.reported)
 	pending := r.session.takeDirty()
@@ -163,19 +147,6 @@ func (r *recorder) writeDirty(ctx context.Context) error {
 		r.session.written(pending)
 	}
 	return err
-}
-
-// markAbsent marks everyone whom the image or the source knows and who has no device.
-func (r *recorder) markAbsent() {
-	r.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
-		r.session.mu.Lock()
-		defer r.session.mu.Unlock()
-		r.session.compare(user, presences)
-		return true
-	})
-	r.session.mu.Lock()
-	defer r.session.mu.Unlock()
-	r.session.markAbsent()
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.

@@ -25,7 +25,6 @@ type session struct {
 	used      int64                      // bytes, at most limits.SourceBytes but for what was in the image before
 	exceeded  bool                       // something was ignored during this Run
 	synced    bool
-	sweep     bool // everybody in the image is to be compared with users
 }
 
 // sessionUser is what is known of one user. There may be millions, so it is small.
@@ -38,9 +37,9 @@ type sessionUser struct {
 // keptDirty is for how many users a session keeps room when they are written.
 const keptDirty = 8192
 
-// newSession returns a session that knows which users of the source are in the image.
+// newSession returns a session. It begins with restart.
 func newSession(source domain.Source, img *image.Image, limits Limits) *session {
-	s := &session{
+	return &session{
 		source:    source,
 		image:     img,
 		limits:    limits,
@@ -48,24 +47,25 @@ func newSession(source domain.Source, img *image.Image, limits Limits) *session 
 		unwritten: make(map[domain.UserID]struct{}),
 		dirty:     make(map[domain.UserID]struct{}),
 	}
-	img.Each(func(id domain.UserID, presences domain.Presences) bool {
-		if p, known := presences.On(source.Protocol); known {
-			s.put(id, &sessionUser{}, len(p.Message))
-		}
-		return true
-	})
-	return s
 }
 
 // restart begins a new Run: nobody was reported yet. Who was forgotten is still to be removed.
 func (s *session) restart() {
-	s.reported, s.exceeded, s.synced, s.sweep = 0, false, false, false
+	s.reported, s.exceeded, s.synced = 0, false, false
 	for id, user := range s.users {
 		delete(s.dirty, id)
 		user.devices, user.current = domain.Devices{}, false
 		p, _ := s.stored(id)
 		s.put(id, &user, len(p.Message))
 	}
+	s.image.Each(func(id domain.UserID, presences domain.Presences) bool {
+		_, found := s.users[id]
+		_, forgotten := s.dirty[id]
+		if p, stored := presences.On(s.source.Protocol); stored && !found && !forgotten {
+			s.put(id, &sessionUser{}, len(p.Message))
+		}
+		return true
+	})
 }
 
 // stored returns what the image has of a user, and whether that is anything.
@@ -193,39 +193,24 @@ func (s *session) forget(id domain.UserID) {
 	}
 }
 
-// sync notes that everyone who is online has been reported.
-func (s *session) sync() { s.synced, s.sweep = true, true }
+// sync notes that everyone who is online has been reported. It marks everyone of this Run without a device, and who is left from an earlier Run
+// if the image shows them as if there was one. Whoever is left and not in the image is nobody.
+func (s *session) sync() {
+	s.synced = true
+	for id, user := range s.users {
+		p, stored := s.stored(id)
+		switch {
+		case !user.devices.None():
+		case user.current, stored && (p.Status != domain.Unavailable || p.Stale || s.source.Absent == domain.AbsentNothing):
+			s.mark(id)
+		case !stored:
+			s.remove(id)
+		}
+	}
+}
 
 // mark notes that a user is to be written.
 func (s *session) mark(id domain.UserID) { s.dirty[id] = struct{}{} }
-
-// compare marks a user from the image who has no device and is shown as if there was one.
-func (s *session) compare(id domain.UserID, presences domain.Presences) {
-	p, stored := presences.On(s.source.Protocol)
-	user, found := s.users[id]
-	switch {
-	case found:
-		s.users[id] = user // under the image's copy of the id, so that it is in memory once
-	case stored:
-		if _, forgotten := s.dirty[id]; !forgotten {
-			s.put(id, &sessionUser{}, len(p.Message)) // somebody else has written it
-		}
-	}
-	if stored && user.devices.None() && (p.Status != domain.Unavailable || p.Stale || s.source.Absent == domain.AbsentNothing) {
-		s.mark(id)
-	}
-}
-
-// markAbsent marks everyone of the current Run who has no device. Who is left from an earlier one and not in the image is nobody.
-func (s *session) markAbsent() {
-	for id, user := range s.users {
-		if _, stored := s.stored(id); !user.current && !stored {
-			s.remove(id)
-		} else if user.current && user.devices.None() {
-			s.mark(id)
-		}
-	}
-}
 
 // markAll marks everyone of the current Run, if all that are online have been reported.
 func (s *session) markAll() {

@@ -53,7 +53,7 @@ func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock
 
 // Statuses implements ports.Sources.
 func (s *Supervisor) Statuses() []domain.SourceStatus {
-	var statuses []domain.SourceStatus
+	statuses := make([]domain.SourceStatus, 0, len(s.statuses))
 	for _, status := range s.statuses {
 		statuses = append(statuses, status.get())
 	}
