@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
@@ -58,7 +59,7 @@ func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *d
 	if d.presence, err = app.NewPresence(d.store.Core, clock.New(), []domain.ClientProtocol{updatable}, []domain.Protocol{chat}); err != nil {
 		b.Fatal(err)
 	}
-	supervisor, err := app.NewSupervisor(sources, d.store.Core, app.Alone{}, clock.New(), quiet)
+	supervisor, err := app.NewSupervisor(sources, d.store.Core, memory.NewJournal(), clock.New(), quiet)
 	if err != nil {
 		b.Fatal(err)
 	}

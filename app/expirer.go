@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/zarafa/presence/app/image"
@@ -31,36 +30,15 @@ func NewExpirer(core Core, clock ports.Clock, log *slog.Logger) *Expirer {
 func (e *Expirer) Run(ctx context.Context) {
 	watch := e.core.Image.Watch(0)
 	defer watch.Close()
-	changes := make(chan []domain.Change)
-	var following sync.WaitGroup
-	following.Go(func() { follow(ctx, watch, changes) })
-	defer following.Wait()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	pending := newTimerQueue(e.clock.Now())
-	for {
-		select {
-		case batch := <-changes:
-			note(pending, batch)
-		case <-ticker.C:
+	for next := time.Now().Add(tick); ctx.Err() == nil; {
+		waiting, stop := context.WithDeadline(ctx, next)
+		changes, _ := watch.Next(waiting) // nothing but the end of the context ends such a watch
+		stop()
+		note(pending, changes)
+		if !time.Now().Before(next) {
 			e.expire(ctx, pending)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// follow hands on what a watch from the beginning tells until ctx ends.
-func follow(ctx context.Context, watch *image.Watch, changes chan<- []domain.Change) {
-	for {
-		batch, err := watch.Next(ctx)
-		if err != nil {
-			return // ctx has ended: nothing else ends such a watch
-		}
-		select {
-		case changes <- batch:
-		case <-ctx.Done():
-			return
+			next = time.Now().Add(tick)
 		}
 	}
 }

@@ -79,15 +79,7 @@ func (h *Housekeeper) forget(ctx context.Context) {
 	now := h.clock.Now()
 	moment := now.Add(-h.retain)
 	old := func(p domain.Presence) bool { return p.Revision != 0 && max(p.Updated, p.Expires) < moment }
-	var keys []image.Key
-	h.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
-		for _, p := range presences {
-			if old(p) {
-				keys = append(keys, image.KeyOf(user, &p))
-			}
-		}
-		return true
-	})
+	keys := h.core.keys(old)
 	err := rewrite(ctx, h.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if !old(p) {
 			return p

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,26 +30,22 @@ type rule struct {
 // named twice is an error.
 func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
 	p := &Presence{core: core, clock: clock, protocols: make(map[string]rule)}
-	add := func(r rule) error {
-		name := r.client.Protocol.String()
-		if name == "" {
-			return domain.ErrInvalidProtocol
-		}
-		if _, taken := p.protocols[name]; taken {
-			return fmt.Errorf("protocol %s is there twice", name)
-		}
-		p.protocols[name] = r
-		return nil
-	}
+	rules := make([]rule, 0, len(clients)+len(readOnly))
 	for _, client := range clients {
-		if err := add(rule{client: client}); err != nil {
-			return nil, err
-		}
+		rules = append(rules, rule{client: client})
 	}
 	for _, protocol := range readOnly {
-		if err := add(rule{client: domain.ClientProtocol{Protocol: protocol}, readOnly: true}); err != nil {
-			return nil, err
+		rules = append(rules, rule{client: domain.ClientProtocol{Protocol: protocol}, readOnly: true})
+	}
+	for _, r := range rules {
+		name := r.client.Protocol.String()
+		if name == "" {
+			return nil, domain.ErrInvalidProtocol
 		}
+		if _, taken := p.protocols[name]; taken {
+			return nil, fmt.Errorf("protocol %s is there twice", name)
+		}
+		p.protocols[name] = r
 	}
 	return p, nil
 }
@@ -139,6 +136,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 	now := p.clock.Now()
 	writes = slices.Grow(writes, len(updates))
 	planned := plannedWrites{}
+	var added []int // the writes of devices that are not there yet
 	var problems domain.Problems
 	for i := range updates {
 		checked, faults := p.check(by, i, &updates[i])
@@ -161,41 +159,56 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 			writes = append(writes, image.Write{User: key.User, Old: old, New: old})
 			planned.note(writes)
 			if old.Revision == 0 && key.Device != (domain.DeviceID{}) {
-				writes = p.makeRoom(writes, &planned, key, now)
+				added = append(added, at)
 			}
 		}
 		if fault := checked.carryOut(&writes[at].New, now); fault != nil {
 			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUntil, Err: fault})
 		}
 	}
+	writes = p.makeRoom(writes, added, &planned, now)
 	writes = slices.DeleteFunc(writes, func(w image.Write) bool { return w.Old.Revision == 0 && w.New.Removed }) // it is not there
 	return writes, problems.OrNil()
 }
 
-// makeRoom removes a user's devices that have fallen silent on a protocol when another one comes, and if there are still too many the one that
-// has been quiet for longest.
-func (p *Presence) makeRoom(writes []image.Write, planned *plannedWrites, new image.Key, now domain.Timestamp) []image.Write {
-	remove := func(old domain.Presence) {
-		if _, again := planned.find(writes, image.KeyOf(new.User, &old)); !again {
-			writes = append(writes, image.Write{User: new.User, Old: old, New: old.Remove(now)})
+// makeRoom removes the devices that have fallen silent of each user who gets another one on the same protocol. If there are still too many, those
+// that have been quiet for longest go, too.
+func (p *Presence) makeRoom(writes []image.Write, added []int, planned *plannedWrites, now domain.Timestamp) []image.Write {
+	if len(added) == 0 {
+		return writes
+	}
+	remove := func(user domain.UserID, device domain.Presence) {
+		at, again := planned.find(writes, image.KeyOf(user, &device))
+		if !again {
+			writes = append(writes, image.Write{User: user, Old: device})
 			planned.note(writes)
 		}
+		writes[at].New = device.Remove(now)
 	}
-	var quietest domain.Presence
-	devices := 0
-	for _, old := range p.core.Image.Presences(new.User) {
-		switch {
-		case old.Protocol != new.Protocol:
-		case old.At(now).Status == domain.Unavailable && old.Device != (domain.DeviceID{}):
-			remove(old)
-		default:
-			if devices++; devices == 1 || old.Updated < quietest.Updated {
-				quietest = old
+	devices := make(map[image.Key][]domain.Presence, len(added)) // of a user on a protocol, the latest first
+	for _, at := range slices.Backward(added) {
+		w := &writes[at]
+		key := image.Key{User: w.User, Protocol: w.New.Protocol}
+		devices[key] = append(devices[key], w.New)
+	}
+	for key, all := range devices {
+		for _, old := range p.core.Image.Presences(key.User) {
+			at, again := planned.find(writes, image.KeyOf(key.User, &old))
+			switch {
+			case old.Protocol != key.Protocol:
+			case again:
+				all = append(all, writes[at].New)
+			case old.Device != (domain.DeviceID{}) && old.At(now).Status == domain.Unavailable:
+				remove(key.User, old)
+			default:
+				all = append(all, old)
 			}
 		}
-	}
-	if devices >= p.core.Limits.orDefault().Devices {
-		remove(quietest)
+		all = slices.DeleteFunc(all, func(d domain.Presence) bool { return d.Removed })
+		slices.SortStableFunc(all, func(a, b domain.Presence) int { return cmp.Compare(b.Updated, a.Updated) })
+		for _, quiet := range all[min(len(all), p.core.Limits.orDefault().Devices):] {
+			remove(key.User, quiet)
+		}
 	}
 	return writes
 }

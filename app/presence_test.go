@@ -228,6 +228,58 @@ func TestUpdatesOfOnePresenceTakeEffectInOrder(t *testing.T) {
 	}
 }
 
+// TestDevicesOfAClientProtocolAreLimited: one that has fallen silent makes room, then the one that has been quiet for longest, also within one
+// request.
+func TestDevicesOfAClientProtocolAreLimited(t *testing.T) {
+	store := coretest.Start(t)
+	store.Limits.Devices = 3
+	f := &fixture{store: store, clock: &fixedClock{start}}
+	f.Presence = newPresence(t, store, f.clock)
+	says := func(user domain.UserID, status string, devices ...string) (updates []domain.Update) {
+		for _, device := range devices {
+			updates = append(updates, domain.Update{User: string(user), Protocol: "spreed", Device: device, Status: status})
+		}
+		return updates
+	}
+	var many []string
+	for i := range 30 {
+		many = append(many, fmt.Sprint("m", i))
+	}
+	tests := []struct {
+		after   time.Duration
+		updates []domain.Update
+		want    string
+	}{
+		{0, says(mark, "busy", "a"), "[a]"},
+		{time.Second, says(mark, "away", "b", "c"), "[a b c]"},
+		{time.Second, says(mark, "busy", "d"), "[b c d]"},
+		{time.Second, says(mark, "away", "b"), "[b c d]"},
+		{time.Second, says(mark, "away", "e"), "[b d e]"},
+		{time.Second, append(says(mark, "unavailable", "e"), says(anna, "busy", "x")...), "[b d e]"},
+		{time.Second, says(mark, "busy", "f"), "[b d f]"},
+		{time.Second, says(mark, "busy", many[:5]...), "[m2 m3 m4]"},
+		{time.Second, append(says(mark, "busy", many[5:]...), says(anna, "busy", many...)...), "[m27 m28 m29]"},
+		{time.Second, append(says(mark, "away", "m28"), says(mark, "busy", "g", "h")...), "[g h m28]"},
+		{3 * time.Minute, says(mark, "busy", "i"), "[i]"},
+	}
+	for i, test := range tests {
+		f.clock.now = f.clock.now.Add(test.after)
+		if err := f.Update(t.Context(), asService, test.updates); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range store.Presences(mark) {
+			got = append(got, p.Device.String())
+		}
+		if fmt.Sprint(got) != test.want {
+			t.Errorf("step %d: the devices are %v, want %s", i, got, test.want)
+		}
+	}
+	if n := len(store.Presences(anna)); n != 3 {
+		t.Errorf("anna has %d devices", n)
+	}
+}
+
 func TestUpdateRefusesAllIfAnyIsWrong(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -323,6 +375,9 @@ func TestUpdatePassesOnWhatTheJournalSays(t *testing.T) {
 
 func TestUpdateOfNothingWritesNothing(t *testing.T) {
 	f := newFixture(t)
+	if err := f.store.Writer.Sync(t.Context()); err != nil { // the writer's own first entry
+		t.Fatal(err)
+	}
 	before := f.store.Journal.Appends()
 	if err := f.Update(t.Context(), asMark, nil); err != nil {
 		t.Error(err)

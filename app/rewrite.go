@@ -42,5 +42,18 @@ func rewrite[T any](ctx context.Context, core Core, items []T, name func(T) imag
 	return nil
 }
 
+// keys returns the presences that are wanted.
+func (c Core) keys(wanted func(domain.Presence) bool) (keys []image.Key) {
+	c.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		for _, p := range presences {
+			if wanted(p) {
+				keys = append(keys, image.KeyOf(user, &p))
+			}
+		}
+		return true
+	})
+	return keys
+}
+
 // itself is the name of an item that is a key.
 func itself(key image.Key) image.Key { return key }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/zarafa/presence/app/image"
@@ -19,70 +20,57 @@ type session struct {
 
 	users     map[domain.UserID]sessionUser
 	reported  int                        // how many of users are current
-	newcomers int                        // how many of users are not in the image yet
-	dirty     map[domain.UserID]struct{} // users to be written
+	unwritten map[domain.UserID]struct{} // users who are not in the image yet, if their number is limited
+	dirty     map[domain.UserID]struct{} // users to be written; one who is not in users is to be removed
 	used      int64                      // bytes, at most limits.SourceBytes but for what was in the image before
-	exceeded  bool                       // something was ignored since takeExceeded
+	exceeded  bool                       // something was ignored during this Run
 	synced    bool
-	sweep     bool // everybody in the image is to be compared with users
 }
 
 // sessionUser is what is known of one user. There may be millions, so it is small.
 type sessionUser struct {
-	devices  domain.Devices // of the current Run
-	bytes    uint32         // of the limit
-	state    userState
-	newcomer bool
+	devices domain.Devices // of the current Run
+	bytes   uint32         // of the limit
+	current bool           // the current Run has told of the user; else an earlier one has
 }
-
-type userState uint8
-
-const (
-	left      userState = iota // an earlier Run has told of the user, this one has not yet
-	current                    // this Run has told of the user
-	forgotten                  // the protocol does not know the user any more; that is still to be written
-)
 
 // keptDirty is for how many users a session keeps room when they are written.
 const keptDirty = 8192
 
-// newSession returns a session that knows which users of the source are in the image.
+// newSession returns a session. It begins with restart.
 func newSession(source domain.Source, img *image.Image, limits Limits) *session {
-	s := &session{
-		source: source,
-		image:  img,
-		limits: limits,
-		users:  make(map[domain.UserID]sessionUser),
-		dirty:  make(map[domain.UserID]struct{}),
+	return &session{
+		source:    source,
+		image:     img,
+		limits:    limits,
+		users:     make(map[domain.UserID]sessionUser),
+		unwritten: make(map[domain.UserID]struct{}),
+		dirty:     make(map[domain.UserID]struct{}),
 	}
-	img.Each(func(id domain.UserID, presences domain.Presences) bool {
-		if p, known := presences.On(source.Protocol); known {
-			s.adopt(id, p)
+}
+
+// restart begins a new Run: nobody was reported yet. Who was forgotten is still to be removed.
+func (s *session) restart() {
+	s.reported, s.exceeded, s.synced = 0, false, false
+	for id, user := range s.users {
+		delete(s.dirty, id)
+		user.devices, user.current = domain.Devices{}, false
+		p, _ := s.stored(id)
+		s.put(id, &user, len(p.Message))
+	}
+	s.image.Each(func(id domain.UserID, presences domain.Presences) bool {
+		_, found := s.users[id]
+		_, forgotten := s.dirty[id]
+		if p, stored := presences.On(s.source.Protocol); stored && !found && !forgotten {
+			s.put(id, &sessionUser{}, len(p.Message))
 		}
 		return true
 	})
-	return s
 }
 
-// restart begins a new Run: nobody was reported, and whoever was before is left.
-func (s *session) restart() {
-	clear(s.dirty)
-	s.reported, s.exceeded, s.synced, s.sweep = 0, false, false, false
-	for id, user := range s.users {
-		if user.state == forgotten {
-			s.mark(id)
-			continue
-		}
-		_, message := user.devices.Merge()
-		user.devices.Clear()
-		user.state = left
-		s.put(id, &user, len(message))
-	}
-}
-
-// adopt adds a user whom the image has.
-func (s *session) adopt(id domain.UserID, p domain.Presence) {
-	s.put(id, &sessionUser{state: left}, len(p.Message))
+// stored returns what the image has of a user, and whether that is anything.
+func (s *session) stored(id domain.UserID) (domain.Presence, bool) {
+	return s.image.Presences(id).On(s.source.Protocol)
 }
 
 // put stores a user, and counts what it takes. message is the length of a message that is in the image and no device's.
@@ -96,79 +84,77 @@ func (s *session) put(id domain.UserID, user *sessionUser, message int) {
 
 // remove removes a user.
 func (s *session) remove(id domain.UserID) {
-	user := s.users[id]
-	s.used -= int64(user.bytes)
-	s.settle(&user)
+	s.used -= int64(s.users[id].bytes)
 	delete(s.users, id)
+	delete(s.unwritten, id)
 }
 
-// settle notes that a user is no newcomer any more.
-func (s *session) settle(user *sessionUser) {
-	if user.newcomer {
-		user.newcomer = false
-		s.newcomers--
-	}
-}
-
-// room reports whether there is room for an ordinary user and a device.
-func (s *session) room() bool {
-	return s.fits(userOverhead+deviceOverhead+4*domain.MaxUserID, s.limits.SourceBytes)
-}
-
-// fits reports whether there is room for more bytes, of which there may be as many as most.
+// fits reports whether there is room for more bytes, if there may be most of them.
 func (s *session) fits(bytes int, most int64) bool { return bytes <= 0 || s.used+int64(bytes) <= most }
-
-// crowded reports whether there are as many users as there may be.
-func (s *session) crowded() bool {
-	return s.limits.Users > 0 && s.image.Users()+s.newcomers >= s.limits.Users
-}
 
 // enter makes a user one of the current Run, if it is not yet. It returns false if there is no room for the user and for more bytes.
 func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes int) bool {
 	if !found {
 		bytes += userOverhead + len(id)
-		user.newcomer = len(s.image.Presences(id)) == 0
 	}
-	if !s.fits(bytes, s.limits.SourceBytes) || user.newcomer && !found && s.crowded() {
+	if !s.fits(bytes, s.limits.SourceBytes) || !found && !s.admit(id) {
 		s.exceeded = true
 		return false
 	}
-	if user.newcomer && !found {
-		s.newcomers++
-	}
-	if user.state != current {
-		user.state = current
+	if !user.current {
+		user.current = true
 		s.reported++
 		s.put(id, user, 0)
 	}
 	return true
 }
 
-func (s *session) known(id domain.UserID) {
-	user, found := s.users[id]
-	if user.state != current && s.enter(id, &user, found, 0) && s.synced {
-		s.mark(id)
+// admit counts a user who is not in the image yet. It returns false if there are as many users as there may be.
+func (s *session) admit(id domain.UserID) bool {
+	if s.limits.Users == 0 || s.image.User(id) != nil {
+		return true
 	}
+	if s.image.Users()+len(s.unwritten) >= s.limits.Users {
+		return false
+	}
+	s.unwritten[id] = struct{}{}
+	return true
 }
 
-func (s *session) report(report *domain.Report) {
+// known notes that the protocol knows a user. It returns false if there is no room for the user.
+func (s *session) known(id domain.UserID) bool {
+	user, found := s.users[id]
+	if user.current {
+		return true
+	}
+	if !s.enter(id, &user, found, 0) {
+		return false
+	}
+	if s.synced {
+		s.mark(id)
+	}
+	return true
+}
+
+// report notes what a device shows. It returns false if there is no room for it.
+func (s *session) report(report domain.Report) bool {
 	user, found := s.users[report.User]
 	if report.Status == domain.Unavailable {
-		s.leaves(report, user, found)
-		return
+		return s.leave(report, user, found)
 	}
-	device := domain.Device{Name: report.Device, Status: report.Status, Message: domain.ClipMessage(report.Message)}
-	old, there := user.devices.Get(device.Name)
+	old, there := user.devices.Get(report.Device)
+	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message)}
 	if there && old == device {
 		s.mark(report.User) // the image may have something else
-		return
+		return true
 	}
 	bytes := 0
 	if !there {
+		device.Name = strings.Clone(report.Device) // which may be a part of something large
 		bytes = deviceOverhead + len(device.Name)
 	}
 	if !s.enter(report.User, &user, found, bytes) {
-		return
+		return false
 	}
 	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
 		s.exceeded = true
@@ -177,98 +163,54 @@ func (s *session) report(report *domain.Report) {
 	user.devices.Set(device, s.limits.Devices)
 	s.put(report.User, &user, 0)
 	s.mark(report.User)
+	return true
 }
 
-// leaves takes away one device of a user, or all of them.
-func (s *session) leaves(report *domain.Report, user sessionUser, found bool) {
+// leave takes away devices of a user. It returns false if there is no room for the user.
+func (s *session) leave(report domain.Report, user sessionUser, found bool) bool {
 	if !s.enter(report.User, &user, found, 0) {
-		return
+		return false
 	}
 	nobody := user.devices.None()
-	if report.Device == "" {
-		user.devices.Clear()
-	} else {
-		user.devices.Set(domain.Device{Name: report.Device}, s.limits.Devices)
-	}
+	user.devices.Remove(report.Device, report.Prefix || report.Device == "")
 	s.put(report.User, &user, 0)
-	if nobody && !s.synced && report.Device != "" {
-		return // another device may have been there before this Run and not been reported yet
+	if !nobody || s.synced || report.Device == "" { // else a device may have been there before this Run and not been reported yet
+		s.mark(report.User)
 	}
-	s.mark(report.User)
+	return true
 }
 
+// forget notes that the protocol does not know a user any more.
 func (s *session) forget(id domain.UserID) {
-	user, found := s.users[id]
-	if !found {
-		p, stored := s.image.Presences(id).On(s.source.Protocol)
-		if !stored {
-			return
-		}
-		s.adopt(id, p) // somebody else has written it
-		user = s.users[id]
-	}
-	if user.state == current {
+	if s.users[id].current {
 		s.reported--
 	}
-	user.state = forgotten
-	user.devices.Clear()
-	s.put(id, &user, 0)
-	s.mark(id)
+	s.remove(id)
+	if _, stored := s.stored(id); stored {
+		s.mark(id)
+	} else {
+		delete(s.dirty, id)
+	}
 }
 
-// sync notes that everyone who is online has been reported.
-func (s *session) sync() { s.synced, s.sweep = true, true }
+// sync notes that everyone who is online has been reported. It marks everyone of this Run without a device, and who is left from an earlier Run
+// if the image shows them as if there was one. Whoever is left and not in the image is nobody.
+func (s *session) sync() {
+	s.synced = true
+	for id, user := range s.users {
+		p, stored := s.stored(id)
+		switch {
+		case !user.devices.None():
+		case user.current, stored && (p.Status != domain.Unavailable || p.Stale || s.source.Absent == domain.AbsentNothing):
+			s.mark(id)
+		case !stored:
+			s.remove(id)
+		}
+	}
+}
 
 // mark notes that a user is to be written.
 func (s *session) mark(id domain.UserID) { s.dirty[id] = struct{}{} }
-
-// takeExceeded reports whether something was ignored for lack of room since it was last called.
-func (s *session) takeExceeded() bool {
-	exceeded := s.exceeded
-	s.exceeded = false
-	return exceeded
-}
-
-// takeSweep reports whether everybody in the image is to be compared now, once.
-func (s *session) takeSweep() bool {
-	sweep := s.sweep
-	s.sweep = false
-	return sweep
-}
-
-// compare marks a user from the image who has no device and is shown as if there was one.
-func (s *session) compare(id domain.UserID, presences domain.Presences) {
-	p, stored := presences.On(s.source.Protocol)
-	user, found := s.users[id]
-	if found { // the image's copy of the id takes the place of ours, so that it is in memory once
-		delete(s.users, id)
-		s.users[id] = user
-	}
-	if !stored {
-		return
-	}
-	if !found {
-		s.adopt(id, p)
-	}
-	if user.devices.None() && (p.Status != domain.Unavailable || p.Stale || s.source.Absent == domain.AbsentNothing) {
-		s.mark(id)
-	}
-}
-
-// markAbsent marks everyone of the current Run who has no device. Who is left from an earlier one and not in the image is nobody.
-func (s *session) markAbsent() {
-	for id, user := range s.users {
-		if user.state == left {
-			if _, stored := s.image.Presences(id).On(s.source.Protocol); !stored {
-				s.remove(id)
-			}
-			continue
-		}
-		if user.devices.None() {
-			s.mark(id)
-		}
-	}
-}
 
 // markAll marks everyone of the current Run, if all that are online have been reported.
 func (s *session) markAll() {
@@ -276,7 +218,7 @@ func (s *session) markAll() {
 		return
 	}
 	for id, user := range s.users {
-		if user.state == current {
+		if user.current {
 			s.mark(id)
 		}
 	}
@@ -289,7 +231,7 @@ func (s *session) takeDirty() []pendingWrite {
 		user, found := s.users[id]
 		status, message := user.devices.Merge()
 		absent := user.devices.None() && s.source.Absent == domain.AbsentNothing
-		pending = append(pending, pendingWrite{user: id, message: message, status: status, gone: absent || !found || user.state == forgotten})
+		pending = append(pending, pendingWrite{user: id, message: message, status: status, gone: absent || !found})
 	}
 	if len(s.dirty) > keptDirty {
 		s.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
@@ -306,16 +248,17 @@ func (s *session) markAgain(pending []pendingWrite) {
 	}
 }
 
-// written notes what was written.
+// written notes what was written. Who was forgotten meanwhile is to be removed.
 func (s *session) written(pending []pendingWrite) {
 	for _, write := range pending {
 		user, found := s.users[write.user]
 		switch {
-		case found && write.gone && user.state != current:
+		case !write.gone && !found:
+			s.mark(write.user)
+		case !write.gone:
+			delete(s.unwritten, write.user)
+		case found && !user.current:
 			s.remove(write.user)
-		case found && user.newcomer && !write.gone:
-			s.settle(&user)
-			s.users[write.user] = user
 		}
 	}
 }

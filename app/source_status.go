@@ -26,31 +26,23 @@ func (s *sourceStatus) get() domain.SourceStatus {
 }
 
 // enter notes that the source is now in another state. What is known of a connection goes with the connection.
-func (s *sourceStatus) enter(state domain.SourceState) {
-	s.change(state, func(status *domain.SourceStatus) {
-		switch state {
-		case domain.SourceConnected, domain.SourceSynced:
-			status.Error = ""
-		case domain.SourceStandby:
-			status.Error, status.Users = "", 0
-		case domain.SourceConnecting, domain.SourceWaiting, domain.SourceRejected:
-		}
-	})
-}
+func (s *sourceStatus) enter(state domain.SourceState) { s.wait(state, nil, 0) }
 
-// wait notes why there is no connection, and when there will be another attempt.
+// wait notes as well why there is no connection, and when there will be another attempt.
 func (s *sourceStatus) wait(state domain.SourceState, why error, retryAt domain.Timestamp) {
-	s.change(state, func(status *domain.SourceStatus) {
-		status.Error, status.RetryAt, status.Users = why.Error(), retryAt, 0
-	})
-}
-
-func (s *sourceStatus) change(state domain.SourceState, with func(*domain.SourceStatus)) {
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.State, s.status.Since, s.status.RetryAt = state, now, 0
-	with(&s.status)
+	before := s.status
+	s.status = domain.SourceStatus{Protocol: before.Protocol, State: state, Since: now, RetryAt: retryAt}
+	switch {
+	case why != nil:
+		s.status.Error = why.Error()
+	case state == domain.SourceConnecting:
+		s.status.Error = before.Error
+	case state != domain.SourceStandby:
+		s.status.Users = before.Users
+	}
 }
 
 // saw notes of how many users the connection has told.

@@ -38,16 +38,15 @@ var _ ports.Sources = (*Supervisor)(nil)
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
 func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
+	s := &Supervisor{sources: sources, core: core, leases: leases, clock: clock, log: log}
 	seen := make(map[domain.Protocol]bool)
 	for _, source := range sources {
-		if seen[source.Describe().Protocol] {
-			return nil, fmt.Errorf("protocol %s has two sources", source.Describe().Protocol)
+		protocol := source.Describe().Protocol
+		if seen[protocol] {
+			return nil, fmt.Errorf("protocol %s has two sources", protocol)
 		}
-		seen[source.Describe().Protocol] = true
-	}
-	s := &Supervisor{sources: sources, core: core, leases: leases, clock: clock, log: log}
-	for _, source := range sources {
-		s.statuses = append(s.statuses, newSourceStatus(source.Describe().Protocol, clock))
+		seen[protocol] = true
+		s.statuses = append(s.statuses, newSourceStatus(protocol, clock))
 	}
 	return s, nil
 }
@@ -162,19 +161,13 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *
 // markStale flags all presences of a source that is not connected.
 func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
 	now := s.clock.Now()
-	protocol := source.Describe().Protocol
-	var keys []image.Key
-	s.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
-		if p, known := presences.On(protocol); known && !p.Stale {
-			keys = append(keys, image.Key{User: user, Protocol: protocol})
-		}
-		return true
-	})
+	about := source.Describe()
+	keys := s.core.keys(func(p domain.Presence) bool { return p.Protocol == about.Protocol && !p.Stale })
 	err := rewrite(ctx, s.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}
-		return p.MarkStale(source.Describe().StalePolicy(), now)
+		return p.MarkStale(about.StalePolicy(), now)
 	})
 	if err != nil {
 		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/golang/mock/gomock"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -55,7 +56,7 @@ func runSupervisor(t *testing.T, store *coretest.Core, absent domain.Absence, te
 	source := mocks.NewMockSource(gomock.NewController(t))
 	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter, Absent: absent}).AnyTimes()
 	source.EXPECT().Run(gomock.Any(), gomock.Any()).DoAndReturn(s.run).AnyTimes()
-	supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
+	supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, memory.NewJournal(), clock.New(), slog.New(slog.NewTextHandler(&s.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +343,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 			seen.Report(online(anna, "x", domain.Busy, ""))
 			return ctx.Err()
 		})
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), quiet)
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, memory.NewJournal(), clock.New(), quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -356,7 +357,7 @@ func TestWhatWasSeenLastIsRecordedAtTheEnd(t *testing.T) {
 func TestTwoSourcesOfOneProtocolAreRefused(t *testing.T) {
 	source := mocks.NewMockSource(gomock.NewController(t))
 	source.EXPECT().Describe().Return(domain.Source{Protocol: chat, StaleAfter: staleAfter}).AnyTimes()
-	if _, err := app.NewSupervisor([]ports.Source{source, source}, coretest.Start(t).Core, app.Alone{}, clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
+	if _, err := app.NewSupervisor([]ports.Source{source, source}, coretest.Start(t).Core, memory.NewJournal(), clock.New(), quiet); err == nil || !strings.Contains(err.Error(), "xmpp") {
 		t.Errorf("err = %v, want one that names xmpp", err)
 	}
 }

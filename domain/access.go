@@ -2,7 +2,7 @@ package domain
 
 import "fmt"
 
-// Principal is whom a token speaks for.
+// Principal is the user that a token speaks for.
 type Principal struct {
 	User    UserID
 	Any     bool      // may update every user, not only itself

@@ -1,5 +1,7 @@
 package domain
 
+import "strings"
+
 // Device is what one of a user's devices says: an XMPP resource, an IRC session, a telephone.
 type Device struct {
 	Name    string // unique among the user's devices; opaque
@@ -21,13 +23,13 @@ type listedDevice struct {
 // None reports whether no device is there.
 func (d *Devices) None() bool { return d.newest == nil }
 
-// Clear removes all devices.
-func (d *Devices) Clear() { d.newest = nil }
-
 // Set records what a device says, and makes it the newest. A repetition changes nothing, not even the order; Unavailable removes
 // the device. Of more devices than most, the one that has been quiet for longest is removed.
 func (d *Devices) Set(device Device, most int) {
-	gone := device.Status == Unavailable
+	if device.Status == Unavailable {
+		d.Remove(device.Name, false)
+		return
+	}
 	var free *listedDevice
 	count := 0
 	for link := &d.newest; *link != nil; {
@@ -35,14 +37,14 @@ func (d *Devices) Set(device Device, most int) {
 		switch {
 		case known.Device == device:
 			return
-		case known.Name == device.Name, count >= most-1 && !gone:
+		case known.Name == device.Name, count >= most-1:
 			*link, free = known.older, known
 		default:
 			count++
 			link = &known.older
 		}
 	}
-	if gone || most <= 0 {
+	if most <= 0 {
 		return
 	}
 	if free == nil {
@@ -50,6 +52,18 @@ func (d *Devices) Set(device Device, most int) {
 	}
 	*free = listedDevice{Device: device, older: d.newest}
 	d.newest = free
+}
+
+// Remove removes the device of a name, or all whose names begin with it.
+func (d *Devices) Remove(name string, prefix bool) {
+	for link := &d.newest; *link != nil; {
+		known := *link
+		if known.Name == name || prefix && strings.HasPrefix(known.Name, name) {
+			*link = known.older
+		} else {
+			link = &known.older
+		}
+	}
 }
 
 // Get returns what the device of a name says, if it is there.
@@ -87,6 +101,7 @@ func (d *Devices) Merge() (Status, string) {
 type Report struct {
 	User    UserID
 	Device  string // empty with Unavailable: all devices of the user
-	Status  Status
 	Message string
+	Status  Status
+	Prefix  bool // with Unavailable: it is about all devices whose names begin with Device
 }

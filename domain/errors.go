@@ -43,7 +43,7 @@ type Problem struct {
 	Err   error // why, naming the value at fault; wraps one of this package's errors
 }
 
-// Problems is the error of a request of which nothing was carried out because at least one entry is wrong. It names every
+// Problems is the error of a request that was not carried out at all because at least one entry is wrong. It names every
 // offending entry, in the order of the request.
 type Problems []Problem
 

@@ -55,7 +55,7 @@ func (ps Presences) HoldAt(now Timestamp) bool {
 	return true
 }
 
-// merge makes one presence of those of all devices on one protocol: the strongest status, of which the newest device decides. It is
+// merge makes one presence of those of all devices on one protocol: the strongest status; the newest device that has it decides. It is
 // Removed if none of them says anything any more.
 func (ps Presences) merge(now Timestamp) Presence {
 	best := ps[0].At(now)

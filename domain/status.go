@@ -1,6 +1,9 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Status says whether a user can be reached. There are exactly four, and their numeric order is their precedence: of
 // several statuses that are true at once, the greatest is the one to show.
@@ -22,15 +25,8 @@ func Statuses() []Status { return []Status{Unavailable, Away, Available, Busy} }
 
 // ParseStatus reads a status by its exact name. Any other text is an ErrUnknownStatus that quotes it.
 func ParseStatus(name string) (Status, error) {
-	switch name {
-	case "available":
-		return Available, nil
-	case "busy":
-		return Busy, nil
-	case "away":
-		return Away, nil
-	case "unavailable":
-		return Unavailable, nil
+	if i := slices.Index(statusNames[:], name); i >= 0 {
+		return Status(i), nil //nolint:gosec // there are four
 	}
 	return Unavailable, fmt.Errorf("%w %s: must be available, busy, away or unavailable", ErrUnknownStatus, quote(name))
 }

@@ -176,8 +176,18 @@ func TestDevicesAreBounded(t *testing.T) {
 	if kept != most {
 		t.Errorf("%d devices are kept, want the newest %d", kept, most)
 	}
-	devices.Set(domain.Device{Name: "x", Status: domain.Busy}, most)
-	devices.Clear()
+	for _, name := range []string{"a/1", "a/2", "ab", "a/1"} {
+		devices.Set(domain.Device{Name: name, Status: domain.Busy, Message: name}, most)
+	}
+	devices.Remove("a/", true)
+	devices.Remove("a", false)
+	if count, _ := devices.Size(); count != 1 {
+		t.Errorf("%d devices are left, want ab alone", count)
+	}
+	if _, there := devices.Get("ab"); !there {
+		t.Error("ab is gone")
+	}
+	devices.Remove("", true)
 	if status, message := devices.Merge(); status != domain.Unavailable || message != "" || !devices.None() {
 		t.Errorf("cleared devices are %v %q", status, message)
 	}

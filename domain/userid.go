@@ -42,7 +42,7 @@ func (u UserID) Split() (account, host string) {
 	return account, host
 }
 
-// plainUserIDByte marks the bytes of which most ids consist: lower-case ASCII, digits, and the usual punctuation.
+// plainUserIDByte marks the bytes that most ids consist of: lower-case ASCII, digits, and the usual punctuation.
 var plainUserIDByte = func() (plain [256]bool) {
 	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789-_+.") {
 		plain[c] = true

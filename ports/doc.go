@@ -4,27 +4,24 @@
 //
 //   - Presence: ask and update. The HTTP adapter and whatever comes beside it call it.
 //   - Feed: states by revision, and their changes as they happen.
+//   - Backup: all presences, to be taken elsewhere.
 //   - Sources: how the sources are doing.
-//   - Readiness: whether that makes sense yet. The wiring implements it, which knows what has to be started first.
+//   - Readiness: whether that makes sense yet. The writer of package app/commit implements it.
 //   - Observer: what a source tells the use cases while it is connected.
 //
 // Driven ports are what the use cases need, and adapters implement them:
 //
-//   - Store: keeps the presences.
+//   - Journal: keeps what was written, and gives it to every daemon that shares it.
 //   - Leases: says which of several daemons does what only one may do.
 //   - Source: collects presences of one protocol in the background.
 //   - Clock: tells the time.
-//   - Tokens: makes tokens and tells whom they speak for.
+//   - Tokens: makes tokens and tells for which user they speak.
 //
 // The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.
 package ports
 
 //go:generate go tool mockgen -source=presence.go -destination=mocks/presence.go -package=mocks
 //go:generate go tool mockgen -source=feed.go -destination=mocks/feed.go -package=mocks
-//go:generate go tool mockgen -source=sources.go -destination=mocks/sources.go -package=mocks
-//go:generate go tool mockgen -source=readiness.go -destination=mocks/readiness.go -package=mocks
-//go:generate go tool mockgen -source=store.go -destination=mocks/store.go -package=mocks
 //go:generate go tool mockgen -source=leases.go -destination=mocks/leases.go -package=mocks
 //go:generate go tool mockgen -source=source.go -destination=mocks/source.go -package=mocks
-//go:generate go tool mockgen -source=clock.go -destination=mocks/clock.go -package=mocks
 //go:generate go tool mockgen -source=tokens.go -destination=mocks/tokens.go -package=mocks

@@ -2,8 +2,18 @@ package ports
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zarafa/presence/domain"
+)
+
+var (
+	// ErrCompacted says that not everything is remembered that has happened since the revision from which a reader was to go on: the reader
+	// has to begin anew, with what is there.
+	ErrCompacted = errors.New("the revision is too old to go on from")
+
+	// ErrWatchClosed is the end of what was closed.
+	ErrWatchClosed = errors.New("watch closed")
 )
 
 // Feed tells the states of users by revision: what they are, and what changes. It carries states, not their history. It may be used
@@ -19,8 +29,8 @@ type Feed interface {
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
 	States(ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)
 
-	// Changed returns the users of whom something has changed after since, in the order of their revisions, without their presences: from
-	// zero on everybody of whom something is known. It returns ErrCompacted if somebody of whom nothing is known any more may be missing. It
+	// Changed returns the users who have changed after since, in the order of their revisions, without their presences: from
+	// zero on everybody who is known. It returns ErrCompacted if somebody who is not known any more may be missing. It
 	// takes about a microsecond for each user who is stored.
 	Changed(since domain.Revision) ([]domain.State, error)
 
@@ -32,10 +42,10 @@ type Feed interface {
 type Following interface {
 	// Next blocks until something has changed, and returns the states that are new, each user at most once, in the order of
 	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
-	// of whom a later change is on its way is missing, and comes with that one.
+	// with a later change on its way is missing, and comes with that one.
 	//
-	// It returns the context's error, ErrCompacted if something was missed, ErrWatchClosed after Close, or what broke the store's watch. Not
-	// to be called concurrently with itself.
+	// It returns the context's error, ErrCompacted if something was missed, or ErrWatchClosed after Close. Not to be
+	// called concurrently with itself.
 	Next(ctx context.Context) ([]domain.State, domain.Revision, error)
 
 	// Close ends it, and a Next in progress. It may be called at any time, and more than once.

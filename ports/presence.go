@@ -38,7 +38,7 @@ type View interface {
 	Presences() []domain.Presences
 	// Refresh returns a view of the same list as it is now, which is the view itself if nothing has happened. changed says
 	// whether it reads differently: it is false if all that is new is when presences were confirmed and until when they
-	// hold (Updated and Expires). It never blocks; if nothing has happened it allocates nothing, and looks up only those of whom
-	// nothing is stored.
+	// hold (Updated and Expires). It never blocks; if nothing has happened it allocates nothing, and looks up only users without
+	// any presence.
 	Refresh() (now View, changed bool)
 }

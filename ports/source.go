@@ -27,21 +27,26 @@ type Source interface {
 	Run(ctx context.Context, observer Observer) error
 }
 
-// Observer takes what a source sees during one Run. Its methods do not block, never fail, and may be called concurrently.
+// Observer takes what a source sees during one Run. Its methods do not wait for anything to be written, and may be called concurrently.
 //
 // A new Run starts with no devices. What an earlier Run left is kept, as stale, until the user is reported again, Synced is
 // called, or the source's domain.Source.StaleAfter has passed.
+//
+// The daemon keeps only so much: store.max_users, store.max_devices, store.max_source_bytes. Known and Report return false if there is no room
+// for what they were told, which is ignored then. A source that keeps lists of its own must not add what was not kept, so that they
+// are bounded, too.
 type Observer interface {
 	// Connected says that the server has accepted the connection. It is called once, before everything else.
 	Connected()
 
 	// Known says that the protocol knows the user, without saying whether it is online: a roster entry. Unless a report
 	// follows, the user is absent from Synced on.
-	Known(user domain.UserID)
+	Known(user domain.UserID) (kept bool)
 
 	// Report says what one device of a user shows. Its name stays the same for as long as the device is there. Unavailable takes
-	// the device away, and with an empty Device all devices of the user.
-	Report(report domain.Report)
+	// the device away, and with an empty Device all devices of the user. A device that is one too many takes the place of the one that has been
+	// quiet for longest.
+	Report(report domain.Report) (kept bool)
 
 	// Forget says that the protocol does not know the user any more.
 	Forget(user domain.UserID)
@@ -50,10 +55,4 @@ type Observer interface {
 	// domain.Source.Absent says. It is called once. A device that was reported in this Run and leaves before Synced is gone at
 	// once; what an earlier Run left waits for Synced.
 	Synced()
-
-	// TakesUser reports whether one more user would be kept, and TakesDevice whether one more device would be of a user who has so
-	// many. The daemon ignores what is beyond its limits: store.max_users, store.max_devices, store.max_source_bytes. A source that
-	// keeps lists of its own adds nothing to them that is not taken, so that they are bounded, too.
-	TakesUser() bool
-	TakesDevice(others int) bool
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
@@ -49,13 +50,11 @@ type decoded struct {
 // idle is an observer that does nothing: counted counts.
 type idle struct{}
 
-func (*idle) Connected()           {}
-func (*idle) Known(domain.UserID)  {}
-func (*idle) Report(domain.Report) {}
-func (*idle) Forget(domain.UserID) {}
-func (*idle) Synced()              {}
-func (*idle) TakesUser() bool      { return true }
-func (*idle) TakesDevice(int) bool { return true }
+func (*idle) Connected()                {}
+func (*idle) Known(domain.UserID) bool  { return true }
+func (*idle) Report(domain.Report) bool { return true }
+func (*idle) Forget(domain.UserID)      {}
+func (*idle) Synced()                   {}
 
 // counted is a source whose reports a benchmark counts.
 type counted struct {
@@ -73,9 +72,9 @@ func (c *counted) Run(ctx context.Context, observer ports.Observer) error {
 	return c.Source.Run(ctx, countedObserver{observer, &c.reports})
 }
 
-func (o countedObserver) Report(report domain.Report) {
+func (o countedObserver) Report(report domain.Report) bool {
 	o.reports.Add(1)
-	o.Observer.Report(report)
+	return o.Observer.Report(report)
 }
 
 // BenchmarkIngest measures presence stanzas through the whole adapter (TLS, relay, library, rules), from a fake server in this
@@ -150,7 +149,7 @@ func anything(int, int) bool { return true }
 func toStore(b *testing.B) destination {
 	store := coretest.Start(b)
 	run := func(ctx context.Context, source *counted) {
-		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, app.Alone{}, clock.New(), slog.New(slog.DiscardHandler))
+		supervisor, err := app.NewSupervisor([]ports.Source{source}, store.Core, memory.NewJournal(), clock.New(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Error(err)
 			return

@@ -3,6 +3,7 @@ package xmpp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -34,7 +35,7 @@ type Config struct {
 	SweepAfter         time.Duration     `koanf:"sweep_after" help:"how long after connecting to wait for those who are still online"`
 }
 
-// DefaultConfig returns the configuration of an adapter of which nothing is set: valid but for the missing account.
+// DefaultConfig returns the configuration if nothing is set: valid but for the missing account.
 func DefaultConfig() Config {
 	return Config{TLS: StartTLS, StaleAfter: 60 * time.Second, SweepAfter: 10 * time.Second}
 }
@@ -66,14 +67,14 @@ func (c Config) Validate() error {
 		fault("insecure_skip_verify: it makes ca_file useless: remove one of them")
 	}
 	seen := make(map[string]string, len(c.DomainMap))
-	for _, host := range sortedKeys(c.DomainMap) {
+	for _, host := range slices.Sorted(maps.Keys(c.DomainMap)) {
 		if err := checkHost(host); err != nil {
 			fault("domain_map: %w", err)
 		}
-		if same, twice := seen[lower(host)]; twice {
+		if same, twice := seen[strings.ToLower(host)]; twice {
 			fault("domain_map: %s and %s are one host: remove one of them", same, host)
 		}
-		seen[lower(host)] = host
+		seen[strings.ToLower(host)] = host
 		if err := checkHost(c.DomainMap[host]); err != nil {
 			fault("domain_map: %s: %w", host, err)
 		}
@@ -112,13 +113,4 @@ func splitHostPort(s, defaultPort string) (host, port string, err error) {
 		}
 	}
 	return host, port, nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

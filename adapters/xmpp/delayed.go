@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -19,7 +18,6 @@ type delayed struct {
 	ports.Observer
 	first chan struct{} // one token when a report is held after none was
 
-	holds atomic.Bool // whether any report is held
 	mu    sync.Mutex
 	held  []domain.Report
 	users map[domain.UserID]struct{} // of held
@@ -30,15 +28,13 @@ func newDelayed(observer ports.Observer) *delayed {
 }
 
 // Report implements ports.Observer.
-func (d *delayed) Report(report domain.Report) {
+func (d *delayed) Report(report domain.Report) bool {
 	if report.Status == domain.Unavailable {
 		d.hold(report)
-		return
+		return true
 	}
-	if d.holds.Load() {
-		d.passBefore(report.User)
-	}
-	d.Observer.Report(report)
+	d.passBefore(report.User)
+	return d.Observer.Report(report)
 }
 
 // Forget implements ports.Observer.
@@ -67,7 +63,6 @@ func (d *delayed) hold(report domain.Report) {
 	}
 	d.held = append(d.held, report)
 	d.users[report.User] = struct{}{}
-	d.holds.Store(true)
 }
 
 // passBefore passes on what is held if any of it is about a user who now shows something else: nothing may overtake it.
@@ -92,5 +87,4 @@ func (d *delayed) passHeld() {
 	}
 	d.held = nil
 	clear(d.users)
-	d.holds.Store(false)
 }

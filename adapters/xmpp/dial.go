@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -28,7 +27,7 @@ func (s *Source) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var faults []error
+	var faults error // on one line
 	for _, target := range targets {
 		attempt, cancel := context.WithTimeout(ctx, dialWithin)
 		conn, err := (&net.Dialer{Resolver: s.resolver}).DialContext(attempt, "tcp", target)
@@ -36,12 +35,15 @@ func (s *Source) dial(ctx context.Context) (net.Conn, error) {
 		if err == nil {
 			return conn, nil
 		}
-		faults = append(faults, fmt.Errorf("connecting to the XMPP server %s: %w", target, err))
-		if ctx.Err() != nil {
+		err = fmt.Errorf("connecting to the XMPP server %s: %w", target, err)
+		if faults != nil {
+			err = fmt.Errorf("%w; %w", faults, err)
+		}
+		if faults = err; ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, joined(faults)
+	return nil, faults
 }
 
 // targets returns where to connect, as host:port, in the order to try: xmpp.host, else the SRV records in order of priority
@@ -69,32 +71,9 @@ func (s *Source) targets(ctx context.Context) ([]string, error) {
 		s.log.Debug("no SRV record is used, but the domain itself", "domain", s.own.host, "reason", err)
 		return []string{net.JoinHostPort(s.own.asciiOf, port)}, nil
 	}
-	if len(records) > maxTargets {
-		records = records[:maxTargets]
-	}
-	targets := make([]string, len(records))
-	for i, record := range records {
-		targets[i] = net.JoinHostPort(strings.TrimSuffix(record.Target, "."), strconv.Itoa(int(record.Port)))
+	var targets []string
+	for _, record := range records[:min(len(records), maxTargets)] {
+		targets = append(targets, net.JoinHostPort(strings.TrimSuffix(record.Target, "."), strconv.Itoa(int(record.Port))))
 	}
 	return targets, nil
 }
-
-// joined is errors.Join on one line.
-func joined(faults []error) error {
-	if len(faults) == 1 {
-		return faults[0]
-	}
-	texts := make([]string, len(faults))
-	for i, fault := range faults {
-		texts[i] = fault.Error()
-	}
-	return &lineError{text: strings.Join(texts, "; "), cause: errors.Join(faults...)}
-}
-
-type lineError struct {
-	text  string
-	cause error
-}
-
-func (e *lineError) Error() string { return e.text }
-func (e *lineError) Unwrap() error { return e.cause }

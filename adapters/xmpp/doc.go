@@ -18,14 +18,13 @@
 // (XEP-0356) work without any roster entry; a server vouches for the addresses of its own users, so nobody can speak for
 // another. All else is ignored: the account's own resources, chat rooms, strangers who send a directed presence.
 //
-// Several JIDs can stand for one user (domain_map, strip_domain). Their devices are named so that they differ (devices.go), and the
-// user is forgotten with the last of the JIDs (contacts.go).
+// Several JIDs can stand for one user (domain_map, strip_domain). A device is named by its full JID, so that the devices of one JID can be taken
+// away while those of another stay. The user is forgotten with the last of the JIDs (contacts.go).
 //
 // # What is kept
 //
-// The use cases count and bound what they are told, and say when there is no room for more users or devices. Then nothing more is kept here
-// either. Each available device is known by its name, which all reports of it share, so that the devices of one JID can be ended while
-// those of another JID of the user stay. Further JIDs of a user are bounded here (contacts.go).
+// Only who is a contact, and whose presence was reported. The use cases count and bound what they are told, and say if there was no room: then
+// nothing is kept here either. Further JIDs of a user are bounded here (contacts.go).
 //
 // # Goroutines
 //

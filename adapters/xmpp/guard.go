@@ -192,11 +192,6 @@ func (g *guard) rosterError() string {
 	return ""
 }
 
-// offers reports whether the server offers a way to log in.
-func (g *guard) offers(mechanism string) bool {
-	return bytes.Contains(g.login, []byte(">"+mechanism+"<"))
-}
-
 // contain turns a panic into an error: the guard's refusal, or a fault in the library's parsing, which must not end the daemon.
 // To be deferred.
 func contain(err *error) {

@@ -3,6 +3,8 @@ package xmpp
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -76,12 +78,7 @@ func legalParts(bare, resource string) bool {
 	if len(bare) > 2*maxPart+1 || len(resource) > maxPart || !utf8.ValidString(bare) || !utf8.ValidString(resource) {
 		return false
 	}
-	for _, r := range resource {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(resource, unicode.IsControl)
 }
 
 // directory turns JIDs into users, by the configuration.
@@ -118,9 +115,9 @@ func (d directory) user(bare string) (domain.UserID, bool) {
 	if !found || name == "" {
 		return "", false
 	}
-	escaped := strings.IndexByte(name, '\\') >= 0
+	escaped := strings.Contains(name, `\`)
 	if escaped {
-		name = unescape(name)
+		name = unescaper.Replace(name)
 	}
 	if d.only != "" {
 		if user, err := domain.ParseUserID(name); err == nil {
@@ -144,38 +141,8 @@ func (d directory) user(bare string) (domain.UserID, bool) {
 // become a user of any other.
 func (d directory) ours(user domain.UserID) bool {
 	_, host := user.Split()
-	if host == d.only {
-		return true
-	}
-	for _, to := range d.hosts {
-		if host == to {
-			return true
-		}
-	}
-	return false
+	return host == d.only || slices.Contains(slices.Collect(maps.Values(d.hosts)), host)
 }
 
-// escapes are the characters that an account cannot hold as they are, by their code (XEP-0106, 4.2).
-var escapes = map[string]string{
-	"20": " ", "22": `"`, "26": "&", "27": "'", "2f": "/", "3a": ":", "3c": "<", "3e": ">", "40": "@", "5c": `\`,
-}
-
-// unescape undoes XEP-0106 in an account in lower case. A backslash that begins no escape stays.
-func unescape(name string) string {
-	var b strings.Builder
-	for {
-		at := strings.IndexByte(name, '\\')
-		if at < 0 || at+3 > len(name) {
-			b.WriteString(name)
-			return b.String()
-		}
-		b.WriteString(name[:at])
-		if char, ok := escapes[name[at+1:at+3]]; ok {
-			b.WriteString(char)
-			name = name[at+3:]
-		} else {
-			b.WriteByte('\\')
-			name = name[at+1:]
-		}
-	}
-}
+// unescaper undoes XEP-0106 in an account in lower case. A backslash that begins no escape stays.
+var unescaper = strings.NewReplacer(`\20`, " ", `\22`, `"`, `\26`, "&", `\27`, "'", `\2f`, "/", `\3a`, ":", `\3c`, "<", `\3e`, ">", `\40`, "@", `\5c`, `\`)

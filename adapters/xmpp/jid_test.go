@@ -94,7 +94,7 @@ func FuzzJID(f *testing.F) {
 		if strings.Contains(bare, "/") || len(bare)+len(resource) > len(jid) {
 			t.Fatalf("%q is split into %q and %q", jid, bare, resource)
 		}
-		bare = lower(bare)
+		bare = strings.ToLower(bare)
 		legalParts(bare, resource)
 		for _, d := range []directory{plain, to, only} {
 			user, ok := d.user(bare)

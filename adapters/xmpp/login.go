@@ -1,6 +1,8 @@
 package xmpp
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -104,20 +106,10 @@ func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, 
 // is not in NO_PROXY. For everybody else in this process the additional entry means nothing: net/http never uses a proxy
 // for 127.0.0.1.
 func bypassProxy() {
-	if os.Getenv("HTTP_PROXY") == "" && os.Getenv("http_proxy") == "" {
-		return
-	}
 	const loopback = "127.0.0.1"
-	except := os.Getenv("NO_PROXY")
-	if except == "" {
-		except = os.Getenv("no_proxy")
-	}
-	switch {
-	case strings.Contains(except, loopback):
-	case except == "":
-		_ = os.Setenv("NO_PROXY", loopback)
-	default:
-		_ = os.Setenv("NO_PROXY", except+","+loopback)
+	except := cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))
+	if cmp.Or(os.Getenv("HTTP_PROXY"), os.Getenv("http_proxy")) != "" && !strings.Contains(except, loopback) {
+		_ = os.Setenv("NO_PROXY", strings.TrimPrefix(except+","+loopback, ","))
 	}
 }
 
@@ -171,7 +163,7 @@ func isCertificateError(err error) bool {
 // unbound returns the strongest way to log in without channel binding that the server has offered.
 func unbound(guard *guard) string {
 	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
-		if guard.offers(mechanism) {
+		if bytes.Contains(guard.login, []byte(">"+mechanism+"<")) {
 			return mechanism
 		}
 	}

@@ -27,9 +27,6 @@ type recording struct {
 	full      bool // neither users nor devices are taken
 }
 
-// maxDevices is how many devices of a user a recording takes.
-const maxDevices = 32
-
 var _ ports.Observer = (*recording)(nil)
 
 // shown is what a device shows, and since which report.
@@ -47,30 +44,35 @@ func (r *recording) Connected() {
 	r.connected++
 }
 
-func (r *recording) Known(user domain.UserID) {
+func (r *recording) Known(user domain.UserID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.devices[user] == nil {
+	if r.devices[user] == nil && !r.full {
 		r.devices[user] = make(map[string]shown)
 	}
+	return r.devices[user] != nil
 }
 
-func (r *recording) Report(report domain.Report) {
+func (r *recording) Report(report domain.Report) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports++
-	devices := r.devices[report.User]
-	switch {
-	case devices == nil, report.Device == "" && report.Status == domain.Unavailable:
+	devices := maps.Clone(r.devices[report.User])
+	if _, there := devices[report.Device]; r.full && !there && report.Status != domain.Unavailable || r.full && devices == nil {
+		return false
+	}
+	if devices == nil {
 		devices = make(map[string]shown)
-	case report.Status == domain.Unavailable:
-		devices = maps.Clone(devices)
-		delete(devices, report.Device)
 	}
 	if report.Status != domain.Unavailable {
-		devices[report.Device] = shown{status: report.Status, message: report.Message, at: r.reports}
+		devices[report.Device] = shown{status: report.Status, message: domain.ClipMessage(report.Message), at: r.reports}
+	} else {
+		maps.DeleteFunc(devices, func(name string, _ shown) bool {
+			return name == report.Device || report.Device == "" || report.Prefix && strings.HasPrefix(name, report.Device)
+		})
 	}
 	r.devices[report.User] = devices
+	return true
 }
 
 func (r *recording) Forget(user domain.UserID) {
@@ -79,10 +81,6 @@ func (r *recording) Forget(user domain.UserID) {
 	delete(r.devices, user)
 	r.forgotten = append(r.forgotten, user)
 }
-
-func (r *recording) TakesUser() bool { return !r.full }
-
-func (r *recording) TakesDevice(others int) bool { return !r.full && others < maxDevices }
 
 func (r *recording) Synced() {
 	r.mu.Lock()

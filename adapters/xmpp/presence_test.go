@@ -18,7 +18,10 @@ func TestOnlyWhatCountsOfAPresenceIsKept(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("kept are %d bytes of From, %d of Show, %d of Status, and %+v", len(got.From), len(got.Show), len(got.Status), got)
 	}
-	if got := kept(&xmpp.Presence{From: huge, Show: "dnd"}); got.From != "" || got.Show != "dnd" {
-		t.Errorf("of a JID that is too long %d bytes are kept, and the show %q", len(got.From), got.Show)
+	s, _ := lone(t, nil)
+	s.says(t, "alice@remote.test/"+huge, "", "dnd", "")
+	s.says(t, huge+"@remote.test/x", "", "dnd", "")
+	if got := kept(&xmpp.Presence{Show: "dnd"}); len(s.early) != 0 || got.Show != "dnd" {
+		t.Errorf("%d JIDs that are too long are kept, and the show %q", len(s.early), got.Show)
 	}
 }

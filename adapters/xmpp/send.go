@@ -3,7 +3,6 @@ package xmpp
 import (
 	"bytes"
 	"encoding/xml"
-	"strings"
 )
 
 // The library escapes nothing of what it is given to send, so everything is escaped here.
@@ -13,8 +12,6 @@ func escape(text string) string {
 	_ = xml.EscapeText(&b, []byte(text)) // a Buffer takes everything
 	return b.String()
 }
-
-func lower(text string) string { return strings.ToLower(text) }
 
 func (c *connection) send(stanza string) error {
 	_, err := c.client.SendOrg(stanza)

@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	xmpp "github.com/mattn/go-xmpp"
 
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -26,63 +28,68 @@ type session struct {
 	observer ports.Observer
 	bareOwn  string
 
-	contacts    *contacts // the source's
-	devices     devices
+	contacts    *contacts       // the source's
+	asked       map[string]bool // the JIDs that we have asked to see their presence, and may not see
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
 	earlySize   int             // what they take, in bytes
 	refused     int             // how many subscription requests were
 
-	pinged  uint64        // the number of the last ping that was answered
-	pong    chan struct{} // one token for each answer
-	ready   chan struct{} // closed when both the roster and the first pong have arrived
-	watches atomic.Bool   // whether there is anybody to watch
-	log     *slog.Logger
+	pinged   uint64        // the number of the last ping that was answered
+	pong     chan struct{} // one token for each answer
+	ready    chan struct{} // closed when both the roster and the first pong have arrived
+	setReady func()        // closes it, once
+	watches  atomic.Bool   // whether there is anybody to watch
+	log      *slog.Logger
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
-	bare, _ := splitJID(lower(c.own))
+	bare, _ := splitJID(strings.ToLower(c.own))
 	source.contacts.renew()
+	ready := make(chan struct{})
 	return &session{
 		connection: c,
 		source:     source,
 		observer:   observer,
 		bareOwn:    bare,
 		contacts:   &source.contacts,
+		asked:      make(map[string]bool),
 		pong:       make(chan struct{}, 1),
-		ready:      make(chan struct{}),
+		ready:      ready,
+		setReady:   sync.OnceFunc(func() { close(ready) }),
 		log:        source.log,
 	}
 }
 
-// add adds a JID. It returns false if it can be no user's, or if there is no room for it.
-func (s *session) add(bare string) (contact, bool) {
-	if !legalParts(bare, "") {
-		return contact{}, false
-	}
-	bare = strings.Clone(bare)
-	user, ok := s.source.directory.user(bare)
-	if !ok || s.contacts.crowded(user) {
+// newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
+func (s *session) newContact(bare string) (contact, bool) {
+	user, ok := s.source.directory.user(strings.Clone(bare))
+	others := len(s.contacts.aliases[user])
+	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
 		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
-	if s.contacts.uncounted > s.source.limits.uncounted || !s.observer.TakesUser() {
-		return contact{}, false
-	}
-	c := contact{user: user}
-	s.contacts.add(bare, c)
-	s.watches.Store(true)
-	return c, true
+	return contact{user: user}, true
 }
 
-// keep stores what has become of a JID, or removes it if nothing is known of it any more.
+// room reports whether there is room for a JID that the use cases do not count.
+func (s *session) room() bool { return s.contacts.further+len(s.asked) < s.source.limits.uncounted }
+
+// keep stores what has become of a JID.
 func (s *session) keep(bare string, c contact) {
-	if c.told() || c.asked {
-		s.contacts.set(bare, c)
-		return
+	s.contacts.set(bare, c)
+	s.watches.Store(true)
+}
+
+// ask notes that we ask to see a JID's presence. It returns false if there is no room for that.
+func (s *session) ask(bare string) bool {
+	if !s.asked[bare] && !s.room() {
+		return false
 	}
-	s.contacts.remove(bare, c.user)
+	s.asked[strings.Clone(bare)] = true
+	s.watches.Store(true)
+	return true
 }
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
@@ -101,7 +108,7 @@ func (s *session) request(iq *xmpp.IQ) error {
 // answer handles the answer to one of our requests. It must come from our server, on behalf of our account or of itself: anybody
 // can send us something with the same id. An error means that the link is of no use.
 func (s *session) answer(iq *xmpp.IQ) error {
-	from := lower(iq.From)
+	from := strings.ToLower(iq.From)
 	if bare, _ := splitJID(from); from != "" && bare != s.bareOwn && from != s.source.own.host {
 		return nil
 	}
@@ -122,13 +129,8 @@ func (s *session) answer(iq *xmpp.IQ) error {
 
 // checkReady closes ready at the moment after which only stragglers are still to come.
 func (s *session) checkReady() {
-	if !s.hasRoster || s.pinged == 0 {
-		return
-	}
-	select {
-	case <-s.ready:
-	default:
-		close(s.ready)
+	if s.hasRoster && s.pinged > 0 {
+		s.setReady()
 	}
 }
 
@@ -141,7 +143,7 @@ func (s *session) roster(iq *xmpp.IQ) error {
 			return fmt.Errorf("%w: it answers with an error of type %q", errRosterFailed, kind)
 		}
 		s.log.Debug("the XMPP server has no contacts for us")
-	} else if err := parseRoster(iq.Query, s.contact); err != nil {
+	} else if err := s.items(iq); err != nil {
 		return fmt.Errorf("%w: %w", errRosterFailed, err)
 	}
 	s.rosterTimer.Stop()
@@ -160,68 +162,73 @@ func (s *session) roster(iq *xmpp.IQ) error {
 
 // rosterPush takes a change of one contact. Only the own account's server may send it (RFC 6121, 2.1.6).
 func (s *session) rosterPush(iq *xmpp.IQ) error {
-	if from := lower(iq.From); from != "" && from != s.bareOwn {
+	if from := strings.ToLower(iq.From); from != "" && from != s.bareOwn {
 		s.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
 		return nil
 	}
-	if err := parseRoster(iq.Query, s.contact); err != nil {
+	if err := s.items(iq); err != nil {
 		s.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
 	}
 	return s.sendResult(iq.From, iq.ID)
 }
 
+// items takes all items of a roster.
+func (s *session) items(iq *xmpp.IQ) error {
+	items, err := parseRoster(iq.Query)
+	for _, item := range items {
+		s.contact(item)
+	}
+	return err
+}
+
 // contact takes one item of the roster, in full or as a push.
 func (s *session) contact(item rosterItem) {
-	bare, _ := splitJID(lower(item.JID))
-	if bare == s.bareOwn {
+	bare, _ := splitJID(strings.ToLower(item.JID))
+	if bare == s.bareOwn || !legalParts(bare, "") {
 		return
 	}
-	removed := item.Subscription == "remove"
-	asked := !removed && item.Ask == "subscribe" || item.visible()
-	was, known := s.contacts.byJID[bare]
+	if item.Subscription != "remove" && item.Ask == "subscribe" && !item.visible() {
+		s.ask(bare)
+	} else {
+		delete(s.asked, bare)
+	}
+	c, known := s.contacts.byJID[bare]
+	if !item.visible() {
+		if c.visible || known && item.Subscription == "remove" {
+			s.forget(bare, c)
+		}
+		return
+	}
 	if !known {
-		if !asked {
-			return
-		}
-		if was, known = s.add(bare); !known {
+		if c, known = s.newContact(bare); !known {
 			return
 		}
 	}
-	now := was
-	now.visible, now.asked = item.visible(), asked
-	switch {
-	case now.visible && !was.visible:
-		s.observer.Known(now.user)
-	case was.visible && !now.visible, removed && was.told():
-		s.forget(bare, &now)
+	if c.visible || s.observer.Known(c.user) {
+		c.visible = true
+		s.keep(bare, c)
 	}
-	if asked {
-		s.watches.Store(true)
-	}
-	s.keep(bare, now)
 }
 
 // forgetLost forgets the contacts of earlier connections that are not in the roster any more.
 func (s *session) forgetLost() {
 	for bare, c := range s.contacts.byJID {
-		if c.past != wasVisible || c.visible {
-			continue
+		switch {
+		case !c.wasVisible || c.visible:
+		case c.online:
+			c.wasVisible = false
+			s.contacts.set(bare, c)
+		default:
+			s.forget(bare, c)
 		}
-		if c.online {
-			c.past = wasOnline
-		} else {
-			s.forget(bare, &c)
-		}
-		s.keep(bare, c)
 	}
 }
 
-// forget tells the observer that we may not see the user any more. If another JID still shows the user, only this one's devices are removed.
-func (s *session) forget(bare string, c *contact) {
-	shared := s.contacts.shared(bare, c.user)
-	s.endDevices(c, shared)
-	if !shared {
+// forget tells the observer that we may not see the user any more, or only by another JID: then this one's devices are removed.
+func (s *session) forget(bare string, c contact) {
+	if s.contacts.remove(bare, c.user) {
+		s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true})
+	} else {
 		s.observer.Forget(c.user)
 	}
-	c.visible, c.online, c.past = false, false, untold
 }

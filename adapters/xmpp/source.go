@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/zarafa/presence/dns"
@@ -78,7 +79,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
 		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
-		contacts:  newContacts(),
+		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID][]string)},
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
@@ -94,7 +95,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		s.trusted[host] = true
 	}
 	for _, host := range c.AllowDomains {
-		s.allowed[lower(host)] = true
+		s.allowed[strings.ToLower(host)] = true
 	}
 	if c.InsecureSkipVerify {
 		log.Warn("xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password")

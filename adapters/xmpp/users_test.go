@@ -140,7 +140,7 @@ func TestUserWithSeveralJIDsAfterReconnect(t *testing.T) {
 type model map[string]map[string]string
 
 // TestDevicesOfAnyJIDs gives a session random stanzas of few JIDs, some of them of the same user, and compares what is told with the
-// model; and what is counted of JIDs with what is there.
+// model; and so the JIDs that are kept and counted.
 func TestDevicesOfAnyJIDs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, r := lone(t, twoHosts)
@@ -189,13 +189,13 @@ func full(bare, resource string) string {
 }
 
 func (m model) check(t *rapid.T, s *session, r *recording) {
-	want, uncounted := map[domain.UserID][]string{}, 0
+	want, further := map[domain.UserID][]string{}, 0
 	for bare, devices := range m {
 		user, _ := s.source.directory.user(bare)
 		want[user] = append(want[user], slices.Collect(maps.Values(devices))...)
-		if aliases := s.contacts.aliases[user]; len(aliases) > 1 && slices.Contains(aliases, bare) {
-			uncounted += contactOverhead + len(bare)
-		}
+	}
+	for _, aliases := range s.contacts.aliases {
+		further += len(aliases) - 1
 	}
 	got := map[domain.UserID][]string{}
 	for user, devices := range r.devices {
@@ -212,43 +212,19 @@ func (m model) check(t *rapid.T, s *session, r *recording) {
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Fatalf("told is %q, want %q", got, want)
 	}
-	if s.contacts.uncounted != uncounted {
-		t.Fatalf("%d bytes of JIDs are counted, want %d", s.contacts.uncounted, uncounted)
+	if s.contacts.further != further || len(s.contacts.byJID) != len(m) {
+		t.Fatalf("%d JIDs are kept, %d further ones are counted; want %d and %d", len(s.contacts.byJID), s.contacts.further, len(m), further)
 	}
 }
 
-// A user has a bounded number of devices, and a JID of a user, too: no server can make one grow.
-func TestManyDevicesAndJIDs(t *testing.T) {
-	s, r := lone(t, func(c *Config) { c.StripDomain = true })
-	s.says(t, "alice@example.test/first", "", "dnd", "")
-	for i := range 3 * maxDevices {
-		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", "")
-		if i == 5 {
-			s.says(t, "alice@example.test/first", "", "dnd", "again")
-		}
-	}
-	if n := len(r.devices["alice@example.test"]); n != maxDevices || len(s.devices.all) != maxDevices+1 {
-		t.Errorf("%d devices are told of, %d are there", n, len(s.devices.all)-1)
-	}
+// A user has a bounded number of JIDs: no server can make one grow.
+func TestManyJIDs(t *testing.T) {
+	s, _ := lone(t, func(c *Config) { c.StripDomain = true })
 	for i := range 3 * maxAliases {
 		s.gets(fmt.Sprintf("bob@host%d.test", i), "both")
 	}
-	if n := len(s.contacts.byJID); n != 1+maxAliases {
-		t.Errorf("%d JIDs are kept, want %d", n, 1+maxAliases)
-	}
-}
-
-// The device that has been quiet for longest makes room for a new one, whenever it has come.
-func TestQuietestDeviceMakesRoom(t *testing.T) {
-	s, r := lone(t, nil)
-	for i := range maxDevices {
-		s.says(t, fmt.Sprintf("alice@example.test/d%d", i), "", "", fmt.Sprint(i))
-	}
-	s.says(t, "alice@example.test/d0", "", "", "still here")
-	s.says(t, "alice@example.test/new", "", "", "new")
-	devices := r.devices["alice@example.test"]
-	if _, quiet := devices["d1"]; quiet || devices["d0"].message != "still here" || devices["new"].message != "new" || len(devices) != maxDevices {
-		t.Errorf("the devices are %v", devices)
+	if n := len(s.contacts.byJID); n != maxAliases {
+		t.Errorf("%d JIDs are kept, want %d", n, maxAliases)
 	}
 }
 
@@ -264,8 +240,8 @@ func TestNoRoom(t *testing.T) {
 		s.gets(fmt.Sprintf("c%d@remote.test", i), "both")
 	}
 	s.says(t, "visible@remote.test/phone", "", "", "")
-	if users, jids, devices := len(r.devices), len(s.contacts.byJID), len(s.devices.all); users != 2 || jids != 2 || devices != 2 {
-		t.Errorf("%d users are told, %d JIDs and %d devices are kept", users, jids, devices-1)
+	if users, jids := len(r.devices), len(s.contacts.byJID); users != 2 || jids != 2 || len(s.contacts.aliases) != 0 {
+		t.Errorf("%d users are told, %d JIDs are kept", users, jids)
 	}
 	s.says(t, "alice@example.test/phone", "", "away", "lunch")
 	if got := r.show("alice@example.test"); got != "away lunch" {
@@ -290,7 +266,7 @@ func TestWhoeverWasToldIsRemembered(t *testing.T) {
 			s.forgetLost()
 		}
 		for user := range r.devices {
-			if !s.contacts.byJID[string(user)].told() {
+			if _, there := s.contacts.byJID[string(user)]; !there {
 				t.Fatalf("%s is known, but nobody remembers it", user)
 			}
 		}
@@ -300,15 +276,16 @@ func TestWhoeverWasToldIsRemembered(t *testing.T) {
 
 // JIDs that the use cases do not count are counted here: those that were only asked, and further ones of a user.
 func TestUncountedJIDsAreBounded(t *testing.T) {
-	const most = 10_000
+	const most = 25
 	tests := []struct {
 		name string
 		tell func(s *session, i int)
+		want int
 	}{
 		{"asked", func(s *session, i int) {
 			s.contact(rosterItem{JID: fmt.Sprintf("u%d@remote.test", i), Ask: "subscribe"})
-		}},
-		{"further ones", func(s *session, i int) { s.gets(fmt.Sprintf("u%d@host%d.test", i/10, i), "both") }},
+		}, most},
+		{"further ones", func(s *session, i int) { s.gets(fmt.Sprintf("u%d@host%d.test", i/10, i), "both") }, 100 + most},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -317,15 +294,18 @@ func TestUncountedJIDsAreBounded(t *testing.T) {
 			for i := range 1000 {
 				test.tell(s, i)
 			}
-			if n := len(s.contacts.byJID); n < 20 || n > 2*most/contactOverhead || s.contacts.uncounted > most+2*(contactOverhead+100) {
-				t.Errorf("%d JIDs are kept, %d bytes are counted", n, s.contacts.uncounted)
+			if n := len(s.contacts.byJID) + len(s.asked); n != test.want {
+				t.Errorf("%d JIDs are kept, want %d", n, test.want)
 			}
 			s = again(s.source, newRecording())
+			if len(s.asked) != 0 {
+				t.Errorf("%d JIDs that an earlier connection has asked are kept", len(s.asked))
+			}
 			for bare, c := range s.contacts.byJID {
 				s.contacts.remove(bare, c.user)
 			}
-			if s.contacts.uncounted != 0 || len(s.contacts.aliases) != 0 {
-				t.Errorf("nothing is left, but %d bytes are counted", s.contacts.uncounted)
+			if s.contacts.further != 0 || len(s.contacts.aliases) != 0 {
+				t.Errorf("nothing is left, but %d further JIDs are counted", s.contacts.further)
 			}
 		})
 	}

@@ -94,12 +94,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	<-followed
 	w.close()
-	select {
-	case <-ctx.Done():
-		return nil
-	default:
+	if ctx.Err() == nil {
 		return context.Cause(following)
 	}
+	return nil
 }
 
 // begin sees to it that an empty image has a revision (see append).

@@ -112,9 +112,11 @@ func (mr *MockObserverMockRecorder) Forget(user interface{}) *gomock.Call {
 }
 
 // Known mocks base method.
-func (m *MockObserver) Known(user domain.UserID) {
+func (m *MockObserver) Known(user domain.UserID) bool {
 	m.ctrl.T.Helper()
-	m.ctrl.Call(m, "Known", user)
+	ret := m.ctrl.Call(m, "Known", user)
+	ret0, _ := ret[0].(bool)
+	return ret0
 }
 
 // Known indicates an expected call of Known.
@@ -124,9 +126,11 @@ func (mr *MockObserverMockRecorder) Known(user interface{}) *gomock.Call {
 }
 
 // Report mocks base method.
-func (m *MockObserver) Report(report domain.Report) {
+func (m *MockObserver) Report(report domain.Report) bool {
 	m.ctrl.T.Helper()
-	m.ctrl.Call(m, "Report", report)
+	ret := m.ctrl.Call(m, "Report", report)
+	ret0, _ := ret[0].(bool)
+	return ret0
 }
 
 // Report indicates an expected call of Report.
@@ -145,32 +149,4 @@ func (m *MockObserver) Synced() {
 func (mr *MockObserverMockRecorder) Synced() *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Synced", reflect.TypeOf((*MockObserver)(nil).Synced))
-}
-
-// TakesDevice mocks base method.
-func (m *MockObserver) TakesDevice(others int) bool {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "TakesDevice", others)
-	ret0, _ := ret[0].(bool)
-	return ret0
-}
-
-// TakesDevice indicates an expected call of TakesDevice.
-func (mr *MockObserverMockRecorder) TakesDevice(others interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TakesDevice", reflect.TypeOf((*MockObserver)(nil).TakesDevice), others)
-}
-
-// TakesUser mocks base method.
-func (m *MockObserver) TakesUser() bool {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "TakesUser")
-	ret0, _ := ret[0].(bool)
-	return ret0
-}
-
-// TakesUser indicates an expected call of TakesUser.
-func (mr *MockObserverMockRecorder) TakesUser() *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TakesUser", reflect.TypeOf((*MockObserver)(nil).TakesUser))
 }

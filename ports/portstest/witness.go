@@ -3,6 +3,7 @@ package portstest
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -48,26 +49,30 @@ func (w *witness) told(call string, user domain.UserID, take func()) {
 func (w *witness) Connected() { w.told("Connected", "", func() { w.connected++ }) }
 
 // Known implements ports.Observer.
-func (w *witness) Known(user domain.UserID) { w.told("Known", user, func() {}) }
+func (w *witness) Known(user domain.UserID) bool {
+	w.told("Known", user, func() {})
+	return true
+}
 
 // Report implements ports.Observer.
-func (w *witness) Report(report domain.Report) {
+func (w *witness) Report(report domain.Report) bool {
 	w.told("Report", report.User, func() {
 		devices, user := w.devices[report.User], report.User
-		w.names[user] = slices.DeleteFunc(w.names[user], func(name string) bool { return name == report.Device })
-		switch {
-		case report.Status != domain.Unavailable:
+		gone := report.Status == domain.Unavailable
+		several := gone && (report.Prefix || report.Device == "")
+		w.names[user] = slices.DeleteFunc(w.names[user], func(name string) bool {
+			return name == report.Device || several && strings.HasPrefix(name, report.Device)
+		})
+		if gone {
+			devices.Remove(report.Device, several)
+		} else {
 			w.names[user] = append(w.names[user], report.Device)
 			w.beforeSynced[user] = w.beforeSynced[user] || w.synced == 0
-		case report.Device == "":
-			devices.Clear()
-			w.names[user] = nil
-		}
-		if report.Device != "" || report.Status != domain.Unavailable {
 			devices.Set(domain.Device{Name: report.Device, Status: report.Status, Message: report.Message}, maxDevices)
 		}
 		w.devices[user] = devices
 	})
+	return true
 }
 
 // Forget implements ports.Observer.
@@ -77,12 +82,6 @@ func (w *witness) Forget(user domain.UserID) {
 		delete(w.names, user)
 	})
 }
-
-// TakesUser implements ports.Observer.
-func (w *witness) TakesUser() bool { return true }
-
-// TakesDevice implements ports.Observer.
-func (w *witness) TakesDevice(int) bool { return true }
 
 // Synced implements ports.Observer.
 func (w *witness) Synced() { w.told("Synced", "", func() { w.synced++ }) }
