@@ -34,8 +34,8 @@ type Key struct {
 	Flag    string // the flag that sets it, with its dashes; empty for a secret, and if only the file can
 	Secret  bool
 
-	kind     reflect.Type
-	obsolete string // why it means nothing any more
+	value    reflect.Value // of the field
+	obsolete string        // why it means nothing any more
 }
 
 // Keys lists the keys of the sections, in the order of their fields. An error means that a section's type cannot be one.
@@ -50,9 +50,11 @@ func Keys(sections ...Section) ([]Key, error) {
 // schema is what keys there are.
 type schema struct {
 	sections []Section
+	root     reflect.Value // a struct with a field for each section, which points to its Config
 	keys     []Key
-	root     reflect.Type // a struct with a field for each section
 }
+
+const squash = `koanf:",squash"` // the keys of the field's struct stand beside the others
 
 func newSchema(sections []Section) (*schema, error) {
 	s := &schema{sections: sections}
@@ -62,45 +64,48 @@ func newSchema(sections []Section) (*schema, error) {
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 			return nil, fmt.Errorf("section %q: its configuration is a %T, not a pointer to a struct", section.Name, section.Config)
 		}
+		if slices.ContainsFunc(sections[:i], func(other Section) bool { return other.Name == section.Name }) {
+			return nil, fmt.Errorf("%s: two protocols or other sections have this name", section.Name)
+		}
 		tag := reflect.StructTag(`koanf:"` + section.Name + `"`)
 		if section.Name == "" {
 			tag = squash
 		}
-		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Elem().Type(), Tag: tag})
-		for _, f := range fields(v.Elem()) {
-			s.keys = append(s.keys, newKey(join(section.Name, f.key), f.help, f.value))
-			if f.value.Type() == secretType {
-				name := join(section.Name, f.key)
-				s.keys = append(s.keys, newKey(name+fileSuffix, "file that holds "+name+", instead of it", reflect.ValueOf("")))
-			}
-		}
+		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Type(), Tag: tag})
+		s.keys = append(s.keys, keysOf(section.Name, v.Elem())...)
 		for _, name := range slices.Sorted(maps.Keys(section.Obsolete)) {
-			key := newKey(join(section.Name, name), "", reflect.ValueOf(""))
-			key.obsolete = section.Obsolete[name]
-			s.keys = append(s.keys, key)
+			s.keys = append(s.keys, Key{Name: join(section.Name, name), Type: "string", value: reflect.ValueOf(""), obsolete: section.Obsolete[name]})
 		}
 	}
-	for i, key := range s.keys {
-		if key.Type == "" {
-			return nil, fmt.Errorf("%s: a %s cannot be configured", key.Name, key.kind)
-		}
-		if s.key(key.Name) != &s.keys[i] {
-			return nil, fmt.Errorf("%s: two fields have this key", key.Name)
+	for i := range s.keys {
+		if err := s.complete(&s.keys[i]); err != nil {
+			return nil, err
 		}
 	}
-	s.root = reflect.StructOf(members)
+	s.root = reflect.New(reflect.StructOf(members)).Elem()
+	for i, section := range sections {
+		s.root.Field(i).Set(reflect.ValueOf(section.Config))
+	}
 	return s, nil
 }
 
-func newKey(name, help string, value reflect.Value) Key {
-	key := Key{Name: name, Help: help, kind: value.Type(), Type: kindOf(value.Type()), Secret: isSecret(value.Type())}
-	if !inFileOnly(key.kind) {
-		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
+// complete finds out how a key is set, or why it cannot be one.
+func (s *schema) complete(key *Key) error {
+	switch {
+	case key.Type == "":
+		return fmt.Errorf("%s: a %s cannot be configured", key.Name, key.value.Type())
+	case s.key(key.Name) != key:
+		return fmt.Errorf("%s: two fields have this key", key.Name)
 	}
-	if !key.Secret && key.Env != "" {
-		key.Default, key.Flag = render(new(Loaded).node(value, name)), "--"+name
+	key.Secret = isSecret(key.value.Type())
+	if inFileOnly(key.value.Type()) {
+		return nil
 	}
-	return key
+	key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(key.Name, ".", "__"))
+	if !key.Secret {
+		key.Default, key.Flag = render(node(key.value)), "--"+key.Name
+	}
+	return nil
 }
 
 func (s *schema) key(name string) *Key {
@@ -119,11 +124,14 @@ func (s *schema) section(key string) string {
 	return ""
 }
 
-// unknown says that there is no such key at a path, and which one may have been meant.
-func (s *schema) unknown(path, key string) error {
-	known := names(at(s.root, path))
+// unknown says that there is no such key at a path, where others are, and which one may have been meant.
+func (s *schema) unknown(path, key string, others []Key) error {
 	if _, name, dotted := strings.Cut(key, "."); dotted && path == "" && s.key(key) != nil { // http.listen in one word
 		return fmt.Errorf("unknown key; write %s: indented under %s:", name, s.section(key)) //nolint:revive,staticcheck // it ends as the file has it
+	}
+	var known []string
+	for _, other := range others {
+		known = append(known, strings.TrimPrefix(other.Name, path+"."))
 	}
 	if near := suggest.Nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
@@ -136,65 +144,35 @@ func (s *schema) unknown(path, key string) error {
 	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
 }
 
-// field is a field of a struct that has a key.
-type field struct {
-	key, help string
-	value     reflect.Value
-}
+const fileSuffix = "_file" // beside a secret x, x_file names a file that holds it
 
-const squash = `koanf:",squash"` // the keys of the field's struct stand beside the others
+type fileName string // of a secret's file
 
-// fields lists the fields that have a key, those of embedded structs included.
-func fields(v reflect.Value) (all []field) {
+// keysOf lists the keys of a struct, those of embedded structs included.
+func keysOf(path string, v reflect.Value) (all []Key) {
 	for f, value := range v.Fields() {
-		key := f.Tag.Get("koanf")
+		name := join(path, f.Tag.Get("koanf"))
+		if f.Type.Kind() == reflect.Pointer && value.IsNil() {
+			value = reflect.New(f.Type.Elem())
+		}
+		value = reflect.Indirect(value)
 		switch {
-		case f.Anonymous && f.Type.Kind() == reflect.Struct, f.Tag == squash:
-			all = append(all, fields(value)...)
-		case key != "" && f.IsExported():
-			all = append(all, field{key, f.Tag.Get("help"), value})
+		case f.Anonymous, f.Tag == squash:
+			all = append(all, keysOf(path, value)...)
+		case name != path && f.IsExported():
+			all = append(all, Key{Name: name, Type: kindOf(value.Type()), Help: f.Tag.Get("help"), value: value})
+			if secret, ok := value.Interface().(setting.Secret); ok {
+				file := reflect.ValueOf(fileName(secret.File()))
+				all = append(all, Key{Name: name + fileSuffix, Type: "string", Help: "file that holds " + name + ", instead of it", value: file})
+			}
 		}
 	}
 	return all
 }
 
-// at returns the type at a path such as http.keys[0].name below a struct type, or nil if there is none.
-func at(t reflect.Type, path string) reflect.Type {
-	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
-		switch kindOf(t) {
-		case "list", "map":
-			t = t.Elem()
-		case "section":
-			all := fields(reflect.Zero(t))
-			i := slices.IndexFunc(all, func(f field) bool { return f.key == step })
-			if i < 0 {
-				return nil
-			}
-			t = all[i].value.Type()
-		default:
-			return nil
-		}
-	}
-	return t
-}
-
-// names lists the keys that a type knows.
-func names(t reflect.Type) (known []string) {
-	if t == nil || kindOf(t) != "section" {
-		return nil
-	}
-	for _, f := range fields(reflect.Zero(t)) {
-		known = append(known, f.key)
-		if f.value.Type() == secretType {
-			known = append(known, f.key+fileSuffix)
-		}
-	}
-	return known
-}
-
 var (
-	secretType   = reflect.TypeFor[setting.Secret]()
-	durationType = reflect.TypeFor[time.Duration]()
+	secretType = reflect.TypeFor[setting.Secret]()
+	fileType   = reflect.TypeFor[fileName]()
 )
 
 func isSecret(t reflect.Type) bool {
@@ -217,9 +195,9 @@ func kindOf(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[setting.Size]():
 		return "size"
-	case t == durationType:
+	case t == reflect.TypeFor[time.Duration]():
 		return "duration"
-	case t == secretType, readsText(t), t.Kind() == reflect.String:
+	case readsText(t), t.Kind() == reflect.String:
 		return "string"
 	case t.Kind() == reflect.Bool:
 		return "bool"
@@ -229,7 +207,7 @@ func kindOf(t reflect.Type) string {
 		return "list"
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String && kindOf(t.Elem()) != "":
 		return "map"
-	case t.Kind() == reflect.Struct && !slices.ContainsFunc(fields(reflect.Zero(t)), func(f field) bool { return kindOf(f.value.Type()) == "" }):
+	case t.Kind() == reflect.Struct && !slices.ContainsFunc(keysOf("", reflect.Zero(t)), func(k Key) bool { return k.Type == "" }):
 		return "section"
 	}
 	return ""

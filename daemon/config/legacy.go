@@ -1,16 +1,15 @@
 package config
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/knadh/koanf/maps"
 
 	"github.com/zarafa/presence/daemon/internal/suggest"
 )
@@ -24,40 +23,39 @@ type legacyEntry struct {
 	line       int
 }
 
-// parseLegacy splits the file into its entries. Lines that are neither that nor a comment are returned by their numbers.
-func parseLegacy(data []byte) (entries []legacyEntry, junk []int) {
+// parseLegacy splits the file into its entries. A line that is neither that nor a comment has no key.
+func parseLegacy(data []byte) (entries []legacyEntry) {
 	number := 0
-	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
 		number++
-		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
-			continue
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			key, value, found := strings.Cut(line, "=")
+			if !found {
+				key = ""
+			}
+			entries = append(entries, legacyEntry{strings.TrimSpace(key), strings.TrimSpace(value), number})
 		}
-		key, value, found := bytes.Cut(line, []byte("="))
-		if key = bytes.TrimSpace(key); !found || len(key) == 0 {
-			junk = append(junk, number)
-			continue
-		}
-		entries = append(entries, legacyEntry{string(key), string(bytes.TrimSpace(value)), number})
 	}
-	return entries, junk
+	return entries
 }
 
 // translations turn the original's keys into keys of today, and their values into texts as the environment has them.
 var translations = map[string]struct {
-	key     string
-	convert func(value string) (string, error) // nil: as it is
+	key      string
+	convert  func(value string) string // nil: as it is
+	expected string                    // what convert understands: of anything else it makes nothing
 }{
-	"server_secret_key":         {"auth.secret", nil},
-	"server_token_expire":       {"auth.token_expire", minutes},
-	"plugins":                   {"protocols", words},
-	"xmpp_jid":                  {"xmpp.jid", nil},
-	"xmpp_password":             {"xmpp.password", nil},
-	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", oneOf("yes or no", map[string]string{"true": "yes true 1", "false": "no false 0"})},
-	"spreed_auto_unavailable":   {"spreed.auto_unavailable", minutes},
-	"data_path":                 {"store.dir", storeDir},
-	"log_level": {"log.level", oneOf("0 to 6, error, warning, info or debug", map[string]string{
-		"error": "0 1 2 error critical fatal", "warn": "3 warn warning", "info": "4 5 info notice", "debug": "6 debug"})},
-	"log_file":    {"log.file", func(value string) (string, error) { return strings.TrimPrefix(value, "-"), nil }},
+	"server_secret_key":         {key: "auth.secret"},
+	"server_token_expire":       {"auth.token_expire", minutes, "a whole number of minutes"},
+	"plugins":                   {key: "protocols", convert: func(value string) string { return strings.Join(words(value, " \t,"), ",") }},
+	"xmpp_jid":                  {key: "xmpp.jid"},
+	"xmpp_password":             {key: "xmpp.password"},
+	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", oneOf("yes true, true true, 1 true, no false, false false, 0 false"), "yes or no"},
+	"spreed_auto_unavailable":   {"spreed.auto_unavailable", minutes, "a whole number of minutes"},
+	"data_path":                 {key: "store.dir", convert: func(value string) string { return filepath.Join(value, "store") }}, // not among the original's files
+	"log_level": {"log.level", oneOf("0 error, 1 error, 2 error, error error, critical error, fatal error, 3 warn, warn warn, warning warn, " +
+		"4 info, 5 info, info info, notice info, 6 debug, debug debug"), "0 to 6, error, warning, info or debug"},
+	"log_file":    {key: "log.file", convert: func(value string) string { return strings.TrimPrefix(value, "-") }},
 	"server_bind": {}, // see address
 	"server_port": {},
 }
@@ -75,66 +73,53 @@ var obsolete = map[string]string{
 	"log_timestamp":        "every line has one",
 }
 
-func minutes(value string) (string, error) {
-	if n, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return strconv.FormatUint(n, 10) + "m", nil
+func minutes(value string) string {
+	if _, err := strconv.ParseUint(value, 10, 31); err != nil {
+		return ""
 	}
-	return "", unexpected("a whole number of minutes", value, false)
+	return value + "m"
 }
 
-func words(value string) (string, error) {
-	return strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }), ","), nil
-}
-
-// oneOf makes a conversion of words: each of those in a value of the map becomes its key.
-func oneOf(expected string, words map[string]string) func(string) (string, error) {
-	return func(value string) (string, error) {
-		for today, original := range words {
-			if slices.Contains(strings.Fields(original), strings.ToLower(value)) {
-				return today, nil
+// oneOf makes a conversion of pairs: a word, and what it becomes.
+func oneOf(pairs string) func(value string) string {
+	return func(value string) (today string) {
+		for _, pair := range words(pairs, ",") {
+			if word, becomes, _ := strings.Cut(pair, " "); word == strings.ToLower(value) {
+				today = becomes
 			}
 		}
-		return "", unexpected(expected, value, false)
+		return today
 	}
 }
 
-// storeDir leaves what the original has kept in its directory alone.
-func storeDir(value string) (string, error) { return filepath.Join(value, "store"), nil }
-
 type legacyReader struct {
-	*Loaded
-	found  layer
-	values map[string]any // by dotted names
-	faults []Fault
-	last   map[string]legacyEntry // by key
+	*source
+	last map[string]legacyEntry // by key
 }
 
 // readLegacy translates a presence.cfg.
-func (l *Loaded) readLegacy(name string, data []byte) (layer, []Fault) {
-	r := legacyReader{Loaded: l, found: newLayer(), values: map[string]any{}, last: map[string]legacyEntry{}}
-	r.file = name
-	entries, junk := parseLegacy(data)
-	for _, line := range junk {
-		r.warn(legacyEntry{line: line}, "ignored: it is neither key = value nor a comment")
-	}
+func (s *source) readLegacy(data []byte) {
+	r := legacyReader{s, map[string]legacyEntry{}}
+	entries := parseLegacy(data)
 	for _, entry := range entries {
-		if earlier, twice := r.last[entry.key]; twice {
+		earlier, twice := r.last[entry.key]
+		if entry.key == "" {
+			r.warn(entry, "ignored: it is neither key = value nor a comment")
+		} else if twice {
 			r.warn(entry, "set twice; this line counts, not line %d", earlier.line)
 		}
 		r.last[entry.key] = entry
 	}
 	for _, entry := range entries {
-		if entry == r.last[entry.key] {
+		if entry.key != "" && entry == r.last[entry.key] {
 			r.entry(entry)
 		}
 	}
 	r.address()
 	r.chatHost()
-	if l.schema.key(legacyRule) != nil { // the original's rule, for its clients may rely on it
-		r.values[legacyRule], r.found.origin[legacyRule] = text("any"), name
+	if key := r.key(legacyRule); key != nil { // the original's rule, for its clients may rely on it
+		r.source.set(*key, r.file, "any")
 	}
-	r.found.values = maps.Unflatten(r.values, ".")
-	return r.found, r.faults
 }
 
 func (r *legacyReader) where(entry legacyEntry) string {
@@ -142,7 +127,7 @@ func (r *legacyReader) where(entry legacyEntry) string {
 }
 
 func (r *legacyReader) warn(entry legacyEntry, format string, args ...any) {
-	r.note("", faultf(r.where(entry), entry.key, format, args...))
+	r.note(r.where(entry), entry.key, format, args...)
 }
 
 func (r *legacyReader) entry(entry legacyEntry) {
@@ -151,65 +136,58 @@ func (r *legacyReader) entry(entry legacyEntry) {
 		r.warn(entry, "ignored, it means nothing any more: %s", reason)
 		return
 	} else if !known {
-		var names []string
-		for name := range translations {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		r.warn(entry, "ignored: unknown key%s", suggest.DidYouMean(entry.key, names))
-		return
-	}
-	if entry.value == "" || t.key == "" { // an empty value leaves the default
+		r.warn(entry, "ignored: unknown key%s", suggest.DidYouMean(entry.key, slices.Sorted(maps.Keys(translations))))
 		return
 	}
 	value := entry.value
+	if value == "" || t.key == "" { // an empty value leaves the default
+		return
+	}
 	if t.convert != nil {
-		var err error
-		if value, err = t.convert(value); err != nil {
-			r.faults = append(r.faults, Fault{r.where(entry), entry.key, err})
-			return
-		}
+		value = t.convert(value)
+	}
+	if value == "" && t.expected != "" {
+		r.fault(r.where(entry), entry.key, unexpected(t.expected, quote(entry.value)))
+		return
 	}
 	r.set(entry, t.key, value)
-	if t.key == "protocols" && r.schema.key("spreed.enabled") != nil { // which is on by itself today
-		r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
+	if t.key == "protocols" && r.key("spreed.enabled") != nil { // which is on by itself today
+		r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(words(value, ","), "spreed")))
 	}
-	if key := r.schema.key(t.key); key != nil && key.Secret && strings.ContainsAny(value[:1], `"'`) {
+	if key := r.key(t.key); key != nil && key.Secret && strings.ContainsAny(entry.value[:1], `"'`) {
 		r.warn(entry, "the quotes are part of the value, as they were in the original")
 	}
 }
 
-// set stores the text of a key of today.
+// set sets a key of today.
 func (r *legacyReader) set(entry legacyEntry, name, value string) {
-	if r.schema.key(name) == nil { // this daemon was built without the adapter
+	if key := r.key(name); key != nil {
+		r.source.set(*key, r.where(entry)+": "+entry.key, value)
+	} else { // this daemon was built without the adapter
 		r.warn(entry, "ignored: this daemon has no %s", name)
-		return
 	}
-	r.values[name] = text(value)
-	r.found.set(name, r.where(entry)+": "+entry.key, value)
 }
 
 // address makes http.listen of server_bind, where nothing means every address, and server_port.
 func (r *legacyReader) address() {
-	bind, hasBind := r.last["server_bind"]
+	entry, hasBind := r.last["server_bind"]
 	port, hasPort := r.last["server_port"]
-	entry := bind
+	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(entry.value, "*"), "["), "]")
 	switch {
 	case !hasBind && !hasPort:
 		return
 	case !hasBind:
-		bind.value, entry = "127.0.0.1", port
+		host, entry = "127.0.0.1", port
 	}
-	if port.value == "" {
-		port.value = "1234"
-	}
+	port.value = cmp.Or(port.value, "1234")
 	if n, err := strconv.ParseUint(port.value, 10, 16); err != nil || n == 0 {
-		r.faults = append(r.faults, Fault{r.where(port), port.key, unexpected("a port number from 1 to 65535", port.value, false)})
+		r.fault(r.where(port), port.key, unexpected("a port number from 1 to 65535", quote(port.value)))
 		return
 	}
-	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
 	r.set(entry, "http.listen", net.JoinHostPort(host, port.value))
 }
+
+var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
 
 // chatHost keeps what the original did to every address: user@chat.example.test was user@example.test.
 func (r *legacyReader) chatHost() {
@@ -219,20 +197,12 @@ func (r *legacyReader) chatHost() {
 	}
 }
 
-var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
-
 // legacyRule is the key of the rule who may update whom. No key of a presence.cfg sets it: there, any valid token may update anybody.
 const legacyRule = "auth.update"
 
-// legacyHint goes after a text about a key, if the file is a presence.cfg.
-func (l *Loaded) legacyHint(key string) string {
-	switch {
-	case !l.legacy:
-	case key == "auth.secret" && l.origin[key] != "":
-		return "; in a presence.cfg there is no key for it: set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret" +
-			" to go on with the secret that your clients have"
-	case key == legacyRule && l.origin[key] == l.file:
-		return ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"
-	}
-	return ""
+// legacyHints go after what is said of a key that is set because of a presence.cfg.
+var legacyHints = map[string]string{
+	"auth.secret": "; in a presence.cfg there is no key for it: set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret" +
+		" to go on with the secret that your clients have",
+	legacyRule: ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
 	"github.com/zarafa/presence/setting"
@@ -200,67 +201,59 @@ func TestLegacyWithoutAdapter(t *testing.T) {
 // Whatever the file holds: no panic, no value of a secret in a message, and nothing is lost of what is an entry.
 func FuzzLegacy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, _ := parseLegacy(data)
+		entries := parseLegacy(data)
 		var written strings.Builder
 		for _, entry := range entries {
-			if entry.key == "" || entry.key != strings.TrimSpace(entry.key) || entry.value != strings.TrimSpace(entry.value) || entry.line < 1 {
+			if entry.key != strings.TrimSpace(entry.key) || entry.value != strings.TrimSpace(entry.value) || entry.line < 1 {
 				t.Fatalf("entry %+v", entry)
 			}
 			written.WriteString(entry.key + "=" + entry.value + "\n")
 		}
-		again, junk := parseLegacy([]byte(written.String()))
-		if len(junk) != 0 || len(again) != len(entries) {
-			t.Fatalf("%d entries, written and read again %d, and junk in lines %v", len(entries), len(again), junk)
+		again := parseLegacy([]byte(written.String()))
+		if len(again) != len(entries) {
+			t.Fatalf("%d entries, written and read again %d", len(entries), len(again))
 		}
 		for i := range again {
 			if again[i].key != entries[i].key || again[i].value != entries[i].value {
 				t.Fatalf("entry %+v, read again %+v", entries[i], again[i])
 			}
 		}
-		a := defaults()
-		s, err := newSchema(a.sections())
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &Loaded{layer: newLayer(), schema: s, faulty: map[string]bool{}}
-		found, faults := l.readLegacy("f", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
-		for _, err := range decoded(t, l, found, faults) {
-			var fault Fault
-			if !errors.As(err, &fault) || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
-				t.Fatalf("fault %v says not where, or a secret", err)
+		l := fuzzed(t, "f.cfg", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
+		for _, fault := range l.faults {
+			if fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
+				t.Fatalf("fault %v says not where, or a secret", fault)
 			}
 		}
-		for name := range found.origin {
-			if s.key(name) == nil {
+		for name := range l.all.All() {
+			if l.key(name) == nil {
 				t.Fatalf("there is no key %s", strconv.Quote(name))
 			}
 		}
 	})
 }
 
-// decoded returns the faults of a layer, with those of decoding it.
-func decoded(t *testing.T, l *Loaded, found layer, faults []Fault) []error {
+// fuzzed reads a file, and decodes it.
+func fuzzed(t *testing.T, name string, data []byte) *Loaded {
 	t.Helper()
-	all := koanf.New(".")
-	if err := l.merge(all, found); err != nil {
+	s, err := newSchema(defaults().sections())
+	if err != nil {
 		t.Fatal(err)
 	}
-	return split(l.decode(all, faults))
+	l := &Loaded{schema: s, file: name, all: koanf.New(".")}
+	file := l.source()
+	file.parse(data)
+	if err := errors.Join(l.merge(confmap.Provider(file.values, ".")), l.decode()); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // No YAML, however strange, may do anything but be read or be refused.
 func FuzzYAML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a := defaults()
-		s, err := newSchema(a.sections())
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, faults := s.readYAML("f", data)
-		for _, err := range decoded(t, &Loaded{layer: newLayer(), schema: s, file: "f", faulty: map[string]bool{}}, found, faults) {
-			var fault Fault
-			if !errors.As(err, &fault) || fault.Where == "" {
-				t.Fatalf("fault %v says not where", err)
+		for _, fault := range fuzzed(t, "f.yaml", data).faults {
+			if fault.Where == "" {
+				t.Fatalf("fault %v says not where", fault)
 			}
 		}
 	})

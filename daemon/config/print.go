@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding"
 	"fmt"
 	"io"
 	"reflect"
@@ -19,13 +18,10 @@ const Mask = setting.Mask
 
 // WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
 func (l *Loaded) WriteYAML(w io.Writer) error {
-	root := &yaml.Node{Kind: yaml.MappingNode}
-	for _, section := range l.schema.sections {
-		node := l.node(reflect.ValueOf(section.Config).Elem(), section.Name)
-		if node.Style = 0; section.Name == "" {
-			root.Content = append(root.Content, node.Content...)
-		} else if len(node.Content) > 0 {
-			root.Content = append(root.Content, textNode(section.Name), node)
+	root := node(l.root)
+	for _, block := range append(root.Content, root) {
+		if block.Kind == yaml.MappingNode {
+			block.Style = 0
 		}
 	}
 	encoder := yaml.NewEncoder(w)
@@ -37,58 +33,35 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 }
 
 // node makes a node of a value. Of a secret that comes from a file, the file is shown.
-func (l *Loaded) node(v reflect.Value, path string) *yaml.Node {
-	node := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	add := func(key string, value *yaml.Node) { node.Content = append(node.Content, textNode(key), value) }
-	switch kind := kindOf(v.Type()); kind {
+func node(v reflect.Value) *yaml.Node {
+	made := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	switch kindOf(v.Type()) {
 	case "section":
-		for _, f := range fields(v) {
-			at := join(path, f.key)
-			if file := l.files[at+fileSuffix]; f.value.Type() != secretType {
-				add(f.key, l.node(f.value, at))
-			} else if file == "" {
-				add(f.key, l.node(f.value, at))
-				add(f.key+fileSuffix, textNode(""))
-			} else {
-				add(f.key, textNode(""))
-				add(f.key+fileSuffix, textNode(file))
-			}
+		for _, key := range keysOf("", v) {
+			made.Content = append(made.Content, textNode(key.Name, "string"), node(key.value))
 		}
 	case "list":
-		node.Kind = yaml.SequenceNode
-		for i, element := range v.Seq2() {
-			node.Content = append(node.Content, l.node(element, fmt.Sprintf("%s[%d]", path, i.Int())))
+		made.Kind = yaml.SequenceNode
+		for _, element := range v.Seq2() {
+			made.Content = append(made.Content, node(element))
 		}
 	case "map":
-		for _, key := range sortedKeys(v) {
-			add(key.String(), l.node(v.MapIndex(key), join(path, key.String())))
+		for _, key := range slices.SortedFunc(v.Seq(), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+			made.Content = append(made.Content, textNode(key.String(), "string"), node(v.MapIndex(key)))
 		}
-	case "bool", "int":
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!" + kind, Value: fmt.Sprint(v.Interface())}
-	case "duration":
-		return textNode(Duration(time.Duration(v.Int())))
 	default:
-		if marshaler, ok := v.Interface().(encoding.TextMarshaler); ok {
-			text, _ := marshaler.MarshalText() // a default or an accepted value
-			return textNode(string(text))
+		content := v.Interface()
+		switch typed := content.(type) {
+		case time.Duration:
+			content = Duration(typed)
+		case setting.Secret:
+			if typed.File() != "" {
+				content = ""
+			}
 		}
-		return textNode(v.String())
+		_ = made.Encode(content) // it does not fail for a default or an accepted value
 	}
-	return node
-}
-
-func sortedKeys(m reflect.Value) []reflect.Value {
-	return slices.SortedFunc(slices.Values(m.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-}
-
-// textNode is a node that is read as a text, in quotes if it needs them.
-func textNode(value string) *yaml.Node {
-	node := &yaml.Node{}
-	node.SetString(value)
-	if resolved := (&yaml.Node{Kind: yaml.ScalarNode, Value: value}); resolved.ShortTag() != "!!str" {
-		node.Style = yaml.DoubleQuotedStyle
-	}
-	return node
+	return made
 }
 
 // render writes what a node holds as it is written in the environment: a list as a,b and a map as a=b,c=d.

@@ -5,44 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zarafa/presence/setting"
 )
 
-// yamlReader looks at the nodes of a YAML document: only they know their lines. What cannot be in a configuration it takes out and tells.
-type yamlReader struct {
-	schema *schema
-	name   string
-	found  layer
-	faults []Fault
-}
-
-func (s *schema) readYAML(name string, data []byte) (layer, []Fault) {
-	r := yamlReader{schema: s, name: name, found: newLayer()}
-	root, err := parseYAML(data)
-	switch {
-	case err != nil:
-		return r.found, []Fault{{Where: name, Err: err}}
-	case root == nil || isNull(root):
-		return r.found, nil
-	case root.Kind != yaml.MappingNode:
-		r.fault(root, "", "expected %s, got %s", expected["section"], describe(root))
-		return r.found, r.faults
-	}
-	r.visit("", root)
-	if err := root.Decode(&r.found.values); err != nil {
-		r.faults = append(r.faults, faultf(name, "", "%s", strings.TrimPrefix(err.Error(), "yaml: ")))
-	}
-	return r.found, r.faults
-}
-
-// parseYAML returns the one document in data, or nil if there is none.
+// parseYAML returns the one document in data, which is null if there is none.
 func parseYAML(data []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) || err == nil && len(document.Content) == 0 {
-		return nil, nil
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}, nil
 	} else if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -52,63 +29,82 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-func (r *yamlReader) where(node *yaml.Node) string { return fmt.Sprintf("%s:%d", r.name, node.Line) }
-
-func (r *yamlReader) fault(node *yaml.Node, key, format string, args ...any) {
-	r.faults = append(r.faults, faultf(r.where(node), key, format, args...))
-}
-
-// visit notes where everything below a node stands. It does not follow an alias: what is wrong there is told where the alias stands.
-func (r *yamlReader) visit(path string, node *yaml.Node) {
-	good := node.Content[:0]
-	first := map[string]int{}
-	for i := 0; i < len(node.Content); i++ {
-		element, at := node.Content[i], fmt.Sprintf("%s[%d]", path, i)
-		if node.Kind == yaml.MappingNode {
-			key := element
-			i++
-			element, at = node.Content[i], join(path, key.Value)
-			if !r.goodKey(path, key, first) || isNull(element) && r.schema.section(at) == at && at != "" {
-				continue // every key of the section is commented out
-			}
-			r.found.set(at, r.where(key), element.Value)
-			if isNull(element) {
-				r.nothing(at, key)
-				continue
-			}
-			key.Tag = "!!str"
-			good = append(good, key)
-		} else if r.found.origin[at] = r.where(element); isNull(element) {
-			r.nothing(at, element)
-		}
-		good = append(good, element)
-		r.visit(at, element)
+// place is where a node stands: around, if it is not of a file.
+func (s *source) place(node *yaml.Node, around string) string {
+	if node.Line == 0 {
+		return around
 	}
-	node.Content = good
+	return fmt.Sprintf("%s:%d", s.file, node.Line)
 }
 
-// goodKey refuses what is no key, or stands there twice.
-func (r *yamlReader) goodKey(path string, key *yaml.Node, first map[string]int) bool {
-	line, twice := first[key.Value]
+// scalars are the kinds of values that are scalars, with the tag that they must have in YAML, unless every text that can be parsed is right.
+var scalars = map[string]string{"string": "!!str", "bool": "!!bool", "int": "!!int", "duration": "", "size": ""}
+
+// value takes what a node says of a field, and tells every fault in it. The keys of a section that are right it returns as a map. Anything else
+// it returns as a value, or, if there is a fault in it, as nil.
+func (s *source) value(path, where string, node *yaml.Node, field reflect.Value) any {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	t, before := field.Type(), len(s.faults)
+	v, kind := value{Key: path, Where: where, File: t == fileType}, kindOf(t)
+	tag, isScalar := scalars[kind]
 	switch {
-	case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
-		r.fault(key, path, "expected a key, got %s", describe(key))
-		return false
-	case twice:
-		r.fault(key, join(path, key.Value), "set twice, first in line %d", line)
-		return false
+	case isNull(node):
+		if kind != "section" || strings.ContainsRune(path, '[') { // else every key of a section is commented out
+			s.fault(where, path, wrongType(t, "nothing"))
+		}
+	case node.Kind == yaml.MappingNode && kind == "section":
+		keys := keysOf(path, field)
+		return s.pairs(path, where, node, func(key, path, where string) (of reflect.Value) {
+			if i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == path }); i >= 0 {
+				return keys[i].value
+			}
+			if !s.ignores(path, where) {
+				s.fault(where, path, s.unknown(strings.TrimSuffix(strings.TrimSuffix(path, key), "."), key, keys))
+			}
+			return of
+		})
+	case node.Kind == yaml.MappingNode && kind == "map":
+		v.Of = s.pairs(path, where, node, func(string, string, string) reflect.Value { return reflect.Zero(t.Elem()) })
+	case node.Kind == yaml.SequenceNode && kind == "list":
+		items := []any{}
+		for i, element := range node.Content {
+			items = append(items, s.value(fmt.Sprintf("%s[%d]", path, i), s.place(element, where), element, reflect.Zero(t.Elem())))
+		}
+		v.Of = items
+	case node.Kind == yaml.ScalarNode && isScalar && (tag == "" || tag == node.ShortTag()):
+		v.Of = node.Value
+		if _, err := parse(node.Value, t); err != nil && t != reflect.TypeFor[setting.Roots]() { // a file counts only if the section is in use
+			s.fault(where, path, err)
+		}
+	default:
+		s.fault(where, path, wrongType(t, describe(node)))
 	}
-	first[key.Value] = key.Line
-	return true
+	if v.Of == nil || len(s.faults) > before {
+		return nil
+	}
+	return v
 }
 
-// nothing refuses what has no value. The decoder would pass over it.
-func (r *yamlReader) nothing(path string, node *yaml.Node) {
-	want := "a value"
-	if key := r.schema.key(path); key != nil {
-		want = expected[key.Type]
+// pairs takes what a mapping says of the keys that are the names of fields.
+func (s *source) pairs(path, around string, mapping *yaml.Node, field func(key, path, where string) reflect.Value) map[string]any {
+	found, first := map[string]any{}, map[string]string{}
+	for pair := range slices.Chunk(mapping.Content, 2) {
+		key, at, where := pair[0], join(path, pair[0].Value), s.place(pair[0], around)
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
+			s.fault(where, path, unexpected("a key", describe(key)))
+		case first[key.Value] != "":
+			s.fault(where, at, fmt.Errorf("set twice, first in %s", first[key.Value]))
+		default:
+			first[key.Value] = where
+			if of := field(key.Value, at, where); of.IsValid() {
+				put(found, key.Value, s.value(at, where, pair[1], of))
+			}
+		}
 	}
-	r.fault(node, path, "expected %s, got nothing", want)
+	return found
 }
 
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
