@@ -211,7 +211,7 @@ func TestFaults(t *testing.T) {
 		{"unknown key", "http:\n  listn: x\n", nil, nil, []string{"c.yaml:2: http.listn: unknown key; did you mean http.listen?"}},
 		{"unknown section", "htpp: {listen: x}\n", nil, nil, []string{"c.yaml:1: htpp: unknown key; did you mean http?"}},
 		{"key of another section", "http: {token-expire: 5m}\n", nil, nil, []string{"c.yaml:1: http.token-expire: unknown key; did you mean auth.token_expire?"}},
-		{"key in one word", "http.listen: x\n", nil, nil, []string{"c.yaml:1: http.listen: unknown key; write listen: indented under http:"}},
+		{"key in one word", "http.listen: x\n", nil, nil, []string{"c.yaml:1: http.listen: unknown key; write http:, and below it, indented, listen"}},
 		{"no key at all", "\"a\\nb\": 1\n\"" + strings.Repeat("k", 90) + "\": 1\n", nil, nil, []string{`c.yaml:1: "a\nb": unknown key`, "c.yaml:2: \"" + strings.Repeat("k", 60) + "\"...: unknown key"}},
 		{"nothing near", "spreed: {zzzzzzzz: 1}\n", nil, nil, []string{"c.yaml:1: spreed.zzzzzzzz: unknown key; known here: enabled, auto_unavailable"}},
 		{"twice", "http:\n  limit: 1\n  limit: 2\n", nil, nil, []string{"c.yaml:3: http.limit: set twice, first in c.yaml:2"}},
@@ -229,14 +229,14 @@ func TestFaults(t *testing.T) {
 		{"duration without unit", "spreed: {auto_unavailable: 2}\n", nil, nil, []string{"spreed.auto_unavailable: expected a duration such as 90s, 5m or 1h30m, got \"2\""}},
 		{"no duration", "spreed: {auto_unavailable: soon}\n", nil, nil, []string{"expected a duration such as 90s, 5m or 1h30m, got \"soon\""}},
 		{"yes for a bool", "xmpp: {strip_domain: yes}\n", nil, nil, []string{"xmpp.strip_domain: expected true or false, got \"yes\""}},
-		{"text for a list", "protocols: spreed\n", nil, nil, []string{"protocols: expected a list of texts, such as [a, b], got \"spreed\""}},
+		{"text for a list", "protocols: spreed\n", nil, nil, []string{"protocols: expected a list, such as [a, b], got \"spreed\""}},
 		{"number in a list", "protocols: [1]\n", nil, nil, []string{"c.yaml:1: protocols[0]: expected a text (a number or a word like true must stand in quotes), got \"1\""}},
 		{"list in a list", "protocols: [[a]]\n", nil, nil, []string{"c.yaml:1: protocols[0]: expected a text", "got a list"}},
-		{"list for a map", "xmpp: {domain_map: [a]}\n", nil, nil, []string{"xmpp.domain_map: expected a map of texts, such as {a: b}, or a=b,c=d outside the file, got a list"}},
+		{"list for a map", "xmpp: {domain_map: [a]}\n", nil, nil, []string{"xmpp.domain_map: expected a map, such as {a: b}, or a=b,c=d outside the file, got a list"}},
 		{"number in a map", "xmpp: {domain_map: {a: 1}}\n", nil, nil, []string{"c.yaml:1: xmpp.domain_map.a: expected a text (a number or a word like true must stand in quotes), got \"1\""}},
 		{"text for a section", "http: hello\n", nil, nil, []string{"c.yaml:1: http: expected keys, each with its value, got \"hello\""}},
 		{"list for everything", "- a\n", nil, nil, []string{"c.yaml:1: expected keys, each with its value, got a list"}},
-		{"merge key", "http: {<<: {limit: 1}}\n", nil, nil, []string{"c.yaml:1: http: expected a key, got <<, which is not supported"}},
+		{"merge key", "http: {<<: {limit: 1}}\n", nil, nil, []string{"c.yaml:1: http.<<: unknown key; known here: listen, limit"}},
 		{"list as key", "? [a]\n: b\n", nil, nil, []string{"expected a key, got a list"}},
 		{"not YAML", "http: {listen: \n", nil, nil, []string{"c.yaml: line "}},
 		{"tab", "http:\n\tlisten: x\n", nil, nil, []string{"c.yaml: line 2"}},
@@ -250,7 +250,7 @@ func TestFaults(t *testing.T) {
 		{"strange variable", "", []string{"PRESENCE_XYZZYXYZZY=x"}, nil, []string{"PRESENCE_XYZZYXYZZY: there is no such key; a variable is named PRESENCE_SECTION__KEY"}},
 		{"variable of a wrong type", "", []string{"PRESENCE_HTTP__LIMIT=ten"}, nil, []string{"environment variable PRESENCE_HTTP__LIMIT: http.limit: expected a whole number", "got \"ten\""}},
 		{"bool variable", "", []string{"PRESENCE_XMPP__STRIP_DOMAIN=maybe"}, nil, []string{"xmpp.strip_domain: expected true or false, got \"maybe\""}},
-		{"map variable", "", []string{"PRESENCE_XMPP__DOMAIN_MAP=a"}, nil, []string{"environment variable PRESENCE_XMPP__DOMAIN_MAP: xmpp.domain_map: expected a map of texts, such as {a: b}, or a=b,c=d outside the file, got \"a\""}},
+		{"map variable", "", []string{"PRESENCE_XMPP__DOMAIN_MAP=a"}, nil, []string{"environment variable PRESENCE_XMPP__DOMAIN_MAP: xmpp.domain_map: expected a map, such as {a: b}, or a=b,c=d outside the file, got \"a\""}},
 		{"map variable with a key twice", "", []string{"PRESENCE_XMPP__DOMAIN_MAP=a=b,a=c"}, nil, []string{"environment variable PRESENCE_XMPP__DOMAIN_MAP: xmpp.domain_map.a: set twice"}},
 		{"flag of a wrong type", "", nil, []string{"--http.limit=ten"}, []string{"--http.limit", "expected a whole number", "got \"ten\""}},
 		{"flag for a secret", "", nil, []string{"--auth.secret=abc"}, []string{"unknown flag: --auth.secret"}},
@@ -387,7 +387,7 @@ log:
 	if err != nil {
 		t.Fatalf("what was written cannot be read: %v", err)
 	}
-	mask := setting.NewSecret(Mask)
+	mask := setting.NewSecret(setting.Mask)
 	a.Auth.Secret, a.Auth.OldSecrets, a.XMPP.Password = mask, []setting.Secret{mask, mask}, mask
 	if !reflect.DeepEqual(again, a) {
 		t.Errorf("read back: %+v, want %+v", again, a)

@@ -3,7 +3,6 @@ package config
 import (
 	"encoding"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,8 +19,6 @@ type Section struct {
 	// Config points to a struct that holds the defaults, into which Load writes. Its methods Validate() error and Warnings() []string,
 	// if it has them, are what Loaded calls.
 	Config any
-	// Obsolete are keys that mean nothing any more, and why. They are named in a warning.
-	Obsolete map[string]string
 }
 
 // Key describes one configuration key.
@@ -41,10 +38,7 @@ type Key struct {
 // Keys lists the keys of the sections, in the order of their fields. An error means that a section's type cannot be one.
 func Keys(sections ...Section) ([]Key, error) {
 	s, err := newSchema(sections)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(s.keys, func(k Key) bool { return k.obsolete != "" }), nil
+	return slices.DeleteFunc(s.keys, func(k Key) bool { return k.obsolete != "" }), err
 }
 
 // schema is what keys there are.
@@ -54,32 +48,34 @@ type schema struct {
 	keys     []Key
 }
 
-const squash = `koanf:",squash"` // the keys of the field's struct stand beside the others
+const squash = ",squash" // the keys of the field's struct stand beside the others
 
-func newSchema(sections []Section) (*schema, error) {
-	s := &schema{sections: sections}
+func newSchema(sections []Section) (s schema, err error) {
+	s.sections = sections
 	var members []reflect.StructField
 	for i, section := range sections {
 		v := reflect.ValueOf(section.Config)
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-			return nil, fmt.Errorf("section %q: its configuration is a %T, not a pointer to a struct", section.Name, section.Config)
+			return s, fmt.Errorf("section %q: its configuration is a %T, not a pointer to a struct", section.Name, section.Config)
 		}
 		if slices.ContainsFunc(sections[:i], func(other Section) bool { return other.Name == section.Name }) {
-			return nil, fmt.Errorf("%s: two protocols or other sections have this name", section.Name)
+			return s, fmt.Errorf("%s: two protocols or other sections have this name", section.Name)
 		}
-		tag := reflect.StructTag(`koanf:"` + section.Name + `"`)
-		if section.Name == "" {
+		tag := section.Name
+		if tag == "" {
 			tag = squash
 		}
-		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Type(), Tag: tag})
+		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Type(), Tag: reflect.StructTag(fmt.Sprintf("koanf:%q", tag))})
 		s.keys = append(s.keys, keysOf(section.Name, v.Elem())...)
-		for _, name := range slices.Sorted(maps.Keys(section.Obsolete)) {
-			s.keys = append(s.keys, Key{Name: join(section.Name, name), Type: "string", value: reflect.ValueOf(""), obsolete: section.Obsolete[name]})
-		}
 	}
-	for i := range s.keys {
-		if err := s.complete(&s.keys[i]); err != nil {
-			return nil, err
+	for i, key := range s.keys {
+		switch {
+		case key.Type == "":
+			return s, fmt.Errorf("%s: a %s cannot be configured", key.Name, key.value.Type())
+		case s.key(key.Name) != &s.keys[i]:
+			return s, fmt.Errorf("%s: two fields have this key", key.Name)
+		case key.Flag != "":
+			s.keys[i].Default = render(node(key.value))
 		}
 	}
 	s.root = reflect.New(reflect.StructOf(members)).Elem()
@@ -89,25 +85,6 @@ func newSchema(sections []Section) (*schema, error) {
 	return s, nil
 }
 
-// complete finds out how a key is set, or why it cannot be one.
-func (s *schema) complete(key *Key) error {
-	switch {
-	case key.Type == "":
-		return fmt.Errorf("%s: a %s cannot be configured", key.Name, key.value.Type())
-	case s.key(key.Name) != key:
-		return fmt.Errorf("%s: two fields have this key", key.Name)
-	}
-	key.Secret = isSecret(key.value.Type())
-	if inFileOnly(key.value.Type()) {
-		return nil
-	}
-	key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(key.Name, ".", "__"))
-	if !key.Secret {
-		key.Default, key.Flag = render(node(key.value)), "--"+key.Name
-	}
-	return nil
-}
-
 func (s *schema) key(name string) *Key {
 	if i := slices.IndexFunc(s.keys, func(k Key) bool { return k.Name == name }); i >= 0 {
 		return &s.keys[i]
@@ -115,33 +92,28 @@ func (s *schema) key(name string) *Key {
 	return nil
 }
 
-// section names the section of a key.
-func (s *schema) section(key string) string {
-	name, _, _ := strings.Cut(key, ".")
-	if slices.ContainsFunc(s.sections, func(section Section) bool { return section.Name == name }) {
-		return name
-	}
-	return ""
-}
-
 // unknown says that there is no such key at a path, where others are, and which one may have been meant.
 func (s *schema) unknown(path, key string, others []Key) error {
-	if _, name, dotted := strings.Cut(key, "."); dotted && path == "" && s.key(key) != nil { // http.listen in one word
-		return fmt.Errorf("unknown key; write %s: indented under %s:", name, s.section(key)) //nolint:revive,staticcheck // it ends as the file has it
+	if s.key(key) != nil && path == "" { // http.listen in one word
+		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
 	}
 	var known []string
 	for _, other := range others {
 		known = append(known, strings.TrimPrefix(other.Name, path+"."))
 	}
-	if near := suggest.Nearest(key, known); near != "" {
-		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
+	meant := suggest.Nearest(key, known)
+	if meant != "" {
+		meant = join(path, meant)
 	}
 	for _, k := range s.keys {
-		if _, name, _ := strings.Cut(k.Name, "."); suggest.Plain(name) == suggest.Plain(key) {
-			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
+		if _, name, _ := strings.Cut(k.Name, "."); meant == "" && suggest.Plain(name) == suggest.Plain(key) {
+			meant = k.Name
 		}
 	}
-	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
+	if meant == "" {
+		return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
+	}
+	return fmt.Errorf("unknown key; did you mean %s?", meant)
 }
 
 const fileSuffix = "_file" // beside a secret x, x_file names a file that holds it
@@ -151,32 +123,42 @@ type fileName string // of a secret's file
 // keysOf lists the keys of a struct, those of embedded structs included.
 func keysOf(path string, v reflect.Value) (all []Key) {
 	for f, value := range v.Fields() {
-		name := join(path, f.Tag.Get("koanf"))
-		if f.Type.Kind() == reflect.Pointer && value.IsNil() {
+		if value.Kind() == reflect.Pointer && value.IsNil() {
 			value = reflect.New(f.Type.Elem())
 		}
 		value = reflect.Indirect(value)
-		switch {
-		case f.Anonymous, f.Tag == squash:
+		switch name := f.Tag.Get("koanf"); {
+		case f.Anonymous, name == squash:
 			all = append(all, keysOf(path, value)...)
-		case name != path && f.IsExported():
-			all = append(all, Key{Name: name, Type: kindOf(value.Type()), Help: f.Tag.Get("help"), value: value})
+		case name != "" && f.IsExported():
+			key := newKey(join(path, name), f.Tag.Get("help"), value)
+			key.obsolete = f.Tag.Get("obsolete")
+			all = append(all, key)
 			if secret, ok := value.Interface().(setting.Secret); ok {
 				file := reflect.ValueOf(fileName(secret.File()))
-				all = append(all, Key{Name: name + fileSuffix, Type: "string", Help: "file that holds " + name + ", instead of it", value: file})
+				all = append(all, newKey(key.Name+fileSuffix, "file that holds "+key.Name+", instead of it", file))
 			}
 		}
 	}
 	return all
 }
 
-var (
-	secretType = reflect.TypeFor[setting.Secret]()
-	fileType   = reflect.TypeFor[fileName]()
-)
+func newKey(name, help string, value reflect.Value) Key {
+	t := value.Type()
+	key := Key{Name: name, Type: kindOf(t), Help: help, Secret: isSecret(t), value: value}
+	if !inFileOnly(t) {
+		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
+		if !key.Secret {
+			key.Flag = "--" + name
+		}
+	}
+	return key
+}
+
+func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
 func isSecret(t reflect.Type) bool {
-	return t == secretType || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && t.Elem() == secretType
+	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())
 }
 
 // readsText reports whether a type's own method reads its values.
@@ -211,11 +193,4 @@ func kindOf(t reflect.Type) string {
 		return "section"
 	}
 	return ""
-}
-
-func join(path, key string) string {
-	if path == "" || key == "" {
-		return path + key
-	}
-	return path + "." + key
 }

@@ -14,16 +14,14 @@ import (
 	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
-// The original daemon's presence.cfg: lines "key = value", comments in lines of their own that start with #. A value reaches to the
-// end of the line, quotes and # included, and a key that is given twice takes its last value.
-
-// legacyEntry is one line of it.
+// legacyEntry is a line of the original daemon's presence.cfg, "key = value". A value reaches to the end of the line, quotes and # included,
+// and a key that is given twice takes its last value.
 type legacyEntry struct {
 	key, value string
 	line       int
 }
 
-// parseLegacy splits the file into its entries. A line that is neither that nor a comment has no key.
+// parseLegacy splits the file into its entries. A line that is neither that nor a comment, which starts with #, has no key.
 func parseLegacy(data []byte) (entries []legacyEntry) {
 	number := 0
 	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
@@ -39,29 +37,15 @@ func parseLegacy(data []byte) (entries []legacyEntry) {
 	return entries
 }
 
-// translations turn the original's keys into keys of today, and their values into texts as the environment has them.
-var translations = map[string]struct {
-	key      string
-	convert  func(value string) string // nil: as it is
-	expected string                    // what convert understands: of anything else it makes nothing
-}{
-	"server_secret_key":         {key: "auth.secret"},
-	"server_token_expire":       {"auth.token_expire", minutes, "a whole number of minutes"},
-	"plugins":                   {key: "protocols", convert: func(value string) string { return strings.Join(words(value, " \t,"), ",") }},
-	"xmpp_jid":                  {key: "xmpp.jid"},
-	"xmpp_password":             {key: "xmpp.password"},
-	"xmpp_user_id_strip_domain": {"xmpp.strip_domain", oneOf("yes true, true true, 1 true, no false, false false, 0 false"), "yes or no"},
-	"spreed_auto_unavailable":   {"spreed.auto_unavailable", minutes, "a whole number of minutes"},
-	"data_path":                 {key: "store.dir", convert: func(value string) string { return filepath.Join(value, "store") }}, // not among the original's files
-	"log_level": {"log.level", oneOf("0 error, 1 error, 2 error, error error, critical error, fatal error, 3 warn, warn warn, warning warn, " +
-		"4 info, 5 info, info info, notice info, 6 debug, debug debug"), "0 to 6, error, warning, info or debug"},
-	"log_file":    {key: "log.file", convert: func(value string) string { return strings.TrimPrefix(value, "-") }},
-	"server_bind": {}, // see address
-	"server_port": {},
+// today names the keys of today that the original's have become.
+var today = map[string]string{
+	"server_bind": "http.listen", "server_port": "http.listen", "server_secret_key": "auth.secret", "server_token_expire": "auth.token_expire",
+	"plugins": "protocols", "spreed_auto_unavailable": "spreed.auto_unavailable", "data_path": "store.dir", "log_level": "log.level",
+	"log_file": "log.file", "xmpp_jid": "xmpp.jid", "xmpp_password": "xmpp.password", "xmpp_user_id_strip_domain": "xmpp.strip_domain",
 }
 
-// obsolete are keys of the original that mean nothing any more, and what took their place.
-var obsolete = map[string]string{
+// former are keys of the original that mean nothing any more, and what took their place.
+var former = map[string]string{
 	"data_save_interval":   "every change is kept at once",
 	"server_auth_user":     "a token says who asks",
 	"server_auth_password": "a token says who asks",
@@ -73,127 +57,118 @@ var obsolete = map[string]string{
 	"log_timestamp":        "every line has one",
 }
 
-func minutes(value string) string {
-	if _, err := strconv.ParseUint(value, 10, 31); err != nil {
-		return ""
-	}
-	return value + "m"
-}
+var (
+	levels = map[string]string{"0": "error", "1": "error", "2": "error", "error": "error", "critical": "error", "fatal": "error",
+		"3": "warn", "warn": "warn", "warning": "warn", "4": "info", "5": "info", "info": "info", "notice": "info", "6": "debug", "debug": "debug"}
+	answers = map[string]string{"yes": "true", "true": "true", "1": "true", "no": "false", "false": "false", "0": "false"}
+	chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
+)
 
-// oneOf makes a conversion of pairs: a word, and what it becomes.
-func oneOf(pairs string) func(value string) string {
-	return func(value string) (today string) {
-		for _, pair := range words(pairs, ",") {
-			if word, becomes, _ := strings.Cut(pair, " "); word == strings.ToLower(value) {
-				today = becomes
-			}
+// converted is the entry's value as the environment would have it, or, if it is wrong, nothing and what is expected.
+func (e legacyEntry) converted() (value, expected string) {
+	switch e.key {
+	case "server_token_expire", "spreed_auto_unavailable":
+		if _, err := strconv.ParseUint(e.value, 10, 31); err != nil {
+			return "", "a whole number of minutes"
 		}
-		return today
+		return e.value + "m", ""
+	case "plugins":
+		return strings.Join(words(e.value, " \t,"), ","), ""
+	case "xmpp_user_id_strip_domain":
+		return answers[strings.ToLower(e.value)], "yes or no"
+	case "log_level":
+		return levels[strings.ToLower(e.value)], "0 to 6, error, warning, info or debug"
+	case "log_file":
+		return strings.TrimPrefix(e.value, "-"), ""
+	case "data_path": // the original's own files there are left alone
+		return filepath.Join(e.value, "store"), ""
 	}
+	return e.value, ""
 }
 
+// legacyReader translates a presence.cfg.
 type legacyReader struct {
 	*source
-	last map[string]legacyEntry // by key
+	last map[string]legacyEntry // those that count, by key
 }
 
-// readLegacy translates a presence.cfg.
 func (s *source) readLegacy(data []byte) {
 	r := legacyReader{s, map[string]legacyEntry{}}
 	entries := parseLegacy(data)
-	for _, entry := range entries {
-		earlier, twice := r.last[entry.key]
-		if entry.key == "" {
-			r.warn(entry, "ignored: it is neither key = value nor a comment")
+	for _, e := range entries {
+		if earlier, twice := r.last[e.key]; e.key == "" {
+			r.warn(e, "ignored: it is neither key = value nor a comment")
 		} else if twice {
-			r.warn(entry, "set twice; this line counts, not line %d", earlier.line)
+			r.warn(e, "set twice; this line counts, not line %d", earlier.line)
 		}
-		r.last[entry.key] = entry
+		r.last[e.key] = e
 	}
-	for _, entry := range entries {
-		if entry.key != "" && entry == r.last[entry.key] {
-			r.entry(entry)
+	for _, e := range entries {
+		if e.key != "" && e == r.last[e.key] {
+			r.translate(e)
 		}
 	}
-	r.address()
-	r.chatHost()
-	if key := r.key(legacyRule); key != nil { // the original's rule, for its clients may rely on it
-		r.source.set(*key, r.file, "any")
+	if rule := s.key(legacyRule); rule != nil { // the original's, for its clients may rely on it
+		s.set(*rule, s.file, "any")
 	}
 }
 
-func (r *legacyReader) where(entry legacyEntry) string {
-	return fmt.Sprintf("%s:%d", r.file, entry.line)
+func (r *legacyReader) where(e legacyEntry) string { return fmt.Sprintf("%s:%d", r.file, e.line) }
+
+func (r *legacyReader) warn(e legacyEntry, format string, args ...any) {
+	r.note(r.where(e), e.key, format, args...)
 }
 
-func (r *legacyReader) warn(entry legacyEntry, format string, args ...any) {
-	r.note(r.where(entry), entry.key, format, args...)
-}
-
-func (r *legacyReader) entry(entry legacyEntry) {
-	t, known := translations[entry.key]
-	if reason, old := obsolete[entry.key]; old {
-		r.warn(entry, "ignored, it means nothing any more: %s", reason)
-		return
-	} else if !known {
-		r.warn(entry, "ignored: unknown key%s", suggest.DidYouMean(entry.key, slices.Sorted(maps.Keys(translations))))
-		return
-	}
-	value := entry.value
-	if value == "" || t.key == "" { // an empty value leaves the default
-		return
-	}
-	if t.convert != nil {
-		value = t.convert(value)
-	}
-	if value == "" && t.expected != "" {
-		r.fault(r.where(entry), entry.key, unexpected(t.expected, quote(entry.value)))
-		return
-	}
-	r.set(entry, t.key, value)
-	if t.key == "protocols" && r.key("spreed.enabled") != nil { // which is on by itself today
-		r.set(entry, "spreed.enabled", strconv.FormatBool(slices.Contains(words(value, ","), "spreed")))
-	}
-	if key := r.key(t.key); key != nil && key.Secret && strings.ContainsAny(entry.value[:1], `"'`) {
-		r.warn(entry, "the quotes are part of the value, as they were in the original")
+func (r *legacyReader) translate(e legacyEntry) {
+	value, expected := e.converted()
+	switch name := today[e.key]; {
+	case former[e.key] != "":
+		r.warn(e, "ignored, it means nothing any more: %s", former[e.key])
+	case name == "":
+		r.warn(e, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(today))))
+	case name == "http.listen":
+		r.address(e)
+	case e.value == "": // it leaves the default
+	case value == "" && expected != "":
+		r.fault(r.where(e), e.key, unexpected(expected, quote(e.value)))
+	default:
+		r.assign(e, name, value)
 	}
 }
 
-// set sets a key of today.
-func (r *legacyReader) set(entry legacyEntry, name, value string) {
-	if key := r.key(name); key != nil {
-		r.source.set(*key, r.where(entry)+": "+entry.key, value)
-	} else { // this daemon was built without the adapter
-		r.warn(entry, "ignored: this daemon has no %s", name)
+// assign sets a key of today, and what else follows from it.
+func (r *legacyReader) assign(e legacyEntry, name, value string) {
+	key := r.key(name)
+	if key == nil { // this daemon was built without the adapter
+		r.warn(e, "ignored: this daemon has no %s", name)
+		return
+	}
+	r.set(*key, r.where(e)+": "+e.key, value)
+	if key.Secret && strings.ContainsAny(value[:1], `"'`) {
+		r.warn(e, "the quotes are part of the value, as they were in the original")
+	}
+	switch name {
+	case "protocols": // spreed is on by itself today
+		r.assign(e, "spreed.enabled", strconv.FormatBool(slices.Contains(words(value, ","), "spreed")))
+	case "xmpp.jid": // to the original, every user@chat.example.test was user@example.test
+		if m := chatJID.FindStringSubmatch(strings.ToLower(value)); m != nil {
+			r.assign(e, "xmpp.domain_map", "chat."+m[1]+"="+m[1])
+		}
 	}
 }
 
-// address makes http.listen of server_bind, where nothing means every address, and server_port.
-func (r *legacyReader) address() {
-	entry, hasBind := r.last["server_bind"]
-	port, hasPort := r.last["server_port"]
-	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(entry.value, "*"), "["), "]")
-	switch {
-	case !hasBind && !hasPort:
-		return
-	case !hasBind:
-		host, entry = "127.0.0.1", port
+// address sets http.listen to server_bind, where nothing means every address, and server_port. The last of them does.
+func (r *legacyReader) address(e legacyEntry) {
+	bind, hasBind := r.last["server_bind"]
+	port := cmp.Or(r.last["server_port"].value, "1234")
+	if !hasBind {
+		bind.value = "127.0.0.1"
 	}
-	port.value = cmp.Or(port.value, "1234")
-	if n, err := strconv.ParseUint(port.value, 10, 16); err != nil || n == 0 {
-		r.fault(r.where(port), port.key, unexpected("a port number from 1 to 65535", quote(port.value)))
-		return
-	}
-	r.set(entry, "http.listen", net.JoinHostPort(host, port.value))
-}
-
-var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
-
-// chatHost keeps what the original did to every address: user@chat.example.test was user@example.test.
-func (r *legacyReader) chatHost() {
-	entry := r.last["xmpp_jid"]
-	if m := chatJID.FindStringSubmatch(strings.ToLower(entry.value)); m != nil {
-		r.set(entry, "xmpp.domain_map", "chat."+m[1]+"="+m[1])
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
+		r.assign(e, "http.listen", net.JoinHostPort(host, port))
+	} else if e.key == "server_port" {
+		r.fault(r.where(e), e.key, unexpected("a port number from 1 to 65535", quote(port)))
 	}
 }
 

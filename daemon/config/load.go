@@ -1,7 +1,22 @@
+// Package config reads the daemon's configuration: defaults, then one file, then the environment, then flags, each over the one
+// before it. Package daemon/internal/wiring calls it; commands reach it through that.
+//
+// It knows no adapter. It is given sections, each a name and a pointer to a struct that holds the defaults, and koanf decodes into them:
+//
+//	Listen string `koanf:"listen" help:"address and port to listen on"`
+//
+// A key may be a text, bool, whole number, time.Duration, setting.Secret, or anything that implements encoding.TextUnmarshaler; a list or a map
+// of texts; or, in the file only, a list or a map of structs of such keys. A tag obsolete:"why" makes it one that means nothing any more.
+//
+// A setting.Secret is masked wherever the configuration is shown and has no flag, because every user of a machine can read command lines.
+// Beside a secret key x there is a key x_file that names a file with the secret. The two count as one.
 package config
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,6 +26,7 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/zarafa/presence/setting"
 )
@@ -25,18 +41,18 @@ type Input struct {
 
 // Loaded is what Load has found out besides the values.
 type Loaded struct {
-	*schema
+	schema
 	file   string
 	legacy bool         // the file is a presence.cfg
 	all    *koanf.Koanf // a value for each key that is set
-	faults []Fault
-	unread []Fault // of files that keys name; they count if the section is in use
-	notes  []Fault // what is strange; it counts if the section is in use
+	faults []error      // as at makes them, like those that follow
+	unread []error      // those of files that keys name; they count if the section is in use
+	notes  []error      // what is strange; it counts if the section is in use
 }
 
-// Load reads the input over the defaults in the sections' structs and writes the result there. The error joins Faults, each of which
-// names its place; a key at fault keeps its default. What the values mean is not looked at: that is Validate's part. If Load returns an error and
-// a Loaded, Validate tells what is wrong besides.
+// Load reads the input over the defaults in the sections' structs and writes the result there. The error has a line for each thing that is
+// wrong: where, what, and what was expected, without secrets. A key at fault keeps its default. What the values mean is not looked at: that is
+// Validate's part. If Load returns an error and a Loaded, Validate tells what is wrong besides.
 func Load(in Input, sections ...Section) (*Loaded, error) {
 	s, err := newSchema(sections)
 	if err != nil {
@@ -60,9 +76,9 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 		return nil, err
 	}
 	if !readable { // Validate would miss things
-		return nil, joined(l.faults)
+		return nil, errors.Join(l.faults...)
 	}
-	return l, joined(l.faults)
+	return l, errors.Join(l.faults...)
 }
 
 func (l *Loaded) source() *source { return &source{l, map[string]any{}} }
@@ -83,34 +99,35 @@ func (s *source) read() (readable bool) {
 	return s.parse(data)
 }
 
-// parse reports whether the text can be read.
+// assignment is a text whose first line that says something is key = value.
+var assignment = regexp.MustCompile(`\A(\s*#.*\n|\s*\n)*\s*[^#=:\s][^=:\n]*=`)
+
+// isLegacy tells the original's presence.cfg from YAML.
+func isLegacy(name string, data []byte) bool {
+	extension := strings.ToLower(filepath.Ext(name))
+	return extension == ".cfg" || extension != ".yaml" && extension != ".yml" && assignment.Match(data)
+}
+
 func (s *source) parse(data []byte) (readable bool) {
 	if s.legacy = isLegacy(s.file, data); s.legacy {
 		s.readLegacy(data)
 		return true
 	}
-	root, err := parseYAML(data)
-	if err != nil {
-		s.fault(s.file, "", err)
+	var document yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&document)
+	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
+		err = errors.New("more than one YAML document: remove everything from the second --- on")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.fault(s.file, "", errors.New(strings.TrimPrefix(err.Error(), "yaml: ")))
 		return false
 	}
-	values, isMap := s.value("", s.place(root, ""), root, s.root).(map[string]any)
-	s.values = values
-	return isMap || isNull(root)
-}
-
-// assignment is a text whose first line that says something is key = value.
-var assignment = regexp.MustCompile(`\A(\s*#.*\n|\s*\n)*\s*[^#=:\s][^=:\n]*=`)
-
-// isLegacy tells the original's presence.cfg from YAML: by the extension, and failing that by the first line that says something.
-func isLegacy(name string, data []byte) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".cfg":
-		return true
-	case ".yaml", ".yml":
-		return false
+	for _, root := range document.Content {
+		values, isMap := s.value("", s.place(root, ""), root, s.root).(map[string]any)
+		s.values, readable = values, isMap || isNull(root)
 	}
-	return assignment.Match(data)
+	return readable || len(document.Content) == 0
 }
 
 // merge lays a source over those before it.
@@ -122,7 +139,7 @@ func (l *Loaded) merge(provider koanf.Provider) error {
 	for _, key := range l.keys {
 		old, now := valueOf(l.all, key.Name), valueOf(over, key.Name)
 		switch {
-		case !key.Secret || old.text() == "" || !over.Exists(key.Name):
+		case !key.Secret || old.text() == "":
 		case now.text() != "":
 			l.note(now.Where, now.Key, "it takes the place of the secret that is set by %s", old.Where)
 		case now.File != old.File: // a variable without a value is often just left over

@@ -37,12 +37,13 @@ type nestedConfig struct {
 	IDs        []string                `koanf:"ids"`
 	OldSecrets []setting.Secret        `koanf:"old_secrets"`
 	Files      []keyConfig             `koanf:"files"`
+	Sync       string                  `koanf:"sync" obsolete:"all is synced"`
 }
 
 func (c nestedConfig) Validate() error { return nil }
 
 func nestedSections(c *nestedConfig) []Section {
-	return []Section{{Name: "a", Config: c, Obsolete: map[string]string{"sync": "all is synced"}}, {Name: "b", Config: &rootConfig{}}}
+	return []Section{{Name: "a", Config: c}, {Name: "b", Config: &rootConfig{}}}
 }
 
 func nestedDefaults() *nestedConfig {
@@ -87,7 +88,7 @@ func TestNested(t *testing.T) {
 	if _, err := Load(Input{File: write(t, "again.yaml", out.String())}, nestedSections(again)...); err != nil {
 		t.Fatalf("what was written cannot be read: %v\n%s", err, out.String())
 	}
-	want.Keys[1].Secret = setting.NewSecret(Mask)
+	want.Keys[1].Secret = setting.NewSecret(setting.Mask)
 	again.Keys[0].Protocols, again.Keys[1].Protocols, again.OldSecrets, again.IDs, again.Files = want.Keys[0].Protocols, nil, nil, nil, nil // empty, not nil
 	if !reflect.DeepEqual(again, want) {
 		t.Errorf("read back: %+v\nwant %+v", again, want)
@@ -121,20 +122,20 @@ c: 1
 	want := []string{
 		"c.yaml:3: a.keys[0].nam: unknown key; did you mean a.keys[0].name?",
 		"c.yaml:4: a.keys[0].hash: expected a text (a number or a word like true must stand in quotes), got \"5\"",
-		"c.yaml:5: a.keys[0].protocols: expected a list of texts, such as [a, b], got \"phone\"",
+		"c.yaml:5: a.keys[0].protocols: expected a list, such as [a, b], got \"phone\"",
 		"c.yaml:6: a.keys[1].name: expected a text (a number or a word like true must stand in quotes), got a list",
 		"c.yaml:7: a.keys[2]: expected keys, each with its value, got \"crm\"",
 		"c.yaml:8: a.keys[3]: expected keys, each with its value, got nothing",
 		"c.yaml:11: a.clients.phone.expire: expected a duration such as 90s, 5m or 1h30m, got \"2\"",
 		"c.yaml:12: a.clients.phone.on_expire: unknown key; did you mean a.clients.phone.on_expiry?",
 		"c.yaml:13: a.clients.door: expected keys, each with its value, got \"now\"",
-		"c.yaml:14: a.names.irc: expected a list of texts, such as [a, b], got \"ali\"",
+		"c.yaml:14: a.names.irc: expected a list, such as [a, b], got \"ali\"",
 		"c.yaml:15: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
 		"c.yaml:16: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
 		"c.yaml:17: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
 		"c.yaml:18: a.old_secrets[0]: expected a text (a number or a word like true must stand in quotes)",
 		"c.yaml:19: a.files[0].secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
-		"c.yaml:20: b.protocols: expected a list of texts, such as [a, b], got a map",
+		"c.yaml:20: b.protocols: expected a list, such as [a, b], got a map",
 		"c.yaml:21: c: unknown key; known here: a, b",
 	}
 	name := write(t, "c.yaml", content)

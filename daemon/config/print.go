@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,9 +13,6 @@ import (
 
 	"github.com/zarafa/presence/setting"
 )
-
-// Mask stands for a secret wherever the configuration is shown.
-const Mask = setting.Mask
 
 // WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
 func (l *Loaded) WriteYAML(w io.Writer) error {
@@ -35,10 +33,15 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 // node makes a node of a value. Of a secret that comes from a file, the file is shown.
 func node(v reflect.Value) *yaml.Node {
 	made := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	add := func(key string, value reflect.Value) {
+		made.Content = append(made.Content, textNode(key, "string"), node(value))
+	}
 	switch kindOf(v.Type()) {
 	case "section":
 		for _, key := range keysOf("", v) {
-			made.Content = append(made.Content, textNode(key.Name, "string"), node(key.value))
+			if key.obsolete == "" {
+				add(key.Name, key.value)
+			}
 		}
 	case "list":
 		made.Kind = yaml.SequenceNode
@@ -47,17 +50,14 @@ func node(v reflect.Value) *yaml.Node {
 		}
 	case "map":
 		for _, key := range slices.SortedFunc(v.Seq(), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
-			made.Content = append(made.Content, textNode(key.String(), "string"), node(v.MapIndex(key)))
+			add(key.String(), v.MapIndex(key))
 		}
 	default:
 		content := v.Interface()
-		switch typed := content.(type) {
-		case time.Duration:
-			content = Duration(typed)
-		case setting.Secret:
-			if typed.File() != "" {
-				content = ""
-			}
+		if d, ok := content.(time.Duration); ok {
+			content = Duration(d)
+		} else if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
+			content = ""
 		}
 		_ = made.Encode(content) // it does not fail for a default or an accepted value
 	}
@@ -66,25 +66,17 @@ func node(v reflect.Value) *yaml.Node {
 
 // render writes what a node holds as it is written in the environment: a list as a,b and a map as a=b,c=d.
 func render(node *yaml.Node) string {
-	if node.Kind == yaml.ScalarNode {
-		return node.Value
-	}
-	var items []string
+	text, separator := node.Value, ""
 	for i, element := range node.Content {
-		if item := render(element); node.Kind == yaml.MappingNode && i%2 == 1 {
-			items[len(items)-1] += "=" + item
-		} else {
-			items = append(items, item)
+		text += separator + render(element)
+		if separator = ","; node.Kind == yaml.MappingNode && i%2 == 0 {
+			separator = "="
 		}
 	}
-	return strings.Join(items, ",")
+	return text
 }
 
+var zeros = regexp.MustCompile(`([hm])(0m)?0s$`)
+
 // Duration writes a duration as the configuration does: 5m instead of 5m0s.
-func Duration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	return strings.Replace(text, "h0m", "h", 1)
-}
+func Duration(d time.Duration) string { return zeros.ReplaceAllString(d.String(), "$1") }

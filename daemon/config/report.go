@@ -8,29 +8,26 @@ import (
 	"strings"
 )
 
-// Fault is one thing that is wrong with the configuration. Load and Validate join them with errors.Join.
-type Fault struct {
-	Where string // file:line, environment variable, or flag; empty if it is the default or nothing at all
-	Key   string // the key as it was written there; empty if the fault is no single key's
-	Err   error  // why, and what was expected. Never contains a secret.
-}
+// fault is something that is wrong or strange, on one line: the place, the key and the reason.
+type fault struct{ key, text string }
 
-// Error names the place, the key and the reason, on one line.
-func (f Fault) Error() string {
-	key, text := f.Key, strings.ReplaceAll(f.Err.Error(), "\n", "; ")
+// Error returns the line.
+func (f fault) Error() string { return f.text }
+
+// at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
+func at(where, key string, err error) error {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	named := key
 	if quoted := quote(key); quoted != `"`+key+`"` {
-		key = quoted // somebody has not meant it to be one
+		named = quoted // somebody has not meant it to be one
 	}
-	for _, before := range []string{key, f.Where} {
+	for _, before := range []string{named, where} {
 		if before != "" {
-			text = before + ": " + text
+			line = before + ": " + line
 		}
 	}
-	return text
+	return fault{key, line}
 }
-
-// Unwrap returns the reason.
-func (f Fault) Unwrap() error { return f.Err }
 
 // quote renders outside text for a message: printable, and short even if the text is not.
 func quote(text string) string {
@@ -42,71 +39,64 @@ func quote(text string) string {
 }
 
 func (l *Loaded) fault(where, key string, err error) {
-	l.faults = append(l.faults, Fault{where, key, err})
+	l.faults = append(l.faults, at(where, key, err))
 }
 
 func (l *Loaded) note(where, key, format string, args ...any) {
-	l.notes = append(l.notes, Fault{where, key, fmt.Errorf(format, args...)})
+	l.notes = append(l.notes, at(where, key, fmt.Errorf(format, args...)))
 }
 
 // ignores reports whether a key means nothing any more, and notes it.
-func (l *Loaded) ignores(name, where string) bool {
-	key := l.key(name)
-	if key == nil || key.obsolete == "" {
-		return false
+func (l *Loaded) ignores(key Key, where string) bool {
+	if key.obsolete != "" {
+		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
 	}
-	l.note(where, name, "ignored, it means nothing any more: %s", key.obsolete)
-	return true
+	return key.obsolete != ""
 }
 
-// joined makes one error of them, or nil.
-func joined(faults []Fault) error {
-	errs := make([]error, len(faults))
-	for i, fault := range faults {
-		errs[i] = fault
-	}
-	return errors.Join(errs...)
+// in returns those faults that are in sections of which chosen approves. A key without a section is in the one without a name.
+func in(chosen func(section string) bool, faults []error) []error {
+	return slices.DeleteFunc(slices.Clone(faults), func(err error) bool {
+		section, _, found := strings.Cut(err.(fault).key, ".")
+		return found && !chosen(section) || !found && !chosen("")
+	})
 }
 
-// in returns those faults that are in the sections of which chosen approves.
-func (s *schema) in(chosen func(section string) bool, faults []Fault) []Fault {
-	return slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return !chosen(s.section(f.Key)) })
-}
-
-// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds, as joined
-// Faults, each with the place where the value was set.
+// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds: a line for
+// each fault, with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
-	faults := l.in(chosen, l.unread)
+	faults := in(chosen, l.unread)
 	for _, section := range l.sections {
 		if v, ok := section.Config.(interface{ Validate() error }); ok && chosen(section.Name) {
 			for _, err := range split(v.Validate()) {
-				if key, fault := l.located(err); !l.follows(section.Name, key) {
-					faults = append(faults, fault)
+				if key, _, _ := strings.Cut(err.Error(), ": "); !l.follows(section.Name, key) {
+					faults = append(faults, l.located(key, err))
 				}
 			}
 		}
 	}
-	return joined(faults)
+	return errors.Join(faults...)
 }
 
-// located adds to what a section says of a key, which its text begins with, where the value was set.
-func (l *Loaded) located(err error) (key string, located Fault) {
-	key, _, _ = strings.Cut(err.Error(), ": ")
+// located adds to what a section says of a key where the value was set.
+func (l *Loaded) located(key string, err error) error {
 	v := valueOf(l.all, key)
+	where := v.Where
 	if v.File {
-		v.Where += ": " + v.Key + ": " + v.text()
+		where += ": " + v.Key + ": " + v.text()
 	}
-	if l.legacy && strings.HasPrefix(v.Where, l.file) {
+	if l.legacy && strings.HasPrefix(where, l.file) {
 		err = fmt.Errorf("%w%s", err, legacyHints[key])
 	}
-	return key, Fault{Where: v.Where, Err: err}
+	return at(where, "", err)
 }
 
 // follows reports whether what is wrong with a key may only follow from a fault that has been found in it, or in its section.
 func (l *Loaded) follows(section, key string) bool {
-	return slices.ContainsFunc(slices.Concat(l.faults, l.unread), func(f Fault) bool {
-		below, inKey := strings.CutPrefix(f.Key, key)
-		return f.Key == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
+	return slices.ContainsFunc(slices.Concat(l.faults, l.unread), func(err error) bool {
+		at := err.(fault).key
+		below, inKey := strings.CutPrefix(at, key)
+		return at == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
 	})
 }
 
@@ -114,14 +104,14 @@ func (l *Loaded) follows(section, key string) bool {
 // chosen approves of. A section with a method Warnings() []string says itself what there is to know about values that are
 // accepted; each of its texts starts with the key, as Validate's do.
 func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
-	for _, note := range l.in(chosen, l.notes) {
+	for _, note := range in(chosen, l.notes) {
 		warnings = append(warnings, note.Error())
 	}
 	for _, section := range l.sections {
 		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
 			for _, text := range v.Warnings() {
-				_, located := l.located(errors.New(text))
-				warnings = append(warnings, located.Error())
+				key, _, _ := strings.Cut(text, ": ")
+				warnings = append(warnings, l.located(key, errors.New(text)).Error())
 			}
 		}
 	}
@@ -130,11 +120,13 @@ func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) 
 
 // split takes a joined error apart.
 func split(err error) (errs []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case ok:
 		for _, one := range joined.Unwrap() {
 			errs = append(errs, split(one)...)
 		}
-	} else if err != nil {
+	case err != nil:
 		errs = append(errs, err)
 	}
 	return errs

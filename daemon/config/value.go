@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/zarafa/presence/setting"
 )
@@ -15,7 +17,7 @@ import (
 // value is what a source says of a key. It is decoded once all sources are read.
 type value struct {
 	Of         any    // a string, or the values of a list or a map: []any or map[string]any
-	Key, Where string // as in a Fault
+	Key, Where string // see at
 	File       bool   // it is the name of a file with a secret
 	Both       bool   // and the secret itself is set too
 }
@@ -23,6 +25,90 @@ type value struct {
 func (v value) text() string {
 	text, _ := v.Of.(string)
 	return text
+}
+
+// place is where a node stands: around, if it is not of a file.
+func (s *source) place(node *yaml.Node, around string) string {
+	if node.Line == 0 {
+		return around
+	}
+	return fmt.Sprintf("%s:%d", s.file, node.Line)
+}
+
+// scalars are the kinds of values that are scalars, with the tag that they must have in YAML, unless every text that can be parsed is right.
+var scalars = map[string]string{"string": "!!str", "bool": "!!bool", "int": "!!int", "duration": "", "size": ""}
+
+// value takes what a node says of a field, and tells every fault in it. Of a section it returns those keys that are right as a map, of anything
+// else a value, or nil if there is a fault in it.
+func (s *source) value(path, where string, node *yaml.Node, field reflect.Value) any {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	t, before := field.Type(), len(s.faults)
+	v, kind := value{Key: path, Where: where, File: t == reflect.TypeFor[fileName]()}, kindOf(t)
+	tag, isScalar := scalars[kind]
+	switch {
+	case isNull(node):
+		if kind != "section" || strings.ContainsRune(path, '[') { // else every key of a section is commented out
+			s.fault(where, path, wrongType(t, "nothing"))
+		}
+	case node.Kind == yaml.MappingNode && kind == "section":
+		return s.pairs(path, where, node, keysOf(path, field), reflect.Value{})
+	case node.Kind == yaml.MappingNode && kind == "map":
+		v.Of = s.pairs(path, where, node, nil, reflect.Zero(t.Elem()))
+	case node.Kind == yaml.SequenceNode && kind == "list":
+		items := []any{}
+		for i, element := range node.Content {
+			items = append(items, s.value(fmt.Sprintf("%s[%d]", path, i), s.place(element, where), element, reflect.Zero(t.Elem())))
+		}
+		v.Of = items
+	case node.Kind == yaml.ScalarNode && isScalar && (tag == "" || tag == node.ShortTag()):
+		v.Of = node.Value
+		if _, err := parse(node.Value, t); err != nil && t != reflect.TypeFor[setting.Roots]() { // a file counts only if the section is in use
+			s.fault(where, path, err)
+		}
+	default:
+		s.fault(where, path, wrongType(t, describe(node)))
+	}
+	if v.Of == nil || len(s.faults) > before {
+		return nil
+	}
+	return v
+}
+
+// pairs takes what a mapping says of keys, or, if there is an element, of any keys whose values are like that.
+func (s *source) pairs(path, around string, mapping *yaml.Node, keys []Key, element reflect.Value) map[string]any {
+	found, first := map[string]any{}, map[string]string{}
+	for pair := range slices.Chunk(mapping.Content, 2) {
+		name, at, where := pair[0].Value, join(path, pair[0].Value), s.place(pair[0], around)
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == at })
+		switch {
+		case pair[0].Kind != yaml.ScalarNode:
+			s.fault(where, path, unexpected("a key", describe(pair[0])))
+		case first[name] != "":
+			s.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
+		case i >= 0 && !s.ignores(keys[i], where):
+			put(found, name, s.value(at, where, pair[1], keys[i].value))
+		case element.IsValid():
+			put(found, name, s.value(at, where, pair[1], element))
+		case i < 0:
+			s.fault(where, at, s.unknown(path, name, keys))
+		}
+		first[name] = where
+	}
+	return found
+}
+
+func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
+
+func describe(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "a map"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return quote(node.Value)
 }
 
 var conversions = mapstructure.ComposeDecodeHookFunc(
@@ -61,32 +147,28 @@ func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
 		made, err = parse(text, to.Type())
 	}
 	if err != nil {
-		l.unread = append(l.unread, Fault{v.Where, v.Key, err})
+		l.unread = append(l.unread, at(v.Where, v.Key, err))
 	}
 	return made, nil
 }
 
-// expected says what a value of a kind looks like in a file.
+// expected says what a value of a kind looks like.
 var expected = map[string]string{
 	"string":   "a text (a number or a word like true must stand in quotes)",
 	"bool":     "true or false",
 	"int":      "a whole number",
 	"duration": "a duration such as 90s, 5m or 1h30m",
 	"size":     "a size such as 16KiB, 1MiB or 1GiB",
-	"list":     "a list of texts, such as [a, b]",
-	"map":      "a map of texts, such as {a: b}, or a=b,c=d outside the file",
+	"list":     "a list, such as [a, b]",
+	"map":      "a map, such as {a: b}, or a=b,c=d outside the file",
 	"section":  "keys, each with its value",
 }
 
 // wrongType tells what a value of a type looks like, and what is there instead, unless that may be a secret.
 func wrongType(t reflect.Type, got string) error {
-	kind := kindOf(t)
-	want := expected[kind]
-	switch {
-	case kind == "int" && t.Bits() < 64:
+	want := expected[kindOf(t)]
+	if kindOf(t) == "int" && t.Bits() < 64 {
 		want += fmt.Sprintf(" of at most %d bits", t.Bits())
-	case kind != "section" && inFileOnly(t):
-		want = "a " + kind + " whose elements have keys"
 	}
 	if isSecret(t) {
 		return errors.New("expected " + want)
