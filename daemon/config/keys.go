@@ -94,26 +94,21 @@ func (s *schema) key(name string) *Key {
 
 // unknown says that there is no such key at a path, where others are, and which one may have been meant.
 func (s *schema) unknown(path, key string, others []Key) error {
-	if s.key(key) != nil && path == "" { // http.listen in one word
-		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
-	}
 	var known []string
 	for _, other := range others {
 		known = append(known, strings.TrimPrefix(other.Name, path+"."))
 	}
-	meant := suggest.Nearest(key, known)
-	if meant != "" {
-		meant = join(path, meant)
+	near := suggest.Nearest(key, known)
+	elsewhere := slices.IndexFunc(s.keys, func(k Key) bool { return strings.HasSuffix(suggest.Plain(k.Name), "."+suggest.Plain(key)) })
+	switch {
+	case path == "" && s.key(key) != nil: // http.listen in one word
+		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
+	case near != "":
+		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
+	case elsewhere >= 0:
+		return fmt.Errorf("unknown key; did you mean %s?", s.keys[elsewhere].Name)
 	}
-	for _, k := range s.keys {
-		if _, name, _ := strings.Cut(k.Name, "."); meant == "" && suggest.Plain(name) == suggest.Plain(key) {
-			meant = k.Name
-		}
-	}
-	if meant == "" {
-		return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
-	}
-	return fmt.Errorf("unknown key; did you mean %s?", meant)
+	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
 }
 
 const fileSuffix = "_file" // beside a secret x, x_file names a file that holds it
@@ -123,10 +118,7 @@ type fileName string // of a secret's file
 // keysOf lists the keys of a struct, those of embedded structs included.
 func keysOf(path string, v reflect.Value) (all []Key) {
 	for f, value := range v.Fields() {
-		if value.Kind() == reflect.Pointer && value.IsNil() {
-			value = reflect.New(f.Type.Elem())
-		}
-		value = reflect.Indirect(value)
+		value = reflect.Indirect(value) // the root points to the sections
 		switch name := f.Tag.Get("koanf"); {
 		case f.Anonymous, name == squash:
 			all = append(all, keysOf(path, value)...)
@@ -143,10 +135,9 @@ func keysOf(path string, v reflect.Value) (all []Key) {
 	return all
 }
 
-func newKey(name, help string, value reflect.Value) Key {
-	t := value.Type()
-	key := Key{Name: name, Type: kindOf(t), Help: help, Secret: isSecret(t), value: value}
-	if !inFileOnly(t) {
+func newKey(name, help string, v reflect.Value) Key {
+	key := Key{Name: name, Type: kindOf(v), Help: help, Secret: isSecret(v.Type()), value: v}
+	if key.Type != "section" && (key.Type != "list" && key.Type != "map" || kindOf(element(v)) == "string") {
 		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
 		if !key.Secret {
 			key.Flag = "--" + name
@@ -157,39 +148,32 @@ func newKey(name, help string, value reflect.Value) Key {
 
 func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
+// element is an empty one of a list or a map.
+func element(v reflect.Value) reflect.Value { return reflect.Zero(v.Type().Elem()) }
+
 func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())
 }
 
-// readsText reports whether a type's own method reads its values.
-func readsText(t reflect.Type) bool {
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-}
-
-// inFileOnly reports whether values of a type can stand in a file only.
-func inFileOnly(t reflect.Type) bool {
-	kind := kindOf(t)
-	return kind == "section" || (kind == "list" || kind == "map") && kindOf(t.Elem()) != "string"
-}
-
-// kindOf names a type in documents and help texts. It is empty if the type cannot be configured.
-func kindOf(t reflect.Type) string {
+// kindOf names a value's type in documents and help texts. It is empty if the type cannot be configured.
+func kindOf(v reflect.Value) string {
+	t, kind := v.Type(), v.Kind()
 	switch {
 	case t == reflect.TypeFor[setting.Size]():
 		return "size"
 	case t == reflect.TypeFor[time.Duration]():
 		return "duration"
-	case readsText(t), t.Kind() == reflect.String:
+	case kind == reflect.String, reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return "string"
-	case t.Kind() == reflect.Bool:
+	case kind == reflect.Bool:
 		return "bool"
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64:
+	case v.CanInt():
 		return "int"
-	case t.Kind() == reflect.Slice && kindOf(t.Elem()) != "":
+	case kind == reflect.Slice && kindOf(element(v)) != "":
 		return "list"
-	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String && kindOf(t.Elem()) != "":
+	case kind == reflect.Map && t.Key().Kind() == reflect.String && kindOf(element(v)) != "":
 		return "map"
-	case t.Kind() == reflect.Struct && !slices.ContainsFunc(keysOf("", reflect.Zero(t)), func(k Key) bool { return k.Type == "" }):
+	case kind == reflect.Struct && !slices.ContainsFunc(keysOf("", v), func(k Key) bool { return k.Type == "" }):
 		return "section"
 	}
 	return ""

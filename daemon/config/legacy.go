@@ -108,7 +108,7 @@ func (s *source) readLegacy(data []byte) {
 			r.translate(e)
 		}
 	}
-	if rule := s.key(legacyRule); rule != nil { // the original's, for its clients may rely on it
+	if rule := s.key("auth.update"); rule != nil { // the original's, for its clients may rely on it: any valid token may update anybody
 		s.set(*rule, s.file, "any")
 	}
 }
@@ -172,12 +172,8 @@ func (r *legacyReader) address(e legacyEntry) {
 	}
 }
 
-// legacyRule is the key of the rule who may update whom. No key of a presence.cfg sets it: there, any valid token may update anybody.
-const legacyRule = "auth.update"
-
-// legacyHints go after what is said of a key that is set because of a presence.cfg.
+// legacyHints go after what is said of a key that is set because of a presence.cfg, in which there is no key for the way out.
 var legacyHints = map[string]string{
-	"auth.secret": "; in a presence.cfg there is no key for it: set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret" +
-		" to go on with the secret that your clients have",
-	legacyRule: ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
+	"auth.secret": "; to go on with the one that your clients have, set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret",
+	"auth.update": ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 }

@@ -14,6 +14,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -59,20 +60,11 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 		return nil, err
 	}
 	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
-	file, readable := l.source(), true
-	if in.File != "" {
-		readable = file.read()
-	}
-	providers := []koanf.Provider{confmap.Provider(file.values, "."), l.source().env(in.Environ, in.ReservedEnv)}
-	if in.Flags != nil {
-		providers = append(providers, l.source().flags(in.Flags))
-	}
-	for _, provider := range providers {
-		if err := l.merge(provider); err != nil {
-			return nil, err
-		}
-	}
-	if err := l.decode(); err != nil { // no mistake in the input: those have been found
+	file := l.source()
+	readable := file.read()
+	err = errors.Join(l.merge(confmap.Provider(file.values, ".")), l.merge(l.source().env(in.Environ, in.ReservedEnv)),
+		l.merge(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{}))), l.decode())
+	if err != nil { // no mistake in the input: those have been found
 		return nil, err
 	}
 	if !readable { // Validate would miss things
@@ -88,6 +80,9 @@ const maxFile = 1 << 20
 
 // read reports whether the file can be read. If it can, there may be faults in it.
 func (s *source) read() (readable bool) {
+	if s.file == "" {
+		return true
+	}
 	data, err := setting.ReadFile(s.file, maxFile)
 	if err == nil && !utf8.Valid(data) {
 		err = fmt.Errorf("%s: it is not UTF-8 text", s.file)
@@ -113,7 +108,7 @@ func (s *source) parse(data []byte) (readable bool) {
 		s.readLegacy(data)
 		return true
 	}
-	var document yaml.Node
+	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	err := decoder.Decode(&document)
 	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
@@ -123,11 +118,10 @@ func (s *source) parse(data []byte) (readable bool) {
 		s.fault(s.file, "", errors.New(strings.TrimPrefix(err.Error(), "yaml: ")))
 		return false
 	}
-	for _, root := range document.Content {
-		values, isMap := s.value("", s.place(root, ""), root, s.root).(map[string]any)
-		s.values, readable = values, isMap || isNull(root)
-	}
-	return readable || len(document.Content) == 0
+	root := document.Content[0]
+	values, isMap := s.value("", s.place(root, ""), root, s.root).(map[string]any)
+	s.values = values
+	return isMap || isNull(root)
 }
 
 // merge lays a source over those before it.
@@ -137,13 +131,8 @@ func (l *Loaded) merge(provider koanf.Provider) error {
 		return err
 	}
 	for _, key := range l.keys {
-		old, now := valueOf(l.all, key.Name), valueOf(over, key.Name)
-		switch {
-		case !key.Secret || old.text() == "":
-		case now.text() != "":
+		if old, now := valueOf(l.all, key.Name), valueOf(over, key.Name); key.Secret && old.text() != "" && now.text() != "" {
 			l.note(now.Where, now.Key, "it takes the place of the secret that is set by %s", old.Where)
-		case now.File != old.File: // a variable without a value is often just left over
-			over.Delete(key.Name)
 		}
 	}
 	return l.all.Merge(over)

@@ -36,7 +36,7 @@ func node(v reflect.Value) *yaml.Node {
 	add := func(key string, value reflect.Value) {
 		made.Content = append(made.Content, textNode(key, "string"), node(value))
 	}
-	switch kindOf(v.Type()) {
+	switch kindOf(v) {
 	case "section":
 		for _, key := range keysOf("", v) {
 			if key.obsolete == "" {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -17,11 +16,7 @@ func (f fault) Error() string { return f.text }
 // at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
 func at(where, key string, err error) error {
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	named := key
-	if quoted := quote(key); quoted != `"`+key+`"` {
-		named = quoted // somebody has not meant it to be one
-	}
-	for _, before := range []string{named, where} {
+	for _, before := range []string{strings.Trim(quote(key), `"`), where} {
 		if before != "" {
 			line = before + ": " + line
 		}
@@ -30,13 +25,7 @@ func at(where, key string, err error) error {
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.
-func quote(text string) string {
-	const most = 60
-	if runes := []rune(text); len(runes) > most {
-		return strconv.Quote(string(runes[:most])) + "..."
-	}
-	return strconv.Quote(text)
-}
+func quote(text string) string { return fmt.Sprintf("%.60q", text) }
 
 func (l *Loaded) fault(where, key string, err error) {
 	l.faults = append(l.faults, at(where, key, err))
@@ -68,9 +57,9 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 	faults := in(chosen, l.unread)
 	for _, section := range l.sections {
 		if v, ok := section.Config.(interface{ Validate() error }); ok && chosen(section.Name) {
-			for _, err := range split(v.Validate()) {
-				if key, _, _ := strings.Cut(err.Error(), ": "); !l.follows(section.Name, key) {
-					faults = append(faults, l.located(key, err))
+			for line := range strings.SplitSeq(fmt.Sprint(v.Validate()), "\n") {
+				if key, _, found := strings.Cut(line, ": "); found && !l.follows(section.Name, key) {
+					faults = append(faults, l.located(line))
 				}
 			}
 		}
@@ -78,17 +67,17 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 	return errors.Join(faults...)
 }
 
-// located adds to what a section says of a key where the value was set.
-func (l *Loaded) located(key string, err error) error {
+// located adds to what a section says of a key, which it begins with, where the value was set.
+func (l *Loaded) located(line string) error {
+	key, _, _ := strings.Cut(line, ": ")
 	v := valueOf(l.all, key)
-	where := v.Where
 	if v.File {
-		where += ": " + v.Key + ": " + v.text()
+		v.Where += ": " + v.Key + ": " + v.text()
 	}
-	if l.legacy && strings.HasPrefix(where, l.file) {
-		err = fmt.Errorf("%w%s", err, legacyHints[key])
+	if l.legacy && strings.HasPrefix(v.Where, l.file) {
+		line += legacyHints[key]
 	}
-	return at(where, "", err)
+	return at(v.Where, "", errors.New(line))
 }
 
 // follows reports whether what is wrong with a key may only follow from a fault that has been found in it, or in its section.
@@ -110,24 +99,9 @@ func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) 
 	for _, section := range l.sections {
 		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
 			for _, text := range v.Warnings() {
-				key, _, _ := strings.Cut(text, ": ")
-				warnings = append(warnings, l.located(key, errors.New(text)).Error())
+				warnings = append(warnings, l.located(text).Error())
 			}
 		}
 	}
 	return warnings
-}
-
-// split takes a joined error apart.
-func split(err error) (errs []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case ok:
-		for _, one := range joined.Unwrap() {
-			errs = append(errs, split(one)...)
-		}
-	case err != nil:
-		errs = append(errs, err)
-	}
-	return errs
 }

@@ -46,7 +46,7 @@ func TestSecretOrItsFile(t *testing.T) {
 			byFlag + ": auth.secret_file" + said + byEnv},
 		{"the same way", direct, env("SECRET=ofanenvironment1"), nil, "ofanenvironment1", "", byEnv + ": auth.secret" + said + "DIR/c.yaml:1"},
 		{"an empty variable sets nothing", inFile, env("SECRET="), nil, " secret of the file ", "", ""},
-		{"an empty variable takes its own away", inFile, env("SECRET_FILE="), nil, "", "", ""},
+		{"an empty variable for a file's name too", inFile, env("SECRET_FILE="), nil, " secret of the file ", "", ""},
 		{"both in the file", "auth:\n  secret: hushhushhushhush\n  secret_file: DIR/file\n", nil, nil, "",
 			"DIR/c.yaml:3: auth.secret_file: the secret itself is set too; remove one of them", ""},
 		{"both in the environment", "", env("SECRET=hushhushhushhush", "SECRET_FILE=DIR/env"), nil, "",

@@ -32,24 +32,22 @@ func (s *source) set(key Key, where, text string) (string, any) {
 // put stores a value, unless it is nil. The name of a secret's file takes the place of the secret: a source that sets either of them replaces
 // both of an earlier source.
 func put(values map[string]any, key string, made any) (string, any) {
+	if made == nil {
+		return "", nil
+	}
 	now, _ := made.(value)
 	if now.File {
 		key = strings.TrimSuffix(key, fileSuffix)
 	}
-	before, _ := values[key].(value)
-	switch {
-	case made == nil:
-		return "", nil
-	case before.File == now.File || before.text() == "":
-		values[key] = made
-	case now.text() != "":
+	if before, twice := values[key].(value); twice && before.File != now.File {
 		if before.File {
 			now = before
 		}
 		now.Both = true
-		values[key] = now
+		made = now
 	}
-	return key, values[key]
+	values[key] = made
+	return key, made
 }
 
 // textNode is what a text of the environment, a flag or a presence.cfg is in YAML, where every scalar has the type that is wanted.
@@ -106,44 +104,37 @@ func (s *source) env(environ, reserved []string) *env.Env {
 	return env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: read})
 }
 
-// AddFlags defines a flag for every key that has one: --http.listen for http.listen.
+// AddFlags defines a flag for every key that has one: --http.listen for http.listen. What is wrong with its text Load says.
 func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	s, err := newSchema(sections)
 	for _, key := range s.keys {
-		if key.Flag != "" && err == nil {
-			flag := flags.VarPF(&flagValue{key, key.Default}, key.Name, "", key.Help)
-			flag.Hidden = key.obsolete != ""
-			if key.Type == "bool" {
-				flag.NoOptDefVal = "true"
-			}
+		if key.Flag == "" || err != nil {
+			continue
+		}
+		flags.String(key.Name, key.Default, key.Help)
+		flag := flags.Lookup(key.Name)
+		flag.Value, flag.Hidden = flagValue{flag.Value, key}, key.obsolete != ""
+		if key.Type == "bool" {
+			flag.NoOptDefVal = "true"
 		}
 	}
 	return err
 }
 
-// flagValue is a flag of a key. What is wrong with its text Load says.
+// flagValue is a text for a key.
 type flagValue struct {
-	key  Key
-	text string
+	pflag.Value
+	key Key
 }
 
-// String implements pflag.Value.
-func (f *flagValue) String() string { return f.text }
-
-// Type implements pflag.Value.
-func (f *flagValue) Type() string { return f.key.Type }
-
-// Set implements pflag.Value.
-func (f *flagValue) Set(text string) error {
-	f.text = text
-	return nil
-}
+// Type names the type in the help text.
+func (f flagValue) Type() string { return f.key.Type }
 
 // flags reads the flags that were given and that AddFlags has defined.
 func (s *source) flags(flags *pflag.FlagSet) *posflag.Posflag {
 	return posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
-		if ours, ok := flag.Value.(*flagValue); ok && flag.Changed {
-			return s.set(ours.key, ours.key.Flag, ours.text)
+		if ours, ok := flag.Value.(flagValue); ok && flag.Changed {
+			return s.set(ours.key, ours.key.Flag, ours.String())
 		}
 		return "", nil
 	})

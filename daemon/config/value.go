@@ -44,33 +44,33 @@ func (s *source) value(path, where string, node *yaml.Node, field reflect.Value)
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	t, before := field.Type(), len(s.faults)
-	v, kind := value{Key: path, Where: where, File: t == reflect.TypeFor[fileName]()}, kindOf(t)
+	t, kind, before := field.Type(), kindOf(field), len(s.faults)
+	v := value{Key: path, Where: where, File: t == reflect.TypeFor[fileName]()}
 	tag, isScalar := scalars[kind]
 	switch {
 	case isNull(node):
 		if kind != "section" || strings.ContainsRune(path, '[') { // else every key of a section is commented out
-			s.fault(where, path, wrongType(t, "nothing"))
+			s.fault(where, path, wrongType(field, "nothing"))
 		}
 	case node.Kind == yaml.MappingNode && kind == "section":
 		return s.pairs(path, where, node, keysOf(path, field), reflect.Value{})
 	case node.Kind == yaml.MappingNode && kind == "map":
-		v.Of = s.pairs(path, where, node, nil, reflect.Zero(t.Elem()))
+		v.Of = s.pairs(path, where, node, nil, element(field))
 	case node.Kind == yaml.SequenceNode && kind == "list":
 		items := []any{}
-		for i, element := range node.Content {
-			items = append(items, s.value(fmt.Sprintf("%s[%d]", path, i), s.place(element, where), element, reflect.Zero(t.Elem())))
+		for i, item := range node.Content {
+			items = append(items, s.value(fmt.Sprintf("%s[%d]", path, i), s.place(item, where), item, element(field)))
 		}
 		v.Of = items
 	case node.Kind == yaml.ScalarNode && isScalar && (tag == "" || tag == node.ShortTag()):
 		v.Of = node.Value
-		if _, err := parse(node.Value, t); err != nil && t != reflect.TypeFor[setting.Roots]() { // a file counts only if the section is in use
+		if _, err := parse(node.Value, field); err != nil && t != reflect.TypeFor[setting.Roots]() { // a file counts only if the section is in use
 			s.fault(where, path, err)
 		}
 	default:
-		s.fault(where, path, wrongType(t, describe(node)))
+		s.fault(where, path, wrongType(field, describe(node)))
 	}
-	if v.Of == nil || len(s.faults) > before {
+	if v.Of == nil || len(s.faults) > before || v.Of == "" && (v.File || isSecret(t)) { // an empty variable is often just left over
 		return nil
 	}
 	return v
@@ -114,14 +114,15 @@ func describe(node *yaml.Node) string {
 var conversions = mapstructure.ComposeDecodeHookFunc(
 	mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToBasicTypeHookFunc())
 
-// parse makes what a field of a type holds, if that is neither list, map nor section.
-func parse(text string, t reflect.Type) (made any, err error) {
-	if kindOf(t) != "string" {
+// parse makes what a field holds, if that is neither list, map nor section.
+func parse(text string, field reflect.Value) (made any, err error) {
+	kind := kindOf(field)
+	if kind != "string" {
 		text = strings.TrimSpace(text)
 	}
-	made, err = mapstructure.DecodeHookExec(conversions, reflect.ValueOf(text), reflect.New(t).Elem())
-	if err != nil && !readsText(t) {
-		err = wrongType(t, quote(text))
+	made, err = mapstructure.DecodeHookExec(conversions, reflect.ValueOf(text), field)
+	if err != nil && kind != "string" && kind != "size" { // those say it themselves
+		err = wrongType(field, quote(text))
 	}
 	return made, err
 }
@@ -144,7 +145,7 @@ func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
 			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod 600 %[1]s", text)
 		}
 	default:
-		made, err = parse(text, to.Type())
+		made, err = parse(text, to)
 	}
 	if err != nil {
 		l.unread = append(l.unread, at(v.Where, v.Key, err))
@@ -164,13 +165,13 @@ var expected = map[string]string{
 	"section":  "keys, each with its value",
 }
 
-// wrongType tells what a value of a type looks like, and what is there instead, unless that may be a secret.
-func wrongType(t reflect.Type, got string) error {
-	want := expected[kindOf(t)]
-	if kindOf(t) == "int" && t.Bits() < 64 {
-		want += fmt.Sprintf(" of at most %d bits", t.Bits())
+// wrongType tells what a field holds, and what is there instead, unless that may be a secret.
+func wrongType(field reflect.Value, got string) error {
+	want := expected[kindOf(field)]
+	if kindOf(field) == "int" && field.Type().Bits() < 64 {
+		want += fmt.Sprintf(" of at most %d bits", field.Type().Bits())
 	}
-	if isSecret(t) {
+	if isSecret(field.Type()) {
 		return errors.New("expected " + want)
 	}
 	return unexpected(want, got)

@@ -45,7 +45,7 @@ func (s *Settings) sections() []config.Section {
 	sections := []config.Section{
 		{Name: "http", Config: &s.HTTP},
 		{Name: "auth", Config: &s.Auth},
-		{Name: "store", Config: &s.Store, Obsolete: obsoleteStore},
+		{Name: "store", Config: &s.Store},
 		{Name: "", Config: &s.General},
 	}
 	for _, p := range s.protocols {

@@ -36,6 +36,7 @@ type Store struct {
 	cluster
 	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed"`
 	Limits
+	Sync string `koanf:"sync" obsolete:"a change is on the disk before it is acknowledged"`
 }
 
 // Limits are how much is kept at most.
@@ -44,9 +45,6 @@ type Limits struct {
 	MaxDevices     int          `koanf:"max_devices" help:"how many devices a user may have on a protocol"`
 	MaxSourceBytes setting.Size `koanf:"max_source_bytes" help:"how much memory the presences of one source may take"`
 }
-
-// obsoleteStore are keys that earlier versions had.
-var obsoleteStore = map[string]string{"sync": "a change is on the disk before it is acknowledged"}
 
 // The values of Store.Kind.
 const (
