@@ -191,10 +191,10 @@ func TestPrecedence(t *testing.T) {
 			if !reflect.DeepEqual(a.Root.Protocols, test.protocols) || !reflect.DeepEqual(a.XMPP.DomainMap, test.domains) {
 				t.Errorf("protocols %q, map %q; want %q, %q", a.Root.Protocols, a.XMPP.DomainMap, test.protocols, test.domains)
 			}
-			if got := valueOf(loaded.all, "http.listen").Where; !strings.HasSuffix(got, test.originListen) || (got == "") != (test.originListen == "") {
+			if got := loaded.current("http.listen").Where; !strings.HasSuffix(got, test.originListen) || (got == "") != (test.originListen == "") {
 				t.Errorf("http.listen is from %q, want %q", got, test.originListen)
 			}
-			if got := valueOf(loaded.all, "xmpp.domain_map").Where; !strings.HasSuffix(got, test.originMap) || (got == "") != (test.originMap == "") {
+			if got := loaded.current("xmpp.domain_map").Where; !strings.HasSuffix(got, test.originMap) || (got == "") != (test.originMap == "") {
 				t.Errorf("xmpp.domain_map is from %q, want %q", got, test.originMap)
 			}
 		})

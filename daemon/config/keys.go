@@ -14,11 +14,8 @@ import (
 
 // Section is a part of the configuration that belongs together.
 type Section struct {
-	// Name is the key under which the section stands. Empty: its keys stand at the top level.
-	Name string
-	// Config points to a struct that holds the defaults, into which Load writes. Its methods Validate() error and Warnings() []string,
-	// if it has them, are what Loaded calls.
-	Config any
+	Name   string // the key under which it stands; empty: its keys stand at the top level
+	Config any    // points to a struct that holds the defaults, into which Load writes
 }
 
 // Key describes one configuration key.
@@ -137,7 +134,7 @@ func keysOf(path string, v reflect.Value) (all []Key) {
 
 func newKey(name, help string, v reflect.Value) Key {
 	key := Key{Name: name, Type: kindOf(v), Help: help, Secret: isSecret(v.Type()), value: v}
-	if key.Type != "section" && (key.Type != "list" && key.Type != "map" || kindOf(element(v)) == "string") {
+	if key.Type != "section" && (key.Type != "list" && key.Type != "map" || kindOf(reflect.Zero(v.Type().Elem())) == "string") {
 		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
 		if !key.Secret {
 			key.Flag = "--" + name
@@ -148,8 +145,10 @@ func newKey(name, help string, v reflect.Value) Key {
 
 func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
-// element is an empty one of a list or a map.
-func element(v reflect.Value) reflect.Value { return reflect.Zero(v.Type().Elem()) }
+// element is the key of an element of a list or a map.
+func element(key Key, name string) Key {
+	return newKey(name, "", reflect.Zero(key.value.Type().Elem()))
+}
 
 func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())
@@ -169,9 +168,9 @@ func kindOf(v reflect.Value) string {
 		return "bool"
 	case v.CanInt():
 		return "int"
-	case kind == reflect.Slice && kindOf(element(v)) != "":
+	case kind == reflect.Slice && kindOf(reflect.Zero(t.Elem())) != "":
 		return "list"
-	case kind == reflect.Map && t.Key().Kind() == reflect.String && kindOf(element(v)) != "":
+	case kind == reflect.Map && t.Key().Kind() == reflect.String && kindOf(reflect.Zero(t.Elem())) != "":
 		return "map"
 	case kind == reflect.Struct && !slices.ContainsFunc(keysOf("", v), func(k Key) bool { return k.Type == "" }):
 		return "section"

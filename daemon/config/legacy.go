@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"maps"
 	"net"
@@ -21,10 +22,10 @@ type legacyEntry struct {
 	line       int
 }
 
-// parseLegacy splits the file into its entries. A line that is neither that nor a comment, which starts with #, has no key.
-func parseLegacy(data []byte) (entries []legacyEntry) {
+// parseLegacy splits a presence.cfg into its entries. A line that is neither that nor a comment, which starts with #, has no key.
+func parseLegacy(text string) (entries []legacyEntry) {
 	number := 0
-	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		number++
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			key, value, found := strings.Cut(line, "=")
@@ -37,64 +38,22 @@ func parseLegacy(data []byte) (entries []legacyEntry) {
 	return entries
 }
 
-// today names the keys of today that the original's have become.
-var today = map[string]string{
-	"server_bind": "http.listen", "server_port": "http.listen", "server_secret_key": "auth.secret", "server_token_expire": "auth.token_expire",
-	"plugins": "protocols", "spreed_auto_unavailable": "spreed.auto_unavailable", "data_path": "store.dir", "log_level": "log.level",
-	"log_file": "log.file", "xmpp_jid": "xmpp.jid", "xmpp_password": "xmpp.password", "xmpp_user_id_strip_domain": "xmpp.strip_domain",
-}
-
-// former are keys of the original that mean nothing any more, and what took their place.
-var former = map[string]string{
-	"data_save_interval":   "every change is kept at once",
-	"server_auth_user":     "a token says who asks",
-	"server_auth_password": "a token says who asks",
-	"run_as_user":          "the service manager starts the daemon as the right user",
-	"run_as_group":         "the service manager starts the daemon as the right user",
-	"pid_file":             "the service manager knows the process",
-	"running_path":         "the service manager sets the directory",
-	"log_method":           "log_file decides: a file, or standard error if it is empty or -",
-	"log_timestamp":        "every line has one",
-}
-
-var (
-	levels = map[string]string{"0": "error", "1": "error", "2": "error", "error": "error", "critical": "error", "fatal": "error",
-		"3": "warn", "warn": "warn", "warning": "warn", "4": "info", "5": "info", "info": "info", "notice": "info", "6": "debug", "debug": "debug"}
-	answers = map[string]string{"yes": "true", "true": "true", "1": "true", "no": "false", "false": "false", "0": "false"}
-	chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
-)
-
-// converted is the entry's value as the environment would have it, or, if it is wrong, nothing and what is expected.
-func (e legacyEntry) converted() (value, expected string) {
-	switch e.key {
-	case "server_token_expire", "spreed_auto_unavailable":
-		if _, err := strconv.ParseUint(e.value, 10, 31); err != nil {
-			return "", "a whole number of minutes"
-		}
-		return e.value + "m", ""
-	case "plugins":
-		return strings.Join(words(e.value, " \t,"), ","), ""
-	case "xmpp_user_id_strip_domain":
-		return answers[strings.ToLower(e.value)], "yes or no"
-	case "log_level":
-		return levels[strings.ToLower(e.value)], "0 to 6, error, warning, info or debug"
-	case "log_file":
-		return strings.TrimPrefix(e.value, "-"), ""
-	case "data_path": // the original's own files there are left alone
-		return filepath.Join(e.value, "store"), ""
-	}
-	return e.value, ""
-}
+//go:embed legacy.cfg
+var translations string
 
 // legacyReader translates a presence.cfg.
 type legacyReader struct {
 	*source
-	last map[string]legacyEntry // those that count, by key
+	today map[string]string      // what translations say, by their keys
+	last  map[string]legacyEntry // those that count, by key
 }
 
-func (s *source) readLegacy(data []byte) {
-	r := legacyReader{s, map[string]legacyEntry{}}
-	entries := parseLegacy(data)
+func (s *source) readLegacy(text string) {
+	r := legacyReader{s, map[string]string{}, map[string]legacyEntry{}}
+	for _, e := range parseLegacy(translations) {
+		r.today[e.key] = e.value
+	}
+	entries := parseLegacy(text)
 	for _, e := range entries {
 		if earlier, twice := r.last[e.key]; e.key == "" {
 			r.warn(e, "ignored: it is neither key = value nor a comment")
@@ -120,12 +79,14 @@ func (r *legacyReader) warn(e legacyEntry, format string, args ...any) {
 }
 
 func (r *legacyReader) translate(e legacyEntry) {
-	value, expected := e.converted()
-	switch name := today[e.key]; {
-	case former[e.key] != "":
-		r.warn(e, "ignored, it means nothing any more: %s", former[e.key])
-	case name == "":
-		r.warn(e, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(today))))
+	name := r.today[e.key]
+	reason, obsolete := strings.CutPrefix(name, "! ")
+	value, expected := r.converted(e)
+	switch {
+	case obsolete:
+		r.warn(e, "ignored, it means nothing any more: %s", reason)
+	case name == "" || strings.Contains(e.key, " "):
+		r.warn(e, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(r.today))))
 	case name == "http.listen":
 		r.address(e)
 	case e.value == "": // it leaves the default
@@ -135,6 +96,29 @@ func (r *legacyReader) translate(e legacyEntry) {
 		r.assign(e, name, value)
 	}
 }
+
+// converted is the entry's value as the environment would have it, or, if it is wrong, nothing and what is expected.
+func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
+	switch e.key {
+	case "server_token_expire", "spreed_auto_unavailable":
+		if _, err := strconv.ParseUint(e.value, 10, 31); err != nil {
+			return "", "a whole number of minutes"
+		}
+		return e.value + "m", ""
+	case "plugins":
+		return strings.Join(words(e.value, " \t,"), ","), ""
+	case "log_file":
+		return strings.TrimPrefix(e.value, "-"), ""
+	case "data_path": // the original's own files there are left alone
+		return filepath.Join(e.value, "store"), ""
+	}
+	if expected := r.today[e.key+" ?"]; expected != "" {
+		return r.today[e.key+" "+strings.ToLower(e.value)], expected
+	}
+	return e.value, ""
+}
+
+var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
 
 // assign sets a key of today, and what else follows from it.
 func (r *legacyReader) assign(e legacyEntry, name, value string) {
@@ -157,7 +141,7 @@ func (r *legacyReader) assign(e legacyEntry, name, value string) {
 	}
 }
 
-// address sets http.listen to server_bind, where nothing means every address, and server_port. The last of them does.
+// address sets http.listen to server_bind, where nothing means every address, and server_port.
 func (r *legacyReader) address(e legacyEntry) {
 	bind, hasBind := r.last["server_bind"]
 	port := cmp.Or(r.last["server_port"].value, "1234")

@@ -201,7 +201,7 @@ func TestLegacyWithoutAdapter(t *testing.T) {
 // Whatever the file holds: no panic, no value of a secret in a message, and nothing is lost of what is an entry.
 func FuzzLegacy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries := parseLegacy(data)
+		entries := parseLegacy(string(data))
 		var written strings.Builder
 		for _, entry := range entries {
 			if entry.key != strings.TrimSpace(entry.key) || entry.value != strings.TrimSpace(entry.value) || entry.line < 1 {
@@ -209,7 +209,7 @@ func FuzzLegacy(f *testing.F) {
 			}
 			written.WriteString(entry.key + "=" + entry.value + "\n")
 		}
-		again := parseLegacy([]byte(written.String()))
+		again := parseLegacy(written.String())
 		if len(again) != len(entries) {
 			t.Fatalf("%d entries, written and read again %d", len(entries), len(again))
 		}
@@ -242,7 +242,7 @@ func fuzzed(t *testing.T, name string, data []byte) *Loaded {
 	l := &Loaded{schema: s, file: name, all: koanf.New(".")}
 	file := l.source()
 	file.parse(data)
-	if err := errors.Join(l.merge(confmap.Provider(file.values, ".")), l.decode()); err != nil {
+	if err := errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.decode()); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -46,7 +46,7 @@ type Loaded struct {
 	file   string
 	legacy bool         // the file is a presence.cfg
 	all    *koanf.Koanf // a value for each key that is set
-	faults []error      // as at makes them, like those that follow
+	faults []error      // each is a fault
 	unread []error      // those of files that keys name; they count if the section is in use
 	notes  []error      // what is strange; it counts if the section is in use
 }
@@ -62,8 +62,8 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
 	file := l.source()
 	readable := file.read()
-	err = errors.Join(l.merge(confmap.Provider(file.values, ".")), l.merge(l.source().env(in.Environ, in.ReservedEnv)),
-		l.merge(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{}))), l.decode())
+	err = errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.all.Load(l.source().env(in.Environ, in.ReservedEnv), nil),
+		l.all.Load(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
 	if err != nil { // no mistake in the input: those have been found
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func isLegacy(name string, data []byte) bool {
 
 func (s *source) parse(data []byte) (readable bool) {
 	if s.legacy = isLegacy(s.file, data); s.legacy {
-		s.readLegacy(data)
+		s.readLegacy(string(data))
 		return true
 	}
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
@@ -119,23 +119,9 @@ func (s *source) parse(data []byte) (readable bool) {
 		return false
 	}
 	root := document.Content[0]
-	values, isMap := s.value("", s.place(root, ""), root, s.root).(map[string]any)
+	values, isMap := s.value(Key{Type: "section", value: s.root}, s.place(root, ""), root).(map[string]any)
 	s.values = values
 	return isMap || isNull(root)
-}
-
-// merge lays a source over those before it.
-func (l *Loaded) merge(provider koanf.Provider) error {
-	over := koanf.New(".")
-	if err := over.Load(provider, nil); err != nil {
-		return err
-	}
-	for _, key := range l.keys {
-		if old, now := valueOf(l.all, key.Name), valueOf(over, key.Name); key.Secret && old.text() != "" && now.text() != "" {
-			l.note(now.Where, now.Key, "it takes the place of the secret that is set by %s", old.Where)
-		}
-	}
-	return l.all.Merge(over)
 }
 
 // decode fills the sections' structs.
@@ -149,8 +135,8 @@ func (l *Loaded) decode() error {
 	}})
 }
 
-// valueOf returns what is set for a key, or nothing.
-func valueOf(ko *koanf.Koanf, key string) value {
-	v, _ := ko.Get(key).(value)
+// current returns what is set for a key by the sources that have been read, or nothing.
+func (l *Loaded) current(key string) value {
+	v, _ := l.all.Get(key).(value)
 	return v
 }

@@ -176,7 +176,7 @@ func TestNestedSecretFile(t *testing.T) {
 		t.Errorf("secrets %q and %q", got.Keys[0].Secret.Reveal(), got.Keys[2].Secret.Reveal())
 	}
 	want := "c.yaml:4: a.keys[1].secret_file: open /nowhere: no such file or directory\n" +
-		"c.yaml:5: a.keys[2].secret_file: the secret itself is set too; remove one of them"
+		"c.yaml:5: a.keys[2].secret_file: both the secret and its file are set; remove one of them"
 	if err := loaded.Validate(everything); err == nil || strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", "") != want {
 		t.Errorf("Validate: %v\nwant %s", err, want)
 	}

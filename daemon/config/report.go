@@ -27,6 +27,11 @@ func at(where, key string, err error) error {
 // quote renders outside text for a message: printable, and short even if the text is not.
 func quote(text string) string { return fmt.Sprintf("%.60q", text) }
 
+func keyOf(err error) string {
+	f, _ := errors.AsType[fault](err)
+	return f.key
+}
+
 func (l *Loaded) fault(where, key string, err error) {
 	l.faults = append(l.faults, at(where, key, err))
 }
@@ -35,73 +40,63 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 	l.notes = append(l.notes, at(where, key, fmt.Errorf(format, args...)))
 }
 
-// ignores reports whether a key means nothing any more, and notes it.
-func (l *Loaded) ignores(key Key, where string) bool {
-	if key.obsolete != "" {
-		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
-	}
-	return key.obsolete != ""
-}
-
-// in returns those faults that are in sections of which chosen approves. A key without a section is in the one without a name.
-func in(chosen func(section string) bool, faults []error) []error {
-	return slices.DeleteFunc(slices.Clone(faults), func(err error) bool {
-		section, _, found := strings.Cut(err.(fault).key, ".")
-		return found && !chosen(section) || !found && !chosen("")
+// said returns those faults that are in sections of which chosen approves, and what these sections say themselves: lines that begin with a key.
+func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
+	said := slices.DeleteFunc(slices.Clone(faults), func(err error) bool {
+		key := keyOf(err)
+		return !chosen(key[:max(strings.Index(key, "."), 0)])
 	})
-}
-
-// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds: a line for
-// each fault, with the place where the value was set.
-func (l *Loaded) Validate(chosen func(section string) bool) error {
-	faults := in(chosen, l.unread)
 	for _, section := range l.sections {
-		if v, ok := section.Config.(interface{ Validate() error }); ok && chosen(section.Name) {
-			for line := range strings.SplitSeq(fmt.Sprint(v.Validate()), "\n") {
-				if key, _, found := strings.Cut(line, ": "); found && !l.follows(section.Name, key) {
-					faults = append(faults, l.located(line))
-				}
+		for line := range strings.Lines(say(section.Config)) {
+			key, _, _ := strings.Cut(line, ": ")
+			if !chosen(section.Name) || l.follows(section.Name, key) {
+				continue
 			}
+			v := l.current(key)
+			if v.File {
+				v.Where += ": " + v.Key + ": " + v.text()
+			}
+			line = strings.TrimSpace(line)
+			if l.legacy && strings.HasPrefix(v.Where, l.file) {
+				line += legacyHints[key]
+			}
+			said = append(said, at(v.Where, "", errors.New(line)))
 		}
 	}
-	return errors.Join(faults...)
-}
-
-// located adds to what a section says of a key, which it begins with, where the value was set.
-func (l *Loaded) located(line string) error {
-	key, _, _ := strings.Cut(line, ": ")
-	v := valueOf(l.all, key)
-	if v.File {
-		v.Where += ": " + v.Key + ": " + v.text()
-	}
-	if l.legacy && strings.HasPrefix(v.Where, l.file) {
-		line += legacyHints[key]
-	}
-	return at(v.Where, "", errors.New(line))
+	return said
 }
 
 // follows reports whether what is wrong with a key may only follow from a fault that has been found in it, or in its section.
 func (l *Loaded) follows(section, key string) bool {
 	return slices.ContainsFunc(slices.Concat(l.faults, l.unread), func(err error) bool {
-		at := err.(fault).key
-		below, inKey := strings.CutPrefix(at, key)
-		return at == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
+		below, inKey := strings.CutPrefix(keyOf(err), key)
+		return keyOf(err) == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
 	})
 }
 
-// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about the sections that
-// chosen approves of. A section with a method Warnings() []string says itself what there is to know about values that are
-// accepted; each of its texts starts with the key, as Validate's do.
-func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
-	for _, note := range in(chosen, l.notes) {
-		warnings = append(warnings, note.Error())
-	}
-	for _, section := range l.sections {
-		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
-			for _, text := range v.Warnings() {
-				warnings = append(warnings, l.located(text).Error())
+// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their methods Validate() error, if
+// they have them, find: a line for each fault, with the place where the value was set.
+func (l *Loaded) Validate(chosen func(section string) bool) error {
+	return errors.Join(l.said(l.unread, chosen, func(config any) string {
+		if v, ok := config.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return err.Error()
 			}
 		}
+		return ""
+	})...)
+}
+
+// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about values that are accepted, as
+// the methods Warnings() []string of those sections say of which chosen approves.
+func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
+	for _, warning := range l.said(l.notes, chosen, func(config any) string {
+		if v, ok := config.(interface{ Warnings() []string }); ok {
+			return strings.Join(v.Warnings(), "\n")
+		}
+		return ""
+	}) {
+		warnings = append(warnings, warning.Error())
 	}
 	return warnings
 }

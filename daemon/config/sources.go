@@ -23,10 +23,11 @@ type source struct {
 
 // set sets a key to a text. It returns what koanf's providers want: no key if there is nothing to set.
 func (s *source) set(key Key, where, text string) (string, any) {
-	if s.ignores(key, where) {
-		return "", nil
+	name, now := put(s.values, key.Name, s.value(key, where, textNode(text, key.Type)))
+	if old := s.current(name); now != nil && s.key(name).Secret && old.text() != "" {
+		s.note(where, key.Name, "it takes the place of the secret that is set by %s", old.Where)
 	}
-	return put(s.values, key.Name, s.value(key.Name, where, textNode(text, key.Type), key.value))
+	return name, now
 }
 
 // put stores a value, unless it is nil. The name of a secret's file takes the place of the secret: a source that sets either of them replaces
@@ -40,9 +41,6 @@ func put(values map[string]any, key string, made any) (string, any) {
 		key = strings.TrimSuffix(key, fileSuffix)
 	}
 	if before, twice := values[key].(value); twice && before.File != now.File {
-		if before.File {
-			now = before
-		}
 		now.Both = true
 		made = now
 	}
@@ -52,7 +50,7 @@ func put(values map[string]any, key string, made any) (string, any) {
 
 // textNode is what a text of the environment, a flag or a presence.cfg is in YAML, where every scalar has the type that is wanted.
 func textNode(text, kind string) *yaml.Node {
-	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: scalars[kind], Value: text}
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tags[kind], Value: text}
 	items := words(text, ",")
 	for _, item := range items {
 		key, value, found := strings.Cut(item, "=")
@@ -113,7 +111,7 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 		}
 		flags.String(key.Name, key.Default, key.Help)
 		flag := flags.Lookup(key.Name)
-		flag.Value, flag.Hidden = flagValue{flag.Value, key}, key.obsolete != ""
+		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}
@@ -121,20 +119,20 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	return err
 }
 
-// flagValue is a text for a key.
-type flagValue struct {
+// typed is a text that the help text gives a type.
+type typed struct {
 	pflag.Value
-	key Key
+	kind string
 }
 
-// Type names the type in the help text.
-func (f flagValue) Type() string { return f.key.Type }
+// Type implements pflag.Value.
+func (t typed) Type() string { return t.kind }
 
 // flags reads the flags that were given and that AddFlags has defined.
 func (s *source) flags(flags *pflag.FlagSet) *posflag.Posflag {
 	return posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
-		if ours, ok := flag.Value.(flagValue); ok && flag.Changed {
-			return s.set(ours.key, ours.key.Flag, ours.String())
+		if key := s.key(flag.Name); key != nil && flag.Changed {
+			return s.set(*key, key.Flag, flag.Value.String())
 		}
 		return "", nil
 	})

@@ -3,10 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"go.yaml.in/yaml/v3"
@@ -17,7 +20,7 @@ import (
 // value is what a source says of a key. It is decoded once all sources are read.
 type value struct {
 	Of         any    // a string, or the values of a list or a map: []any or map[string]any
-	Key, Where string // see at
+	Key, Where string // see fault
 	File       bool   // it is the name of a file with a secret
 	Both       bool   // and the secret itself is set too
 }
@@ -35,64 +38,64 @@ func (s *source) place(node *yaml.Node, around string) string {
 	return fmt.Sprintf("%s:%d", s.file, node.Line)
 }
 
-// scalars are the kinds of values that are scalars, with the tag that they must have in YAML, unless every text that can be parsed is right.
-var scalars = map[string]string{"string": "!!str", "bool": "!!bool", "int": "!!int", "duration": "", "size": ""}
+// tags are those that scalars of each type may have in YAML.
+var tags = map[string]string{"string": "!!str", "bool": "!!bool", "int": "!!int", "duration": "!!str !!int", "size": "!!str !!int"}
 
-// value takes what a node says of a field, and tells every fault in it. Of a section it returns those keys that are right as a map, of anything
+// value takes what a node says of a key, and tells every fault in it. Of a section it returns those keys that are right as a map, of anything
 // else a value, or nil if there is a fault in it.
-func (s *source) value(path, where string, node *yaml.Node, field reflect.Value) any {
+func (s *source) value(key Key, where string, node *yaml.Node) any {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	t, kind, before := field.Type(), kindOf(field), len(s.faults)
-	v := value{Key: path, Where: where, File: t == reflect.TypeFor[fileName]()}
-	tag, isScalar := scalars[kind]
+	before, v := len(s.faults), value{Key: key.Name, Where: where, File: key.value.Type() == reflect.TypeFor[fileName]()}
 	switch {
-	case isNull(node):
-		if kind != "section" || strings.ContainsRune(path, '[') { // else every key of a section is commented out
-			s.fault(where, path, wrongType(field, "nothing"))
-		}
-	case node.Kind == yaml.MappingNode && kind == "section":
-		return s.pairs(path, where, node, keysOf(path, field), reflect.Value{})
-	case node.Kind == yaml.MappingNode && kind == "map":
-		v.Of = s.pairs(path, where, node, nil, element(field))
-	case node.Kind == yaml.SequenceNode && kind == "list":
+	case key.obsolete != "":
+		s.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
+	case node.Kind == yaml.MappingNode && key.Type == "section":
+		return s.pairs(key, where, node)
+	case node.Kind == yaml.MappingNode && key.Type == "map":
+		v.Of = s.pairs(key, where, node)
+	case node.Kind == yaml.SequenceNode && key.Type == "list":
 		items := []any{}
 		for i, item := range node.Content {
-			items = append(items, s.value(fmt.Sprintf("%s[%d]", path, i), s.place(item, where), item, element(field)))
+			items = append(items, s.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), s.place(item, where), item))
 		}
 		v.Of = items
-	case node.Kind == yaml.ScalarNode && isScalar && (tag == "" || tag == node.ShortTag()):
+	case node.Kind == yaml.ScalarNode && strings.Contains(tags[key.Type], node.ShortTag()):
 		v.Of = node.Value
-		if _, err := parse(node.Value, field); err != nil && t != reflect.TypeFor[setting.Roots]() { // a file counts only if the section is in use
-			s.fault(where, path, err)
+		if _, err := parse(node.Value, key.value); err != nil && key.value.Type() != reflect.TypeFor[setting.Roots]() { // else see unread
+			s.fault(where, key.Name, err)
 		}
-	default:
-		s.fault(where, path, wrongType(field, describe(node)))
+	case !isNull(node) || key.Type != "section" || strings.HasSuffix(key.Name, "]"): // else every key of a section is commented out
+		s.fault(where, key.Name, wrongType(key.value, describe(node)))
 	}
-	if v.Of == nil || len(s.faults) > before || v.Of == "" && (v.File || isSecret(t)) { // an empty variable is often just left over
+	if v.Of == nil || len(s.faults) > before || v.Of == "" && (v.File || key.Secret) { // an empty variable is often just left over
 		return nil
 	}
 	return v
 }
 
-// pairs takes what a mapping says of keys, or, if there is an element, of any keys whose values are like that.
-func (s *source) pairs(path, around string, mapping *yaml.Node, keys []Key, element reflect.Value) map[string]any {
+// pairs takes what a mapping says of the keys of a section or a map.
+func (s *source) pairs(key Key, around string, mapping *yaml.Node) map[string]any {
+	var keys []Key
+	if key.Type == "section" {
+		keys = keysOf(key.Name, key.value)
+	}
 	found, first := map[string]any{}, map[string]string{}
 	for pair := range slices.Chunk(mapping.Content, 2) {
-		name, at, where := pair[0].Value, join(path, pair[0].Value), s.place(pair[0], around)
+		name, at, where := pair[0].Value, join(key.Name, pair[0].Value), s.place(pair[0], around)
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == at })
 		switch {
 		case pair[0].Kind != yaml.ScalarNode:
-			s.fault(where, path, unexpected("a key", describe(pair[0])))
+			s.fault(where, key.Name, unexpected("a key", describe(pair[0])))
 		case first[name] != "":
 			s.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
-		case i >= 0 && !s.ignores(keys[i], where):
-			put(found, name, s.value(at, where, pair[1], keys[i].value))
-		case element.IsValid():
-			put(found, name, s.value(at, where, pair[1], element))
-		case i < 0:
-			s.fault(where, at, s.unknown(path, name, keys))
+		case key.Type == "map":
+			put(found, name, s.value(element(key, at), where, pair[1]))
+		case i >= 0:
+			put(found, name, s.value(keys[i], where, pair[1]))
+		default:
+			s.fault(where, at, s.unknown(key.Name, name, keys))
 		}
 		first[name] = where
 	}
@@ -102,11 +105,13 @@ func (s *source) pairs(path, around string, mapping *yaml.Node, keys []Key, elem
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
 
 func describe(node *yaml.Node) string {
-	switch node.Kind {
-	case yaml.MappingNode:
+	switch {
+	case node.Kind == yaml.MappingNode:
 		return "a map"
-	case yaml.SequenceNode:
+	case node.Kind == yaml.SequenceNode:
 		return "a list"
+	case isNull(node):
+		return "nothing"
 	}
 	return quote(node.Value)
 }
@@ -138,7 +143,7 @@ func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
 		to.SetZero() // a list or a map replaces the default
 		return v.Of, nil
 	case v.Both:
-		err = errors.New("the secret itself is set too; remove one of them")
+		err = errors.New("both the secret and its file are set; remove one of them")
 	case v.File:
 		made, err = setting.ReadSecret(text)
 		if info, _ := os.Stat(text); err == nil && info != nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
@@ -178,3 +183,70 @@ func wrongType(field reflect.Value, got string) error {
 }
 
 func unexpected(want, got string) error { return fmt.Errorf("expected %s, got %s", want, got) }
+
+// WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
+func (l *Loaded) WriteYAML(w io.Writer) error {
+	root := node(l.root)
+	for _, block := range append(root.Content, root) {
+		if block.Kind == yaml.MappingNode {
+			block.Style = 0
+		}
+	}
+	encoder := yaml.NewEncoder(w)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(root); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	return encoder.Close()
+}
+
+// node makes a node of a value. Of a secret that comes from a file, the file is shown.
+func node(v reflect.Value) *yaml.Node {
+	made := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	add := func(key string, value reflect.Value) {
+		made.Content = append(made.Content, textNode(key, "string"), node(value))
+	}
+	switch kindOf(v) {
+	case "section":
+		for _, key := range keysOf("", v) {
+			if key.obsolete == "" {
+				add(key.Name, key.value)
+			}
+		}
+	case "list":
+		made.Kind = yaml.SequenceNode
+		for _, element := range v.Seq2() {
+			made.Content = append(made.Content, node(element))
+		}
+	case "map":
+		for _, key := range slices.SortedFunc(v.Seq(), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+			add(key.String(), v.MapIndex(key))
+		}
+	default:
+		content := v.Interface()
+		if d, ok := content.(time.Duration); ok {
+			content = Duration(d)
+		} else if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
+			content = ""
+		}
+		_ = made.Encode(content) // it does not fail for a default or an accepted value
+	}
+	return made
+}
+
+// render writes what a node holds as it is written in the environment: a list as a,b and a map as a=b,c=d.
+func render(node *yaml.Node) string {
+	text, separator := node.Value, ""
+	for i, element := range node.Content {
+		text += separator + render(element)
+		if separator = ","; node.Kind == yaml.MappingNode && i%2 == 0 {
+			separator = "="
+		}
+	}
+	return text
+}
+
+var zeros = regexp.MustCompile(`([hm])(0m)?0s$`)
+
+// Duration writes a duration as the configuration does: 5m instead of 5m0s.
+func Duration(d time.Duration) string { return zeros.ReplaceAllString(d.String(), "$1") }
