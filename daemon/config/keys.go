@@ -91,19 +91,20 @@ func (s *schema) key(name string) *Key {
 
 // unknown says that there is no such key at a path, where others are, and which one may have been meant.
 func (s *schema) unknown(path, key string, others []Key) error {
-	var known []string
-	for _, other := range others {
-		known = append(known, strings.TrimPrefix(other.Name, path+"."))
+	known := make([]string, len(others))
+	for i, other := range others {
+		known[i] = strings.TrimPrefix(other.Name, path+".")
 	}
-	near := suggest.Nearest(key, known)
-	elsewhere := slices.IndexFunc(s.keys, func(k Key) bool { return strings.HasSuffix(suggest.Plain(k.Name), "."+suggest.Plain(key)) })
-	switch {
-	case path == "" && s.key(key) != nil: // http.listen in one word
+	if s.key(key) != nil && path == "" { // http.listen in one word
 		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
-	case near != "":
+	}
+	if near := suggest.Nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
-	case elsewhere >= 0:
-		return fmt.Errorf("unknown key; did you mean %s?", s.keys[elsewhere].Name)
+	}
+	for _, k := range s.keys {
+		if strings.HasSuffix(suggest.Plain(k.Name), "."+suggest.Plain(key)) {
+			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
+		}
 	}
 	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
 }
@@ -133,8 +134,8 @@ func keysOf(path string, v reflect.Value) (all []Key) {
 }
 
 func newKey(name, help string, v reflect.Value) Key {
-	key := Key{Name: name, Type: kindOf(v), Help: help, Secret: isSecret(v.Type()), value: v}
-	if key.Type != "section" && (key.Type != "list" && key.Type != "map" || kindOf(reflect.Zero(v.Type().Elem())) == "string") {
+	key := Key{Name: name, Type: kindOf(v.Type()), Help: help, Secret: isSecret(v.Type()), value: v}
+	if key.Type != "section" && (key.Type != "list" && key.Type != "map" || kindOf(v.Type().Elem()) == "string") {
 		key.Env = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
 		if !key.Secret {
 			key.Flag = "--" + name
@@ -154,26 +155,20 @@ func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())
 }
 
-// kindOf names a value's type in documents and help texts. It is empty if the type cannot be configured.
-func kindOf(v reflect.Value) string {
-	t, kind := v.Type(), v.Kind()
+var kinds = map[reflect.Kind]string{
+	reflect.Bool: "bool", reflect.Int: "int", reflect.Int8: "int", reflect.Int16: "int", reflect.Int32: "int", reflect.Int64: "int",
+	reflect.String: "string", reflect.Slice: "list", reflect.Map: "map", reflect.Struct: "section",
+}
+
+// kindOf names a type in documents and help texts. It is empty if the type cannot be configured.
+func kindOf(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[setting.Size]():
 		return "size"
 	case t == reflect.TypeFor[time.Duration]():
 		return "duration"
-	case kind == reflect.String, reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return "string"
-	case kind == reflect.Bool:
-		return "bool"
-	case v.CanInt():
-		return "int"
-	case kind == reflect.Slice && kindOf(reflect.Zero(t.Elem())) != "":
-		return "list"
-	case kind == reflect.Map && t.Key().Kind() == reflect.String && kindOf(reflect.Zero(t.Elem())) != "":
-		return "map"
-	case kind == reflect.Struct && !slices.ContainsFunc(keysOf("", v), func(k Key) bool { return k.Type == "" }):
-		return "section"
 	}
-	return ""
+	return kinds[t.Kind()]
 }

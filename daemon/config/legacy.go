@@ -106,7 +106,7 @@ func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
 		}
 		return e.value + "m", ""
 	case "plugins":
-		return strings.Join(words(e.value, " \t,"), ","), ""
+		return strings.Join(strings.FieldsFunc(e.value, func(r rune) bool { return strings.ContainsRune(" \t,", r) }), ","), ""
 	case "log_file":
 		return strings.TrimPrefix(e.value, "-"), ""
 	case "data_path": // the original's own files there are left alone
@@ -133,7 +133,7 @@ func (r *legacyReader) assign(e legacyEntry, name, value string) {
 	}
 	switch name {
 	case "protocols": // spreed is on by itself today
-		r.assign(e, "spreed.enabled", strconv.FormatBool(slices.Contains(words(value, ","), "spreed")))
+		r.assign(e, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
 	case "xmpp.jid": // to the original, every user@chat.example.test was user@example.test
 		if m := chatJID.FindStringSubmatch(strings.ToLower(value)); m != nil {
 			r.assign(e, "xmpp.domain_map", "chat."+m[1]+"="+m[1])

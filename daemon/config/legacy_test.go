@@ -241,7 +241,9 @@ func fuzzed(t *testing.T, name string, data []byte) *Loaded {
 	}
 	l := &Loaded{schema: s, file: name, all: koanf.New(".")}
 	file := l.source()
-	file.parse(data)
+	if file.parse(data) != nil {
+		return l
+	}
 	if err := errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.decode()); err != nil {
 		t.Fatal(err)
 	}

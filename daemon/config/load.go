@@ -6,10 +6,8 @@
 //	Listen string `koanf:"listen" help:"address and port to listen on"`
 //
 // A key may be a text, bool, whole number, time.Duration, setting.Secret, or anything that implements encoding.TextUnmarshaler; a list or a map
-// of texts; or, in the file only, a list or a map of structs of such keys. A tag obsolete:"why" makes it one that means nothing any more.
-//
-// A setting.Secret is masked wherever the configuration is shown and has no flag, because every user of a machine can read command lines.
-// Beside a secret key x there is a key x_file that names a file with the secret. The two count as one.
+// of texts; or, in the file only, a list or a map of structs of such keys. A tag obsolete:"why" makes it one that means nothing any more. Beside a
+// setting.Secret x there is a key x_file that names a file with the secret. The two count as one, and x has no flag: everybody can read those.
 package config
 
 import (
@@ -20,6 +18,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -61,14 +60,13 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	}
 	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
 	file := l.source()
-	readable := file.read()
-	err = errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.all.Load(l.source().env(in.Environ, in.ReservedEnv), nil),
-		l.all.Load(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
-	if err != nil { // no mistake in the input: those have been found
+	if err := file.read(); err != nil { // Validate would miss things
 		return nil, err
 	}
-	if !readable { // Validate would miss things
-		return nil, errors.Join(l.faults...)
+	err = errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.all.Load(l.source().env(in.Environ, in.ReservedEnv), nil),
+		l.all.Load(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
+	if err != nil { // no mistake in the input: those are faults
+		return nil, err
 	}
 	return l, errors.Join(l.faults...)
 }
@@ -78,20 +76,41 @@ func (l *Loaded) source() *source { return &source{l, map[string]any{}} }
 // maxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
 const maxFile = 1 << 20
 
-// read reports whether the file can be read. If it can, there may be faults in it.
-func (s *source) read() (readable bool) {
+// read returns an error if the file cannot be read at all.
+func (s *source) read() error {
 	if s.file == "" {
-		return true
+		return nil
 	}
 	data, err := setting.ReadFile(s.file, maxFile)
 	if err == nil && !utf8.Valid(data) {
 		err = fmt.Errorf("%s: it is not UTF-8 text", s.file)
 	}
 	if err != nil {
-		s.fault("", "", fmt.Errorf("cannot read the configuration: %w", err))
-		return false
+		return fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	return s.parse(data)
+}
+
+func (s *source) parse(data []byte) error {
+	if s.legacy = isLegacy(s.file, data); s.legacy {
+		s.readLegacy(string(data))
+		return nil
+	}
+	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&document)
+	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
+		err = errors.New("more than one YAML document: remove everything from the second --- on")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %s", s.file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	root := document.Content[0]
+	values, isMap := s.value(Key{Type: "section", value: s.root}, s.place(root, ""), root).(map[string]any)
+	if s.values = values; !isMap {
+		return errors.Join(s.faults...) // none if there is no key
+	}
+	return nil
 }
 
 // assignment is a text whose first line that says something is key = value.
@@ -101,27 +120,6 @@ var assignment = regexp.MustCompile(`\A(\s*#.*\n|\s*\n)*\s*[^#=:\s][^=:\n]*=`)
 func isLegacy(name string, data []byte) bool {
 	extension := strings.ToLower(filepath.Ext(name))
 	return extension == ".cfg" || extension != ".yaml" && extension != ".yml" && assignment.Match(data)
-}
-
-func (s *source) parse(data []byte) (readable bool) {
-	if s.legacy = isLegacy(s.file, data); s.legacy {
-		s.readLegacy(string(data))
-		return true
-	}
-	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	err := decoder.Decode(&document)
-	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
-		err = errors.New("more than one YAML document: remove everything from the second --- on")
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.fault(s.file, "", errors.New(strings.TrimPrefix(err.Error(), "yaml: ")))
-		return false
-	}
-	root := document.Content[0]
-	values, isMap := s.value(Key{Type: "section", value: s.root}, s.place(root, ""), root).(map[string]any)
-	s.values = values
-	return isMap || isNull(root)
 }
 
 // decode fills the sections' structs.
@@ -139,4 +137,98 @@ func (l *Loaded) decode() error {
 func (l *Loaded) current(key string) value {
 	v, _ := l.all.Get(key).(value)
 	return v
+}
+
+// fault is something that is wrong or strange, on one line: the place, the key and the reason.
+type fault struct {
+	key string
+	error
+}
+
+// at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
+func at(where, key string, err error) error {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, before := range []string{strings.Trim(quote(key), `"`), where} {
+		if before != "" {
+			line = before + ": " + line
+		}
+	}
+	return fault{key, errors.New(line)}
+}
+
+// quote renders outside text for a message: printable, and short even if the text is not.
+func quote(text string) string { return fmt.Sprintf("%.60q", text) }
+
+func keyOf(err error) string {
+	f, _ := errors.AsType[fault](err)
+	return f.key
+}
+
+func (l *Loaded) fault(where, key string, err error) {
+	l.faults = append(l.faults, at(where, key, err))
+}
+
+func (l *Loaded) note(where, key, format string, args ...any) {
+	l.notes = append(l.notes, at(where, key, fmt.Errorf(format, args...)))
+}
+
+// said returns those faults that are in sections of which chosen approves, and what these sections say themselves: lines that begin with a key.
+func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
+	said := slices.DeleteFunc(slices.Clone(faults), func(err error) bool {
+		key := keyOf(err)
+		return !chosen(key[:max(strings.Index(key, "."), 0)])
+	})
+	for _, section := range l.sections {
+		for line := range strings.Lines(say(section.Config)) {
+			key, _, _ := strings.Cut(line, ": ")
+			if !chosen(section.Name) || l.follows(section.Name, key) {
+				continue
+			}
+			v := l.current(key)
+			if v.File {
+				v.Where += ": " + v.Key + ": " + v.text()
+			}
+			line = strings.TrimSpace(line)
+			if l.legacy && strings.HasPrefix(v.Where, l.file) {
+				line += legacyHints[key]
+			}
+			said = append(said, at(v.Where, "", errors.New(line)))
+		}
+	}
+	return said
+}
+
+// follows reports whether what is wrong with a key may only follow from a fault that has been found in it, or in its section.
+func (l *Loaded) follows(section, key string) bool {
+	return slices.ContainsFunc(slices.Concat(l.faults, l.unread), func(err error) bool {
+		below, inKey := strings.CutPrefix(keyOf(err), key)
+		return keyOf(err) == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
+	})
+}
+
+// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their methods Validate() error, if
+// they have them, find: a line for each fault, with the place where the value was set.
+func (l *Loaded) Validate(chosen func(section string) bool) error {
+	return errors.Join(l.said(l.unread, chosen, func(config any) string {
+		if v, ok := config.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return err.Error()
+			}
+		}
+		return ""
+	})...)
+}
+
+// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about values that are accepted, as
+// the methods Warnings() []string of those sections say of which chosen approves.
+func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
+	for _, warning := range l.said(l.notes, chosen, func(config any) string {
+		if v, ok := config.(interface{ Warnings() []string }); ok {
+			return strings.Join(v.Warnings(), "\n")
+		}
+		return ""
+	}) {
+		warnings = append(warnings, warning.Error())
+	}
+	return warnings
 }

@@ -51,30 +51,26 @@ func put(values map[string]any, key string, made any) (string, any) {
 // textNode is what a text of the environment, a flag or a presence.cfg is in YAML, where every scalar has the type that is wanted.
 func textNode(text, kind string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tags[kind], Value: text}
-	items := words(text, ",")
-	for _, item := range items {
-		key, value, found := strings.Cut(item, "=")
-		if kind == "list" {
-			node.Content = append(node.Content, textNode(item, "string"))
-		} else if kind == "map" && found {
-			node.Content = append(node.Content, textNode(strings.TrimSpace(key), "string"), textNode(strings.TrimSpace(value), "string"))
+	var content []*yaml.Node
+	for item := range strings.SplitSeq(text, ",") {
+		key, value, isPair := strings.Cut(item, "=")
+		switch item = strings.TrimSpace(item); {
+		case item == "":
+		case kind == "list":
+			content = append(content, textNode(item, "string"))
+		case kind == "map" && isPair:
+			content = append(content, textNode(strings.TrimSpace(key), "string"), textNode(strings.TrimSpace(value), "string"))
+		default:
+			return node
 		}
 	}
-	if kind == "list" {
-		node.Kind = yaml.SequenceNode
-	} else if kind == "map" && len(node.Content) == 2*len(items) { // else it is refused as a scalar
-		node.Kind = yaml.MappingNode
+	switch kind {
+	case "list":
+		return &yaml.Node{Kind: yaml.SequenceNode, Content: content}
+	case "map":
+		return &yaml.Node{Kind: yaml.MappingNode, Content: content}
 	}
 	return node
-}
-
-// words are what stands between separators, without empty ones.
-func words(text, separators string) []string {
-	found := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(separators, r) })
-	for i := range found {
-		found[i] = strings.TrimSpace(found[i])
-	}
-	return slices.DeleteFunc(found, func(word string) bool { return word == "" })
 }
 
 const envPrefix = "PRESENCE_"
@@ -84,9 +80,9 @@ var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d
 
 // env reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
 func (s *source) env(environ, reserved []string) *env.Env {
-	var known []string
-	for _, key := range s.keys {
-		known = append(known, key.Env)
+	known := make([]string, len(s.keys))
+	for i, key := range s.keys {
+		known[i] = key.Env
 	}
 	read := func(variable, text string) (string, any) {
 		where := "environment variable " + variable

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ func (s *source) value(key Key, where string, node *yaml.Node) any {
 			s.fault(where, key.Name, err)
 		}
 	case !isNull(node) || key.Type != "section" || strings.HasSuffix(key.Name, "]"): // else every key of a section is commented out
-		s.fault(where, key.Name, wrongType(key.value, describe(node)))
+		s.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
 	}
 	if v.Of == nil || len(s.faults) > before || v.Of == "" && (v.File || key.Secret) { // an empty variable is often just left over
 		return nil
@@ -105,29 +106,20 @@ func (s *source) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
 
 func describe(node *yaml.Node) string {
-	switch {
-	case node.Kind == yaml.MappingNode:
-		return "a map"
-	case node.Kind == yaml.SequenceNode:
-		return "a list"
-	case isNull(node):
+	if isNull(node) {
 		return "nothing"
 	}
-	return quote(node.Value)
+	return cmp.Or(map[yaml.Kind]string{yaml.MappingNode: "a map", yaml.SequenceNode: "a list"}[node.Kind], quote(node.Value))
 }
 
 var conversions = mapstructure.ComposeDecodeHookFunc(
 	mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToBasicTypeHookFunc())
 
 // parse makes what a field holds, if that is neither list, map nor section.
-func parse(text string, field reflect.Value) (made any, err error) {
-	kind := kindOf(field)
-	if kind != "string" {
-		text = strings.TrimSpace(text)
-	}
-	made, err = mapstructure.DecodeHookExec(conversions, reflect.ValueOf(text), field)
-	if err != nil && kind != "string" && kind != "size" { // those say it themselves
-		err = wrongType(field, quote(text))
+func parse(text string, field reflect.Value) (any, error) {
+	made, err := mapstructure.DecodeHookExec(conversions, reflect.ValueOf(text), field)
+	if kind := kindOf(field.Type()); err != nil && kind != "string" && kind != "size" { // those say it themselves
+		err = wrongType(field.Type(), quote(text))
 	}
 	return made, err
 }
@@ -171,13 +163,13 @@ var expected = map[string]string{
 }
 
 // wrongType tells what a field holds, and what is there instead, unless that may be a secret.
-func wrongType(field reflect.Value, got string) error {
-	want := expected[kindOf(field)]
-	if kindOf(field) == "int" && field.Type().Bits() < 64 {
-		want += fmt.Sprintf(" of at most %d bits", field.Type().Bits())
+func wrongType(t reflect.Type, got string) error {
+	want := expected[kindOf(t)]
+	if kindOf(t) == "int" && t.Bits() < 64 {
+		want += fmt.Sprintf(" of at most %d bits", t.Bits())
 	}
-	if isSecret(field.Type()) {
-		return errors.New("expected " + want)
+	if isSecret(t) {
+		got = "something else"
 	}
 	return unexpected(want, got)
 }
@@ -206,7 +198,7 @@ func node(v reflect.Value) *yaml.Node {
 	add := func(key string, value reflect.Value) {
 		made.Content = append(made.Content, textNode(key, "string"), node(value))
 	}
-	switch kindOf(v) {
+	switch kindOf(v.Type()) {
 	case "section":
 		for _, key := range keysOf("", v) {
 			if key.obsolete == "" {

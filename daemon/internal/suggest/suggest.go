@@ -3,9 +3,6 @@ package suggest
 
 import "strings"
 
-// maxWord is longer than any key: what is longer still is no misspelling, and would take long to compare.
-const maxWord = 80
-
 // DidYouMean returns "; did you mean x?" for the candidate that word is likely a misspelling of, or nothing.
 func DidYouMean(word string, candidates []string) string {
 	if near := Nearest(word, candidates); near != "" {
@@ -16,7 +13,7 @@ func DidYouMean(word string, candidates []string) string {
 
 // Nearest returns the candidate that differs from word by a slip or two of the keyboard, or nothing.
 func Nearest(word string, candidates []string) string {
-	if len(word) > maxWord {
+	if len(word) > 80 { // longer than any key, and it would take long to compare
 		return ""
 	}
 	best, found := len(word)/3+1, "" // more slips than that make another word
