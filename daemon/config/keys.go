@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -43,12 +44,13 @@ type schema struct {
 	sections []Section
 	root     reflect.Value // a struct with a field for each section, which points to its Config
 	keys     []Key
+	key      map[string]Key // those, by name
 }
 
 const squash = ",squash" // the keys of the field's struct stand beside the others
 
 func newSchema(sections []Section) (s schema, err error) {
-	s.sections = sections
+	s.sections, s.key = sections, map[string]Key{}
 	var members []reflect.StructField
 	for i, section := range sections {
 		v := reflect.ValueOf(section.Config)
@@ -58,22 +60,21 @@ func newSchema(sections []Section) (s schema, err error) {
 		if slices.ContainsFunc(sections[:i], func(other Section) bool { return other.Name == section.Name }) {
 			return s, fmt.Errorf("%s: two protocols or other sections have this name", section.Name)
 		}
-		tag := section.Name
-		if tag == "" {
-			tag = squash
-		}
-		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Type(), Tag: reflect.StructTag(fmt.Sprintf("koanf:%q", tag))})
+		tag := reflect.StructTag(fmt.Sprintf("koanf:%q", cmp.Or(section.Name, squash)))
+		members = append(members, reflect.StructField{Name: fmt.Sprint("Section", i), Type: v.Type(), Tag: tag})
 		s.keys = append(s.keys, keysOf(section.Name, v.Elem())...)
 	}
 	for i, key := range s.keys {
-		switch {
-		case key.Type == "":
+		if key.Type == "" {
 			return s, fmt.Errorf("%s: a %s cannot be configured", key.Name, key.value.Type())
-		case s.key(key.Name) != &s.keys[i]:
+		}
+		if _, twice := s.key[key.Name]; twice {
 			return s, fmt.Errorf("%s: two fields have this key", key.Name)
-		case key.Flag != "":
+		}
+		if key.Flag != "" {
 			s.keys[i].Default = render(node(key.value))
 		}
+		s.key[key.Name] = s.keys[i]
 	}
 	s.root = reflect.New(reflect.StructOf(members)).Elem()
 	for i, section := range sections {
@@ -82,20 +83,13 @@ func newSchema(sections []Section) (s schema, err error) {
 	return s, nil
 }
 
-func (s *schema) key(name string) *Key {
-	if i := slices.IndexFunc(s.keys, func(k Key) bool { return k.Name == name }); i >= 0 {
-		return &s.keys[i]
-	}
-	return nil
-}
-
 // unknown says that there is no such key at a path, where others are, and which one may have been meant.
 func (s *schema) unknown(path, key string, others []Key) error {
 	known := make([]string, len(others))
 	for i, other := range others {
 		known[i] = strings.TrimPrefix(other.Name, path+".")
 	}
-	if s.key(key) != nil && path == "" { // http.listen in one word
+	if s.key[key].Name != "" && path == "" { // http.listen in one word
 		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
 	}
 	if near := suggest.Nearest(key, known); near != "" {

@@ -18,12 +18,11 @@ import (
 // legacyEntry is a line of the original daemon's presence.cfg, "key = value". A value reaches to the end of the line, quotes and # included,
 // and a key that is given twice takes its last value.
 type legacyEntry struct {
-	key, value string
-	line       int
+	key, value, where string
 }
 
 // parseLegacy splits a presence.cfg into its entries. A line that is neither that nor a comment, which starts with #, has no key.
-func parseLegacy(text string) (entries []legacyEntry) {
+func parseLegacy(file, text string) (entries []legacyEntry) {
 	number := 0
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		number++
@@ -32,7 +31,7 @@ func parseLegacy(text string) (entries []legacyEntry) {
 			if !found {
 				key = ""
 			}
-			entries = append(entries, legacyEntry{strings.TrimSpace(key), strings.TrimSpace(value), number})
+			entries = append(entries, legacyEntry{strings.TrimSpace(key), strings.TrimSpace(value), fmt.Sprintf("%s:%d", file, number)})
 		}
 	}
 	return entries
@@ -50,15 +49,15 @@ type legacyReader struct {
 
 func (s *source) readLegacy(text string) {
 	r := legacyReader{s, map[string]string{}, map[string]legacyEntry{}}
-	for _, e := range parseLegacy(translations) {
+	for _, e := range parseLegacy("", translations) {
 		r.today[e.key] = e.value
 	}
-	entries := parseLegacy(text)
+	entries := parseLegacy(s.file, text)
 	for _, e := range entries {
 		if earlier, twice := r.last[e.key]; e.key == "" {
-			r.warn(e, "ignored: it is neither key = value nor a comment")
+			r.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
 		} else if twice {
-			r.warn(e, "set twice; this line counts, not line %d", earlier.line)
+			r.note(e.where, e.key, "set twice; this line counts, not %s", earlier.where)
 		}
 		r.last[e.key] = e
 	}
@@ -67,15 +66,7 @@ func (s *source) readLegacy(text string) {
 			r.translate(e)
 		}
 	}
-	if rule := s.key("auth.update"); rule != nil { // the original's, for its clients may rely on it: any valid token may update anybody
-		s.set(*rule, s.file, "any")
-	}
-}
-
-func (r *legacyReader) where(e legacyEntry) string { return fmt.Sprintf("%s:%d", r.file, e.line) }
-
-func (r *legacyReader) warn(e legacyEntry, format string, args ...any) {
-	r.note(r.where(e), e.key, format, args...)
+	s.set(s.key["auth.update"], s.file, "any") // the original's rule, for its clients may rely on it: any valid token may update anybody
 }
 
 func (r *legacyReader) translate(e legacyEntry) {
@@ -84,14 +75,14 @@ func (r *legacyReader) translate(e legacyEntry) {
 	value, expected := r.converted(e)
 	switch {
 	case obsolete:
-		r.warn(e, "ignored, it means nothing any more: %s", reason)
+		r.note(e.where, e.key, "ignored, it means nothing any more: %s", reason)
 	case name == "" || strings.Contains(e.key, " "):
-		r.warn(e, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(r.today))))
+		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(r.today))))
 	case name == "http.listen":
 		r.address(e)
 	case e.value == "": // it leaves the default
 	case value == "" && expected != "":
-		r.fault(r.where(e), e.key, unexpected(expected, quote(e.value)))
+		r.fault(e.where, e.key, unexpected(expected, quote(e.value)))
 	default:
 		r.assign(e, name, value)
 	}
@@ -122,14 +113,10 @@ var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
 
 // assign sets a key of today, and what else follows from it.
 func (r *legacyReader) assign(e legacyEntry, name, value string) {
-	key := r.key(name)
-	if key == nil { // this daemon was built without the adapter
-		r.warn(e, "ignored: this daemon has no %s", name)
-		return
-	}
-	r.set(*key, r.where(e)+": "+e.key, value)
+	key := r.key[name]
+	r.set(key, e.where+": "+e.key, value)
 	if key.Secret && strings.ContainsAny(value[:1], `"'`) {
-		r.warn(e, "the quotes are part of the value, as they were in the original")
+		r.note(e.where, e.key, "the quotes are part of the value, as they were in the original")
 	}
 	switch name {
 	case "protocols": // spreed is on by itself today
@@ -152,7 +139,7 @@ func (r *legacyReader) address(e legacyEntry) {
 		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
 		r.assign(e, "http.listen", net.JoinHostPort(host, port))
 	} else if e.key == "server_port" {
-		r.fault(r.where(e), e.key, unexpected("a port number from 1 to 65535", quote(port)))
+		r.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
 	}
 }
 

@@ -73,8 +73,7 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 
 func (l *Loaded) source() *source { return &source{l, map[string]any{}} }
 
-// maxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
-const maxFile = 1 << 20
+const maxFile = 1 << 20 // bytes; a larger one is surely no configuration
 
 // read returns an error if the file cannot be read at all.
 func (s *source) read() error {
@@ -88,17 +87,13 @@ func (s *source) read() error {
 	if err != nil {
 		return fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return s.parse(data)
-}
-
-func (s *source) parse(data []byte) error {
 	if s.legacy = isLegacy(s.file, data); s.legacy {
 		s.readLegacy(string(data))
 		return nil
 	}
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	err := decoder.Decode(&document)
+	err = decoder.Decode(&document)
 	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
 		err = errors.New("more than one YAML document: remove everything from the second --- on")
 	}
@@ -174,19 +169,17 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 
 // said returns those faults that are in sections of which chosen approves, and what these sections say themselves: lines that begin with a key.
 func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
-	said := slices.DeleteFunc(slices.Clone(faults), func(err error) bool {
-		key := keyOf(err)
-		return !chosen(key[:max(strings.Index(key, "."), 0)])
-	})
+	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
 	for _, section := range l.sections {
 		for line := range strings.Lines(say(section.Config)) {
 			key, _, _ := strings.Cut(line, ": ")
-			if !chosen(section.Name) || l.follows(section.Name, key) {
+			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
+			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
 			}
 			v := l.current(key)
 			if v.File {
-				v.Where += ": " + v.Key + ": " + v.text()
+				v.Where += ": " + v.Key + ": " + v.Text
 			}
 			line = strings.TrimSpace(line)
 			if l.legacy && strings.HasPrefix(v.Where, l.file) {
@@ -196,14 +189,6 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 		}
 	}
 	return said
-}
-
-// follows reports whether what is wrong with a key may only follow from a fault that has been found in it, or in its section.
-func (l *Loaded) follows(section, key string) bool {
-	return slices.ContainsFunc(slices.Concat(l.faults, l.unread), func(err error) bool {
-		below, inKey := strings.CutPrefix(keyOf(err), key)
-		return keyOf(err) == section || inKey && (below == "" || below == fileSuffix || strings.ContainsAny(below[:1], ".["))
-	})
 }
 
 // Validate returns what is wrong with the files that the sections name of which chosen approves, and what their methods Validate() error, if

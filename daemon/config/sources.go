@@ -24,7 +24,7 @@ type source struct {
 // set sets a key to a text. It returns what koanf's providers want: no key if there is nothing to set.
 func (s *source) set(key Key, where, text string) (string, any) {
 	name, now := put(s.values, key.Name, s.value(key, where, textNode(text, key.Type)))
-	if old := s.current(name); now != nil && s.key(name).Secret && old.text() != "" {
+	if old := s.current(name); now != nil && s.key[name].Secret && old.Text != "" {
 		s.note(where, key.Name, "it takes the place of the secret that is set by %s", old.Where)
 	}
 	return name, now
@@ -127,8 +127,8 @@ func (t typed) Type() string { return t.kind }
 // flags reads the flags that were given and that AddFlags has defined.
 func (s *source) flags(flags *pflag.FlagSet) *posflag.Posflag {
 	return posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
-		if key := s.key(flag.Name); key != nil && flag.Changed {
-			return s.set(*key, key.Flag, flag.Value.String())
+		if key, ours := s.key[flag.Name]; ours && flag.Changed {
+			return s.set(key, key.Flag, flag.Value.String())
 		}
 		return "", nil
 	})

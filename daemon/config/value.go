@@ -20,15 +20,11 @@ import (
 
 // value is what a source says of a key. It is decoded once all sources are read.
 type value struct {
-	Of         any    // a string, or the values of a list or a map: []any or map[string]any
+	Text       string
+	Elements   any    // instead, of a list or a map: []any or map[string]any
 	Key, Where string // see fault
-	File       bool   // it is the name of a file with a secret
+	File       bool   // Text is the name of a file with a secret
 	Both       bool   // and the secret itself is set too
-}
-
-func (v value) text() string {
-	text, _ := v.Of.(string)
-	return text
 }
 
 // place is where a node stands: around, if it is not of a file.
@@ -52,25 +48,31 @@ func (s *source) value(key Key, where string, node *yaml.Node) any {
 	switch {
 	case key.obsolete != "":
 		s.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
+		return nil
+	case isNull(node) && key.Type == "section" && !strings.HasSuffix(key.Name, "]"): // every key of it is commented out
+		return nil
 	case node.Kind == yaml.MappingNode && key.Type == "section":
 		return s.pairs(key, where, node)
 	case node.Kind == yaml.MappingNode && key.Type == "map":
-		v.Of = s.pairs(key, where, node)
+		v.Elements = s.pairs(key, where, node)
 	case node.Kind == yaml.SequenceNode && key.Type == "list":
 		items := []any{}
 		for i, item := range node.Content {
 			items = append(items, s.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), s.place(item, where), item))
 		}
-		v.Of = items
+		v.Elements = items
 	case node.Kind == yaml.ScalarNode && strings.Contains(tags[key.Type], node.ShortTag()):
-		v.Of = node.Value
-		if _, err := parse(node.Value, key.value); err != nil && key.value.Type() != reflect.TypeFor[setting.Roots]() { // else see unread
+		v.Text = node.Value
+		_, err := parse(v.Text, key.value)
+		if err != nil && key.value.Type() != reflect.TypeFor[setting.Roots]() { // else see unread
 			s.fault(where, key.Name, err)
+		} else if v.Text == "" && (v.File || key.Secret) { // such a variable is often just left over
+			return nil
 		}
-	case !isNull(node) || key.Type != "section" || strings.HasSuffix(key.Name, "]"): // else every key of a section is commented out
+	default:
 		s.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
 	}
-	if v.Of == nil || len(s.faults) > before || v.Of == "" && (v.File || key.Secret) { // an empty variable is often just left over
+	if len(s.faults) > before {
 		return nil
 	}
 	return v
@@ -126,23 +128,22 @@ func parse(text string, field reflect.Value) (any, error) {
 
 // hook makes a value what a field holds. Lists, maps and sections mapstructure decodes further, element by element.
 func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
-	v, ok := from.Interface().(value)
-	text, isText := v.Of.(string)
+	v, isValue := from.Interface().(value)
 	switch {
-	case !ok:
+	case !isValue:
 		return from.Interface(), nil
-	case !isText:
+	case v.Elements != nil:
 		to.SetZero() // a list or a map replaces the default
-		return v.Of, nil
+		return v.Elements, nil
 	case v.Both:
 		err = errors.New("both the secret and its file are set; remove one of them")
 	case v.File:
-		made, err = setting.ReadSecret(text)
-		if info, _ := os.Stat(text); err == nil && info != nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod 600 %[1]s", text)
+		made, err = setting.ReadSecret(v.Text)
+		if info, _ := os.Stat(v.Text); err == nil && info != nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod 600 %[1]s", v.Text)
 		}
 	default:
-		made, err = parse(text, to)
+		made, err = parse(v.Text, to)
 	}
 	if err != nil {
 		l.unread = append(l.unread, at(v.Where, v.Key, err))
