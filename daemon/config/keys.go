@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -83,20 +84,21 @@ func newSchema(sections []Section) (s schema, err error) {
 	return s, nil
 }
 
-// unknown says that there is no such key at a path, where others are, and which one may have been meant.
-func (s *schema) unknown(path, key string, others []Key) error {
+// unknown says that there is no key of this name, where others are, and which one may have been meant.
+func (s *schema) unknown(name string, others []Key) error {
 	known := make([]string, len(others))
 	for i, other := range others {
-		known[i] = strings.TrimPrefix(other.Name, path+".")
+		known[i] = other.Name
 	}
-	if s.key[key].Name != "" && path == "" { // http.listen in one word
-		return fmt.Errorf("unknown key; write %s", strings.Replace(key, ".", ":, and below it, indented, ", 1))
+	if _, there := s.key[name]; there { // http.listen in one word
+		return fmt.Errorf("unknown key; write %s", strings.Replace(name, ".", ":, and below it, indented, ", 1))
 	}
-	if near := suggest.Nearest(key, known); near != "" {
-		return fmt.Errorf("unknown key; did you mean %s?", join(path, near))
+	if hint := suggest.DidYouMean(name, known); hint != "" {
+		return errors.New("unknown key" + hint)
 	}
+	last := suggest.Plain(name[strings.LastIndexByte(name, '.')+1:])
 	for _, k := range s.keys {
-		if strings.HasSuffix(suggest.Plain(k.Name), "."+suggest.Plain(key)) {
+		if strings.HasSuffix(suggest.Plain(k.Name), "."+last) {
 			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
 		}
 	}

@@ -98,7 +98,7 @@ func (s *source) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 		case i >= 0:
 			put(found, name, s.value(keys[i], where, pair[1]))
 		default:
-			s.fault(where, at, s.unknown(key.Name, name, keys))
+			s.fault(where, at, s.unknown(at, keys))
 		}
 		first[name] = where
 	}
