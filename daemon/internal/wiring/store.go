@@ -109,7 +109,7 @@ func (s Store) withoutURL() error {
 	if s.Credentials != "" {
 		faults = append(faults, errors.New("store.credentials: needs store.url"))
 	}
-	if s.CAFile != "" {
+	if s.Roots.File != "" {
 		faults = append(faults, errors.New("store.ca_file: needs store.url"))
 	}
 	return errors.Join(faults...)
