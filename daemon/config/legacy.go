@@ -42,17 +42,18 @@ var translations string
 
 // legacyReader translates a presence.cfg.
 type legacyReader struct {
-	*source
-	today map[string]string      // what translations say, by their keys
-	last  map[string]legacyEntry // those that count, by key
+	*Loaded
+	values map[string]any
+	today  map[string]string      // what translations say, by their keys
+	last   map[string]legacyEntry // those that count, by key
 }
 
-func (s *source) readLegacy(text string) {
-	r := legacyReader{s, map[string]string{}, map[string]legacyEntry{}}
+func (l *Loaded) readLegacy(text string) (values map[string]any) {
+	r := legacyReader{l, map[string]any{}, map[string]string{}, map[string]legacyEntry{}}
 	for _, e := range parseLegacy("", translations) {
 		r.today[e.key] = e.value
 	}
-	entries := parseLegacy(s.file, text)
+	entries := parseLegacy(l.file, text)
 	for _, e := range entries {
 		if earlier, twice := r.last[e.key]; e.key == "" {
 			r.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
@@ -66,7 +67,8 @@ func (s *source) readLegacy(text string) {
 			r.translate(e)
 		}
 	}
-	s.set(s.key["auth.update"], s.file, "any") // the original's rule, for its clients may rely on it: any valid token may update anybody
+	l.set(r.values, l.key["auth.update"], l.file, "any") // the original's rule, for its clients may rely on it: any valid token may update anybody
+	return r.values
 }
 
 func (r *legacyReader) translate(e legacyEntry) {
@@ -114,7 +116,7 @@ var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
 // assign sets a key of today, and what else follows from it.
 func (r *legacyReader) assign(e legacyEntry, name, value string) {
 	key := r.key[name]
-	r.set(key, e.where+": "+e.key, value)
+	r.set(r.values, key, e.where+": "+e.key, value)
 	if key.Secret && strings.ContainsAny(value[:1], `"'`) {
 		r.note(e.where, e.key, "the quotes are part of the value, as they were in the original")
 	}
@@ -144,7 +146,7 @@ func (r *legacyReader) address(e legacyEntry) {
 }
 
 // legacyHints go after what is said of a key that is set because of a presence.cfg, in which there is no key for the way out.
-var legacyHints = map[string]string{
+var legacyHints = map[string]string{ //nolint:gosec // names of keys, no secrets
 	"auth.secret": "; to go on with the one that your clients have, set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret",
 	"auth.update": ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 }

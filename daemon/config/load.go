@@ -59,37 +59,34 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 		return nil, err
 	}
 	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
-	file := l.source()
-	if err := file.read(); err != nil { // Validate would miss things
+	values, err := l.read()
+	if err != nil { // Validate would miss things
 		return nil, err
 	}
-	err = errors.Join(l.all.Load(confmap.Provider(file.values, "."), nil), l.all.Load(l.source().env(in.Environ, in.ReservedEnv), nil),
-		l.all.Load(l.source().flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
+	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
+		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
 	if err != nil { // no mistake in the input: those are faults
 		return nil, err
 	}
 	return l, errors.Join(l.faults...)
 }
 
-func (l *Loaded) source() *source { return &source{l, map[string]any{}} }
-
 const maxFile = 1 << 20 // bytes; a larger one is surely no configuration
 
-// read returns an error if the file cannot be read at all.
-func (s *source) read() error {
-	if s.file == "" {
-		return nil
+// read returns what the file sets, or an error if it cannot be read at all.
+func (l *Loaded) read() (values map[string]any, err error) {
+	if l.file == "" {
+		return nil, nil
 	}
-	data, err := setting.ReadFile(s.file, maxFile)
+	data, err := setting.ReadFile(l.file, maxFile)
 	if err == nil && !utf8.Valid(data) {
-		err = fmt.Errorf("%s: it is not UTF-8 text", s.file)
+		err = fmt.Errorf("%s: it is not UTF-8 text", l.file)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read the configuration: %w", err)
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if s.legacy = isLegacy(s.file, data); s.legacy {
-		s.readLegacy(string(data))
-		return nil
+	if l.legacy = isLegacy(l.file, data); l.legacy {
+		return l.readLegacy(string(data)), nil
 	}
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -98,14 +95,14 @@ func (s *source) read() error {
 		err = errors.New("more than one YAML document: remove everything from the second --- on")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: %s", s.file, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("%s: %s", l.file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	root := document.Content[0]
-	values, isMap := s.value(Key{Type: "section", value: s.root}, s.place(root, ""), root).(map[string]any)
-	if s.values = values; !isMap {
-		return errors.Join(s.faults...) // none if there is no key
+	values, isMap := l.value(Key{Type: "section", value: l.root}, l.place(root, ""), root).(map[string]any)
+	if !isMap {
+		err = errors.Join(l.faults...) // none if every key is commented out
 	}
-	return nil
+	return values, err
 }
 
 // assignment is a text whose first line that says something is key = value.

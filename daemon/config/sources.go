@@ -15,17 +15,11 @@ import (
 	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
-// source is a file, the environment or the flags while it is read.
-type source struct {
-	*Loaded
-	values map[string]any // what it sets, by key
-}
-
-// set sets a key to a text. It returns what koanf's providers want: no key if there is nothing to set.
-func (s *source) set(key Key, where, text string) (string, any) {
-	name, now := put(s.values, key.Name, s.value(key, where, textNode(text, key.Type)))
-	if old := s.current(name); now != nil && s.key[name].Secret && old.Text != "" {
-		s.note(where, key.Name, "it takes the place of the secret that is set by %s", old.Where)
+// set sets a key to a text, among the values of a source. It returns what koanf's providers want: no key if there is nothing to set.
+func (l *Loaded) set(values map[string]any, key Key, where, text string) (string, any) {
+	name, now := put(values, key.Name, l.value(key, where, textNode(text, key.Type)))
+	if old := l.current(name); now != nil && l.key[name].Secret && old.Text != "" {
+		l.note(where, key.Name, "it takes the place of the secret that is set by %s", old.Where)
 	}
 	return name, now
 }
@@ -79,19 +73,19 @@ const envPrefix = "PRESENCE_"
 var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_\w+)$`)
 
 // env reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
-func (s *source) env(environ, reserved []string) *env.Env {
-	known := make([]string, len(s.keys))
-	for i, key := range s.keys {
+func (l *Loaded) env(environ, reserved []string) *env.Env {
+	known, values := make([]string, len(l.keys)), map[string]any{}
+	for i, key := range l.keys {
 		known[i] = key.Env
 	}
 	read := func(variable, text string) (string, any) {
 		where := "environment variable " + variable
 		if i := slices.Index(known, variable); i >= 0 {
-			return s.set(s.keys[i], where, text)
+			return l.set(values, l.keys[i], where, text)
 		}
 		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable) {
 			hint := cmp.Or(suggest.DidYouMean(variable, known), "; a variable is named "+envPrefix+"SECTION__KEY")
-			s.fault(where, "", errors.New("there is no such key"+hint))
+			l.fault(where, "", errors.New("there is no such key"+hint))
 		}
 		return "", nil
 	}
@@ -125,10 +119,11 @@ type typed struct {
 func (t typed) Type() string { return t.kind }
 
 // flags reads the flags that were given and that AddFlags has defined.
-func (s *source) flags(flags *pflag.FlagSet) *posflag.Posflag {
+func (l *Loaded) flags(flags *pflag.FlagSet) *posflag.Posflag {
+	values := map[string]any{}
 	return posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
-		if key, ours := s.key[flag.Name]; ours && flag.Changed {
-			return s.set(key, key.Flag, flag.Value.String())
+		if key, ours := l.key[flag.Name]; ours && flag.Changed {
+			return l.set(values, key, key.Flag, flag.Value.String())
 		}
 		return "", nil
 	})

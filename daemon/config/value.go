@@ -28,11 +28,11 @@ type value struct {
 }
 
 // place is where a node stands: around, if it is not of a file.
-func (s *source) place(node *yaml.Node, around string) string {
+func (l *Loaded) place(node *yaml.Node, around string) string {
 	if node.Line == 0 {
 		return around
 	}
-	return fmt.Sprintf("%s:%d", s.file, node.Line)
+	return fmt.Sprintf("%s:%d", l.file, node.Line)
 }
 
 // tags are those that scalars of each type may have in YAML.
@@ -40,65 +40,65 @@ var tags = map[string]string{"string": "!!str", "bool": "!!bool", "int": "!!int"
 
 // value takes what a node says of a key, and tells every fault in it. Of a section it returns those keys that are right as a map, of anything
 // else a value, or nil if there is a fault in it.
-func (s *source) value(key Key, where string, node *yaml.Node) any {
+func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
-	before, v := len(s.faults), value{Key: key.Name, Where: where, File: key.value.Type() == reflect.TypeFor[fileName]()}
+	before, v := len(l.faults), value{Key: key.Name, Where: where, File: key.value.Type() == reflect.TypeFor[fileName]()}
 	switch {
 	case key.obsolete != "":
-		s.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
+		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
 		return nil
 	case isNull(node) && key.Type == "section" && !strings.HasSuffix(key.Name, "]"): // every key of it is commented out
 		return nil
 	case node.Kind == yaml.MappingNode && key.Type == "section":
-		return s.pairs(key, where, node)
+		return l.pairs(key, where, node)
 	case node.Kind == yaml.MappingNode && key.Type == "map":
-		v.Elements = s.pairs(key, where, node)
+		v.Elements = l.pairs(key, where, node)
 	case node.Kind == yaml.SequenceNode && key.Type == "list":
 		items := []any{}
 		for i, item := range node.Content {
-			items = append(items, s.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), s.place(item, where), item))
+			items = append(items, l.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), l.place(item, where), item))
 		}
 		v.Elements = items
 	case node.Kind == yaml.ScalarNode && strings.Contains(tags[key.Type], node.ShortTag()):
 		v.Text = node.Value
 		_, err := parse(v.Text, key.value)
 		if err != nil && key.value.Type() != reflect.TypeFor[setting.Roots]() { // else see unread
-			s.fault(where, key.Name, err)
+			l.fault(where, key.Name, err)
 		} else if v.Text == "" && (v.File || key.Secret) { // such a variable is often just left over
 			return nil
 		}
 	default:
-		s.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
+		l.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
 	}
-	if len(s.faults) > before {
+	if len(l.faults) > before {
 		return nil
 	}
 	return v
 }
 
 // pairs takes what a mapping says of the keys of a section or a map.
-func (s *source) pairs(key Key, around string, mapping *yaml.Node) map[string]any {
+func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]any {
 	var keys []Key
 	if key.Type == "section" {
 		keys = keysOf(key.Name, key.value)
 	}
 	found, first := map[string]any{}, map[string]string{}
 	for pair := range slices.Chunk(mapping.Content, 2) {
-		name, at, where := pair[0].Value, join(key.Name, pair[0].Value), s.place(pair[0], around)
+		name, at, where := pair[0].Value, join(key.Name, pair[0].Value), l.place(pair[0], around)
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == at })
 		switch {
 		case pair[0].Kind != yaml.ScalarNode:
-			s.fault(where, key.Name, unexpected("a key", describe(pair[0])))
+			l.fault(where, key.Name, unexpected("a key", describe(pair[0])))
 		case first[name] != "":
-			s.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
+			l.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
 		case key.Type == "map":
-			put(found, name, s.value(element(key, at), where, pair[1]))
+			put(found, name, l.value(element(key, at), where, pair[1]))
 		case i >= 0:
-			put(found, name, s.value(keys[i], where, pair[1]))
+			put(found, name, l.value(keys[i], where, pair[1]))
 		default:
-			s.fault(where, at, s.unknown(at, keys))
+			l.fault(where, at, l.unknown(at, keys))
 		}
 		first[name] = where
 	}
