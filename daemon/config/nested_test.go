@@ -110,6 +110,7 @@ func TestNestedFaults(t *testing.T) {
       expire: 2
       on_expire: remove
     door: now
+    bell:
   names: {irc: ali}
   size: 16KB
   ca_file: [x]
@@ -129,14 +130,15 @@ c: 1
 		"c.yaml:11: a.clients.phone.expire: expected a duration such as 90s, 5m or 1h30m, got \"2\"",
 		"c.yaml:12: a.clients.phone.on_expire: unknown key; did you mean a.clients.phone.on_expiry?",
 		"c.yaml:13: a.clients.door: expected keys, each with its value, got \"now\"",
-		"c.yaml:14: a.names.irc: expected a list, such as [a, b], got \"ali\"",
-		"c.yaml:15: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
-		"c.yaml:16: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
-		"c.yaml:17: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
-		"c.yaml:18: a.old_secrets[0]: expected a text (a number or a word like true must stand in quotes)",
-		"c.yaml:19: a.files[0].secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
-		"c.yaml:20: b.protocols: expected a list, such as [a, b], got a map",
-		"c.yaml:21: c: unknown key; known here: a, b",
+		"c.yaml:14: a.clients.bell: expected keys, each with its value, got nothing",
+		"c.yaml:15: a.names.irc: expected a list, such as [a, b], got \"ali\"",
+		"c.yaml:16: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
+		"c.yaml:17: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:18: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
+		"c.yaml:19: a.old_secrets[0]: expected a text (a number or a word like true must stand in quotes)",
+		"c.yaml:20: a.files[0].secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:21: b.protocols: expected a list, such as [a, b], got a map",
+		"c.yaml:22: c: unknown key; known here: a, b",
 	}
 	name := write(t, "c.yaml", content)
 	got := nestedDefaults()

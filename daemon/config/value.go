@@ -49,7 +49,7 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	case key.obsolete != "":
 		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
 		return nil
-	case isNull(node) && key.Type == "section" && !strings.HasSuffix(key.Name, "]"): // every key of it is commented out
+	case isNull(node) && key.Type == "section" && !strings.ContainsAny(key.Name, ".["): // every key of it is commented out
 		return nil
 	case node.Kind == yaml.MappingNode && key.Type == "section":
 		return l.pairs(key, where, node)
