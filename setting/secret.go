@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Mask stands for a secret wherever one is printed, logged or marshalled.
@@ -16,6 +17,7 @@ const Mask = "********"
 type Secret struct {
 	_    [0]func() // not comparable with ==, which would compare the pointers
 	text *string   // a pointer, because fmt prints unexported fields without asking them how
+	file string
 }
 
 // NewSecret returns a Secret that holds the text.
@@ -25,6 +27,29 @@ func NewSecret(text string) Secret {
 	}
 	return Secret{text: &text}
 }
+
+// maxSecret is the largest file of a secret that is read, in bytes.
+const maxSecret = 4096
+
+// ReadSecret reads a file with a secret; line ends after it are no part of it. Its error names the file, and so does the empty Secret beside it.
+// An empty name gives the empty Secret.
+func ReadSecret(file string) (Secret, error) {
+	if file == "" {
+		return Secret{}, nil
+	}
+	content, err := ReadFile(file, maxSecret)
+	if err != nil {
+		return Secret{file: file}, err
+	}
+	secret := NewSecret(strings.TrimRight(string(content), "\r\n"))
+	if secret.file = file; secret.IsZero() {
+		err = fmt.Errorf("%s: it is empty", file)
+	}
+	return secret, err
+}
+
+// File returns the name of the file that the Secret was read from, or nothing.
+func (s Secret) File() string { return s.file }
 
 // Reveal returns the text.
 func (s Secret) Reveal() string {
@@ -53,3 +78,9 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText implements encoding.TextMarshaler, which JSON and YAML use too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. The text is the secret.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = NewSecret(string(text))
+	return nil
+}

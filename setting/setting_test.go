@@ -89,6 +89,26 @@ func TestEmptySecret(t *testing.T) {
 	}
 }
 
+// A secret from a file is masked like any other, and says which file.
+func TestReadSecret(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(name, []byte(hush+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := setting.ReadSecret(name)
+	if err != nil || secret.Reveal() != hush || secret.File() != name || strings.Contains(fmt.Sprintf("%v %+v %#v", secret, &secret, []any{secret}), hush) {
+		t.Errorf("%v, %v of %s", secret, err, secret.File())
+	}
+	if secret, err := setting.ReadSecret(""); err != nil || !secret.IsZero() || secret.File() != "" {
+		t.Errorf("no name: %v, %v", secret, err)
+	}
+	for name, want := range map[string]string{"/dev/null": "/dev/null: it is empty", "/dev/zero": "/dev/zero: it is longer than 4096 bytes", "/nowhere": "open /nowhere: "} {
+		if secret, err := setting.ReadSecret(name); err == nil || !strings.HasPrefix(err.Error(), want) || !secret.IsZero() || secret.File() != name {
+			t.Errorf("%s: %v, %v of %q", name, err, secret, secret.File())
+		}
+	}
+}
+
 func TestRoots(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

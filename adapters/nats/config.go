@@ -7,15 +7,17 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/zarafa/presence/setting"
 )
 
 // Config is what the section store says about NATS.
 type Config struct {
-	URL         string `koanf:"url" help:"the NATS servers that several daemons share, e.g. tls://nats1.example.test,tls://nats2.example.test"`
-	Credentials string `koanf:"credentials" help:"file with the NATS user's credentials (.creds)"`
-	CAFile      string `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
-	Bucket      string `koanf:"bucket" help:"the key-value bucket; daemons with the same one share their presences"`
-	Replicas    int    `koanf:"replicas" help:"on how many servers of the cluster presences are kept: 1, 3 or 5"`
+	URL         string        `koanf:"url" help:"the NATS servers that several daemons share, e.g. tls://nats1.example.test,tls://nats2.example.test"`
+	Credentials string        `koanf:"credentials" help:"file with the NATS user's credentials (.creds)"`
+	Roots       setting.Roots `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
+	Bucket      string        `koanf:"bucket" help:"the key-value bucket; daemons with the same one share their presences"`
+	Replicas    int           `koanf:"replicas" help:"on how many servers of the cluster presences are kept: 1, 3 or 5"`
 }
 
 // DefaultConfig returns the defaults. URL has none.
@@ -46,12 +48,9 @@ func (c Config) Validate() error {
 			}
 		}
 	}
-	for _, file := range []struct{ key, name string }{{"credentials", c.Credentials}, {"ca_file", c.CAFile}} {
-		if file.name == "" {
-			continue
-		}
-		if f, err := os.Open(file.name); err != nil {
-			fault("store.%s: %w", file.key, err)
+	if c.Credentials != "" {
+		if f, err := os.Open(c.Credentials); err != nil {
+			fault("store.credentials: %w", err)
 		} else {
 			_ = f.Close()
 		}

@@ -22,9 +22,8 @@ func TestConfigIsRefused(t *testing.T) {
 		{"bucket", func(c *nats.Config) { c.Bucket = "a.b" }, "store.bucket: must be"},
 		{"replicas", func(c *nats.Config) { c.Replicas = 2 }, "store.replicas: must be 1, 3 or 5"},
 		{"credentials", func(c *nats.Config) { c.Credentials = missing }, "store.credentials: open " + missing},
-		{"ca_file", func(c *nats.Config) { c.CAFile = missing }, "store.ca_file: open " + missing},
 	}
-	all := nats.Config{URL: "http://127.0.0.1", Bucket: "a.b", Replicas: 2, Credentials: missing, CAFile: missing}.Validate().Error()
+	all := nats.Config{URL: "http://127.0.0.1", Bucket: "a.b", Replicas: 2, Credentials: missing}.Validate().Error()
 	for _, test := range tests {
 		cfg := nats.DefaultConfig()
 		cfg.URL = "nats://127.0.0.1:4222, tls://nats2.example.test"

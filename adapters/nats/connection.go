@@ -79,8 +79,8 @@ func (j *Journal) options(ctx context.Context) []natsgo.Option {
 	if j.config.Credentials != "" {
 		options = append(options, natsgo.UserCredentials(j.config.Credentials))
 	}
-	if j.config.CAFile != "" {
-		options = append(options, natsgo.RootCAs(j.config.CAFile))
+	if j.config.Roots.File != "" {
+		options = append(options, natsgo.Secure(&tls.Config{RootCAs: j.config.Roots.Pool, MinVersion: tls.VersionTLS12}))
 	}
 	return options
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/zarafa/presence/internal/natstest"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/setting"
 )
 
 // refused expects Follow to end by itself, at once, and to say why.
@@ -195,11 +196,18 @@ func TestTLS(t *testing.T) {
 	cluster := natstest.Start(t, natstest.Options{Servers: 1, Scheme: "tls", Config: fmt.Sprintf("tls {cert_file: %q, key_file: %q}",
 		file("server.pem", certificate), file("server.key", key))})
 	url := strings.ReplaceAll(cluster.URL(), "127.0.0.1", "localhost")
-	right, wrong := file("ca.pem", authority.PEM), file("other.pem", xmpptest.NewAuthority(t).PEM)
-	open(t, url, func(c *nats.Config) { c.CAFile = right }).append("over TLS")
-	refused(t, url, func(c *nats.Config) { c.CAFile = wrong }, "certificate")
+	trusting := func(name string, pem []byte) func(*nats.Config) {
+		roots, err := setting.ReadRoots(file(name, pem))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(c *nats.Config) { c.Roots = roots }
+	}
+	right, wrong := trusting("ca.pem", authority.PEM), trusting("other.pem", xmpptest.NewAuthority(t).PEM)
+	open(t, url, right).append("over TLS")
+	refused(t, url, wrong, "certificate")
 	refused(t, url, nil, "certificate")
-	refused(t, cluster.URL(), func(c *nats.Config) { c.CAFile = right }, "certificate") // it is not for 127.0.0.1
+	refused(t, cluster.URL(), right, "certificate") // it is not for 127.0.0.1
 }
 
 // TestCredentials: a server that demands a user refuses who is none.

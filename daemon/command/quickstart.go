@@ -84,6 +84,6 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), tokens.Issue(quickstartUser), quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.SecretFile(quickstartKey))
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.Auth.Secret.File())
 	return err
 }

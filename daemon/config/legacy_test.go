@@ -1,16 +1,12 @@
 package config
 
 import (
-	"errors"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/knadh/koanf/v2"
 
 	"github.com/zarafa/presence/setting"
 )
@@ -94,7 +90,7 @@ func TestLegacyValues(t *testing.T) {
 		{"log_file = -\n", func(*all) {}, ""},
 		{"  server_port=81  \r\n", listen("127.0.0.1:81"), ""},
 		{"\ufeffserver_port = 82\n", listen("127.0.0.1:82"), ""},
-		{"server_port = 1\nserver_port = 2\n", listen("127.0.0.1:2"), "p.cfg:2: server_port: set twice; this line counts, not line 1"},
+		{"server_port = 1\nserver_port = 2\n", listen("127.0.0.1:2"), "p.cfg:2: server_port: set twice; this line counts, not p.cfg:1"},
 		{"server_prot = 1\n", func(*all) {}, "p.cfg:1: server_prot: ignored: unknown key; did you mean server_port?"},
 		{"zzzzzzzzz = 1\n", func(*all) {}, "p.cfg:1: zzzzzzzzz: ignored: unknown key"},
 		{"hello\n", func(*all) {}, "p.cfg:1: ignored: it is neither key = value nor a comment"},
@@ -118,7 +114,7 @@ func TestLegacyValues(t *testing.T) {
 			if !reflect.DeepEqual(a, want) {
 				t.Errorf("got  %+v\nwant %+v", a, want)
 			}
-			if warnings := strings.Join(loaded.Warnings(everything), "\n"); !strings.Contains(warnings, test.warning) || strings.Contains(warnings, "abcdefgh") {
+			if warnings := strings.ReplaceAll(strings.Join(loaded.Warnings(everything), "\n"), filepath.Dir(loaded.file)+"/", ""); !strings.Contains(warnings, test.warning) || strings.Contains(warnings, "abcdefgh") {
 				t.Errorf("warnings\n%s\nlack %q, or show a secret", warnings, test.warning)
 			}
 			if n := len(loaded.Warnings(everything)); test.warning == "" && n != 1 {
@@ -181,87 +177,57 @@ func TestIsLegacy(t *testing.T) {
 	}
 }
 
-// A key of an adapter that is not built in is named, not fatal.
-func TestLegacyWithoutAdapter(t *testing.T) {
-	var root rootConfig
-	file := filepath.Join(t.TempDir(), "p.cfg")
-	if err := os.WriteFile(file, []byte("xmpp_jid = a@chat.b\nplugins = x\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := Load(Input{File: file}, Section{Config: &root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(loaded.Warnings(everything), "\n"); !strings.Contains(got, "xmpp_jid: ignored: this daemon has no xmpp.jid") {
-		t.Errorf("warnings %q", got)
-	}
-}
-
 // Whatever the file holds: no panic, no value of a secret in a message, and nothing is lost of what is an entry.
 func FuzzLegacy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, _ := parseLegacy(data)
+		entries := parseLegacy("f", string(data))
 		var written strings.Builder
 		for _, entry := range entries {
-			if entry.key == "" || entry.key != strings.TrimSpace(entry.key) || entry.value != strings.TrimSpace(entry.value) || entry.line < 1 {
+			if entry.key != strings.TrimSpace(entry.key) || entry.value != strings.TrimSpace(entry.value) || entry.where == "" {
 				t.Fatalf("entry %+v", entry)
 			}
 			written.WriteString(entry.key + "=" + entry.value + "\n")
 		}
-		again, junk := parseLegacy([]byte(written.String()))
-		if len(junk) != 0 || len(again) != len(entries) {
-			t.Fatalf("%d entries, written and read again %d, and junk in lines %v", len(entries), len(again), junk)
+		again := parseLegacy("f", written.String())
+		if len(again) != len(entries) {
+			t.Fatalf("%d entries, written and read again %d", len(entries), len(again))
 		}
 		for i := range again {
 			if again[i].key != entries[i].key || again[i].value != entries[i].value {
 				t.Fatalf("entry %+v, read again %+v", entries[i], again[i])
 			}
 		}
-		a := defaults()
-		s, err := newSchema(a.sections())
-		if err != nil {
-			t.Fatal(err)
+		loaded, err := fuzzed(t, "f.cfg", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
+		if err != nil && strings.Contains(err.Error(), "Ga7ouK9eeRie4oov") {
+			t.Fatalf("%v shows a secret", err)
 		}
-		l := &Loaded{layer: newLayer(), schema: s, faulty: map[string]bool{}}
-		found, faults := l.readLegacy("f", append([]byte("server_secret_key = Ga7ouK9eeRie4oov\n"), data...))
-		for _, err := range decoded(t, l, found, faults) {
-			var fault Fault
-			if !errors.As(err, &fault) || fault.Where == "" || strings.Contains(fault.Error(), "Ga7ouK9eeRie4oov") {
-				t.Fatalf("fault %v says not where, or a secret", err)
-			}
+		if loaded == nil {
+			return
 		}
-		for name := range found.origin {
-			if s.key(name) == nil {
+		for name := range loaded.all.All() {
+			if loaded.key[name].Name == "" {
 				t.Fatalf("there is no key %s", strconv.Quote(name))
 			}
 		}
 	})
 }
 
-// decoded returns the faults of a layer, with those of decoding it.
-func decoded(t *testing.T, l *Loaded, found layer, faults []Fault) []error {
+// fuzzed loads a file, whose faults must say where they are.
+func fuzzed(t *testing.T, name string, data []byte) (*Loaded, error) {
 	t.Helper()
-	all := koanf.New(".")
-	if err := l.merge(all, found); err != nil {
-		t.Fatal(err)
+	file := write(t, name, string(data))
+	loaded, err := Load(Input{File: file}, defaults().sections()...)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			if !strings.HasPrefix(strings.TrimPrefix(line, "cannot read the configuration: "), file+":") {
+				t.Fatalf("fault %s says not where", line)
+			}
+		}
 	}
-	return split(l.decode(all, faults))
+	return loaded, err
 }
 
 // No YAML, however strange, may do anything but be read or be refused.
 func FuzzYAML(f *testing.F) {
-	f.Fuzz(func(t *testing.T, data []byte) {
-		a := defaults()
-		s, err := newSchema(a.sections())
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, faults := s.readYAML("f", data)
-		for _, err := range decoded(t, &Loaded{layer: newLayer(), schema: s, file: "f", faulty: map[string]bool{}}, found, faults) {
-			var fault Fault
-			if !errors.As(err, &fault) || fault.Where == "" {
-				t.Fatalf("fault %v says not where", err)
-			}
-		}
-	})
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = fuzzed(t, "f.yaml", data) })
 }

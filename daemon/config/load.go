@@ -1,3 +1,13 @@
+// Package config reads the daemon's configuration: defaults, then one file, then the environment, then flags, each over the one
+// before it. Package daemon/internal/wiring calls it; commands reach it through that.
+//
+// It knows no adapter. It is given sections, each a name and a pointer to a struct that holds the defaults, and koanf decodes into them:
+//
+//	Listen string `koanf:"listen" help:"address and port to listen on"`
+//
+// A key may be a text, bool, whole number, time.Duration, setting.Secret, or anything that implements encoding.TextUnmarshaler; a list or a map
+// of texts; or, in the file only, a list or a map of structs of such keys. A tag obsolete:"why" makes it one that means nothing any more. Beside a
+// setting.Secret x there is a key x_file that names a file with the secret. The two count as one, and x has no flag: everybody can read those.
 package config
 
 import (
@@ -5,18 +15,18 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
+	"io"
 	"path/filepath"
-	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
-	koanfmaps "github.com/knadh/koanf/maps"
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/zarafa/presence/setting"
 )
@@ -31,249 +41,176 @@ type Input struct {
 
 // Loaded is what Load has found out besides the values.
 type Loaded struct {
-	layer
-	schema *schema
+	schema
 	file   string
-	legacy bool // the file is a presence.cfg
-	notes  []note
-	unread []Fault         // of files that keys name; they count only if the section is in use
-	faulty map[string]bool // keys of which the value is not known
+	legacy bool         // the file is a presence.cfg
+	all    *koanf.Koanf // a value for each key that is set
+	faults []error      // each is a fault
+	unread []error      // those of files that keys name; they count if the section is in use
+	notes  []error      // what is strange; it counts if the section is in use
 }
 
-// note is something strange about a section, or about the whole.
-type note struct{ section, text string }
-
-func (l *Loaded) note(section string, err Fault) {
-	l.notes = append(l.notes, note{section, err.Error()})
-}
-
-// layer is what one source of configuration sets.
-type layer struct {
-	values map[string]any    // nested
-	origin map[string]string // where each key was set, by its path
-	files  map[string]string // the values of keys that may name a secret's file
-}
-
-func newLayer() layer {
-	return layer{values: map[string]any{}, origin: map[string]string{}, files: map[string]string{}}
-}
-
-func (l layer) set(path, where, value string) {
-	l.origin[path] = where
-	if strings.HasSuffix(path, fileSuffix) {
-		l.files[path] = value
-	}
-}
-
-// where tells where a key, or the nearest thing around it, was set.
-func (l *Loaded) where(path string) string {
-	for path != "" && l.origin[path] == "" {
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-	}
-	return cmp.Or(l.origin[path], l.file)
-}
-
-// Load reads the input over the defaults in the sections' structs and writes the result there. The error joins Faults, each of which
-// names its place; a key at fault keeps its default. What the values mean is not looked at: that is Validate's part. If Load returns an error and
-// a Loaded, Validate tells what is wrong besides.
+// Load reads the input over the defaults in the sections' structs and writes the result there. The error has a line for each thing that is
+// wrong: where, what, and what was expected, without secrets. A key at fault keeps its default. What the values mean is not looked at: that is
+// Validate's part. If Load returns an error and a Loaded, Validate tells what is wrong besides.
 func Load(in Input, sections ...Section) (*Loaded, error) {
 	s, err := newSchema(sections)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{layer: newLayer(), schema: s, file: in.File, faulty: map[string]bool{}}
-	file, faults := l.readFile(in.File)
-	env, envFaults := s.readEnv(in.Environ, in.ReservedEnv)
-	all := koanf.New(".")
-	for _, layer := range []layer{file, env, s.readFlags(in.Flags)} {
-		if err := l.merge(all, layer); err != nil {
-			return nil, err
-		}
-	}
-	err = l.decode(all, append(faults, envFaults...))
-	if len(faults) > 0 && len(file.origin) == 0 { // nothing of the file could be read, so Validate would miss things
+	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
+	values, err := l.read()
+	if err != nil { // Validate would miss things
 		return nil, err
 	}
-	return l, err
+	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
+		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
+	if err != nil { // no mistake in the input: those are faults
+		return nil, err
+	}
+	return l, errors.Join(l.faults...)
 }
 
-// MaxFile is the largest configuration file that is read, in bytes. A larger one is surely something else.
-const MaxFile = 1 << 20
+const maxFile = 1 << 20 // bytes; a larger one is surely no configuration
 
-func (l *Loaded) readFile(name string) (layer, []Fault) {
-	if name == "" {
-		return newLayer(), nil
+// read returns what the file sets, or an error if it cannot be read at all.
+func (l *Loaded) read() (values map[string]any, err error) {
+	if l.file == "" {
+		return nil, nil
 	}
-	data, err := setting.ReadFile(name, MaxFile)
+	data, err := setting.ReadFile(l.file, maxFile)
 	if err == nil && !utf8.Valid(data) {
-		err = fmt.Errorf("%s: it is not UTF-8 text", name)
+		err = fmt.Errorf("%s: it is not UTF-8 text", l.file)
 	}
 	if err != nil {
-		return newLayer(), []Fault{faultf("", "", "cannot read the configuration: %w", err)}
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if l.legacy = isLegacy(name, data); l.legacy {
-		return l.readLegacy(name, data)
+	if l.legacy = isLegacy(l.file, data); l.legacy {
+		return l.readLegacy(string(data)), nil
 	}
-	return l.schema.readYAML(name, data)
+	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err = decoder.Decode(&document)
+	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
+		err = errors.New("more than one YAML document: remove everything from the second --- on")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %s", l.file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	root := document.Content[0]
+	values, isMap := l.value(Key{Type: "section", value: l.root}, l.place(root, ""), root).(map[string]any)
+	if !isMap {
+		err = errors.Join(l.faults...) // none if every key is commented out
+	}
+	return values, err
 }
 
-// isLegacy tells the original's presence.cfg from YAML: by the extension, and failing that by the first line that says something.
+// assignment is a text whose first line that says something is key = value.
+var assignment = regexp.MustCompile(`\A(\s*#.*\n|\s*\n)*\s*[^#=:\s][^=:\n]*=`)
+
+// isLegacy tells the original's presence.cfg from YAML.
 func isLegacy(name string, data []byte) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".cfg":
-		return true
-	case ".yaml", ".yml":
-		return false
-	}
-	for line := range bytes.Lines(data) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			equals, colon := bytes.IndexByte(line, '='), bytes.IndexByte(line, ':')
-			return equals > 0 && (colon < 0 || equals < colon)
-		}
-	}
-	return false
-}
-
-// merge lays a layer over those before it, without the keys that mean nothing any more.
-func (l *Loaded) merge(all *koanf.Koanf, layer layer) error {
-	for _, key := range l.schema.keys {
-		if place := layer.origin[key.Name]; key.obsolete != "" && place != "" {
-			koanfmaps.Delete(layer.values, strings.Split(key.Name, "."))
-			l.note("", faultf(place, key.Name, "ignored, it means nothing any more: %s", key.obsolete))
-		}
-	}
-	over := koanf.New(".")
-	if err := over.Load(confmap.Provider(layer.values, ""), nil); err != nil {
-		return err
-	}
-	for _, key := range l.schema.keys {
-		if key.kind == secretType {
-			l.replaceSecret(all, over, layer, key.Name)
-		}
-	}
-	maps.Copy(l.origin, layer.origin)
-	maps.Copy(l.files, layer.files)
-	return all.Merge(over)
-}
-
-// replaceSecret takes a secret of earlier layers away, whichever way they set it, if a layer sets it, whichever way.
-func (l *Loaded) replaceSecret(all, over *koanf.Koanf, layer layer, secret string) {
-	both := []string{secret, secret + fileSuffix}
-	set := slices.IndexFunc(both, func(name string) bool { return !isEmpty(over.Get(name)) })
-	if set < 0 {
-		return // a variable without a value is often just left over
-	}
-	for _, name := range both {
-		if !isEmpty(all.Get(name)) {
-			l.note(l.schema.section(secret), faultf(layer.origin[both[set]], both[set], "it takes the place of the secret that is set by %s", l.origin[name]))
-		}
-		all.Delete(name)
-		delete(l.origin, name)
-		delete(l.files, name)
-	}
+	extension := strings.ToLower(filepath.Ext(name))
+	return extension == ".cfg" || extension != ".yaml" && extension != ".yml" && assignment.Match(data)
 }
 
 // decode fills the sections' structs.
-func (l *Loaded) decode(all *koanf.Koanf, faults []Fault) error {
-	root := reflect.New(l.schema.root)
-	for i, section := range l.schema.sections {
-		root.Elem().Field(i).Set(reflect.ValueOf(section.Config).Elem())
-	}
-	l.schema.decode(all, root.Interface(), func(path string, err error) {
-		var file errFile
-		if errors.As(err, &file) {
-			l.faulty[path] = true
-			path += file.suffix
-			l.unread = append(l.unread, Fault{l.where(path), path, err})
-		} else {
-			faults = append(faults, Fault{l.where(path), path, err})
-		}
-	})
-	for _, fault := range faults {
-		key, _, _ := strings.Cut(fault.Key, "[")
-		l.faulty[key] = true
-	}
-	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Or(a.line()-b.line(), strings.Compare(a.Key, b.Key)) })
-	for i, section := range l.schema.sections {
-		reflect.ValueOf(section.Config).Elem().Set(root.Elem().Field(i))
-	}
-	return joined(faults)
+func (l *Loaded) decode() error {
+	return l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
+		ErrorUnused:          true,
+		Squash:               true,
+		IgnoreUntaggedFields: true,
+		MatchName:            func(key, field string) bool { return key == field },
+	}})
 }
 
-// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their Validate finds, as joined
-// Faults, each with the place where the value was set.
+// current returns what is set for a key by the sources that have been read, or nothing.
+func (l *Loaded) current(key string) value {
+	v, _ := l.all.Get(key).(value)
+	return v
+}
+
+// fault is something that is wrong or strange, on one line: the place, the key and the reason.
+type fault struct {
+	key string
+	error
+}
+
+// at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
+func at(where, key string, err error) error {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, before := range []string{strings.Trim(quote(key), `"`), where} {
+		if before != "" {
+			line = before + ": " + line
+		}
+	}
+	return fault{key, errors.New(line)}
+}
+
+// quote renders outside text for a message: printable, and short even if the text is not.
+func quote(text string) string { return fmt.Sprintf("%.60q", text) }
+
+func keyOf(err error) string {
+	f, _ := errors.AsType[fault](err)
+	return f.key
+}
+
+func (l *Loaded) fault(where, key string, err error) {
+	l.faults = append(l.faults, at(where, key, err))
+}
+
+func (l *Loaded) note(where, key, format string, args ...any) {
+	l.notes = append(l.notes, at(where, key, fmt.Errorf(format, args...)))
+}
+
+// said returns those faults that are in sections of which chosen approves, and what these sections say themselves: lines that begin with a key.
+func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
+	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
+	for _, section := range l.sections {
+		for line := range strings.Lines(say(section.Config)) {
+			key, _, _ := strings.Cut(line, ": ")
+			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
+			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
+				continue
+			}
+			v := l.current(key)
+			if v.File {
+				v.Where += ": " + v.Key + ": " + v.Text
+			}
+			line = strings.TrimSpace(line)
+			if l.legacy && strings.HasPrefix(v.Where, l.file) {
+				line += legacyHints[key]
+			}
+			said = append(said, at(v.Where, "", errors.New(line)))
+		}
+	}
+	return said
+}
+
+// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their methods Validate() error, if
+// they have them, find: a line for each fault, with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
-	var faults []Fault
-	for _, fault := range l.unread {
-		if chosen(l.schema.section(fault.Key)) {
-			faults = append(faults, fault)
-		}
-	}
-	for _, section := range l.schema.sections {
-		v, ok := section.Config.(interface{ Validate() error })
-		if !ok || !chosen(section.Name) {
-			continue
-		}
-		for _, err := range split(v.Validate()) {
-			if key, _, _ := strings.Cut(err.Error(), ": "); !l.faulty[key] && !l.faulty[section.Name] {
-				faults = append(faults, l.locate(key, err))
+	return errors.Join(l.said(l.unread, chosen, func(config any) string {
+		if v, ok := config.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return err.Error()
 			}
 		}
-	}
-	return joined(faults)
+		return ""
+	})...)
 }
 
-// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about the sections that
-// chosen approves of. A section with a method Warnings() []string says itself what there is to know about values that are
-// accepted; each of its texts starts with the key, as Validate's do.
+// Warnings returns what the administrator should know, one line each, without secrets: about the file, and about values that are accepted, as
+// the methods Warnings() []string of those sections say of which chosen approves.
 func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
-	for _, note := range l.notes {
-		if note.section == "" || chosen(note.section) {
-			warnings = append(warnings, note.text)
+	for _, warning := range l.said(l.notes, chosen, func(config any) string {
+		if v, ok := config.(interface{ Warnings() []string }); ok {
+			return strings.Join(v.Warnings(), "\n")
 		}
-	}
-	for _, section := range l.schema.sections {
-		if v, ok := section.Config.(interface{ Warnings() []string }); ok && chosen(section.Name) {
-			for _, text := range v.Warnings() {
-				key, _, _ := strings.Cut(text, ": ")
-				warnings = append(warnings, l.locate(key, errors.New(text)).Error())
-			}
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(l.files)) {
-		if at(l.schema.root, strings.TrimSuffix(key, fileSuffix)) == secretType && chosen(l.schema.section(key)) && worldReadable(l.files[key]) {
-			open := faultf(l.origin[key], key, "every user of this machine can read %s; run: chmod 600 %[1]s", l.files[key])
-			warnings = append(warnings, open.Error())
-		}
+		return ""
+	}) {
+		warnings = append(warnings, warning.Error())
 	}
 	return warnings
-}
-
-func worldReadable(file string) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
-}
-
-// File returns the name of the file that a key of a secret, such as auth.secret_file, holds.
-func (l *Loaded) File(key string) string { return l.files[key] }
-
-// locate finds the place of the value that a section's fault or warning is about: the text starts with the key.
-func (l *Loaded) locate(key string, err error) Fault {
-	place := l.origin[key]
-	if file := l.files[key+fileSuffix]; file != "" {
-		place = l.origin[key+fileSuffix] + ": " + key + fileSuffix + ": " + file
-	}
-	return Fault{Where: place, Err: fmt.Errorf("%w%s", err, l.legacyHint(key))}
-}
-
-// split takes a joined error apart.
-func split(err error) (errs []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range joined.Unwrap() {
-			errs = append(errs, split(one)...)
-		}
-	} else if err != nil {
-		errs = append(errs, err)
-	}
-	return errs
 }

@@ -36,12 +36,14 @@ type nestedConfig struct {
 	IDsFile    string                  `koanf:"ids_file"`
 	IDs        []string                `koanf:"ids"`
 	OldSecrets []setting.Secret        `koanf:"old_secrets"`
+	Files      []keyConfig             `koanf:"files"`
+	Sync       string                  `koanf:"sync" obsolete:"all is synced"`
 }
 
 func (c nestedConfig) Validate() error { return nil }
 
 func nestedSections(c *nestedConfig) []Section {
-	return []Section{{Name: "a", Config: c, Obsolete: map[string]string{"sync": "all is synced"}}, {Name: "b", Config: &rootConfig{}}}
+	return []Section{{Name: "a", Config: c}, {Name: "b", Config: &rootConfig{}}}
 }
 
 func nestedDefaults() *nestedConfig {
@@ -86,8 +88,8 @@ func TestNested(t *testing.T) {
 	if _, err := Load(Input{File: write(t, "again.yaml", out.String())}, nestedSections(again)...); err != nil {
 		t.Fatalf("what was written cannot be read: %v\n%s", err, out.String())
 	}
-	want.Keys[1].Secret = setting.NewSecret(Mask)
-	again.Keys[0].Protocols, again.Keys[1].Protocols, again.OldSecrets, again.IDs = want.Keys[0].Protocols, nil, nil, nil // empty, not nil
+	want.Keys[1].Secret = setting.NewSecret(setting.Mask)
+	again.Keys[0].Protocols, again.Keys[1].Protocols, again.OldSecrets, again.IDs, again.Files = want.Keys[0].Protocols, nil, nil, nil, nil // empty, not nil
 	if !reflect.DeepEqual(again, want) {
 		t.Errorf("read back: %+v\nwant %+v", again, want)
 	}
@@ -108,31 +110,35 @@ func TestNestedFaults(t *testing.T) {
       expire: 2
       on_expire: remove
     door: now
+    bell:
   names: {irc: ali}
   size: 16KB
   ca_file: [x]
   ids_file: 1
   old_secrets: [1234567]
+  files: [{secret_file: [c]}]
 b: {protocols: {}}
 c: 1
 `
 	want := []string{
 		"c.yaml:3: a.keys[0].nam: unknown key; did you mean a.keys[0].name?",
 		"c.yaml:4: a.keys[0].hash: expected a text (a number or a word like true must stand in quotes), got \"5\"",
-		"c.yaml:5: a.keys[0].protocols: expected a list of texts, such as [a, b], got \"phone\"",
+		"c.yaml:5: a.keys[0].protocols: expected a list, such as [a, b], got \"phone\"",
 		"c.yaml:6: a.keys[1].name: expected a text (a number or a word like true must stand in quotes), got a list",
 		"c.yaml:7: a.keys[2]: expected keys, each with its value, got \"crm\"",
-		"c.yaml:8: a.keys[3]: expected a value, got nothing",
+		"c.yaml:8: a.keys[3]: expected keys, each with its value, got nothing",
 		"c.yaml:11: a.clients.phone.expire: expected a duration such as 90s, 5m or 1h30m, got \"2\"",
 		"c.yaml:12: a.clients.phone.on_expire: unknown key; did you mean a.clients.phone.on_expiry?",
 		"c.yaml:13: a.clients.door: expected keys, each with its value, got \"now\"",
-		"c.yaml:14: a.names.irc: expected a list of texts, such as [a, b], got \"ali\"",
-		"c.yaml:15: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
-		"c.yaml:16: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
-		"c.yaml:17: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
-		"c.yaml:18: a.old_secrets: expected a list of texts, such as [a, b]",
-		"c.yaml:19: b.protocols: expected a list of texts, such as [a, b], got a map",
-		"c.yaml:20: c: unknown key; known here: a, b",
+		"c.yaml:14: a.clients.bell: expected keys, each with its value, got nothing",
+		"c.yaml:15: a.names.irc: expected a list, such as [a, b], got \"ali\"",
+		"c.yaml:16: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
+		"c.yaml:17: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:18: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
+		"c.yaml:19: a.old_secrets[0]: expected a text (a number or a word like true must stand in quotes)",
+		"c.yaml:20: a.files[0].secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:21: b.protocols: expected a list, such as [a, b], got a map",
+		"c.yaml:22: c: unknown key; known here: a, b",
 	}
 	name := write(t, "c.yaml", content)
 	got := nestedDefaults()
@@ -162,18 +168,17 @@ func TestNestedSecretFile(t *testing.T) {
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	content := "a:\n  keys:\n    - secret_file: " + file + "\n    - secret_file: /nowhere\n    - {secret: a, secret_file: b}\n    - secret_file: [c]\n"
+	content := "a:\n  keys:\n    - secret_file: " + file + "\n    - secret_file: /nowhere\n    - {secret: a, secret_file: b}\n"
 	got, name := nestedDefaults(), write(t, "c.yaml", content)
 	loaded, err := Load(Input{File: name}, nestedSections(got)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Keys[0].Secret.Reveal() != "of a file" || !got.Keys[3].Secret.IsZero() {
-		t.Errorf("secrets %q and %q", got.Keys[0].Secret.Reveal(), got.Keys[3].Secret.Reveal())
+	if got.Keys[0].Secret.Reveal() != "of a file" || !got.Keys[2].Secret.IsZero() {
+		t.Errorf("secrets %q and %q", got.Keys[0].Secret.Reveal(), got.Keys[2].Secret.Reveal())
 	}
 	want := "c.yaml:4: a.keys[1].secret_file: open /nowhere: no such file or directory\n" +
-		"c.yaml:5: a.keys[2].secret_file: the secret itself is set too; remove one of them\n" +
-		"c.yaml:6: a.keys[3].secret_file: expected a text (a number or a word like true must stand in quotes), got a list"
+		"c.yaml:5: a.keys[2].secret_file: both the secret and its file are set; remove one of them"
 	if err := loaded.Validate(everything); err == nil || strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", "") != want {
 		t.Errorf("Validate: %v\nwant %s", err, want)
 	}
@@ -238,7 +243,7 @@ func TestObsolete(t *testing.T) {
 		if err != nil || key.Name == "a.sync" {
 			t.Errorf("%v, and the keys list a.sync", err)
 		}
-		if inFile := key.Name == "a.keys" || key.Name == "a.clients" || key.Name == "a.names"; inFile != (key.Env == "" && key.Flag == "") {
+		if inFile := key.Name == "a.keys" || key.Name == "a.files" || key.Name == "a.clients" || key.Name == "a.names"; inFile != (key.Env == "" && key.Flag == "") {
 			t.Errorf("%+v", key)
 		}
 	}

@@ -1,8 +1,8 @@
 package config
 
 import (
-	"maps"
-	"reflect"
+	"cmp"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,98 +10,121 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/zarafa/presence/daemon/internal/suggest"
 )
+
+// set sets a key to a text, among the values of a source. It returns what koanf's providers want: no key if there is nothing to set.
+func (l *Loaded) set(values map[string]any, key Key, where, text string) (string, any) {
+	name, now := put(values, key.Name, l.value(key, where, textNode(text, key.Type)))
+	if old := l.current(name); now != nil && l.key[name].Secret && old.Text != "" {
+		l.note(where, key.Name, "it takes the place of the secret that is set by %s", old.Where)
+	}
+	return name, now
+}
+
+// put stores a value, unless it is nil. The name of a secret's file takes the place of the secret: a source that sets either of them replaces
+// both of an earlier source.
+func put(values map[string]any, key string, made any) (string, any) {
+	if made == nil {
+		return "", nil
+	}
+	now, _ := made.(value)
+	if now.File {
+		key = strings.TrimSuffix(key, fileSuffix)
+	}
+	if before, twice := values[key].(value); twice && before.File != now.File {
+		now.Both = true
+		made = now
+	}
+	values[key] = made
+	return key, made
+}
+
+// textNode is what a text of the environment, a flag or a presence.cfg is in YAML, where every scalar has the type that is wanted.
+func textNode(text, kind string) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tags[kind], Value: text}
+	var content []*yaml.Node
+	for item := range strings.SplitSeq(text, ",") {
+		key, value, isPair := strings.Cut(item, "=")
+		switch item = strings.TrimSpace(item); {
+		case item == "":
+		case kind == "list":
+			content = append(content, textNode(item, "string"))
+		case kind == "map" && isPair:
+			content = append(content, textNode(strings.TrimSpace(key), "string"), textNode(strings.TrimSpace(value), "string"))
+		default:
+			return node
+		}
+	}
+	switch kind {
+	case "list":
+		return &yaml.Node{Kind: yaml.SequenceNode, Content: content}
+	case "map":
+		return &yaml.Node{Kind: yaml.MappingNode, Content: content}
+	}
+	return node
+}
 
 const envPrefix = "PRESENCE_"
 
 // notOurs are the variables that container platforms set for a service named "presence": they mean no key.
 var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_\w+)$`)
 
-// readEnv reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
-func (s *schema) readEnv(environ, reserved []string) (found layer, faults []Fault) {
-	found = newLayer()
-	names := map[string]string{} // of keys, by their variables without the prefix
-	for _, key := range s.keys {
-		if key.Env != "" {
-			names[strings.TrimPrefix(key.Env, envPrefix)] = key.Name
-		}
+// env reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
+func (l *Loaded) env(environ, reserved []string) *env.Env {
+	known, values := make([]string, len(l.keys)), map[string]any{}
+	for i, key := range l.keys {
+		known[i] = key.Env
 	}
-	transform := func(variable, value string) (string, any) {
-		name := strings.TrimPrefix(variable, envPrefix)
-		key, where := names[name], "environment variable "+variable
-		if key != "" {
-			found.set(key, where, value)
-			return key, text(value)
+	read := func(variable, text string) (string, any) {
+		where := "environment variable " + variable
+		if i := slices.Index(known, variable); i >= 0 {
+			return l.set(values, l.keys[i], where, text)
 		}
 		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable) {
-			hint := "; a variable is named " + envPrefix + "SECTION__KEY"
-			if near := suggest.Nearest(name, slices.Sorted(maps.Keys(names))); near != "" {
-				hint = "; did you mean " + envPrefix + near + "?"
-			}
-			faults = append(faults, faultf(where, "", "there is no such key%s", hint))
+			hint := cmp.Or(suggest.DidYouMean(variable, known), "; a variable is named "+envPrefix+"SECTION__KEY")
+			l.fault(where, "", errors.New("there is no such key"+hint))
 		}
 		return "", nil
 	}
-	provider := env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: transform})
-	found.values, _ = provider.Read() // it does not fail
-	return found, faults
+	return env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: read})
 }
 
-// AddFlags defines a flag for every key that has one: --http.listen for http.listen.
+// AddFlags defines a flag for every key that has one: --http.listen for http.listen. What is wrong with its text Load says.
 func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	s, err := newSchema(sections)
-	if err != nil {
-		return err
-	}
 	for _, key := range s.keys {
-		if key.Flag == "" {
+		if key.Flag == "" || err != nil {
 			continue
 		}
-		flag := flags.VarPF(&flagValue{key: key, text: key.Default}, key.Name, "", key.Help)
-		flag.Hidden = key.obsolete != ""
+		flags.String(key.Name, key.Default, key.Help)
+		flag := flags.Lookup(key.Name)
+		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}
 	}
-	return nil
-}
-
-// flagValue is a pflag.Value that refuses what is not of its key's type.
-type flagValue struct {
-	key  Key
-	text string
-}
-
-// String returns the text that Set was given, or the default.
-func (f *flagValue) String() string { return f.text }
-
-// Type names the type in the help text.
-func (f *flagValue) Type() string { return f.key.Type }
-
-// Set refuses what cannot be read as the key's type. It reads no file.
-func (f *flagValue) Set(given string) (err error) {
-	if f.text = given; f.key.Type != "string" {
-		_, err = hook(reflect.ValueOf(text(given)), reflect.Zero(f.key.kind))
-	}
 	return err
 }
 
-// readFlags takes the flags that were given and that AddFlags has defined.
-func (s *schema) readFlags(flags *pflag.FlagSet) layer {
-	found := newLayer()
-	if flags == nil {
-		return found
-	}
-	provider := posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
-		value, ours := flag.Value.(*flagValue)
-		if !ours || !flag.Changed {
-			return "", nil
+// typed is a text that the help text gives a type.
+type typed struct {
+	pflag.Value
+	kind string
+}
+
+// Type implements pflag.Value.
+func (t typed) Type() string { return t.kind }
+
+// flags reads the flags that were given and that AddFlags has defined.
+func (l *Loaded) flags(flags *pflag.FlagSet) *posflag.Posflag {
+	values := map[string]any{}
+	return posflag.ProviderWithFlag(flags, ".", nil, func(flag *pflag.Flag) (string, any) {
+		if key, ours := l.key[flag.Name]; ours && flag.Changed {
+			return l.set(values, key, key.Flag, flag.Value.String())
 		}
-		found.set(flag.Name, "--"+flag.Name, value.text)
-		return flag.Name, text(value.text)
+		return "", nil
 	})
-	found.values, _ = provider.Read() // it does not fail
-	return found
 }

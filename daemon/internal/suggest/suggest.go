@@ -3,26 +3,15 @@ package suggest
 
 import "strings"
 
-// maxWord is longer than any key: what is longer still is no misspelling, and would take long to compare.
-const maxWord = 80
-
-// DidYouMean returns "; did you mean x?" for the candidate that word is likely a misspelling of, or nothing.
+// DidYouMean returns "; did you mean x?" for the candidate that differs from word by a slip or two of the keyboard, or nothing.
 func DidYouMean(word string, candidates []string) string {
-	if near := Nearest(word, candidates); near != "" {
-		return "; did you mean " + near + "?"
-	}
-	return ""
-}
-
-// Nearest returns the candidate that differs from word by a slip or two of the keyboard, or nothing.
-func Nearest(word string, candidates []string) string {
-	if len(word) > maxWord {
+	if len(word) > 160 { // longer than any key, and it would take long to compare
 		return ""
 	}
-	best, found := len(word)/3+1, "" // more slips than that make another word
+	best, found := len(word[strings.LastIndexByte(word, '.')+1:])/3+1, "" // more slips than that make another word
 	for _, candidate := range candidates {
 		if d := distance(Plain(word), Plain(candidate)); d < best {
-			best, found = d, candidate
+			best, found = d, "; did you mean "+candidate+"?"
 		}
 	}
 	return found

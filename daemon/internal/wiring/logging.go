@@ -61,74 +61,58 @@ func (l Log) validateFile() error {
 // Logging is an open log.
 type Logging struct {
 	Logger *slog.Logger
-	file   *logFile // nil: standard error
+
+	name string // of the file; empty: standard error
+	mu   sync.Mutex
+	file *os.File // that is written now
 }
 
 // OpenLog opens the log that a valid configuration asks for. Without a file in it, messages go to stderr.
 func OpenLog(cfg Log, stderr io.Writer) (*Logging, error) {
-	logging, out := &Logging{}, stderr
+	l := &Logging{name: cfg.File}
+	if err := l.Reopen(); err != nil {
+		return nil, fmt.Errorf("log.file: %w", err)
+	}
 	if cfg.File != "" {
-		logging.file = &logFile{name: cfg.File}
-		if err := logging.file.reopen(); err != nil {
-			return nil, fmt.Errorf("log.file: %w", err)
-		}
-		out = logging.file
+		stderr = l
 	}
 	options := &slog.HandlerOptions{Level: levels[cfg.Level]}
+	l.Logger = slog.New(slog.NewTextHandler(stderr, options))
 	if cfg.Format == "json" {
-		logging.Logger = slog.New(slog.NewJSONHandler(out, options))
-	} else {
-		logging.Logger = slog.New(slog.NewTextHandler(out, options))
+		l.Logger = slog.New(slog.NewJSONHandler(stderr, options))
 	}
-	return logging, nil
+	return l, nil
 }
 
 // Reopen opens the file again, so that one which has been moved away is left alone. If that fails the old one stays in use.
 func (l *Logging) Reopen() error {
-	if l.file == nil {
+	if l.name == "" {
 		return nil
 	}
-	return l.file.reopen()
+	file, err := os.OpenFile(l.name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // a group of operators may read the log
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.file.Close() // if there is one: the new one is in use already
+	l.file = file
+	return nil
+}
+
+// Write implements io.Writer for the file.
+func (l *Logging) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Write(p)
 }
 
 // Close closes the file. Nothing may be logged any more.
 func (l *Logging) Close() error {
-	if l.file == nil {
+	if l.name == "" {
 		return nil
 	}
-	return l.file.close()
-}
-
-// logFile is a file that can be exchanged while it is written.
-type logFile struct {
-	name string
-	mu   sync.Mutex
-	file *os.File
-}
-
-// Write appends to the file that is current now.
-func (f *logFile) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.file.Write(p)
-}
-
-func (f *logFile) reopen() error {
-	file, err := os.OpenFile(f.name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // a group of operators may read the log
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.file != nil {
-		_ = f.file.Close() // the new one is in use already
-	}
-	f.file = file
-	return nil
-}
-
-func (f *logFile) close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.file.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Close()
 }

@@ -68,24 +68,31 @@ type constructors[C any] struct {
 	Client func(C) (domain.ClientProtocol, error) `optional:"true"`
 }
 
-// constructor makes a protocol as it is configured when it is called: a source, or a protocol of clients.
+// constructor makes a protocol as it is configured when it is called, and adds it to the parts. It returns what the protocol calls itself.
 type constructor struct {
-	name   string
-	source func() (ports.Source, error)
-	client func() (domain.ClientProtocol, error)
+	name string
+	add  func(*parts) (domain.Protocol, error)
 }
 
 func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
-	bound := constructor{name: name}
 	switch {
 	case c.Source != nil && c.Client == nil:
-		bound.source = func() (ports.Source, error) { return c.Source(*cfg) }
+		return constructor{name, func(p *parts) (named domain.Protocol, err error) {
+			source, err := c.Source(*cfg)
+			if err == nil {
+				p.sources, named = append(p.sources, source), source.Describe().Protocol
+			}
+			return named, err
+		}}, nil
 	case c.Client != nil && c.Source == nil:
-		bound.client = func() (domain.ClientProtocol, error) { return c.Client(*cfg) }
-	default:
-		return bound, fmt.Errorf("protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
+		return constructor{name, func(p *parts) (domain.Protocol, error) {
+			client, err := c.Client(*cfg)
+			p.clients = append(p.clients, client)
+			return client.Protocol, err
+		}}, nil
 	}
-	return bound, nil
+	return constructor{}, fmt.Errorf(
+		"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
 }
 
 // parts are the protocols that are on.
@@ -107,21 +114,9 @@ func newParts(s *Settings, in constructorsIn) (p parts, err error) {
 		if !s.enabled(c.name) {
 			continue
 		}
-		var named domain.Protocol
-		if c.source != nil {
-			source, err := c.source()
-			if err != nil {
-				return p, err
-			}
-			p.sources, named = append(p.sources, source), source.Describe().Protocol
-		} else {
-			client, err := c.client()
-			if err != nil {
-				return p, err
-			}
-			p.clients, named = append(p.clients, client), client.Protocol
-		}
-		if named.String() != c.name {
+		if named, err := c.add(&p); err != nil {
+			return p, err
+		} else if named.String() != c.name {
 			return p, fmt.Errorf("protocol %s: it calls itself %s", c.name, named)
 		}
 	}

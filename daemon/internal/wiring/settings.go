@@ -45,7 +45,7 @@ func (s *Settings) sections() []config.Section {
 	sections := []config.Section{
 		{Name: "http", Config: &s.HTTP},
 		{Name: "auth", Config: &s.Auth},
-		{Name: "store", Config: &s.Store, Obsolete: obsoleteStore},
+		{Name: "store", Config: &s.Store},
 		{Name: "", Config: &s.General},
 	}
 	for _, p := range s.protocols {
@@ -113,9 +113,6 @@ func (s *Settings) Warnings() []string { return s.loaded.Warnings(s.inUse) }
 
 // WriteYAML writes the effective configuration with its secrets masked.
 func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }
-
-// SecretFile returns the name of the file that a key such as auth.secret_file holds.
-func (s *Settings) SecretFile(key string) string { return s.loaded.File(key) }
 
 // Tokens makes tokens as the daemon with this configuration does.
 func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

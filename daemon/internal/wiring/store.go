@@ -36,6 +36,7 @@ type Store struct {
 	cluster
 	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed"`
 	Limits
+	Sync string `koanf:"sync" obsolete:"a change is on the disk before it is acknowledged"`
 }
 
 // Limits are how much is kept at most.
@@ -44,9 +45,6 @@ type Limits struct {
 	MaxDevices     int          `koanf:"max_devices" help:"how many devices a user may have on a protocol"`
 	MaxSourceBytes setting.Size `koanf:"max_source_bytes" help:"how much memory the presences of one source may take"`
 }
-
-// obsoleteStore are keys that earlier versions had.
-var obsoleteStore = map[string]string{"sync": "a change is on the disk before it is acknowledged"}
 
 // The values of Store.Kind.
 const (
@@ -81,55 +79,32 @@ func (s Store) Name() string {
 
 // Validate refuses a kind that there is not, and what is wrong about the store of that kind.
 func (s Store) Validate() error {
-	faults := []error{s.validateLimits()}
-	switch s.Name() {
-	case storeBolt:
-		faults = append(faults, s.disk.Validate(), s.withoutURL())
-	case storeNATS:
-		if s.URL == "" {
-			return errors.New("store.kind: nats needs store.url, the servers of a NATS cluster: " +
-				"this daemon has none inside; set store.url, or leave store.kind empty to keep presences on this machine's disk")
+	var faults []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
 		}
+	}
+	refuse(s.Retain < minRetain, "store.retain: must be at least %s; it is %s", minRetain, s.Retain)
+	refuse(s.MaxUsers < 0, "store.max_users: must not be negative; it is %d", s.MaxUsers)
+	refuse(s.MaxDevices < 1, "store.max_devices: must be at least 1; it is %d", s.MaxDevices)
+	refuse(s.MaxSourceBytes < setting.MiB, "store.max_source_bytes: must be at least 1MiB; it is %s", s.MaxSourceBytes)
+	switch kind := s.Name(); {
+	case kind == storeNATS && s.URL == "":
+		return errors.New("store.kind: nats needs store.url, the servers of a NATS cluster: " +
+			"this daemon has none inside; set store.url, or leave store.kind empty to keep presences on this machine's disk")
+	case kind == storeNATS:
 		faults = append(faults, s.cluster.Validate())
-	case storeMemory:
-		faults = append(faults, s.withoutURL())
+	case kind == storeBolt || kind == storeMemory:
+		refuse(s.URL != "", "store.url: needs store.kind %s; it is %s", storeNATS, kind)
+		refuse(s.Replicas != 1, "store.replicas: needs store.url: there is one copy on this machine")
+		refuse(s.Credentials != "", "store.credentials: needs store.url")
+		refuse(s.Roots.File != "", "store.ca_file: needs store.url")
 	default:
-		faults = append(faults, fmt.Errorf("store.kind: must be %s, %s or %s; it is %q", storeBolt, storeNATS, storeMemory, s.Kind))
+		refuse(true, "store.kind: must be %s, %s or %s; it is %q", storeBolt, storeNATS, storeMemory, s.Kind)
 	}
-	return errors.Join(faults...)
-}
-
-// withoutURL refuses what only means something in a cluster.
-func (s Store) withoutURL() error {
-	var faults []error
-	if s.URL != "" {
-		faults = append(faults, fmt.Errorf("store.url: needs store.kind %s; it is %s", storeNATS, s.Name()))
-	}
-	if s.Replicas != 1 {
-		faults = append(faults, errors.New("store.replicas: needs store.url: there is one copy on this machine"))
-	}
-	if s.Credentials != "" {
-		faults = append(faults, errors.New("store.credentials: needs store.url"))
-	}
-	if s.CAFile != "" {
-		faults = append(faults, errors.New("store.ca_file: needs store.url"))
-	}
-	return errors.Join(faults...)
-}
-
-func (s Store) validateLimits() error {
-	var faults []error
-	if s.Retain < minRetain {
-		faults = append(faults, fmt.Errorf("store.retain: must be at least %s; it is %s", minRetain, s.Retain))
-	}
-	if s.MaxUsers < 0 {
-		faults = append(faults, fmt.Errorf("store.max_users: must not be negative; it is %d", s.MaxUsers))
-	}
-	if s.MaxDevices < 1 {
-		faults = append(faults, fmt.Errorf("store.max_devices: must be at least 1; it is %d", s.MaxDevices))
-	}
-	if s.MaxSourceBytes < setting.MiB {
-		faults = append(faults, fmt.Errorf("store.max_source_bytes: must be at least 1MiB; it is %s", s.MaxSourceBytes))
+	if s.Name() == storeBolt {
+		faults = append(faults, s.disk.Validate())
 	}
 	return errors.Join(faults...)
 }
