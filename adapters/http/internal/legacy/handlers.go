@@ -6,8 +6,8 @@
 //
 // and so has the answer, without the token. docs/http.md describes it for clients.
 //
-// It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It reads and
-// writes its one document by itself, without allocating, because nothing general is both as strict and as quick.
+// It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It writes its
+// answers, and reads the usual query, by itself and without allocating, because nothing general is as quick.
 package legacy
 
 import (
@@ -69,7 +69,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 			return nil
 		}
 		if a.lists.Again(text) {
-			repeated = bytes.Clone(text) // reading changes it
+			repeated = text
 		}
 	}
 	b := pool.Get().(*buffers)
@@ -78,7 +78,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 		return err
 	}
 	if repeated != nil && len(b.request.Users) >= lists.MinUsers {
-		if answer, err := a.lists.Add(repeated, b.request.Users); err == nil && answer != nil {
+		if answer, err := a.lists.Add(bytes.Clone(repeated), b.request.Users); err == nil && answer != nil {
 			b.Release()
 			whole(ctx, answer)
 			return nil

@@ -14,7 +14,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
-	"github.com/zarafa/presence/adapters/http/internal/legacy/jsonscan"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/domain"
 )
@@ -113,7 +112,7 @@ func TestReadFaults(t *testing.T) {
 		{"not UTF-8", "{\"x\":\"\xff\"}", ""},
 		{"overlong UTF-8", "{\"x\":\"\xc0\xaf\"}", ""},
 		{"surrogate in UTF-8", "{\"x\":\"\xed\xa0\x80\"}", ""},
-		{"too deep", `{"x":` + deep(jsonscan.MaxDepth) + `}`, ""},
+		{"too deep", `{"x":` + deep(legacy.MaxDepth) + `}`, ""},
 		{"much too deep", strings.Repeat("[", 500_000), ""},
 		{"much too deep objects", `{"x":` + strings.Repeat(`{"x":`, 100_000), ""},
 
