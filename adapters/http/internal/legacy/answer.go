@@ -2,7 +2,6 @@ package legacy
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"sync/atomic"
 
@@ -139,33 +138,26 @@ func learnMiddles(protocol domain.Protocol) *protocolMiddles {
 	}
 }
 
-// piece is how much of a large answer is in memory at a time, give or take an entry.
-const piece = 64 << 10
-
-// Size returns exactly how many bytes the answer has. It makes it once to find out.
-func (a Answer) Size() int {
-	size, err := a.WriteTo(io.Discard)
-	if err != nil {
-		panic(err) // which takes everything
-	}
-	return int(size)
-}
-
-// WriteTo writes the answer piece by piece, for one that is too large to be held in memory.
-func (a Answer) WriteTo(w io.Writer) (written int64, err error) {
-	buffer := append(make([]byte, 0, piece+piece/4), answerBegin...)
+// Pieces makes the answer piece by piece, in memory of its own, for an answer that is too large to be held in memory.
+func (a Answer) Pieces(yield func([]byte) bool) {
+	const size = 64 << 10 // give or take an entry
+	buffer := append(make([]byte, 0, size+size/4), answerBegin...)
 	for i := range a.Users {
 		buffer = a.appendEntry(buffer, i)
-		if len(buffer) < piece {
-			continue
+		if len(buffer) >= size {
+			if !yield(buffer) {
+				return
+			}
+			buffer = buffer[:0]
 		}
-		n, err := w.Write(buffer)
-		written += int64(n)
-		if err != nil {
-			return written, err
-		}
-		buffer = buffer[:0]
 	}
-	n, err := w.Write(append(buffer, answerEnd...))
-	return written + int64(n), err
+	yield(append(buffer, answerEnd...))
+}
+
+// Size returns exactly how many bytes the answer has. It makes it once to find out.
+func (a Answer) Size() (size int) {
+	for piece := range a.Pieces {
+		size += len(piece)
+	}
+	return size
 }

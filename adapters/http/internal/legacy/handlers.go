@@ -13,7 +13,6 @@ package legacy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"sync"
 
@@ -209,7 +208,7 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers) error {
 	}
 	respond.Headers(&ctx.Response.Header)
 	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	ctx.Response.SetBodyStream(&stream{Answer: answer, buffers: b}, answer.Size())
+	respond.Stream(ctx, answer.Pieces, answer.Size(), b.Release)
 	return nil
 }
 
@@ -229,19 +228,4 @@ func Render(ids []string, found []domain.Presences) []byte {
 		return nil
 	}
 	return bytes.Clone(b.body)
-}
-
-// stream is an answer that fasthttp fetches while it sends it. The answer refers to the buffers, and releases them then.
-type stream struct {
-	Answer
-	buffers *buffers
-}
-
-// Read is not called: fasthttp prefers WriteTo. It is here because only a reader can be a body.
-func (*stream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
-
-// Close is called by fasthttp when the answer was sent, or could not be.
-func (s *stream) Close() error {
-	s.buffers.Release()
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
+	"github.com/minio/highwayhash"
 
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
@@ -52,7 +53,7 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 		return problem.Locate(err, InURL)
 	}
 	b.body = AppendUser(b.body[:0], user, &b.states[0])
-	sendTagged(c.Context(), b, b.body)
+	send(c.Context(), b, len(b.body), highwayhash.Sum64(b.body, tagKey[:]))
 	return nil
 }
 
