@@ -108,11 +108,11 @@ func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	}
 	sub := &subscriber{conn: conn, raw: raw, all: s.All, until: s.Until}
 	shard := h.shards[int(h.next.Add(1))%len(h.shards)]
-	if !shard.post(message{kind: join, sub: sub, subscription: s}) {
+	if !shard.post(func() { shard.join(sub, s) }) {
 		return
 	}
 	sub.listen()
-	shard.post(message{kind: leave, sub: sub})
+	shard.post(func() { shard.remove(sub) })
 }
 
 // sendBuffer is how much the kernel keeps for a subscriber that does not read, in bytes. What is in there cannot be brought up to date.
@@ -233,7 +233,7 @@ func (h *Hub) Stop() {
 	h.mu.Unlock()
 	h.cancel()
 	for _, s := range h.shards {
-		s.post(message{kind: stop})
+		s.post(s.end)
 	}
 	h.running.Wait()
 }
