@@ -153,25 +153,18 @@ func (a *API) update(b *buffers, body []byte) error {
 // checkIDs refuses a request with a malformed id in an entry that sets no protocol: the use case, which gets the updates alone, would not
 // see it. It names every malformed id of the request then.
 func checkIDs(request *Request) error {
+	var problems domain.Problems
 	unseen := false
 	for i, user := range request.Users {
-		unseen = unseen || request.Bare(i) && malformed(user) != nil
+		if _, err := domain.ParseUserID(user); err != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
+			unseen = unseen || request.Bare(i)
+		}
 	}
 	if !unseen {
 		return nil
 	}
-	var problems domain.Problems
-	for i, user := range request.Users {
-		if err := malformed(user); err != nil {
-			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
-		}
-	}
 	return problem.Locate(problems, placeOfUser)
-}
-
-func malformed(user string) error {
-	_, err := domain.ParseUserID(user)
-	return err
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.

@@ -33,14 +33,11 @@ func NewBackups(ctx context.Context, backup ports.Backup, tokens ports.Tokens, w
 
 // authenticate lets services pass.
 func (b *Backups) authenticate(c *fiber.Ctx) error {
-	by, err := Authenticate(c, b.tokens)
+	by, err := Admit(c, b.tokens)
 	if err != nil {
 		return err
 	}
-	if err := by.MayWatchAll(); err != nil {
-		return err
-	}
-	return NoQuery(c)
+	return by.MayWatchAll()
 }
 
 // exportPart is how many bytes of an export are sent at once.

@@ -117,7 +117,14 @@ func TestUsersAreWrittenInPieces(t *testing.T) {
 }
 
 func TestSources(t *testing.T) {
-	if got := string(appendSources(nil, nil)); got != `{"sources":[]}` {
+	text := func(statuses ...domain.SourceStatus) []byte {
+		text, err := json.Marshal(sourcesDocument(statuses))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if got := string(text()); got != `{"sources":[]}` {
 		t.Errorf("no sources: %s", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -132,7 +139,7 @@ func TestSources(t *testing.T) {
 			source["error"] = status.Error
 		}
 		want := any(map[string]any{"sources": []any{source, source}})
-		if text := appendSources(nil, []domain.SourceStatus{status, status}); !reflect.DeepEqual(parse(t, text), want) {
+		if text := text(status, status); !reflect.DeepEqual(parse(t, text), want) {
 			t.Fatalf("%s\nwant %v", text, want)
 		}
 	})
