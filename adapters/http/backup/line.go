@@ -75,7 +75,7 @@ func Parse(text []byte) (domain.Change, error) {
 		}
 	}
 	user, err := domain.ParseUserID(*l.User)
-	faults := []error{in("user", err)}
+	faults := append(make([]error, 0, 8), in("user", err))
 	p := domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes}
 	p.Protocol, err = domain.ParseProtocol(*l.Protocol)
 	faults = append(faults, in("protocol", err))

@@ -35,7 +35,8 @@ func Lines(from io.Reader, visit func(Line) error) error {
 			text, err = r.ReadSlice('\n')
 			l.End += int64(len(text))
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return err
 		}
 		if l.Err == nil && len(l.Text) > 0 {
@@ -46,7 +47,7 @@ func Lines(from io.Reader, visit func(Line) error) error {
 				return err
 			}
 		}
-		if err != nil {
+		if end {
 			return nil
 		}
 	}

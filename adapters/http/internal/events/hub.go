@@ -187,7 +187,9 @@ func (h *Hub) follow(following ports.Following) {
 		}
 		pause = min(2*pause, longest)
 		following = h.feed.Follow()
-		h.put(&entry{kind: gap, state: domain.State{Revision: max(h.feed.Revision(), domain.Revision(h.head.Load()))}})
+		head := max(h.feed.Revision(), domain.Revision(h.head.Load()))
+		h.ring.append(&entry{kind: gap, state: domain.State{Revision: head}})
+		h.advance(head)
 	}
 }
 
@@ -211,11 +213,6 @@ func (h *Hub) relay(following ports.Following) error {
 		}
 		h.advance(last)
 	}
-}
-
-func (h *Hub) put(e *entry) {
-	h.ring.append(e)
-	h.advance(e.state.Revision)
 }
 
 func (h *Hub) advance(head domain.Revision) {
