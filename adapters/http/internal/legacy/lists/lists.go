@@ -89,7 +89,9 @@ func (l *Lists) Answer(text []byte) []byte {
 	now := &reading{view: view, body: last.body}
 	if changed {
 		if now.body = l.render(view.IDs(), view.Presences()); now.body == nil {
-			l.forget(found)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.remove(found)
 			return nil
 		}
 	}
@@ -154,13 +156,6 @@ func (l *Lists) update(known *list, before, now *reading) {
 	if known.size > 0 {
 		l.weigh(known, now)
 	}
-}
-
-// forget removes a list, whose answer has become too large.
-func (l *Lists) forget(known *list) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.remove(known)
 }
 
 // weigh counts a list's size anew, and makes room.
