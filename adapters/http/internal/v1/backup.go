@@ -1,10 +1,11 @@
 package v1
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"strconv"
 	"time"
@@ -51,36 +52,34 @@ func (b *Backups) Export(c *fiber.Ctx) error {
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	connection := ctx.Conn()
-	ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
+	respond.Stream(ctx, b.parts(ctx.Conn()), -1, func() {})
+	return nil
+}
+
+// parts renders the export. The client gets the whole time-out for each part of it.
+func (b *Backups) parts(connection net.Conn) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		var part []byte
 		err := b.backup.Export(func(user domain.UserID, p domain.Presence) (err error) {
 			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
 				return err
 			}
-			err = b.send(connection, w, part)
+			if !yield(part) {
+				return errGone
+			}
 			part = part[:0]
-			return err
+			return connection.SetWriteDeadline(time.Now().Add(b.writeTimeout))
 		})
-		if err == nil {
-			err = b.send(connection, w, part)
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			yield(part)
+		case !errors.Is(err, errGone):
 			_ = connection.Close() // so that what has come so far does not pass for all
 		}
-	})
-	return nil
+	}
 }
 
-func (b *Backups) send(connection net.Conn, w *bufio.Writer, part []byte) error {
-	if err := connection.SetWriteDeadline(time.Now().Add(b.writeTimeout)); err != nil {
-		return err
-	}
-	if _, err := w.Write(part); err != nil {
-		return err
-	}
-	return w.Flush()
-}
+var errGone = errors.New("the client takes no more")
 
 // maxLineFaults is how many lines are named that are wrong.
 const maxLineFaults = 20
