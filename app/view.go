@@ -169,5 +169,7 @@ func (s *seen) look(img *image.Image, id domain.UserID) (holds bool) {
 
 // readsAs reports whether b differs from a in nothing but when it was confirmed and until when it holds.
 func readsAs(a, b domain.Presences) bool {
-	return slices.EqualFunc(a, b, func(p, q domain.Presence) bool { return p.Protocol == q.Protocol && p.Revision == q.Revision && !p.Differs(q) })
+	return slices.EqualFunc(a, b, func(p, q domain.Presence) bool {
+		return p.Protocol == q.Protocol && p.Revision == q.Revision && !p.Differs(q)
+	})
 }
