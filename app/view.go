@@ -1,6 +1,7 @@
 package app
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -117,8 +118,8 @@ func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 		seen:     slices.Clone(v.seen),
 		found:    slices.Clone(v.found),
 		at:       at,
-		from:     minTimestamp,
-		until:    maxTimestamp,
+		from:     math.MinInt64,
+		until:    math.MaxInt64,
 	}
 	for i := range next.seen {
 		s := &next.seen[i]
@@ -132,11 +133,6 @@ func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 	}
 	return next, changed
 }
-
-const (
-	minTimestamp = domain.Timestamp(-1 << 63)
-	maxTimestamp = domain.Timestamp(1<<63 - 1)
-)
 
 // narrow takes presences into account in from and until.
 func (v *view) narrow(presences domain.Presences) {
@@ -173,18 +169,7 @@ func (s *seen) look(img *image.Image, id domain.UserID) (holds bool) {
 
 // readsAs reports whether b differs from a in nothing but when it was confirmed and until when it holds.
 func readsAs(a, b domain.Presences) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		p, q := a[i], b[i]
-		if p.Expires.IsZero() != q.Expires.IsZero() {
-			return false
-		}
-		p.Updated, p.Expires = q.Updated, q.Expires
-		if p != q {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(p, q domain.Presence) bool {
+		return p.Protocol == q.Protocol && p.Revision == q.Revision && !p.Differs(q)
+	})
 }

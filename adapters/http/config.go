@@ -74,10 +74,8 @@ func validateAddress(address string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not host:port, e.g. 127.0.0.1:1234", address)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil { // 0 is any free one
 		return fmt.Errorf("the port in %q must be a number from 0 to 65535", address)
-	} else if n == 0 {
-		return nil // any free one
 	}
 	return nil
 }

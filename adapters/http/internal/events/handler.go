@@ -36,31 +36,20 @@ func (a *API) Get(c *fiber.Ctx) error {
 	if err := asked.ReadURL(c); err != nil {
 		return err
 	}
-	subscription, err := subscribe(&asked, by)
-	if err != nil {
-		return problem.Locate(err, v1.InURL)
-	}
-	return a.begin(c, subscription)
+	return a.begin(c, &asked, by, v1.InURL)
 }
 
 // Post begins a stream about the users that the body names.
 func (a *API) Post(c *fiber.Ctx) error {
-	by, err := v1.Authenticate(c, a.tokens)
+	by, err := v1.Admit(c, a.tokens)
 	if err != nil {
-		return err
-	}
-	if err := v1.NoQuery(c); err != nil {
 		return err
 	}
 	var asked v1.Query
 	if err := asked.ReadBody(c.Body()); err != nil {
 		return err
 	}
-	subscription, err := subscribe(&asked, by)
-	if err != nil {
-		return problem.Locate(err, v1.InUsers)
-	}
-	return a.begin(c, subscription)
+	return a.begin(c, &asked, by, v1.InUsers)
 }
 
 // subscribe returns what was asked for, each user once, in memory of its own.
@@ -86,7 +75,11 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 }
 
 // begin sends the head of the response, and leaves the rest to the hub.
-func (a *API) begin(c *fiber.Ctx, subscription *Subscription) error {
+func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place func(domain.Problem) problem.Entry) error {
+	subscription, err := subscribe(asked, by)
+	if err != nil {
+		return problem.Locate(err, place)
+	}
 	if last := c.Get("Last-Event-ID"); last != "" {
 		since, err := strconv.ParseUint(last, 10, 64)
 		subscription.Since, subscription.Lost = domain.Revision(since), err != nil // an id that is not ours is from another life

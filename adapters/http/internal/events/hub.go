@@ -108,11 +108,11 @@ func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	}
 	sub := &subscriber{conn: conn, raw: raw, all: s.All, until: s.Until}
 	shard := h.shards[int(h.next.Add(1))%len(h.shards)]
-	if !shard.post(message{kind: join, sub: sub, subscription: s}) {
+	if !shard.post(func() { shard.join(sub, s) }) {
 		return
 	}
 	sub.listen()
-	shard.post(message{kind: leave, sub: sub})
+	shard.post(func() { shard.remove(sub) })
 }
 
 // sendBuffer is how much the kernel keeps for a subscriber that does not read, in bytes. What is in there cannot be brought up to date.
@@ -187,7 +187,9 @@ func (h *Hub) follow(following ports.Following) {
 		}
 		pause = min(2*pause, longest)
 		following = h.feed.Follow()
-		h.put(&entry{kind: gap, state: domain.State{Revision: max(h.feed.Revision(), domain.Revision(h.head.Load()))}})
+		head := max(h.feed.Revision(), domain.Revision(h.head.Load()))
+		h.ring.append(&entry{kind: gap, state: domain.State{Revision: head}})
+		h.advance(head)
 	}
 }
 
@@ -213,11 +215,6 @@ func (h *Hub) relay(following ports.Following) error {
 	}
 }
 
-func (h *Hub) put(e *entry) {
-	h.ring.append(e)
-	h.advance(e.state.Revision)
-}
-
 func (h *Hub) advance(head domain.Revision) {
 	h.head.Store(uint64(head))
 	for _, s := range h.shards {
@@ -233,7 +230,7 @@ func (h *Hub) Stop() {
 	h.mu.Unlock()
 	h.cancel()
 	for _, s := range h.shards {
-		s.post(message{kind: stop})
+		s.post(s.end)
 	}
 	h.running.Wait()
 }

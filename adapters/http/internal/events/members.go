@@ -27,38 +27,6 @@ func (s *shard) join(sub *subscriber, subscription *Subscription) {
 	}
 }
 
-// Count is how much is in memory for the subscribers.
-type Count struct {
-	Streams int
-	Users   int // in all lists; each counts once a shard
-	Places  int // of subscribers in all lists
-}
-
-// Count tells how much there is. It waits for the shards, and is zero after Stop.
-func (h *Hub) Count() (sum Count) {
-	counted := make(chan Count, 1)
-	h.mu.Lock()
-	shards := h.shards
-	h.mu.Unlock()
-	for _, s := range shards {
-		if !s.post(message{kind: count, counted: counted}) {
-			continue
-		}
-		c := <-counted
-		sum.Streams, sum.Users, sum.Places = sum.Streams+c.Streams, sum.Users+c.Users, sum.Places+c.Places
-	}
-	return sum
-}
-
-// count is a shard's part of Hub.Count.
-func (s *shard) count() Count {
-	c := Count{Streams: len(s.listed) + len(s.all), Users: len(s.topics)}
-	for _, t := range s.topics {
-		c.Places += len(t.members)
-	}
-	return c
-}
-
 // enter makes a subscriber a member of its i-th topic.
 func (s *shard) enter(sub *subscriber, i int, user domain.UserID) {
 	t := s.topics[user]
@@ -117,16 +85,14 @@ func (s *shard) back(sub *subscriber, err error) {
 func (s *shard) look(period time.Duration) {
 	now, silent := domain.TimestampOf(s.now), s.now.Add(period-s.hub.settings.Heartbeat)
 	heartbeat := appendHeartbeat(nil, s.head)
-	for _, subs := range [][]*subscriber{s.listed, s.all} {
-		for i := len(subs) - 1; i >= 0; i-- { // for they may be removed
-			switch sub := subs[i]; {
-			case now > sub.until:
-				s.part(sub, expired, s.hub.settings.EndTimeout)
-			case !sub.away && !s.owes(sub) && sub.wrote.Before(silent):
-				s.write(sub, heartbeat)
-			}
+	s.every(func(sub *subscriber) {
+		switch {
+		case now > sub.until:
+			s.part(sub, expired, s.hub.settings.EndTimeout)
+		case !sub.away && !s.owes(sub) && sub.wrote.Before(silent):
+			s.write(sub, heartbeat)
 		}
-	}
+	})
 }
 
 // owes reports whether there is something up to head that a subscriber has not been told.

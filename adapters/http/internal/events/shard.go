@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +14,7 @@ type shard struct {
 	wake chan struct{} // holds a token while there may be something to do
 
 	mu       sync.Mutex
-	messages []message
+	messages []func() // which others have it do
 	closed   bool
 
 	cursor uint64          // everything before this place in the ring was read
@@ -30,25 +31,6 @@ type shard struct {
 	batch batch
 }
 
-// message is what a shard is told by others.
-type message struct {
-	kind         messageKind
-	sub          *subscriber
-	subscription *Subscription // of one who joins
-	err          error         // of one who is back
-	counted      chan<- Count
-}
-
-type messageKind uint8
-
-const (
-	join  messageKind = iota // there is another subscriber
-	leave                    // the client has gone
-	back                     // the connection can be written to again, or has failed
-	stop
-	count
-)
-
 func newShard(h *Hub, head domain.Revision) *shard {
 	return &shard{
 		hub:    h,
@@ -62,12 +44,12 @@ func newShard(h *Hub, head domain.Revision) *shard {
 	}
 }
 
-// post tells the shard something, and returns false if the shard has ended.
-func (s *shard) post(m message) bool {
+// post has the shard do something in its own goroutine, and returns false if the shard has ended.
+func (s *shard) post(do func()) bool {
 	s.mu.Lock()
 	closed := s.closed
 	if !closed {
-		s.messages = append(s.messages, m)
+		s.messages = append(s.messages, do)
 	}
 	s.mu.Unlock()
 	s.notify()
@@ -125,23 +107,22 @@ func (s *shard) receive() {
 		return
 	}
 	s.read() // those that join may know what was put in the ring a moment ago
-	for _, m := range messages {
-		switch m.kind {
-		case join:
-			s.join(m.sub, m.subscription)
-		case leave:
-			s.remove(m.sub)
-		case back:
-			s.back(m.sub, m.err)
-		case count:
-			m.counted <- s.count()
-		case stop:
-			s.ending = true
-			for _, subs := range [][]*subscriber{s.listed, s.all} {
-				for i := len(subs) - 1; i >= 0; i-- { // for they are removed
-					s.part(subs[i], stopping, s.hub.settings.StopTimeout)
-				}
-			}
+	for _, do := range messages {
+		do()
+	}
+}
+
+// end ends all streams. When that is done, the shard ends.
+func (s *shard) end() {
+	s.ending = true
+	s.every(func(sub *subscriber) { s.part(sub, stopping, s.hub.settings.StopTimeout) })
+}
+
+// every calls visit, which may remove it, for each subscriber.
+func (s *shard) every(visit func(*subscriber)) {
+	for _, subs := range [][]*subscriber{s.listed, s.all} {
+		for _, sub := range slices.Backward(subs) {
+			visit(sub)
 		}
 	}
 }
@@ -203,8 +184,8 @@ func (s *shard) skip(e *entry) {
 func (s *shard) flush() {
 	if s.swept != s.cursor {
 		s.swept = s.cursor
-		for i := len(s.all) - 1; i >= 0; i-- { // for they may be removed
-			s.tell(s.all[i])
+		for _, sub := range slices.Backward(s.all) { // for they may be removed
+			s.tell(sub)
 			s.read() // so that the next subscriber gets all that is new in one piece
 		}
 	}

@@ -176,7 +176,7 @@ func (s *shard) await(sub *subscriber, rest []byte) {
 	sub.away = true
 	s.hub.running.Go(func() {
 		_, err := sub.conn.Write(rest)
-		s.post(message{kind: back, sub: sub, err: err})
+		s.post(func() { s.back(sub, err) })
 	})
 }
 
@@ -185,5 +185,8 @@ func (s *shard) send(sub *subscriber, r *report) {
 	sub.fallBehind(s.head)
 	sub.behind, sub.away, sub.cursor = false, true, s.cursor
 	r.hub, r.conn, r.all, r.places, r.upto = s.hub, sub.conn, sub.all, sub.places, s.head
-	s.hub.running.Go(func() { s.post(message{kind: back, sub: sub, err: r.send()}) })
+	s.hub.running.Go(func() {
+		err := r.send()
+		s.post(func() { s.back(sub, err) })
+	})
 }

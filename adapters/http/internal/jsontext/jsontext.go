@@ -20,15 +20,15 @@ const digits = "0123456789abcdef"
 func Append(dst []byte, s string) []byte {
 	n := len(dst)
 	dst = slices.Grow(dst, len(s))[:n+len(s)]
-	if CopyPlain(dst[n:], s) {
+	if copyPlain(dst[n:], s) {
 		return dst
 	}
 	return appendEscaped(dst[:n], s)
 }
 
-// CopyPlain copies s to dst, which is at least as long, and reports whether it is plain ASCII that needs no escaping. It does eight bytes at a
+// copyPlain copies s to dst, which is at least as long, and reports whether it is plain ASCII that needs no escaping. It does eight bytes at a
 // time, the last eight overlapping those before.
-func CopyPlain(dst []byte, s string) bool {
+func copyPlain(dst []byte, s string) bool {
 	if len(s) < 8 {
 		for i := range len(s) {
 			c := s[i]

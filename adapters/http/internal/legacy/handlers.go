@@ -6,14 +6,13 @@
 //
 // and so has the answer, without the token. docs/http.md describes it for clients.
 //
-// It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It reads and
-// writes its one document by itself, without allocating, because nothing general is both as strict and as quick.
+// It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It writes its
+// answers, and reads the usual query, by itself and without allocating, because nothing general is as quick.
 package legacy
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"sync"
 
@@ -69,7 +68,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 			return nil
 		}
 		if a.lists.Again(text) {
-			repeated = bytes.Clone(text) // reading changes it
+			repeated = text
 		}
 	}
 	b := pool.Get().(*buffers)
@@ -78,7 +77,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 		return err
 	}
 	if repeated != nil && len(b.request.Users) >= lists.MinUsers {
-		if answer, err := a.lists.Add(repeated, b.request.Users); err == nil && answer != nil {
+		if answer, err := a.lists.Add(bytes.Clone(repeated), b.request.Users); err == nil && answer != nil {
 			b.Release()
 			whole(ctx, answer)
 			return nil
@@ -154,25 +153,18 @@ func (a *API) update(b *buffers, body []byte) error {
 // checkIDs refuses a request with a malformed id in an entry that sets no protocol: the use case, which gets the updates alone, would not
 // see it. It names every malformed id of the request then.
 func checkIDs(request *Request) error {
+	var problems domain.Problems
 	unseen := false
 	for i, user := range request.Users {
-		unseen = unseen || request.Bare(i) && malformed(user) != nil
+		if _, err := domain.ParseUserID(user); err != nil {
+			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
+			unseen = unseen || request.Bare(i)
+		}
 	}
 	if !unseen {
 		return nil
 	}
-	var problems domain.Problems
-	for i, user := range request.Users {
-		if err := malformed(user); err != nil {
-			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
-		}
-	}
 	return problem.Locate(problems, placeOfUser)
-}
-
-func malformed(user string) error {
-	_, err := domain.ParseUserID(user)
-	return err
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.
@@ -209,7 +201,7 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers) error {
 	}
 	respond.Headers(&ctx.Response.Header)
 	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	ctx.Response.SetBodyStream(&stream{Answer: answer, buffers: b}, answer.Size())
+	respond.Stream(ctx, answer.Pieces, answer.Size(), b.Release)
 	return nil
 }
 
@@ -229,19 +221,4 @@ func Render(ids []string, found []domain.Presences) []byte {
 		return nil
 	}
 	return bytes.Clone(b.body)
-}
-
-// stream is an answer that fasthttp fetches while it sends it. The answer refers to the buffers, and releases them then.
-type stream struct {
-	Answer
-	buffers *buffers
-}
-
-// Read is not called: fasthttp prefers WriteTo. It is here because only a reader can be a body.
-func (*stream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
-
-// Close is called by fasthttp when the answer was sent, or could not be.
-func (s *stream) Close() error {
-	s.buffers.Release()
-	return nil
 }

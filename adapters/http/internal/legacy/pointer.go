@@ -20,17 +20,14 @@ func placeOfUser(p domain.Problem) problem.Entry {
 
 // place is where the fault of an update is.
 func (r *Request) place(p domain.Problem) problem.Entry {
-	entry, protocol := r.Entry(p.Index), r.Updates[p.Index].Protocol
-	switch p.Field {
-	case domain.FieldProtocol:
-		return problem.Entry{Pointer: Pointer(entry, protocol)}
-	case domain.FieldStatus:
-		return problem.Entry{Pointer: Pointer(entry, protocol, keyStatus)}
-	case domain.FieldMessage:
-		return problem.Entry{Pointer: Pointer(entry, protocol, keyText)}
-	case domain.FieldDevice:
-		return problem.Entry{Pointer: Pointer(entry, protocol, keyDevice)}
-	case domain.FieldUser, domain.FieldUntil:
+	path := map[domain.Field][]string{
+		domain.FieldProtocol: {r.Updates[p.Index].Protocol},
+		domain.FieldStatus:   {r.Updates[p.Index].Protocol, keyStatus},
+		domain.FieldMessage:  {r.Updates[p.Index].Protocol, keyText},
+		domain.FieldDevice:   {r.Updates[p.Index].Protocol, keyDevice},
+	}[p.Field]
+	if path == nil {
+		path = []string{keyUser}
 	}
-	return problem.Entry{Pointer: Pointer(entry, keyUser)}
+	return problem.Entry{Pointer: Pointer(r.Entry(p.Index), path...)}
 }

@@ -1,10 +1,16 @@
 package legacy
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"unsafe"
 
-	"github.com/zarafa/presence/adapters/http/internal/legacy/jsonscan"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -14,6 +20,9 @@ const (
 
 	// MaxProtocols is how many protocols one entry may have. It is far more than there are, and bounds the search for repetitions.
 	MaxProtocols = 64
+
+	// MaxDepth is how deeply arrays and objects may be nested.
+	MaxDepth = 64
 )
 
 // The names in the documents.
@@ -28,8 +37,8 @@ const (
 	typeUsers = "UserStatus"
 )
 
-// Request is a request that was read. Its strings are parts of the text, which reading changes: whatever outlives the text must be
-// copied. It may be used again for the next request, to save memory, but not concurrently.
+// Request is a request that was read. Its strings may be parts of the text: whatever outlives the text must be copied. It may be used again
+// for the next request, to save memory, but not concurrently.
 type Request struct {
 	Token   string          // empty if there is none
 	Users   []string        // the user ids, one for each entry, as they were written
@@ -37,13 +46,20 @@ type Request struct {
 
 	entries []int32 // for each update, which entry it stands in
 
-	scan      jsonscan.Scanner
-	update    bool     // the protocols are wanted
-	protocols [][]byte // the names of the current entry's protocols
+	text      bytes.Buffer
+	from      *jsontext.Decoder // reads text
+	update    bool              // the protocols are wanted
+	protocols []string          // the names of the current entry's protocols
 }
 
 // ReadQuery reads the text of a query. The protocols in its entries are checked for their form and forgotten. A fault is a *problem.Error.
-func (r *Request) ReadQuery(text []byte) error { return r.read(text, false) }
+func (r *Request) ReadQuery(text []byte) error {
+	r.Reset()
+	if r.usual(text) {
+		return nil
+	}
+	return r.read(text, false)
+}
 
 // ReadUpdate reads the text of an update. A fault is a *problem.Error.
 func (r *Request) ReadUpdate(text []byte) error { return r.read(text, true) }
@@ -61,86 +77,201 @@ func (r *Request) Bare(entry int) bool {
 func (r *Request) Reset() {
 	clear(r.Users)
 	clear(r.Updates)
-	*r = Request{Users: r.Users[:0], Updates: r.Updates[:0], entries: r.entries[:0], protocols: r.protocols[:0]}
+	clear(r.protocols)
+	*r = Request{Users: r.Users[:0], Updates: r.Updates[:0], entries: r.entries[:0], protocols: r.protocols[:0], from: r.from}
 }
 
+// allow lets members stand twice that nobody knows. Of the others once takes care.
+var allow = jsontext.AllowDuplicateNames(true)
+
+// read reads any document. The decoder refuses what is not JSON (RFC 8259), text that is not UTF-8, and half surrogate pairs.
 func (r *Request) read(text []byte, update bool) error {
 	r.Reset()
-	r.scan = jsonscan.Scanner{Text: text}
-	r.update = update
-	r.document()
-	return r.scan.Err()
-}
-
-// fail records a fault of the document's form.
-func (r *Request) fail(pointer, format string, args ...any) { r.scan.Refuse(pointer, format, args...) }
-
-func (r *Request) document() {
-	if r.scan.Open() {
-		r.members()
-		r.scan.Close()
+	if r.from == nil {
+		r.from = jsontext.NewDecoder(&r.text, allow)
 	}
+	r.text, r.update = *bytes.NewBuffer(text), update
+	err := r.document()
+	if err == nil {
+		_, err = r.from.ReadToken()
+		switch {
+		case err == nil:
+			err = problem.Malformed("not valid JSON: something follows the object")
+		case errors.Is(err, io.EOF):
+			err = nil
+		}
+	}
+	r.text = bytes.Buffer{}
+	r.from.Reset(&r.text, allow) // lets go of the text
+	return problem.Unreadable(err)
 }
 
-// The members of the document that are read, as bits.
-const (
-	seenToken = 1 << iota
-	seenType
-	seenUsers
-)
-
-func (r *Request) members() {
-	var seen uint8
-	for first := true; ; first = false {
-		name, ok := r.scan.Member(first)
-		if !ok {
-			break
-		}
-		var bit uint8
-		switch string(name) {
+func (r *Request) document() error {
+	var token, kind, users bool
+	err := r.object(func(name string) error {
+		switch name {
 		case keyToken:
-			bit = seenToken
-			r.Token, ok = r.text("#/" + keyToken)
+			return r.member(&token, &r.Token)
 		case keyType:
-			bit = seenType
-			ok = r.kind()
+			var text string
+			if err := r.member(&kind, &text); err != nil {
+				return err
+			}
+			if text != typeUsers {
+				return problem.ReadLast(r.from, fmt.Sprintf("must be %q", typeUsers))
+			}
+			return nil
 		case keyUsers:
-			bit = seenUsers
-			ok = seen&bit == 0 && r.users()
-		default:
-			ok = r.scan.Skip()
+			if err := r.once(&users); err != nil {
+				return err
+			}
+			return r.users()
 		}
-		if seen&bit != 0 {
-			r.fail("#/"+string(name), "is there twice")
-		}
-		if !ok {
-			return
-		}
-		seen |= bit
-	}
+		return r.skip()
+	})
 	switch {
-	case seen&seenType == 0:
-		r.fail("#/"+keyType, "is missing; expected %q", typeUsers)
-	case seen&seenUsers == 0:
-		r.fail("#/"+keyUsers, "is missing; expected an array")
+	case err != nil:
+		return err
+	case !kind:
+		return problem.InBody(problem.ErrMalformed, "#/"+keyType, fmt.Sprintf("is missing; expected %q", typeUsers))
+	case !users:
+		return problem.InBody(problem.ErrMalformed, "#/"+keyUsers, "is missing; expected an array")
 	}
+	return nil
 }
 
-// kind reads the type of the document: there is only one.
-func (r *Request) kind() bool {
-	kind, ok := r.text("#/" + keyType)
-	if ok && kind != typeUsers {
-		r.fail("#/"+keyType, "must be %q", typeUsers)
-		return false
+// users reads the list of entries.
+func (r *Request) users() error {
+	if r.from.PeekKind() != '[' {
+		return problem.ComesNext(r.from, "must be an array")
 	}
-	return ok
+	_, _ = r.from.ReadToken() // the bracket
+	for r.from.PeekKind() != ']' {
+		if len(r.Users) == MaxUsers {
+			return problem.InBody(problem.ErrTooMany, "#/"+keyUsers, fmt.Sprintf("has more than %d entries", MaxUsers))
+		}
+		if err := r.entry(); err != nil {
+			return err
+		}
+	}
+	_, err := r.from.ReadToken()
+	return err
 }
 
-// text reads a string that is needed only as long as the text is.
-func (r *Request) text(pointer string) (string, bool) {
-	if r.scan.Peek() != '"' {
-		return "", r.scan.Wrong(pointer, "a string")
+// entry reads what is said of one user.
+func (r *Request) entry() error {
+	at, begin, found := len(r.Users), len(r.Updates), false
+	r.Users = append(r.Users, "")
+	r.protocols = r.protocols[:0]
+	err := r.object(func(name string) error {
+		switch {
+		case name == keyUser:
+			return r.member(&found, &r.Users[at])
+		case len(r.protocols) == MaxProtocols:
+			return problem.InBody(problem.ErrMalformed, Pointer(at), fmt.Sprintf("has more than %d protocols", MaxProtocols))
+		}
+		again := slices.Contains(r.protocols, name)
+		if err := r.once(&again); err != nil {
+			return err
+		}
+		r.protocols = append(r.protocols, name)
+		return r.protocol(at, name)
+	})
+	if err == nil && !found {
+		err = problem.InBody(problem.ErrMalformed, Pointer(at, keyUser), "is missing")
 	}
-	value, ok := r.scan.Str()
-	return unsafe.String(unsafe.SliceData(value), len(value)), ok
+	for i := begin; i < len(r.Updates); i++ {
+		r.Updates[i].User = r.Users[at] // who may stand behind the protocols
+	}
+	return err
+}
+
+// protocol reads what an entry says about one protocol.
+func (r *Request) protocol(entry int, name string) error {
+	said := domain.Update{Protocol: name}
+	var status, message bool
+	err := r.object(func(key string) error {
+		switch key {
+		case keyStatus:
+			return r.member(&status, &said.Status)
+		case keyText:
+			return r.member(&message, &said.Message)
+		}
+		return r.skip()
+	})
+	if err == nil && !status {
+		err = problem.InBody(problem.ErrMalformed, Pointer(entry, name, keyStatus), "is missing")
+	}
+	if r.update {
+		r.Updates, r.entries = append(r.Updates, said), append(r.entries, int32(entry))
+	}
+	return err
+}
+
+// object reads an object. After each name it calls visit, which reads the value.
+func (r *Request) object(visit func(name string) error) error {
+	if r.from.PeekKind() != '{' {
+		return problem.ComesNext(r.from, "must be an object")
+	}
+	_, _ = r.from.ReadToken() // the brace
+	for r.from.PeekKind() == '"' {
+		name, err := r.str()
+		if err == nil {
+			err = visit(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := r.from.ReadToken()
+	return err
+}
+
+// member reads a string that may be there once.
+func (r *Request) member(seen *bool, to *string) (err error) {
+	if err = r.once(seen); err == nil {
+		*to, err = r.str()
+	}
+	return err
+}
+
+// once refuses a name, which was read last, if it was seen before.
+func (r *Request) once(seen *bool) error {
+	if *seen {
+		return problem.ReadLast(r.from, "is there twice")
+	}
+	*seen = true
+	return nil
+}
+
+// str reads a string. It is a part of the text unless something in it is escaped.
+func (r *Request) str() (string, error) {
+	if r.from.PeekKind() != '"' {
+		return "", problem.ComesNext(r.from, "must be a string")
+	}
+	value, err := r.from.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		value, err = jsontext.AppendUnquote(nil, value)
+	} else {
+		value = value[1 : len(value)-1]
+	}
+	return unsafe.String(unsafe.SliceData(value), len(value)), err
+}
+
+// skip reads a value of any kind and forgets it.
+func (r *Request) skip() error {
+	for depth := r.from.StackDepth(); ; {
+		if _, err := r.from.ReadToken(); err != nil {
+			return err
+		}
+		switch now := r.from.StackDepth(); {
+		case now == depth:
+			return nil
+		case now > MaxDepth:
+			return problem.Malformed("not valid JSON at byte %d: nested more than %d deep", r.from.InputOffset(), MaxDepth)
+		}
+	}
 }

@@ -1,16 +1,92 @@
+// Package pages holds what a browser gets from the daemon: the board, the documentation, the description of the APIs, and the client module. They
+// are plain files in the folder static, which are built into the program and served as they are.
 package pages
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io/fs"
+	"path"
+	"strings"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
+
+//go:embed static
+var static embed.FS
 
 // policy is the content security policy of all that a browser gets. A page can run scripts of this server alone and talk to it alone, so that
 // a text that somebody has set as a message can do no harm in it; and it cannot be shown inside another page, where a click would not
 // mean what it seems to.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// types are the Content-Types by the name's end. The system's table of them is not asked: it differs from machine to machine.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".ts":   "text/plain; charset=utf-8", // the registered type is that of a video
+	".css":  "text/css; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".json": "application/json",
+}
+
+// File is one of the files, ready to be sent. It is not changed any more.
+type File struct {
+	Path          string // in the URL, e.g. /client.js; that of a page has no .html at its end
+	contentType   string
+	plain, packed form // packed is plain if compressing does not make it smaller
+}
+
+// form is a file as it is sent.
+type form struct {
+	body   []byte
+	tag    string // strong, with its quotes; it stands for the body
+	coding string // its Content-Encoding
+}
+
+// Files returns all of them.
+func Files() (files []*File) {
+	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := static.ReadFile(name)
+		sum := sha256.Sum256(body)
+		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
+		file := &File{
+			Path:        strings.TrimSuffix(strings.TrimPrefix(name, "static"), ".html"),
+			contentType: types[path.Ext(name)],
+			plain:       form{body: body, tag: `"` + tag + `"`},
+			packed:      form{body: pack(body), tag: `"` + tag + `-gzip"`, coding: "gzip"},
+		}
+		if len(file.packed.body) >= len(body) {
+			file.packed = file.plain
+		}
+		files = append(files, file)
+		return err
+	})
+	if err != nil {
+		panic(err) // the files are in the program, and a test has seen them
+	}
+	return files
+}
+
+func pack(body []byte) []byte {
+	var packed bytes.Buffer
+	writer, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		panic(err) // there is that level
+	}
+	_, _ = writer.Write(body) // a buffer takes everything
+	_ = writer.Close()
+	return packed.Bytes()
+}
 
 // Serve answers GET and HEAD with the file, or says that the client has it already. The files hold nothing about anybody, so no token is
 // asked for.
@@ -20,23 +96,23 @@ func (f *File) Serve(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderCacheControl, "no-cache") // keep it, but ask whether it is still the same: the next version has the same address
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
-	if f.Anywhere {
+	if strings.HasPrefix(f.Path, "/client.") {
 		c.Set(fiber.HeaderAccessControlAllowOrigin, "*") // a module is only imported from another host that says so
 	}
 	request := &c.Context().Request.Header
-	body, tag, coding := f.Body, f.ETag, ""
-	if f.Gzip != nil && respond.AcceptsGzip(request) {
-		body, tag, coding = f.Gzip, f.GzipETag, "gzip"
+	sent := f.plain
+	if respond.AcceptsGzip(request) {
+		sent = f.packed
 	}
-	c.Set(fiber.HeaderETag, tag)
-	if respond.Has(request, []byte(tag)) {
+	c.Set(fiber.HeaderETag, sent.tag)
+	if respond.Has(request, []byte(sent.tag)) {
 		c.Status(fiber.StatusNotModified)
 		return nil
 	}
-	if coding != "" {
-		c.Set(fiber.HeaderContentEncoding, coding)
+	if sent.coding != "" {
+		c.Set(fiber.HeaderContentEncoding, sent.coding)
 	}
-	c.Set(fiber.HeaderContentType, f.Type)
-	c.Context().Response.SetBodyRaw(body) // nobody writes to it
+	c.Set(fiber.HeaderContentType, f.contentType)
+	c.Context().Response.SetBodyRaw(sent.body) // nobody writes to it
 	return nil
 }

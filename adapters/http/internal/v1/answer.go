@@ -3,6 +3,7 @@ package v1
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"sync"
 
 	"github.com/minio/highwayhash"
@@ -32,7 +33,7 @@ func (b *buffers) Release() {
 	pool.Put(b)
 }
 
-// find looks up the users that were asked for. If a revision was given it leaves out those that have not changed since.
+// find looks up the users that were asked for. If a revision was named it leaves out those of whom nothing has changed since.
 func (a *API) find(b *buffers) error {
 	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
 	states, forgotten, err := a.feed.States(b.asked.Users, b.states[:0])
@@ -55,51 +56,59 @@ func (a *API) find(b *buffers) error {
 	return nil
 }
 
-// maxWhole is the largest answer that is made in memory at once, in bytes. A larger one is made while it is sent.
-const maxWhole = 256 << 10
-
 // sendUsers answers with the users that were found. It sees to the release of the buffers.
 func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
-	answer := users{revision: b.revision, ids: b.asked.Users, states: b.states}
-	text := newDocument(&answer)
-	for b.body = b.body[:0]; text.more() && len(b.body) <= maxWhole; {
-		b.body = text.append(b.body)
+	hash, err := highwayhash.NewDigest64(tagKey[:])
+	if err != nil {
+		panic(err) // the key has the right length
+	}
+	size, head := 0, b.headSize()
+	for piece := range b.pieces {
+		if ctx.IsGet() {
+			_, _ = hash.Write(piece[head:]) // which takes everything
+		}
+		size, head = size+len(piece), 0
+		b.body = piece
+	}
+	send(ctx, b, size, hash.Sum64())
+}
+
+// send answers with a document of the given size: the body in the buffers, or if that is not all of it, the pieces. If the client has it already, it
+// is told so. The hash of a list leaves out the revision, which grows with everybody's changes. The tag is a weak one because of that, and
+// because the answer may be sent compressed or not.
+func send(ctx *fasthttp.RequestCtx, b *buffers, size int, hash uint64) {
+	whole := size == len(b.body)
+	compress := compresses(ctx, size) && (whole || ctx.Request.Header.IsHTTP11()) // which knows bodies whose size is not told
+	header := &ctx.Response.Header
+	respond.Headers(header)
+	if ctx.IsGet() {
+		respond.Cacheable(header)
+		if isKnown(ctx, hash) {
+			ctx.SetStatusCode(fasthttp.StatusNotModified)
+			b.Release()
+			return
+		}
+	}
+	header.SetContentTypeBytes(respond.JSON)
+	if compress {
+		header.Set(fasthttp.HeaderContentEncoding, "gzip")
 	}
 	switch {
-	case text.more():
-		sendLarge(ctx, b, &answer)
-	case ctx.IsGet():
-		sendTagged(ctx, b, b.body[answer.head():])
+	case whole && compress:
+		b.packed = b.packed[:0]
+		for piece := range packed(slices.Values([][]byte{b.body})) {
+			b.packed = append(b.packed, piece...)
+		}
+		ctx.Response.SetBodyRaw(b.packed)
+		conn.ReleaseAfter(ctx, b)
+	case whole:
+		ctx.Response.SetBodyRaw(b.body)
+		conn.ReleaseAfter(ctx, b)
+	case compress:
+		respond.Stream(ctx, packed(b.pieces), -1, b.Release)
 	default:
-		sendWhole(ctx, b, compresses(ctx, len(b.body)))
+		respond.Stream(ctx, b.pieces, size, b.Release)
 	}
-}
-
-// sendTagged answers with the body in the buffers, or says that the client has it already. The tag stands for the given part of the body: of a
-// list it leaves out the revision, which grows with every change of any user. It is a weak one because of that, and because the body may be
-// sent compressed or not.
-func sendTagged(ctx *fasthttp.RequestCtx, b *buffers, part []byte) {
-	compress := compresses(ctx, len(b.body))
-	if sendKnown(ctx, highwayhash.Sum64(part, tagKey[:])) {
-		b.Release()
-		return
-	}
-	sendWhole(ctx, b, compress)
-	respond.Cacheable(&ctx.Response.Header)
-}
-
-// sendWhole answers with the body in the buffers, which are released when it was sent.
-func sendWhole(ctx *fasthttp.RequestCtx, b *buffers, compress bool) {
-	body := b.body
-	if compress {
-		b.packed = pack(b.packed[:0], body)
-		body = b.packed
-		ctx.Response.Header.Set(fasthttp.HeaderContentEncoding, "gzip")
-	}
-	respond.Headers(&ctx.Response.Header)
-	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	ctx.Response.SetBodyRaw(body)
-	conn.ReleaseAfter(ctx, b)
 }
 
 // tagKey only has to be the same in all daemons of a cluster, so that a client may ask any of them.
@@ -107,18 +116,12 @@ var tagKey = [32]byte([]byte("zarafa-presence API v1 user tags"))
 
 var nameTag = []byte("Etag")
 
-// sendKnown sets the tag with the given hash. If the client has what it stands for it is told so, and there is nothing more to do.
-func sendKnown(ctx *fasthttp.RequestCtx, hash uint64) bool {
+// isKnown sets the tag with the given hash, and reports whether the client has what it stands for.
+func isKnown(ctx *fasthttp.RequestCtx, hash uint64) bool {
 	var number [8]byte
 	binary.LittleEndian.PutUint64(number[:], hash)
 	var buffer [20]byte
 	tag := append(hex.AppendEncode(append(buffer[:0], `W/"`...), number[:]), '"')
 	ctx.Response.Header.SetCanonical(nameTag, tag)
-	if !respond.Has(&ctx.Request.Header, tag[len("W/"):]) {
-		return false
-	}
-	respond.Headers(&ctx.Response.Header)
-	respond.Cacheable(&ctx.Response.Header)
-	ctx.SetStatusCode(fasthttp.StatusNotModified)
-	return true
+	return respond.Has(&ctx.Request.Header, tag[len("W/"):])
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net"
 	"strconv"
@@ -22,30 +21,27 @@ import (
 
 // Backups has the handlers of exports and imports. They may be called concurrently.
 type Backups struct {
-	ctx          context.Context //nolint:containedctx // of all exports and imports, for fasthttp has none of its own
+	ctx          context.Context //nolint:containedctx // of all imports, for fasthttp has none of its own
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout time.Duration
 }
 
-// NewBackups makes the handlers. Exports and imports end with ctx. A client may take so long to receive each part of an export.
+// NewBackups makes the handlers. Imports end with ctx. A client may take so long to receive each part of an export.
 func NewBackups(ctx context.Context, backup ports.Backup, tokens ports.Tokens, writeTimeout time.Duration) *Backups {
 	return &Backups{ctx: ctx, backup: backup, tokens: tokens, writeTimeout: writeTimeout}
 }
 
 // authenticate lets services pass.
 func (b *Backups) authenticate(c *fiber.Ctx) error {
-	by, err := Authenticate(c, b.tokens)
+	by, err := Admit(c, b.tokens)
 	if err != nil {
 		return err
 	}
-	if err := by.MayWatchAll(); err != nil {
-		return err
-	}
-	return NoQuery(c)
+	return by.MayWatchAll()
 }
 
-// exportPart is about how many bytes of an export are rendered at once.
+// exportPart is how many bytes of an export are sent at once.
 const exportPart = 64 << 10
 
 // Export answers with all presences, a line each. They are rendered while they are sent.
@@ -56,71 +52,34 @@ func (b *Backups) Export(c *fiber.Ctx) error {
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	ctx.SetBodyStream(newExport(b.ctx, b.backup, ctx.Conn(), b.writeTimeout), -1)
+	respond.Stream(ctx, b.parts(ctx.Conn()), -1, func() {})
 	return nil
 }
 
-// export is the body of an export. fasthttp reads it in the goroutine that writes the answer, and closes it.
-type export struct {
-	next     func() ([]byte, error, bool)
-	stop     func()
-	deadline func() error
-	part     []byte // what was not read yet
-}
-
-func newExport(ctx context.Context, kept ports.Backup, connection net.Conn, writeTimeout time.Duration) *export {
-	e := &export{deadline: func() error { return connection.SetWriteDeadline(time.Now().Add(writeTimeout)) }}
-	e.next, e.stop = iter.Pull2(parts(ctx, kept))
-	return e
-}
-
-var errStopped = errors.New("the export was stopped")
-
-// parts gives an export part by part. A part is valid until the next.
-func parts(ctx context.Context, kept ports.Backup) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+// parts renders the export. The client gets the whole time-out for each part of it.
+func (b *Backups) parts(connection net.Conn) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		var part []byte
-		err := kept.Export(ctx, func(user domain.UserID, p domain.Presence) (err error) {
+		err := b.backup.Export(b.ctx, func(user domain.UserID, p domain.Presence) (err error) {
 			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
 				return err
 			}
-			if !yield(part, nil) {
-				return errStopped
+			if !yield(part) {
+				return errGone
 			}
 			part = part[:0]
-			return nil
+			return connection.SetWriteDeadline(time.Now().Add(b.writeTimeout))
 		})
-		if !errors.Is(err, errStopped) {
-			yield(part, err)
-		}
-	}
-}
-
-// Read implements io.Reader. An error makes fasthttp close the connection, so that what has come so far does not pass for all.
-func (e *export) Read(p []byte) (int, error) {
-	for len(e.part) == 0 {
-		part, err, more := e.next()
 		switch {
-		case !more:
-			return 0, io.EOF
-		case err != nil:
-			return 0, err
+		case err == nil:
+			yield(part)
+		case !errors.Is(err, errGone):
+			_ = connection.Close() // so that what has come so far does not pass for all
 		}
-		if err := e.deadline(); err != nil { // for this part
-			return 0, err
-		}
-		e.part = part
 	}
-	n := copy(p, e.part)
-	e.part = e.part[n:]
-	return n, nil
 }
 
-// Close ends an export that was not read to its end.
-func (e *export) Close() error {
-	e.stop()
-	return nil
-}
+var errGone = errors.New("the client takes no more")
 
 // maxLineFaults is how many lines are named that are wrong.
 const maxLineFaults = 20

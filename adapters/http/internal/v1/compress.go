@@ -2,6 +2,7 @@ package v1
 
 import (
 	"bytes"
+	"iter"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -10,29 +11,8 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
 
-// minPacked is from which size on an answer is worth compressing, in bytes.
+// minPacked is from which size on an answer is worth compressing, in bytes. The quickest level makes about a tenth of a long list.
 const minPacked = 2 << 10
-
-// packers compress at the quickest level, which makes about a tenth of a long list.
-var packers = sync.Pool{New: func() any {
-	packer, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // there is that level
-	}
-	return packer
-}}
-
-// pack appends what text is when it is compressed.
-func pack(dst, text []byte) []byte {
-	packer := packers.Get().(*gzip.Writer)
-	defer packers.Put(packer)
-	into := bytes.NewBuffer(dst)
-	packer.Reset(into)
-	_, _ = packer.Write(text) // a buffer takes everything
-	_ = packer.Close()
-	packer.Reset(nil)
-	return into.Bytes()
-}
 
 // compresses reports whether an answer of the given size is to be compressed. It tells caches that the size depends on the request.
 func compresses(ctx *fasthttp.RequestCtx, size int) bool {
@@ -41,4 +21,32 @@ func compresses(ctx *fasthttp.RequestCtx, size int) bool {
 	}
 	ctx.Response.Header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
 	return respond.AcceptsGzip(&ctx.Request.Header)
+}
+
+// packers are kept, because each takes more memory than most answers.
+var packers = sync.Pool{New: func() any {
+	packer, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // there is that level
+	}
+	return packer
+}}
+
+// packed compresses pieces.
+func packed(pieces iter.Seq[[]byte]) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		packer := packers.Get().(*gzip.Writer)
+		defer packers.Put(packer)
+		var into bytes.Buffer
+		packer.Reset(&into)
+		for piece := range pieces {
+			_, _ = packer.Write(piece) // a buffer takes everything
+			if !yield(into.Bytes()) {
+				return
+			}
+			into.Reset()
+		}
+		_ = packer.Close()
+		yield(into.Bytes())
+	}
 }

@@ -85,35 +85,46 @@ func TestUserMeansWhatItWasMadeOf(t *testing.T) {
 // TestUsersAreWrittenInPieces: together they are the document, and its head is all that tells the revision.
 func TestUsersAreWrittenInPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		users := users{revision: domain.Revision(rapid.Uint64Range(0, MaxRevision).Draw(t, "revision"))}
+		users := buffers{revision: domain.Revision(rapid.Uint64Range(0, MaxRevision).Draw(t, "revision"))}
 		all := []any{}
 		for range rapid.IntRange(0, 3).Draw(t, "users") {
 			id, state, want := drawState(t)
-			for range rapid.SampledFrom([]int{1, 1, 300}).Draw(t, "times") {
-				users.ids, users.states, all = append(users.ids, id), append(users.states, state), append(all, any(want))
+			for range rapid.SampledFrom([]int{1, 1, 1, 1500}).Draw(t, "times") {
+				users.asked.Users, users.states, all = append(users.asked.Users, id), append(users.states, state), append(all, any(want))
 			}
 		}
 		var whole []byte
 		pieces := 0
-		for text := newDocument(&users); text.more(); pieces++ {
-			whole = text.append(whole)
+		for piece := range users.pieces {
+			whole = append(whole, piece...)
+			pieces++
 		}
 		if want := any(map[string]any{"revision": float64(users.revision), "users": all}); !reflect.DeepEqual(parse(t, whole), want) {
 			t.Fatalf("%s\nwant %v", whole, want)
 		}
-		if len(whole) > 100<<10 && pieces < 3 || pieces > 1+len(whole)>>15 {
+		if len(whole) > 800<<10 && pieces < 3 || pieces > 1+len(whole)/maxPiece {
 			t.Fatalf("%d bytes in %d pieces", len(whole), pieces)
 		}
-		head := users.head()
+		head := users.headSize()
 		users.revision = (users.revision + 1) / 2
-		if other := newDocument(&users).append(nil); !bytes.HasPrefix(whole[head:], other[users.head():]) {
-			t.Fatalf("%s\n%s", whole[head:], other[users.head():])
+		for other := range users.pieces {
+			if !bytes.HasPrefix(whole[head:], other[users.headSize():]) {
+				t.Fatalf("%s\n%s", whole[head:], other[users.headSize():])
+			}
+			break
 		}
 	})
 }
 
 func TestSources(t *testing.T) {
-	if got := string(appendSources(nil, nil)); got != `{"sources":[]}` {
+	text := func(statuses ...domain.SourceStatus) []byte {
+		text, err := json.Marshal(sourcesDocument(statuses))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if got := string(text()); got != `{"sources":[]}` {
 		t.Errorf("no sources: %s", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -128,7 +139,7 @@ func TestSources(t *testing.T) {
 			source["error"] = status.Error
 		}
 		want := any(map[string]any{"sources": []any{source, source}})
-		if text := appendSources(nil, []domain.SourceStatus{status, status}); !reflect.DeepEqual(parse(t, text), want) {
+		if text := text(status, status); !reflect.DeepEqual(parse(t, text), want) {
 			t.Fatalf("%s\nwant %v", text, want)
 		}
 	})

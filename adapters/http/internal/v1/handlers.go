@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/utils"
+	"github.com/minio/highwayhash"
 
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
@@ -34,10 +35,7 @@ func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources 
 
 // GetUser answers with one user.
 func (a *API) GetUser(c *fiber.Ctx) error {
-	if _, err := Authenticate(c, a.tokens); err != nil {
-		return err
-	}
-	if err := NoQuery(c); err != nil {
+	if _, err := Admit(c, a.tokens); err != nil {
 		return err
 	}
 	user, err := parameter(c, "user")
@@ -52,7 +50,7 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 		return problem.Locate(err, InURL)
 	}
 	b.body = AppendUser(b.body[:0], user, &b.states[0])
-	sendTagged(c.Context(), b, b.body)
+	send(c.Context(), b, len(b.body), highwayhash.Sum64(b.body, tagKey[:]))
 	return nil
 }
 
@@ -66,23 +64,12 @@ func (a *API) GetUsers(c *fiber.Ctx) error {
 	if err == nil && !b.asked.Named {
 		err = problem.InParameter(problem.ErrMalformed, "user", "is missing: name the users, user=a@example.test&user=b@example.test")
 	}
-	if err == nil {
-		err = a.find(b)
-	}
-	if err != nil {
-		b.Release()
-		return problem.Locate(err, InURL)
-	}
-	sendUsers(c.Context(), b)
-	return nil
+	return a.answer(c, b, err, InURL)
 }
 
 // QueryUsers answers with the users that the body names.
 func (a *API) QueryUsers(c *fiber.Ctx) error {
-	if _, err := Authenticate(c, a.tokens); err != nil {
-		return err
-	}
-	if err := NoQuery(c); err != nil {
+	if _, err := Admit(c, a.tokens); err != nil {
 		return err
 	}
 	b := pool.Get().(*buffers)
@@ -90,12 +77,17 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 	if err == nil && !b.asked.Named {
 		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
 	}
+	return a.answer(c, b, err, InUsers)
+}
+
+// answer answers with the users that were asked for, unless there was an error. It sees to the release of the buffers.
+func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Problem) problem.Entry) error {
 	if err == nil {
 		err = a.find(b)
 	}
 	if err != nil {
 		b.Release()
-		return problem.Locate(err, InUsers)
+		return problem.Locate(err, place)
 	}
 	sendUsers(c.Context(), b)
 	return nil
@@ -127,10 +119,7 @@ func (a *API) DeletePresence(c *fiber.Ctx) error {
 
 // beginUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
 func (a *API) beginUpdate(c *fiber.Ctx) (by domain.Principal, update domain.Update, err error) {
-	if by, err = Authenticate(c, a.tokens); err != nil {
-		return by, update, err
-	}
-	if err = NoQuery(c); err != nil {
+	if by, err = Admit(c, a.tokens); err != nil {
 		return by, update, err
 	}
 	if update.User, err = parameter(c, "user"); err != nil {
@@ -156,23 +145,20 @@ func (a *API) update(c *fiber.Ctx, by domain.Principal, update domain.Update, by
 
 // GetSources answers with how the sources are doing.
 func (a *API) GetSources(c *fiber.Ctx) error {
-	if _, err := Authenticate(c, a.tokens); err != nil {
-		return err
-	}
-	if err := NoQuery(c); err != nil {
+	if _, err := Admit(c, a.tokens); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
-	c.Context().SetContentTypeBytes(respond.JSON)
-	return c.Send(appendSources(nil, a.sources.Statuses()))
+	return c.JSON(sourcesDocument(a.sources.Statuses()), string(respond.JSON))
 }
 
-// NoQuery refuses a query in the URL of what takes none.
-func NoQuery(c *fiber.Ctx) error {
-	if len(c.Context().URI().QueryString()) > 0 {
-		return problem.Malformed("the URL takes no query")
+// Admit is Authenticate for what takes no query in the URL.
+func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
+	by, err := Authenticate(c, tokens)
+	if err == nil && len(c.Context().URI().QueryString()) > 0 {
+		err = problem.Malformed("the URL takes no query")
 	}
-	return nil
+	return by, err
 }
 
 // parameter returns a percent-decoded part of the path. It may be a part of the request.

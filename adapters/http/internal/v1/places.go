@@ -17,21 +17,15 @@ func InUsers(p domain.Problem) problem.Entry {
 
 // inSetting is where the faults of an update are: in its path, or in its body.
 func inSetting(p domain.Problem, byTTL bool) problem.Entry {
-	switch p.Field {
-	case domain.FieldProtocol:
-		return problem.Entry{Parameter: "protocol"}
-	case domain.FieldStatus:
-		return problem.Entry{Pointer: "#/status"}
-	case domain.FieldMessage:
-		return problem.Entry{Pointer: "#/message"}
-	case domain.FieldDevice:
-		return problem.Entry{Pointer: "#/device"}
-	case domain.FieldUntil:
-		if byTTL {
-			return problem.Entry{Pointer: "#/ttl"}
-		}
-		return problem.Entry{Pointer: "#/until"}
-	case domain.FieldUser:
+	if byTTL && p.Field == domain.FieldUntil {
+		return problem.Entry{Pointer: "#/ttl"}
 	}
-	return problem.Entry{Parameter: "user"}
+	return map[domain.Field]problem.Entry{
+		domain.FieldUser:     {Parameter: "user"},
+		domain.FieldProtocol: {Parameter: "protocol"},
+		domain.FieldStatus:   {Pointer: "#/status"},
+		domain.FieldMessage:  {Pointer: "#/message"},
+		domain.FieldDevice:   {Pointer: "#/device"},
+		domain.FieldUntil:    {Pointer: "#/until"},
+	}[p.Field]
 }

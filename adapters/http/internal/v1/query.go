@@ -60,7 +60,7 @@ type userList []string
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (u *userList) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	if from.PeekKind() != '[' {
-		return wrong(from, "must be an array")
+		return problem.ComesNext(from, "must be an array")
 	}
 	_, _ = from.ReadToken() // the bracket
 	for from.PeekKind() != ']' {

@@ -3,8 +3,8 @@ package v1
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -17,33 +17,22 @@ import (
 // (RFC 8259), text that is not UTF-8, half surrogate pairs, and names that are there twice. A fault is a *problem.Error.
 func readObject(body []byte, into any, known string) error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return problem.Malformed("the request has no body; expected a JSON object")
+		return problem.Unreadable(io.EOF)
 	}
 	if value := jsontext.Value(body); value.Kind() != '{' && value.IsValid() {
 		return problem.InBody(problem.ErrMalformed, "#", "must be an object")
 	}
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
-	if err == nil {
-		return nil
-	}
-	var refused *problem.Error
 	var syntax *jsontext.SyntacticError
 	var semantic *json.SemanticError
 	switch {
-	case errors.As(err, &refused):
-		return refused
-	case errors.As(err, &syntax) && errors.Is(err, jsontext.ErrDuplicateName):
-		return problem.InBody(problem.ErrMalformed, fragment(syntax.JSONPointer), "is there twice")
-	case errors.As(err, &syntax):
-		return problem.Malformed("not valid JSON at byte %d: %v", syntax.ByteOffset, syntax.Err)
-	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
-		return problem.InBody(problem.ErrMalformed, fragment(semantic.JSONPointer), "is not known; the members are "+known)
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		return problem.InBody(problem.ErrMalformed, problem.Fragment(syntax.JSONPointer), "is there twice")
+	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &semantic):
+		return problem.InBody(problem.ErrMalformed, problem.Fragment(semantic.JSONPointer), "is not known; the members are "+known)
 	}
-	return problem.Malformed("not valid JSON: %v", err)
+	return problem.Unreadable(err)
 }
-
-// fragment writes a JSON pointer as a URI fragment.
-func fragment(p jsontext.Pointer) string { return problem.Pointer(slices.Collect(p.Tokens())...) }
 
 // member is a member of an object, which may be missing, but not null.
 type member[T any] struct {
@@ -63,7 +52,7 @@ type text string
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (t *text) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	if from.PeekKind() != '"' {
-		return wrong(from, "must be a string")
+		return problem.ComesNext(from, "must be a string")
 	}
 	token, err := from.ReadToken()
 	if err == nil {
@@ -75,7 +64,7 @@ func (t *text) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 // wholeNumber reads a number without a fraction or an exponent. Anything else is refused with the given words.
 func wholeNumber(from *jsontext.Decoder, least, most uint64, form string) (uint64, error) {
 	if from.PeekKind() != '0' {
-		return 0, wrong(from, form)
+		return 0, problem.ComesNext(from, form)
 	}
 	value, err := from.ReadValue()
 	if err != nil {
@@ -83,17 +72,9 @@ func wholeNumber(from *jsontext.Decoder, least, most uint64, form string) (uint6
 	}
 	n, err := strconv.ParseUint(string(value), 10, 64)
 	if err != nil || n < least || n > most {
-		return 0, problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), form)
+		return 0, problem.ReadLast(from, form)
 	}
 	return n, nil
-}
-
-// wrong refuses the next value, unless it is not even JSON.
-func wrong(from *jsontext.Decoder, form string) error {
-	if err := from.SkipValue(); err != nil {
-		return err
-	}
-	return problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), form)
 }
 
 var errEscape = errors.New("has a percent sign without two hexadecimal digits")

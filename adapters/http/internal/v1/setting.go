@@ -56,7 +56,7 @@ type until domain.Timestamp
 func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	const form = "must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"
 	if from.PeekKind() != '"' {
-		return wrong(from, form)
+		return problem.ComesNext(from, form)
 	}
 	var written text
 	if err := json.UnmarshalDecode(from, &written); err != nil {
@@ -64,11 +64,11 @@ func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	}
 	var at time.Time
 	if err := at.UnmarshalText([]byte(written)); err != nil { // which is stricter than time.Parse
-		return problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), form)
+		return problem.ReadLast(from, form)
 	}
 	switch {
 	case at.After(latest):
-		return problem.InBody(problem.ErrMalformed, fragment(from.StackPointer()), "must not be later than "+latest.Format(time.RFC3339))
+		return problem.ReadLast(from, "must not be later than "+latest.Format(time.RFC3339))
 	case at.Before(earliest):
 		*u = 1 // so that it has passed: zero would be no end
 	default:

@@ -1,39 +1,31 @@
 package v1
 
 import (
-	"strconv"
+	"encoding/json"
 
-	"github.com/zarafa/presence/adapters/http/internal/jsontext"
 	"github.com/zarafa/presence/domain"
 )
 
-// appendSources appends the document of how the sources are doing, {"sources": [...]}. Every key is always there; what there is none of is null.
-func appendSources(dst []byte, statuses []domain.SourceStatus) []byte {
-	dst = append(dst, `{"sources":[`...)
-	for i := range statuses {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendSource(dst, &statuses[i])
-	}
-	return append(dst, `]}`...)
+// source is how one source is doing, as JSON. Every key is always there; what there is none of is null.
+type source struct {
+	Protocol string          `json:"protocol"`
+	State    string          `json:"state"`
+	Since    json.RawMessage `json:"since"`
+	Users    int             `json:"users"`
+	Error    *string         `json:"error"`
+	RetryAt  json.RawMessage `json:"retry_at"`
 }
 
-func appendSource(dst []byte, s *domain.SourceStatus) []byte {
-	dst = append(dst, `{"protocol":"`...)
-	dst = append(dst, s.Protocol.String()...)
-	dst = append(dst, `","state":"`...)
-	dst = append(dst, s.State.String()...)
-	dst = appendTime(dst, `","since":`, s.Since)
-	dst = append(dst, `,"users":`...)
-	dst = strconv.AppendInt(dst, int64(s.Users), 10)
-	if s.Error == "" {
-		dst = append(dst, `,"error":null`...)
-	} else {
-		dst = append(dst, `,"error":"`...)
-		dst = jsontext.Append(dst, s.Error)
-		dst = append(dst, '"')
+// sourcesDocument makes the document of how the sources are doing, {"sources": [...]}.
+func sourcesDocument(statuses []domain.SourceStatus) any {
+	sources := make([]source, len(statuses))
+	for i, s := range statuses {
+		sources[i] = source{
+			Protocol: s.Protocol.String(), State: s.State.String(), Since: appendTime(nil, "", s.Since), Users: s.Users, RetryAt: appendTime(nil, "", s.RetryAt),
+		}
+		if s.Error != "" {
+			sources[i].Error = &s.Error
+		}
 	}
-	dst = appendTime(dst, `,"retry_at":`, s.RetryAt)
-	return append(dst, '}')
+	return map[string]any{"sources": sources}
 }

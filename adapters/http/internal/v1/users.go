@@ -1,55 +1,32 @@
 package v1
 
-import (
-	"strconv"
+import "strconv"
 
-	"github.com/zarafa/presence/domain"
-)
+// maxPiece is how much of an answer is made in memory at once, in bytes, give or take a user. A larger answer is made while it is sent.
+const maxPiece = 256 << 10
 
-// users is the answer about some users, {"revision": 4711, "users": [...]}.
-type users struct {
-	revision domain.Revision
-	ids      []string // the users, as they were asked for
-	states   []domain.State
-}
-
-// head returns how many bytes at the beginning of the document tell its revision.
-func (u *users) head() int { return len(u.appendHead(nil)) }
-
-func (u *users) appendHead(dst []byte) []byte {
-	dst = append(dst, `{"revision":`...)
-	return strconv.AppendUint(dst, uint64(u.revision), 10)
-}
-
-// document is a document of users that is written piece by piece.
-type document struct {
-	users *users
-	next  int // the user that comes next
-	ended bool
-}
-
-// newDocument begins the document. The users must not change until it is written.
-func newDocument(users *users) *document { return &document{users: users} }
-
-// more reports whether there is another piece.
-func (d *document) more() bool { return !d.ended }
-
-// pieceSize is how large a piece is, give or take a user.
-const pieceSize = 32 << 10
-
-// append appends the next piece.
-func (d *document) append(dst []byte) []byte {
-	if d.next == 0 {
-		dst = append(d.users.appendHead(dst), `,"users":[`...)
-	}
-	for end := len(dst) + pieceSize; d.next < len(d.users.ids) && len(dst) < end; d.next++ {
-		if d.next > 0 {
+// pieces makes the answer about the users that were found, {"revision": 4711, "users": [...]}, piece by piece, in the buffers' memory. An
+// answer that is not large is one piece.
+func (b *buffers) pieces(yield func([]byte) bool) {
+	dst := append(b.appendHead(b.body[:0]), `,"users":[`...)
+	for i, id := range b.asked.Users {
+		if len(dst) > maxPiece {
+			if !yield(dst) {
+				return
+			}
+			dst = dst[:0]
+		}
+		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendUser(dst, d.users.ids[d.next], &d.users.states[d.next])
+		dst = AppendUser(dst, id, &b.states[i])
 	}
-	if d.next == len(d.users.ids) {
-		dst, d.ended = append(dst, `]}`...), true
-	}
-	return dst
+	yield(append(dst, `]}`...))
+}
+
+// headSize returns how many bytes at the beginning of the answer tell its revision.
+func (b *buffers) headSize() int { return len(b.appendHead(nil)) }
+
+func (b *buffers) appendHead(dst []byte) []byte {
+	return strconv.AppendUint(append(dst, `{"revision":`...), uint64(b.revision), 10)
 }

@@ -12,10 +12,14 @@ func (l *Lists) Known() (lists, size, noted int) {
 			noted++
 		}
 	}
-	if l.known.Size() != len(l.ring) {
-		panic("the lists in the map are not those in the ring")
+	l.known.Range(func(_ uint64, known *list) bool {
+		size += known.size
+		return true
+	})
+	if size != l.size {
+		panic("the lists in the map are not those that are counted")
 	}
-	return len(l.ring), l.size, noted
+	return l.known.Size(), size, noted
 }
 
 // Last returns the last answer to a list, nil if it is not known.

@@ -47,10 +47,8 @@ type Lists struct {
 	once  [onceSeen]atomic.Uint64
 	known *xsync.Map[uint64, *list] // by hash; finding a list takes no lock
 
-	mu   sync.Mutex // held to add, remove and weigh lists; guards what follows
-	ring []*list
-	hand int // where in ring the search for a list to remove goes on
-	size int // of all lists
+	mu   sync.Mutex // held to add, remove and weigh lists
+	size int        // of all lists
 }
 
 // Render makes the answer about some users, or returns nil if it is too large to be kept.
@@ -61,7 +59,7 @@ type list struct {
 	hash uint64
 	text []byte
 	last atomic.Pointer[reading] // never nil
-	used atomic.Bool             // since the hand came past it
+	used atomic.Bool             // since room was last looked for
 
 	size int // as it is counted in Lists.size, guarded by Lists.mu; zero once it is removed
 }
@@ -91,7 +89,9 @@ func (l *Lists) Answer(text []byte) []byte {
 	now := &reading{view: view, body: last.body}
 	if changed {
 		if now.body = l.render(view.IDs(), view.Presences()); now.body == nil {
-			l.forget(found)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.remove(found)
 			return nil
 		}
 	}
@@ -141,7 +141,6 @@ func (l *Lists) Add(text []byte, ids []string) ([]byte, error) {
 		l.remove(other)
 	}
 	l.known.Store(added.hash, added)
-	l.ring = append(l.ring, added)
 	l.weigh(added, first)
 	return first.body, nil
 }
@@ -159,43 +158,26 @@ func (l *Lists) update(known *list, before, now *reading) {
 	}
 }
 
-// forget removes a list, whose answer has become too large.
-func (l *Lists) forget(known *list) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.remove(known)
-}
-
 // weigh counts a list's size anew, and makes room.
 func (l *Lists) weigh(known *list, now *reading) {
 	size := now.size(known.text)
 	l.size += size - known.size
 	known.size = size
 	for l.size > maxSize {
-		l.hand %= len(l.ring)
-		if candidate := l.ring[l.hand]; candidate.used.Swap(false) {
-			l.hand++
-		} else {
-			l.remove(candidate)
-		}
+		l.known.Range(func(_ uint64, other *list) bool {
+			if !other.used.Swap(false) {
+				l.remove(other)
+			}
+			return l.size > maxSize
+		})
 	}
 }
 
 // remove is called with the lock held.
 func (l *Lists) remove(known *list) {
-	if known.size == 0 {
-		return
-	}
-	l.known.Delete(known.hash)
-	l.size -= known.size
-	known.size = 0
-	for i, other := range l.ring {
-		if other == known {
-			end := len(l.ring) - 1
-			l.ring[i], l.ring[end] = l.ring[end], nil
-			l.ring = l.ring[:end]
-			return
-		}
+	if known.size > 0 {
+		l.known.Delete(known.hash)
+		l.size, known.size = l.size-known.size, 0
 	}
 }
 
