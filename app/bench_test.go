@@ -108,7 +108,7 @@ func BenchmarkMemoryPerUser(b *testing.B) {
 }
 
 func (d *daemon) count() (presences int) {
-	d.store.Image.Each(func(_ domain.UserID, ps domain.Presences) bool { presences += len(ps); return true })
+	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool { presences += len(ps); return true })
 	return presences
 }
 
@@ -167,7 +167,7 @@ func BenchmarkExpiry(b *testing.B) {
 }
 
 func (d *daemon) available() (n int) {
-	d.store.Image.Each(func(_ domain.UserID, ps domain.Presences) bool {
+	d.store.Each(func(_ domain.UserID, ps domain.Presences) bool {
 		if ps[0].Status != domain.Unavailable {
 			n++
 		}

@@ -27,7 +27,7 @@ func numbered(name string, i int) domain.UserID {
 func (s *stage) kept() (users, online, messages, bytes int) {
 	time.Sleep(100 * time.Millisecond)
 	synctest.Wait()
-	s.store.Image.Each(func(user domain.UserID, ps domain.Presences) bool {
+	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
 		p, there := ps.On(chat)
 		if !there {
 			return true
