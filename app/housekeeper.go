@@ -37,6 +37,7 @@ func (h *Housekeeper) Run(ctx context.Context) {
 		snapshots, forgetting := time.NewTicker(snapshotEvery), time.NewTicker(forgetEvery)
 		defer snapshots.Stop()
 		defer forgetting.Stop()
+		h.snapshot(ctx) // so that a daemon that never lives long starts faster, too
 		h.forget(ctx)
 		for {
 			select {

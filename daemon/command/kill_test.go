@@ -178,7 +178,7 @@ func (k *killed) inSnapshot(n *node) {
 		}
 	}
 	made := snapshotsMade(n)
-	time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+	time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // a snapshot takes some tens
 	k.kill(n)
 	if snapshotsMade(n) == made {
 		k.interrupted++
