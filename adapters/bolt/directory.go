@@ -48,16 +48,16 @@ func lockDirectory(ctx context.Context, path string) (*os.File, error) {
 }
 
 // openFile opens the journal's file in a locked directory, and makes it if the directory is empty.
-func openFile(path string) (*os.File, error) {
-	name := filepath.Join(path, fileName)
+func openFile(dir *os.File) (*os.File, error) {
+	name := filepath.Join(dir.Name(), fileName)
 	file, err := os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // the administrator names it
 	if !errors.Is(err, os.ErrNotExist) {
 		return file, err
 	}
-	if err := isEmpty(path); err != nil {
+	if err := isEmpty(dir.Name()); err != nil {
 		return nil, err
 	}
-	if err := create(path, name); err != nil {
+	if err := create(dir, name); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // as above
@@ -80,7 +80,7 @@ func isEmpty(path string) error {
 }
 
 // create makes the file of an empty journal. It gets its name when it is whole and on the disk.
-func create(path, name string) error {
+func create(dir *os.File, name string) error {
 	unfinished := name + newSuffix
 	if err := os.RemoveAll(unfinished); err != nil {
 		return err
@@ -95,11 +95,7 @@ func create(path, name string) error {
 	if err := os.Rename(unfinished, name); err != nil {
 		return err
 	}
-	dir, err := os.Open(path) //nolint:gosec // the administrator names it
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return dir.Sync()
 }
 
 // options are those for writing. The list of free pages is not kept in the file: it has no sum, and a damaged one would let bbolt write over what

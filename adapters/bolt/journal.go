@@ -70,7 +70,7 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 		return fmt.Errorf("store.dir: %w", err)
 	}
 	defer lock.Close() //nolint:errcheck // nothing was written to it
-	file, err := openFile(j.dir)
+	file, err := openFile(lock)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
 	}

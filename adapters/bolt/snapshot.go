@@ -38,19 +38,14 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 
 // replace writes the pieces, and makes them the snapshot.
 func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, error)) error {
-	for index := uint32(0); ; index++ {
+	made := header{at: at}
+	for ; ; made.pieces++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		piece, err := next()
 		if errors.Is(err, io.EOF) {
-			made := header{at: at, pieces: index}
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			if err = j.write(func(tx *bbolt.Tx) error { return putHeader(tx, made) }); err == nil {
-				j.snapshot = made
-			}
-			return err
+			break
 		}
 		if err != nil {
 			return err
@@ -59,47 +54,47 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
 		}
 		j.mu.Lock()
-		err = j.write(func(tx *bbolt.Tx) error { return put(tx.Bucket(piecesBucket), pieceKey(at, index), piece) })
+		err = j.write(func(tx *bbolt.Tx) error { return put(tx.Bucket(piecesBucket), pieceKey(at, made.pieces), piece) })
 		j.mu.Unlock()
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// tidy removes the pieces that are not the snapshot's, and the entries that it stands for.
-func (j *Journal) tidy(ctx context.Context) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if more, err := j.removeSome(); err != nil || !more {
-			return err
-		}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err := j.write(func(tx *bbolt.Tx) error { return putHeader(tx, made) })
+	if err == nil {
+		j.snapshot = made
 	}
+	return err
 }
 
 // errNothing ends a transaction that has nothing to do.
 var errNothing = errors.New("nothing is to be removed")
 
-// removeSome reports whether it has removed something.
-func (j *Journal) removeSome() (removed bool, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	err = j.write(func(tx *bbolt.Tx) error {
-		pieces, entries := tx.Bucket(piecesBucket), tx.Bucket(entriesBucket)
-		before, err1 := remove(pieces, 0, j.snapshot.at)
-		after, err2 := remove(pieces, j.snapshot.at+1, 1<<64-1)
-		replaced, err3 := remove(entries, 0, j.snapshot.at+1)
-		if before+after+replaced == 0 {
+// tidy removes the pieces that are not the snapshot's, and the entries that it stands for. It lets Append in between.
+func (j *Journal) tidy(ctx context.Context) error {
+	for ctx.Err() == nil {
+		j.mu.Lock()
+		err := j.write(func(tx *bbolt.Tx) error {
+			pieces, entries := tx.Bucket(piecesBucket), tx.Bucket(entriesBucket)
+			before, err1 := remove(pieces, 0, j.snapshot.at)
+			after, err2 := remove(pieces, j.snapshot.at+1, 1<<64-1)
+			replaced, err3 := remove(entries, 0, j.snapshot.at+1)
+			if err := errors.Join(err1, err2, err3); err != nil || before+after+replaced > 0 {
+				return err
+			}
 			return errNothing
+		})
+		j.mu.Unlock()
+		if errors.Is(err, errNothing) {
+			return nil
 		}
-		return errors.Join(err1, err2, err3)
-	})
-	if errors.Is(err, errNothing) {
-		return false, nil
+		if err != nil {
+			return err
+		}
 	}
-	return err == nil, err
+	return ctx.Err()
 }
 
 // remove removes keys that put has added whose numbers are at least from, and below to. It returns how many.
