@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -83,32 +82,21 @@ func (r *legacyReader) translate(e legacyEntry) {
 	case name == "http.listen":
 		r.address(e)
 	case e.value == "": // it leaves the default
-	case value == "" && expected != "":
+	case expected != "":
 		r.fault(e.where, e.key, unexpected(expected, quote(e.value)))
 	default:
 		r.assign(e, name, value)
 	}
 }
 
-// converted is the entry's value as the environment would have it, or, if it is wrong, nothing and what is expected.
+// converted is the entry's value as the environment would have it, or, if it is wrong, what is expected.
 func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
-	switch e.key {
-	case "server_token_expire", "spreed_auto_unavailable":
-		if _, err := strconv.ParseUint(e.value, 10, 31); err != nil {
-			return "", "a whole number of minutes"
+	for rule, replacement := range r.today {
+		if pattern, ours := strings.CutPrefix(rule, e.key+" "); ours && regexp.MustCompile(pattern).MatchString(e.value) {
+			return regexp.MustCompile(pattern).ReplaceAllString(e.value, replacement), ""
 		}
-		return e.value + "m", ""
-	case "plugins":
-		return strings.Join(strings.FieldsFunc(e.value, func(r rune) bool { return strings.ContainsRune(" \t,", r) }), ","), ""
-	case "log_file":
-		return strings.TrimPrefix(e.value, "-"), ""
-	case "data_path": // the original's own files there are left alone
-		return filepath.Join(e.value, "store"), ""
 	}
-	if expected := r.today[e.key+" ?"]; expected != "" {
-		return r.today[e.key+" "+strings.ToLower(e.value)], expected
-	}
-	return e.value, ""
+	return e.value, r.today["? "+e.key]
 }
 
 var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
