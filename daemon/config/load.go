@@ -64,7 +64,17 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 		return nil, err
 	}
 	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
-		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
+		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil))
+	decoding := &mapstructure.DecoderConfig{
+		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
+		ErrorUnused:          true,
+		Squash:               true,
+		IgnoreUntaggedFields: true,
+		MatchName:            func(key, field string) bool { return key == field },
+	}
+	if err == nil {
+		err = l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: decoding})
+	}
 	if err != nil { // no mistake in the input: those are faults
 		return nil, err
 	}
@@ -114,17 +124,6 @@ func isLegacy(name string, data []byte) bool {
 	return extension == ".cfg" || extension != ".yaml" && extension != ".yml" && assignment.Match(data)
 }
 
-// decode fills the sections' structs.
-func (l *Loaded) decode() error {
-	return l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
-		ErrorUnused:          true,
-		Squash:               true,
-		IgnoreUntaggedFields: true,
-		MatchName:            func(key, field string) bool { return key == field },
-	}})
-}
-
 // current returns what is set for a key by the sources that have been read, or nothing.
 func (l *Loaded) current(key string) value {
 	v, _ := l.all.Get(key).(value)
@@ -139,13 +138,8 @@ type fault struct {
 
 // at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
 func at(where, key string, err error) error {
-	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, before := range []string{strings.Trim(quote(key), `"`), where} {
-		if before != "" {
-			line = before + ": " + line
-		}
-	}
-	return fault{key, errors.New(line)}
+	line := []string{where, strings.Trim(quote(key), `"`), strings.ReplaceAll(err.Error(), "\n", "; ")}
+	return fault{key, errors.New(strings.Join(slices.DeleteFunc(line, func(part string) bool { return part == "" }), ": "))}
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.

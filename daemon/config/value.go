@@ -179,15 +179,9 @@ func unexpected(want, got string) error { return fmt.Errorf("expected %s, got %s
 
 // WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
 func (l *Loaded) WriteYAML(w io.Writer) error {
-	root := node(l.root)
-	for _, block := range append(root.Content, root) {
-		if block.Kind == yaml.MappingNode {
-			block.Style = 0
-		}
-	}
 	encoder := yaml.NewEncoder(w)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(root); err != nil {
+	if err := encoder.Encode(node(l.root)); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return encoder.Close()
@@ -195,35 +189,35 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 
 // node makes a node of a value. Of a secret that comes from a file, the file is shown.
 func node(v reflect.Value) *yaml.Node {
-	made := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	add := func(key string, value reflect.Value) {
-		made.Content = append(made.Content, textNode(key, "string"), node(value))
-	}
+	made := &yaml.Node{Kind: yaml.MappingNode}
+	content := v.Interface()
 	switch kindOf(v.Type()) {
 	case "section":
 		for _, key := range keysOf("", v) {
 			if key.obsolete == "" {
-				add(key.Name, key.value)
+				made.Content = append(made.Content, textNode(key.Name, "string"), node(key.value))
 			}
 		}
+		return made
 	case "list":
-		made.Kind = yaml.SequenceNode
-		for _, element := range v.Seq2() {
-			made.Content = append(made.Content, node(element))
+		items := []*yaml.Node{}
+		for _, item := range v.Seq2() {
+			items = append(items, node(item))
 		}
+		content = items
 	case "map":
-		for _, key := range slices.SortedFunc(v.Seq(), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
-			add(key.String(), v.MapIndex(key))
+		items := map[string]*yaml.Node{}
+		for key, item := range v.Seq2() {
+			items[key.String()] = node(item)
 		}
-	default:
-		content := v.Interface()
-		if d, ok := content.(time.Duration); ok {
-			content = Duration(d)
-		} else if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
-			content = ""
-		}
-		_ = made.Encode(content) // it does not fail for a default or an accepted value
+		content = items
+	case "duration":
+		content = Duration(time.Duration(v.Int()))
 	}
+	if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
+		content = ""
+	}
+	_ = made.Encode(content) // it does not fail for a default or an accepted value
 	return made
 }
 
