@@ -139,9 +139,7 @@ func newKey(name, help string, v reflect.Value) Key {
 func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
 // element is the key of an element of a list or a map.
-func element(key Key, name string) Key {
-	return newKey(name, "", reflect.Zero(key.value.Type().Elem()))
-}
+func (k Key) element(name string) Key { return newKey(name, "", reflect.Zero(k.value.Type().Elem())) }
 
 func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())

@@ -22,15 +22,11 @@ type legacyEntry struct {
 
 // parseLegacy splits a presence.cfg into its entries. A line that is neither that nor a comment, which starts with #, has no key.
 func parseLegacy(file, text string) (entries []legacyEntry) {
-	number := 0
-	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
-		number++
+	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			key, value, found := strings.Cut(line, "=")
-			if !found {
-				key = ""
-			}
-			entries = append(entries, legacyEntry{strings.TrimSpace(key), strings.TrimSpace(value), fmt.Sprintf("%s:%d", file, number)})
+			end := max(strings.IndexByte(line, '='), 0) // of the key
+			value := strings.TrimPrefix(line[end:], "=")
+			entries = append(entries, legacyEntry{strings.TrimSpace(line[:end]), strings.TrimSpace(value), fmt.Sprintf("%s:%d", file, i+1)})
 		}
 	}
 	return entries
@@ -48,15 +44,15 @@ type legacyReader struct {
 }
 
 func (l *Loaded) readLegacy(text string) (values map[string]any) {
-	r := legacyReader{l, map[string]any{}, map[string]string{}, map[string]legacyEntry{}}
+	r := legacyReader{l, map[string]any{}, map[string]string{}, map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}}}
 	for _, e := range parseLegacy("", translations) {
 		r.today[e.key] = e.value
 	}
 	entries := parseLegacy(l.file, text)
 	for _, e := range entries {
-		if earlier, twice := r.last[e.key]; e.key == "" {
+		if earlier := r.last[e.key]; e.key == "" {
 			r.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
-		} else if twice {
+		} else if earlier.where != "" {
 			r.note(e.where, e.key, "set twice; this line counts, not %s", earlier.where)
 		}
 		r.last[e.key] = e
@@ -120,14 +116,9 @@ func (r *legacyReader) assign(e legacyEntry, name, value string) {
 
 // address sets http.listen to server_bind, where nothing means every address, and server_port.
 func (r *legacyReader) address(e legacyEntry) {
-	bind, hasBind := r.last["server_bind"]
 	port := cmp.Or(r.last["server_port"].value, "1234")
-	if !hasBind {
-		bind.value = "127.0.0.1"
-	}
 	if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
-		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
-		r.assign(e, "http.listen", net.JoinHostPort(host, port))
+		r.assign(e, "http.listen", net.JoinHostPort(strings.Trim(r.last["server_bind"].value, "*[]"), port))
 	} else if e.key == "server_port" {
 		r.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
 	}

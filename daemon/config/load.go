@@ -63,18 +63,15 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	if err != nil { // Validate would miss things
 		return nil, err
 	}
-	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
-		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil))
 	decoding := &mapstructure.DecoderConfig{
 		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
 		ErrorUnused:          true,
 		Squash:               true,
 		IgnoreUntaggedFields: true,
-		MatchName:            func(key, field string) bool { return key == field },
 	}
-	if err == nil {
-		err = l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: decoding})
-	}
+	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
+		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil),
+		l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: decoding}))
 	if err != nil { // no mistake in the input: those are faults
 		return nil, err
 	}
@@ -162,17 +159,16 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
 	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
 	for _, section := range l.sections {
-		for line := range strings.Lines(say(section.Config)) {
+		for line := range strings.SplitSeq(say(section.Config), "\n") {
 			key, _, _ := strings.Cut(line, ": ")
 			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
-			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
+			if line == "" || !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
 			}
 			v := l.current(key)
 			if v.File {
 				v.Where += ": " + v.Key + ": " + v.Text
 			}
-			line = strings.TrimSpace(line)
 			if l.legacy && strings.HasPrefix(v.Where, l.file) {
 				line += legacyHints[key]
 			}

@@ -49,7 +49,7 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	case key.obsolete != "":
 		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
 		return nil
-	case isNull(node) && key.Type == "section" && !strings.ContainsAny(key.Name, ".["): // every key of it is commented out
+	case node.ShortTag() == "!!null" && key.Type == "section" && !strings.ContainsAny(key.Name, ".["): // every key of it is commented out
 		return nil
 	case node.Kind == yaml.MappingNode && key.Type == "section":
 		return l.pairs(key, where, node)
@@ -58,7 +58,7 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	case node.Kind == yaml.SequenceNode && key.Type == "list":
 		items := []any{}
 		for i, item := range node.Content {
-			items = append(items, l.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), l.place(item, where), item))
+			items = append(items, l.value(key.element(fmt.Sprintf("%s[%d]", key.Name, i)), l.place(item, where), item))
 		}
 		v.Elements = items
 	case node.Kind == yaml.ScalarNode && strings.Contains(tags[key.Type], node.ShortTag()):
@@ -94,7 +94,7 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 		case first[name] != "":
 			l.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
 		case key.Type == "map":
-			put(found, name, l.value(element(key, at), where, pair[1]))
+			put(found, name, l.value(key.element(at), where, pair[1]))
 		case i >= 0:
 			put(found, name, l.value(keys[i], where, pair[1]))
 		default:
@@ -105,13 +105,8 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 	return found
 }
 
-func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
-
 func describe(node *yaml.Node) string {
-	if isNull(node) {
-		return "nothing"
-	}
-	return cmp.Or(map[yaml.Kind]string{yaml.MappingNode: "a map", yaml.SequenceNode: "a list"}[node.Kind], quote(node.Value))
+	return cmp.Or(map[string]string{"!!null": "nothing", "!!map": "a map", "!!seq": "a list"}[node.ShortTag()], quote(node.Value))
 }
 
 var conversions = mapstructure.ComposeDecodeHookFunc(
