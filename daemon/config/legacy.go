@@ -39,14 +39,14 @@ var translations string
 type legacyReader struct {
 	*Loaded
 	values map[string]any
-	today  map[string]string      // what translations say, by their keys
 	last   map[string]legacyEntry // those that count, by key
 }
 
 func (l *Loaded) readLegacy(text string) (values map[string]any) {
-	r := legacyReader{l, map[string]any{}, map[string]string{}, map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}}}
+	l.legacy = map[string]string{}
+	r := legacyReader{l, map[string]any{}, map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}}}
 	for _, e := range parseLegacy("", translations) {
-		r.today[e.key] = e.value
+		r.legacy[e.key] = e.value
 	}
 	entries := parseLegacy(l.file, text)
 	for _, e := range entries {
@@ -67,14 +67,14 @@ func (l *Loaded) readLegacy(text string) (values map[string]any) {
 }
 
 func (r *legacyReader) translate(e legacyEntry) {
-	name := r.today[e.key]
-	reason, obsolete := strings.CutPrefix(name, "! ")
+	name := r.legacy[e.key]
 	value, expected := r.converted(e)
 	switch {
-	case obsolete:
-		r.note(e.where, e.key, "ignored, it means nothing any more: %s", reason)
+	case strings.HasPrefix(name, "! "):
+		r.note(e.where, e.key, "ignored, it means nothing any more: %s", name[2:])
 	case name == "" || strings.Contains(e.key, " "):
-		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(r.today))))
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.legacy)), func(name string) bool { return strings.Contains(name, " ") })
+		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, names))
 	case name == "http.listen":
 		r.address(e)
 	case e.value == "": // it leaves the default
@@ -87,12 +87,12 @@ func (r *legacyReader) translate(e legacyEntry) {
 
 // converted is the entry's value as the environment would have it, or, if it is wrong, what is expected.
 func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
-	for rule, replacement := range r.today {
+	for rule, replacement := range r.legacy {
 		if pattern, ours := strings.CutPrefix(rule, e.key+" "); ours && regexp.MustCompile(pattern).MatchString(e.value) {
 			return regexp.MustCompile(pattern).ReplaceAllString(e.value, replacement), ""
 		}
 	}
-	return e.value, r.today["? "+e.key]
+	return e.value, r.legacy["? "+e.key]
 }
 
 var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
@@ -122,10 +122,4 @@ func (r *legacyReader) address(e legacyEntry) {
 	} else if e.key == "server_port" {
 		r.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
 	}
-}
-
-// legacyHints go after what is said of a key that is set because of a presence.cfg, in which there is no key for the way out.
-var legacyHints = map[string]string{ //nolint:gosec // names of keys, no secrets
-	"auth.secret": "; to go on with the one that your clients have, set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret",
-	"auth.update": ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 }

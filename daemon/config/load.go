@@ -43,11 +43,11 @@ type Input struct {
 type Loaded struct {
 	schema
 	file   string
-	legacy bool         // the file is a presence.cfg
-	all    *koanf.Koanf // a value for each key that is set
-	faults []error      // each is a fault
-	unread []error      // those of files that keys name; they count if the section is in use
-	notes  []error      // what is strange; it counts if the section is in use
+	legacy map[string]string // the lines of legacy.cfg, if the file is a presence.cfg
+	all    *koanf.Koanf      // a value for each key that is set
+	faults []error           // each is a fault
+	unread []error           // those of files that keys name; they count if the section is in use
+	notes  []error           // what is strange; it counts if the section is in use
 }
 
 // Load reads the input over the defaults in the sections' structs and writes the result there. The error has a line for each thing that is
@@ -92,7 +92,7 @@ func (l *Loaded) read() (values map[string]any, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if l.legacy = isLegacy(l.file, data); l.legacy {
+	if isLegacy(l.file, data) {
 		return l.readLegacy(string(data)), nil
 	}
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
@@ -169,8 +169,8 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 			if v.File {
 				v.Where += ": " + v.Key + ": " + v.Text
 			}
-			if l.legacy && strings.HasPrefix(v.Where, l.file) {
-				line += legacyHints[key]
+			if strings.HasPrefix(v.Where, l.file) {
+				line += l.legacy["+ "+key]
 			}
 			said = append(said, at(v.Where, "", errors.New(line)))
 		}

@@ -184,8 +184,7 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 
 // node makes a node of a value. Of a secret that comes from a file, the file is shown.
 func node(v reflect.Value) *yaml.Node {
-	made := &yaml.Node{Kind: yaml.MappingNode}
-	content := v.Interface()
+	made, content := &yaml.Node{Kind: yaml.MappingNode}, v.Interface()
 	switch kindOf(v.Type()) {
 	case "section":
 		for _, key := range keysOf("", v) {
