@@ -68,56 +68,55 @@ type constructors[C any] struct {
 	Client func(C) (domain.ClientProtocol, error) `optional:"true"`
 }
 
-// constructor makes a protocol as it is configured when it is called, and adds it to the parts. It returns what the protocol calls itself.
+// constructor makes a protocol as it is configured when it is called: a source or a client protocol. It returns what the protocol calls itself.
 type constructor struct {
 	name string
-	add  func(*parts) (domain.Protocol, error)
+	make func() (ports.Source, domain.ClientProtocol, domain.Protocol, error)
 }
 
 func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
-	switch {
-	case c.Source != nil && c.Client == nil:
-		return constructor{name, func(p *parts) (named domain.Protocol, err error) {
-			source, err := c.Source(*cfg)
-			if err == nil {
-				p.sources, named = append(p.sources, source), source.Describe().Protocol
-			}
-			return named, err
-		}}, nil
-	case c.Client != nil && c.Source == nil:
-		return constructor{name, func(p *parts) (domain.Protocol, error) {
-			client, err := c.Client(*cfg)
-			p.clients = append(p.clients, client)
-			return client.Protocol, err
-		}}, nil
+	if (c.Source == nil) == (c.Client == nil) {
+		return constructor{}, fmt.Errorf(
+			"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
 	}
-	return constructor{}, fmt.Errorf(
-		"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
+	return constructor{name, func() (source ports.Source, client domain.ClientProtocol, named domain.Protocol, err error) {
+		if c.Client != nil {
+			client, err = c.Client(*cfg)
+			return nil, client, client.Protocol, err
+		}
+		if source, err = c.Source(*cfg); err == nil {
+			named = source.Describe().Protocol
+		}
+		return source, client, named, err
+	}}, nil
 }
 
 // parts are the protocols that are on.
 type parts struct {
-	sources []ports.Source
-	clients []domain.ClientProtocol
-}
+	fx.Out
 
-type constructorsIn struct {
-	fx.In
-
-	All []constructor `group:"protocols"`
+	Sources  []ports.Source
+	ReadOnly []domain.Protocol // those of the sources
+	Clients  []domain.ClientProtocol
 }
 
 // newParts makes the protocols that are on.
-func newParts(s *Settings, in constructorsIn) (p parts, err error) {
-	slices.SortFunc(in.All, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
-	for _, c := range in.All {
+func newParts(s *Settings, all []constructor) (p parts, err error) {
+	slices.SortFunc(all, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
+	for _, c := range all {
 		if !s.enabled(c.name) {
 			continue
 		}
-		if named, err := c.add(&p); err != nil {
+		source, client, named, err := c.make()
+		switch {
+		case err != nil:
 			return p, err
-		} else if named.String() != c.name {
+		case named.String() != c.name:
 			return p, fmt.Errorf("protocol %s: it calls itself %s", c.name, named)
+		case source != nil:
+			p.Sources, p.ReadOnly = append(p.Sources, source), append(p.ReadOnly, named)
+		default:
+			p.Clients = append(p.Clients, client)
 		}
 	}
 	return p, nil
