@@ -25,7 +25,6 @@ type Daemon struct {
 	log        *slog.Logger
 	app        *fx.App
 	server     *http.Server
-	writer     *commit.Writer
 	background *background
 }
 
@@ -33,7 +32,7 @@ type Daemon struct {
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	d := &Daemon{log: log}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.writer, &d.background))
+	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.background))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
@@ -50,7 +49,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
 // Loaded is closed when the store is loaded.
-func (d *Daemon) Loaded() <-chan struct{} { return d.writer.Loaded() }
+func (d *Daemon) Loaded() <-chan struct{} { return d.background.loaded }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
@@ -82,7 +81,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		auth.Module,
 	}
 	for _, p := range s.protocols {
-		all = append(all, p.module())
+		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
 		fx.Provide(newBackground, app.NewExpirer, app.NewHousekeeper,

@@ -40,7 +40,7 @@ type Protocol struct {
 type section struct {
 	name   string
 	config any // a pointer to the adapter's Config
-	module func() fx.Option
+	module fx.Option
 }
 
 // switched is a Config that says itself whether its protocol is on. Every other protocol is on if the key protocols lists it.
@@ -51,12 +51,10 @@ func NewProtocol[C any](name string, defaults func() C, module fx.Option) Protoc
 	return Protocol{name, func() section {
 		cfg := defaults()
 		bind := func(c constructors[C]) (constructor, error) { return c.bind(name, &cfg) }
-		return section{name, &cfg, func() fx.Option {
-			return fx.Module(name,
-				fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
-				module,
-				fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))
-		}}
+		return section{name, &cfg, fx.Module(name,
+			fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
+			module,
+			fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))}
 	}}
 }
 
@@ -68,10 +66,10 @@ type constructors[C any] struct {
 	Client func(C) (domain.ClientProtocol, error) `optional:"true"`
 }
 
-// constructor makes a protocol as it is configured when it is called: a source or a client protocol. It returns what the protocol calls itself.
+// constructor makes a protocol as it is configured when it is called, and adds it to the parts. It returns what the protocol calls itself.
 type constructor struct {
 	name string
-	make func() (ports.Source, domain.ClientProtocol, domain.Protocol, error)
+	add  func(*parts) (domain.Protocol, error)
 }
 
 func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
@@ -79,15 +77,18 @@ func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
 		return constructor{}, fmt.Errorf(
 			"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
 	}
-	return constructor{name, func() (source ports.Source, client domain.ClientProtocol, named domain.Protocol, err error) {
+	return constructor{name, func(p *parts) (named domain.Protocol, err error) {
 		if c.Client != nil {
-			client, err = c.Client(*cfg)
-			return nil, client, client.Protocol, err
+			client, err := c.Client(*cfg)
+			p.Clients = append(p.Clients, client)
+			return client.Protocol, err
 		}
-		if source, err = c.Source(*cfg); err == nil {
+		source, err := c.Source(*cfg)
+		if err == nil {
 			named = source.Describe().Protocol
+			p.Sources, p.ReadOnly = append(p.Sources, source), append(p.ReadOnly, named)
 		}
-		return source, client, named, err
+		return named, err
 	}}, nil
 }
 
@@ -107,16 +108,10 @@ func newParts(s *Settings, all []constructor) (p parts, err error) {
 		if !s.enabled(c.name) {
 			continue
 		}
-		source, client, named, err := c.make()
-		switch {
-		case err != nil:
+		if named, err := c.add(&p); err != nil {
 			return p, err
-		case named.String() != c.name:
+		} else if named.String() != c.name {
 			return p, fmt.Errorf("protocol %s: it calls itself %s", c.name, named)
-		case source != nil:
-			p.Sources, p.ReadOnly = append(p.Sources, source), append(p.ReadOnly, named)
-		default:
-			p.Clients = append(p.Clients, client)
 		}
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,13 +67,10 @@ func DefaultStore() Store {
 
 // Name is the kind that is in use: Kind, or what an empty one means.
 func (s Store) Name() string {
-	switch {
-	case s.Kind != "":
-		return s.Kind
-	case s.URL != "":
-		return storeNATS
+	if s.URL != "" {
+		return cmp.Or(s.Kind, storeNATS)
 	}
-	return storeBolt
+	return cmp.Or(s.Kind, storeBolt)
 }
 
 // Validate refuses a kind that there is not, and what is wrong about the store of that kind.
