@@ -117,7 +117,7 @@ func TestProtocolOfAnotherModule(t *testing.T) {
 
 	environ = append(environ, "PRESENCE_PROTOCOLS=beacon", "PRESENCE_BEACON__USER=markd@zarafa.com", "PRESENCE_BEACON__PASSWORD="+secret, "PRESENCE_HTTP__LISTEN=127.0.0.1:0")
 	code, text = run("check")
-	expect(code, text, 0, "  user: markd@zarafa.com\n  password: '********'", "protocols: [beacon]")
+	expect(code, text, 0, "  user: markd@zarafa.com\n  password: '********'", "protocols:\n  - beacon\n")
 	serves(t, program, environ, func() string { _, token := run("token", "markd@zarafa.com"); return strings.TrimSpace(token) })
 }
 

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		stdout, stderr      []string
 	}{
 		{"fine", "c.yaml", "auth: {secret: " + testSecret + ", old_secrets: [Zie8aiWieCh3ahGhooSh]}\nhttp: {listen: \":80\"}\n", nil, 0,
-			[]string{"listen: :80", "secret: '********'", "old_secrets: ['********']", "protocols: []", "auto_unavailable: 2m", "level: info"}, nil},
+			[]string{"listen: :80", "secret: '********'", "old_secrets:\n    - '********'\n", "protocols: []", "auto_unavailable: 2m", "level: info"}, nil},
 		{"from everywhere", "c.yaml", "auth: {secret: " + testSecret + "}\n", []string{"PRESENCE_SPREED__AUTO_UNAVAILABLE=90s"}, 0, []string{"auto_unavailable: 1m30s"}, nil},
 		{"faults, a line each", "c.yaml", "http: {listn: x}\nfoo: 1\n", nil, 2, nil, []string{"c.yaml:1: http.listn: unknown key; did you mean http.listen?\n", "c.yaml:2: foo: unknown key"}},
 		{"impossible values", "c.yaml", "auth: {secret: " + testSecret + ", token_expire: 0s, update: nobody}\nspreed: {auto_unavailable: -1s}\nstore: {kind: redis}\n", nil, 2, nil,

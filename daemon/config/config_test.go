@@ -354,14 +354,17 @@ func TestWriteYAML(t *testing.T) {
 	if err := loaded.WriteYAML(&out); err != nil {
 		t.Fatal(err)
 	}
-	want := `protocols: [spreed]
+	want := `protocols:
+  - spreed
 http:
   listen: 127.0.0.1:1234
   limit: 10
 auth:
   secret: '********'
   secret_file: ""
-  old_secrets: ['********', '********']
+  old_secrets:
+    - '********'
+    - '********'
   token_expire: 5m
   update: self
 xmpp:
@@ -369,7 +372,8 @@ xmpp:
   password: '********'
   password_file: ""
   strip_domain: false
-  domain_map: {a.b: c}
+  domain_map:
+    a.b: c
 spreed:
   enabled: true
   auto_unavailable: 1h

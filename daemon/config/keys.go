@@ -86,23 +86,19 @@ func newSchema(sections []Section) (s schema, err error) {
 
 // unknown says that there is no key of this name, where others are, and which one may have been meant.
 func (s *schema) unknown(name string, others []Key) error {
-	known := make([]string, len(others))
-	for i, other := range others {
-		known[i] = other.Name
-	}
 	if _, there := s.key[name]; there { // http.listen in one word
 		return fmt.Errorf("unknown key; write %s", strings.Replace(name, ".", ":, and below it, indented, ", 1))
 	}
-	if hint := suggest.DidYouMean(name, known); hint != "" {
-		return errors.New("unknown key" + hint)
+	var known []string
+	for _, other := range others {
+		known = append(known, other.Name)
 	}
-	last := suggest.Plain(name[strings.LastIndexByte(name, '.')+1:])
-	for _, k := range s.keys {
-		if strings.HasSuffix(suggest.Plain(k.Name), "."+last) {
-			return fmt.Errorf("unknown key; did you mean %s?", k.Name)
-		}
+	hint := suggest.DidYouMean(name, known)
+	last := suggest.Plain("." + name[strings.LastIndexByte(name, '.')+1:])
+	if i := slices.IndexFunc(s.keys, func(k Key) bool { return strings.HasSuffix(suggest.Plain(k.Name), last) }); hint == "" && i >= 0 {
+		hint = "; did you mean " + s.keys[i].Name + "?"
 	}
-	return fmt.Errorf("unknown key; known here: %s", strings.Join(known, ", "))
+	return errors.New("unknown key" + cmp.Or(hint, "; known here: "+strings.Join(known, ", ")))
 }
 
 const fileSuffix = "_file" // beside a secret x, x_file names a file that holds it
@@ -143,9 +139,7 @@ func newKey(name, help string, v reflect.Value) Key {
 func join(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
 // element is the key of an element of a list or a map.
-func element(key Key, name string) Key {
-	return newKey(name, "", reflect.Zero(key.value.Type().Elem()))
-}
+func (k Key) element(name string) Key { return newKey(name, "", reflect.Zero(k.value.Type().Elem())) }
 
 func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[setting.Secret]() || (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && isSecret(t.Elem())

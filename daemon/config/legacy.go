@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,15 +22,11 @@ type legacyEntry struct {
 
 // parseLegacy splits a presence.cfg into its entries. A line that is neither that nor a comment, which starts with #, has no key.
 func parseLegacy(file, text string) (entries []legacyEntry) {
-	number := 0
-	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
-		number++
+	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			key, value, found := strings.Cut(line, "=")
-			if !found {
-				key = ""
-			}
-			entries = append(entries, legacyEntry{strings.TrimSpace(key), strings.TrimSpace(value), fmt.Sprintf("%s:%d", file, number)})
+			end := max(strings.IndexByte(line, '='), 0) // of the key
+			value := strings.TrimPrefix(line[end:], "=")
+			entries = append(entries, legacyEntry{strings.TrimSpace(line[:end]), strings.TrimSpace(value), fmt.Sprintf("%s:%d", file, i+1)})
 		}
 	}
 	return entries
@@ -44,20 +39,20 @@ var translations string
 type legacyReader struct {
 	*Loaded
 	values map[string]any
-	today  map[string]string      // what translations say, by their keys
 	last   map[string]legacyEntry // those that count, by key
 }
 
 func (l *Loaded) readLegacy(text string) (values map[string]any) {
-	r := legacyReader{l, map[string]any{}, map[string]string{}, map[string]legacyEntry{}}
+	l.legacy = map[string]string{}
+	r := legacyReader{l, map[string]any{}, map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}}}
 	for _, e := range parseLegacy("", translations) {
-		r.today[e.key] = e.value
+		r.legacy[e.key] = e.value
 	}
 	entries := parseLegacy(l.file, text)
 	for _, e := range entries {
-		if earlier, twice := r.last[e.key]; e.key == "" {
+		if earlier := r.last[e.key]; e.key == "" {
 			r.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
-		} else if twice {
+		} else if earlier.where != "" {
 			r.note(e.where, e.key, "set twice; this line counts, not %s", earlier.where)
 		}
 		r.last[e.key] = e
@@ -72,43 +67,32 @@ func (l *Loaded) readLegacy(text string) (values map[string]any) {
 }
 
 func (r *legacyReader) translate(e legacyEntry) {
-	name := r.today[e.key]
-	reason, obsolete := strings.CutPrefix(name, "! ")
+	name := r.legacy[e.key]
 	value, expected := r.converted(e)
 	switch {
-	case obsolete:
-		r.note(e.where, e.key, "ignored, it means nothing any more: %s", reason)
+	case strings.HasPrefix(name, "! "):
+		r.note(e.where, e.key, "ignored, it means nothing any more: %s", name[2:])
 	case name == "" || strings.Contains(e.key, " "):
-		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, slices.Sorted(maps.Keys(r.today))))
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.legacy)), func(name string) bool { return strings.Contains(name, " ") })
+		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, names))
 	case name == "http.listen":
 		r.address(e)
 	case e.value == "": // it leaves the default
-	case value == "" && expected != "":
+	case expected != "":
 		r.fault(e.where, e.key, unexpected(expected, quote(e.value)))
 	default:
 		r.assign(e, name, value)
 	}
 }
 
-// converted is the entry's value as the environment would have it, or, if it is wrong, nothing and what is expected.
+// converted is the entry's value as the environment would have it, or, if it is wrong, what is expected.
 func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
-	switch e.key {
-	case "server_token_expire", "spreed_auto_unavailable":
-		if _, err := strconv.ParseUint(e.value, 10, 31); err != nil {
-			return "", "a whole number of minutes"
+	for rule, replacement := range r.legacy {
+		if pattern, ours := strings.CutPrefix(rule, e.key+" "); ours && regexp.MustCompile(pattern).MatchString(e.value) {
+			return regexp.MustCompile(pattern).ReplaceAllString(e.value, replacement), ""
 		}
-		return e.value + "m", ""
-	case "plugins":
-		return strings.Join(strings.FieldsFunc(e.value, func(r rune) bool { return strings.ContainsRune(" \t,", r) }), ","), ""
-	case "log_file":
-		return strings.TrimPrefix(e.value, "-"), ""
-	case "data_path": // the original's own files there are left alone
-		return filepath.Join(e.value, "store"), ""
 	}
-	if expected := r.today[e.key+" ?"]; expected != "" {
-		return r.today[e.key+" "+strings.ToLower(e.value)], expected
-	}
-	return e.value, ""
+	return e.value, r.legacy["? "+e.key]
 }
 
 var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
@@ -132,21 +116,10 @@ func (r *legacyReader) assign(e legacyEntry, name, value string) {
 
 // address sets http.listen to server_bind, where nothing means every address, and server_port.
 func (r *legacyReader) address(e legacyEntry) {
-	bind, hasBind := r.last["server_bind"]
 	port := cmp.Or(r.last["server_port"].value, "1234")
-	if !hasBind {
-		bind.value = "127.0.0.1"
-	}
 	if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
-		host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(bind.value, "*"), "["), "]")
-		r.assign(e, "http.listen", net.JoinHostPort(host, port))
+		r.assign(e, "http.listen", net.JoinHostPort(strings.Trim(r.last["server_bind"].value, "*[]"), port))
 	} else if e.key == "server_port" {
 		r.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
 	}
-}
-
-// legacyHints go after what is said of a key that is set because of a presence.cfg, in which there is no key for the way out.
-var legacyHints = map[string]string{ //nolint:gosec // names of keys, no secrets
-	"auth.secret": "; to go on with the one that your clients have, set PRESENCE_AUTH__ALLOW_WEAK_SECRET=true or --auth.allow_weak_secret",
-	"auth.update": ", as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self",
 }

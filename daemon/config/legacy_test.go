@@ -92,6 +92,7 @@ func TestLegacyValues(t *testing.T) {
 		{"\ufeffserver_port = 82\n", listen("127.0.0.1:82"), ""},
 		{"server_port = 1\nserver_port = 2\n", listen("127.0.0.1:2"), "p.cfg:2: server_port: set twice; this line counts, not p.cfg:1"},
 		{"server_prot = 1\n", func(*all) {}, "p.cfg:1: server_prot: ignored: unknown key; did you mean server_port?"},
+		{"auth.secret = 1\n", func(*all) {}, "p.cfg:1: auth.secret: ignored: unknown key\np.cfg: auth.update"},
 		{"zzzzzzzzz = 1\n", func(*all) {}, "p.cfg:1: zzzzzzzzz: ignored: unknown key"},
 		{"hello\n", func(*all) {}, "p.cfg:1: ignored: it is neither key = value nor a comment"},
 		{"= 5\n", func(*all) {}, "p.cfg:1: ignored: it is neither"},

@@ -43,11 +43,11 @@ type Input struct {
 type Loaded struct {
 	schema
 	file   string
-	legacy bool         // the file is a presence.cfg
-	all    *koanf.Koanf // a value for each key that is set
-	faults []error      // each is a fault
-	unread []error      // those of files that keys name; they count if the section is in use
-	notes  []error      // what is strange; it counts if the section is in use
+	legacy map[string]string // the lines of legacy.cfg, if the file is a presence.cfg
+	all    *koanf.Koanf      // a value for each key that is set
+	faults []error           // each is a fault
+	unread []error           // those of files that keys name; they count if the section is in use
+	notes  []error           // what is strange; it counts if the section is in use
 }
 
 // Load reads the input over the defaults in the sections' structs and writes the result there. The error has a line for each thing that is
@@ -63,8 +63,15 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	if err != nil { // Validate would miss things
 		return nil, err
 	}
+	decoding := &mapstructure.DecoderConfig{
+		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
+		ErrorUnused:          true,
+		Squash:               true,
+		IgnoreUntaggedFields: true,
+	}
 	err = errors.Join(l.all.Load(confmap.Provider(values, "."), nil), l.all.Load(l.env(in.Environ, in.ReservedEnv), nil),
-		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil), l.decode())
+		l.all.Load(l.flags(cmp.Or(in.Flags, &pflag.FlagSet{})), nil),
+		l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: decoding}))
 	if err != nil { // no mistake in the input: those are faults
 		return nil, err
 	}
@@ -85,7 +92,7 @@ func (l *Loaded) read() (values map[string]any, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if l.legacy = isLegacy(l.file, data); l.legacy {
+	if isLegacy(l.file, data) {
 		return l.readLegacy(string(data)), nil
 	}
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
@@ -114,17 +121,6 @@ func isLegacy(name string, data []byte) bool {
 	return extension == ".cfg" || extension != ".yaml" && extension != ".yml" && assignment.Match(data)
 }
 
-// decode fills the sections' structs.
-func (l *Loaded) decode() error {
-	return l.all.UnmarshalWithConf("", l.root.Addr().Interface(), koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		DecodeHook:           mapstructure.DecodeHookFuncValue(l.hook),
-		ErrorUnused:          true,
-		Squash:               true,
-		IgnoreUntaggedFields: true,
-		MatchName:            func(key, field string) bool { return key == field },
-	}})
-}
-
 // current returns what is set for a key by the sources that have been read, or nothing.
 func (l *Loaded) current(key string) value {
 	v, _ := l.all.Get(key).(value)
@@ -139,13 +135,8 @@ type fault struct {
 
 // at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
 func at(where, key string, err error) error {
-	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, before := range []string{strings.Trim(quote(key), `"`), where} {
-		if before != "" {
-			line = before + ": " + line
-		}
-	}
-	return fault{key, errors.New(line)}
+	line := []string{where, strings.Trim(quote(key), `"`), strings.ReplaceAll(err.Error(), "\n", "; ")}
+	return fault{key, errors.New(strings.Join(slices.DeleteFunc(line, func(part string) bool { return part == "" }), ": "))}
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.
@@ -168,19 +159,18 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
 	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
 	for _, section := range l.sections {
-		for line := range strings.Lines(say(section.Config)) {
+		for line := range strings.SplitSeq(say(section.Config), "\n") {
 			key, _, _ := strings.Cut(line, ": ")
 			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
-			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
+			if line == "" || !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
 			}
 			v := l.current(key)
 			if v.File {
 				v.Where += ": " + v.Key + ": " + v.Text
 			}
-			line = strings.TrimSpace(line)
-			if l.legacy && strings.HasPrefix(v.Where, l.file) {
-				line += legacyHints[key]
+			if strings.HasPrefix(v.Where, l.file) {
+				line += l.legacy["+ "+key]
 			}
 			said = append(said, at(v.Where, "", errors.New(line)))
 		}

@@ -44,27 +44,25 @@ func put(values map[string]any, key string, made any) (string, any) {
 
 // textNode is what a text of the environment, a flag or a presence.cfg is in YAML, where every scalar has the type that is wanted.
 func textNode(text, kind string) *yaml.Node {
-	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tags[kind], Value: text}
-	var content []*yaml.Node
+	scalar := &yaml.Node{Kind: yaml.ScalarNode, Tag: tags[kind], Value: text}
+	made, parts := &yaml.Node{Kind: yaml.SequenceNode}, 1
+	if kind == "map" {
+		made.Kind, parts = yaml.MappingNode, 2
+	} else if kind != "list" {
+		return scalar
+	}
 	for item := range strings.SplitSeq(text, ",") {
-		key, value, isPair := strings.Cut(item, "=")
-		switch item = strings.TrimSpace(item); {
-		case item == "":
-		case kind == "list":
-			content = append(content, textNode(item, "string"))
-		case kind == "map" && isPair:
-			content = append(content, textNode(strings.TrimSpace(key), "string"), textNode(strings.TrimSpace(value), "string"))
-		default:
-			return node
+		pair := strings.SplitN(item, "=", parts)
+		if strings.TrimSpace(item) == "" {
+			continue
+		} else if len(pair) < parts {
+			return scalar
+		}
+		for _, part := range pair {
+			made.Content = append(made.Content, textNode(strings.TrimSpace(part), "string"))
 		}
 	}
-	switch kind {
-	case "list":
-		return &yaml.Node{Kind: yaml.SequenceNode, Content: content}
-	case "map":
-		return &yaml.Node{Kind: yaml.MappingNode, Content: content}
-	}
-	return node
+	return made
 }
 
 const envPrefix = "PRESENCE_"

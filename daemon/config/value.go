@@ -49,7 +49,7 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	case key.obsolete != "":
 		l.note(where, key.Name, "ignored, it means nothing any more: %s", key.obsolete)
 		return nil
-	case isNull(node) && key.Type == "section" && !strings.ContainsAny(key.Name, ".["): // every key of it is commented out
+	case node.ShortTag() == "!!null" && key.Type == "section" && !strings.ContainsAny(key.Name, ".["): // every key of it is commented out
 		return nil
 	case node.Kind == yaml.MappingNode && key.Type == "section":
 		return l.pairs(key, where, node)
@@ -58,7 +58,7 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 	case node.Kind == yaml.SequenceNode && key.Type == "list":
 		items := []any{}
 		for i, item := range node.Content {
-			items = append(items, l.value(element(key, fmt.Sprintf("%s[%d]", key.Name, i)), l.place(item, where), item))
+			items = append(items, l.value(key.element(fmt.Sprintf("%s[%d]", key.Name, i)), l.place(item, where), item))
 		}
 		v.Elements = items
 	case node.Kind == yaml.ScalarNode && strings.Contains(tags[key.Type], node.ShortTag()):
@@ -94,7 +94,7 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 		case first[name] != "":
 			l.fault(where, at, fmt.Errorf("set twice, first in %s", first[name]))
 		case key.Type == "map":
-			put(found, name, l.value(element(key, at), where, pair[1]))
+			put(found, name, l.value(key.element(at), where, pair[1]))
 		case i >= 0:
 			put(found, name, l.value(keys[i], where, pair[1]))
 		default:
@@ -105,13 +105,8 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 	return found
 }
 
-func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
-
 func describe(node *yaml.Node) string {
-	if isNull(node) {
-		return "nothing"
-	}
-	return cmp.Or(map[yaml.Kind]string{yaml.MappingNode: "a map", yaml.SequenceNode: "a list"}[node.Kind], quote(node.Value))
+	return cmp.Or(map[string]string{"!!null": "nothing", "!!map": "a map", "!!seq": "a list"}[node.ShortTag()], quote(node.Value))
 }
 
 var conversions = mapstructure.ComposeDecodeHookFunc(
@@ -179,15 +174,9 @@ func unexpected(want, got string) error { return fmt.Errorf("expected %s, got %s
 
 // WriteYAML writes the effective configuration as YAML that Load reads, secrets apart: those are masked, unless they are empty.
 func (l *Loaded) WriteYAML(w io.Writer) error {
-	root := node(l.root)
-	for _, block := range append(root.Content, root) {
-		if block.Kind == yaml.MappingNode {
-			block.Style = 0
-		}
-	}
 	encoder := yaml.NewEncoder(w)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(root); err != nil {
+	if err := encoder.Encode(node(l.root)); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return encoder.Close()
@@ -195,35 +184,34 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 
 // node makes a node of a value. Of a secret that comes from a file, the file is shown.
 func node(v reflect.Value) *yaml.Node {
-	made := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	add := func(key string, value reflect.Value) {
-		made.Content = append(made.Content, textNode(key, "string"), node(value))
-	}
+	made, content := &yaml.Node{Kind: yaml.MappingNode}, v.Interface()
 	switch kindOf(v.Type()) {
 	case "section":
 		for _, key := range keysOf("", v) {
 			if key.obsolete == "" {
-				add(key.Name, key.value)
+				made.Content = append(made.Content, textNode(key.Name, "string"), node(key.value))
 			}
 		}
+		return made
 	case "list":
-		made.Kind = yaml.SequenceNode
-		for _, element := range v.Seq2() {
-			made.Content = append(made.Content, node(element))
+		items := []*yaml.Node{}
+		for _, item := range v.Seq2() {
+			items = append(items, node(item))
 		}
+		content = items
 	case "map":
-		for _, key := range slices.SortedFunc(v.Seq(), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
-			add(key.String(), v.MapIndex(key))
+		items := map[string]*yaml.Node{}
+		for key, item := range v.Seq2() {
+			items[key.String()] = node(item)
 		}
-	default:
-		content := v.Interface()
-		if d, ok := content.(time.Duration); ok {
-			content = Duration(d)
-		} else if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
-			content = ""
-		}
-		_ = made.Encode(content) // it does not fail for a default or an accepted value
+		content = items
+	case "duration":
+		content = Duration(time.Duration(v.Int()))
 	}
+	if secret, ok := content.(setting.Secret); ok && secret.File() != "" {
+		content = ""
+	}
+	_ = made.Encode(content) // it does not fail for a default or an accepted value
 	return made
 }
 

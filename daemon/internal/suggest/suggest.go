@@ -3,18 +3,17 @@ package suggest
 
 import "strings"
 
-// DidYouMean returns "; did you mean x?" for the candidate that differs from word by a slip or two of the keyboard, or nothing.
+// DidYouMean returns "; did you mean x?" for the candidate that differs least from word, by at most three slips of the keyboard, or nothing.
 func DidYouMean(word string, candidates []string) string {
-	if len(word) > 160 { // longer than any key, and it would take long to compare
-		return ""
-	}
-	best, found := len(word[strings.LastIndexByte(word, '.')+1:])/3+1, "" // more slips than that make another word
-	for _, candidate := range candidates {
-		if d := distance(Plain(word), Plain(candidate)); d < best {
-			best, found = d, "; did you mean "+candidate+"?"
+	most := min(len(word[strings.LastIndexByte(word, '.')+1:])/3, 3) // more slips make another word
+	for slips := range most + 1 {
+		for _, candidate := range candidates {
+			if within(slips, Plain(word), Plain(candidate)) {
+				return "; did you mean " + candidate + "?"
+			}
 		}
 	}
-	return found
+	return ""
 }
 
 // Plain takes away what is easily confused in names.
@@ -22,24 +21,14 @@ func Plain(name string) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
 }
 
-// distance is the number of slips that turn a into b: a letter too many, too few, wrong, or two exchanged (optimal string alignment).
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			switch {
-			case i == 0 || j == 0:
-				rows[i][j] = i + j
-			case a[i-1] == b[j-1]:
-				rows[i][j] = rows[i-1][j-1]
-			default:
-				rows[i][j] = 1 + min(rows[i-1][j], rows[i][j-1], rows[i-1][j-1])
-				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-					rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-				}
-			}
-		}
+// within reports whether so many slips turn a into b: a letter too many, too few, wrong, or two exchanged.
+func within(slips int, a, b string) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
 	}
-	return rows[len(a)][len(b)]
+	if slips == 0 || a == "" || b == "" {
+		return len(a)+len(b) <= slips
+	}
+	return within(slips-1, a[1:], b) || within(slips-1, a, b[1:]) || within(slips-1, a[1:], b[1:]) ||
+		len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && within(slips-1, a[2:], b[2:])
 }

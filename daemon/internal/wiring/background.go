@@ -3,7 +3,7 @@ package wiring
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"go.uber.org/fx"
 
@@ -18,8 +18,7 @@ type background struct {
 	parts      []part
 	shutdowner fx.Shutdowner
 
-	mu      sync.Mutex
-	err     error // why the daemon cannot go on
+	err     atomic.Pointer[error] // why the daemon cannot go on
 	running []running
 	stopAll context.CancelFunc // ends the parts, not the writer; nil before start
 	close   context.CancelFunc // ends the writer
@@ -85,16 +84,15 @@ func (b *background) fail(err error) {
 		err = fmt.Errorf("%s has failed: %w", theStore, err)
 	default: // it could not be loaded: the error says so
 	}
-	b.mu.Lock()
-	b.err = err
-	b.mu.Unlock()
+	b.err.Store(&err)
 	_ = b.shutdowner.Shutdown(fx.ExitCode(1)) // it fails if the daemon is ending already
 }
 
 func (b *background) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
+	if err := b.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // stop tells the parts to end, while the last requests are served. The writer goes on: those requests need it.

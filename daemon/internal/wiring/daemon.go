@@ -25,7 +25,6 @@ type Daemon struct {
 	log        *slog.Logger
 	app        *fx.App
 	server     *http.Server
-	writer     *commit.Writer
 	background *background
 }
 
@@ -33,7 +32,7 @@ type Daemon struct {
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	d := &Daemon{log: log}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.writer, &d.background))
+	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.background))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
@@ -50,7 +49,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
 // Loaded is closed when the store is loaded.
-func (d *Daemon) Loaded() <-chan struct{} { return d.writer.Loaded() }
+func (d *Daemon) Loaded() <-chan struct{} { return d.background.loaded }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
@@ -77,22 +76,33 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			events.UseErrorLevel(slog.LevelDebug) // whoever called New or Start gets the error
 			return events
 		}),
-		fx.Supply(s, log, s.HTTP, s.Auth, s.Store.Limits, domain.Precedence{{Protocol: ByHand, Any: true}}),
-		clock.Module,
+		s.core(log),
+		fx.Supply(s, s.HTTP, s.Auth, s.Store.Retain, domain.Precedence{{Protocol: ByHand, Any: true}}),
 		auth.Module,
-		s.Store.module(),
 	}
 	for _, p := range s.protocols {
-		all = append(all, p.module())
+		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newParts, newCore, newPresence, newBackup, newSupervisor, newHousekeeper, newBackground, image.New, app.NewExpirer,
-			fx.Annotate(commit.New, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
-			fx.Annotate(app.NewFeed, fx.As(new(ports.Feed)))),
+		fx.Provide(newBackground, app.NewExpirer, app.NewHousekeeper,
+			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
+			fx.Annotate(app.NewPresence, fx.As(new(ports.Presence))),
+			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
+			fx.Annotate(app.NewFeed, fx.As(new(ports.Feed))),
+			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
 		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, b.stop)) })),
 	)...)
+}
+
+// core is the image and what keeps it, which commands that open the store themselves need too.
+func (s *Settings) core(log *slog.Logger) fx.Option {
+	return fx.Options(
+		fx.Supply(log, s.Store.Limits),
+		clock.Module,
+		s.Store.module(),
+		fx.Provide(newCore, image.New, fx.Annotate(commit.New, fx.As(fx.Self()), fx.As(new(ports.Readiness)))))
 }
 
 func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
@@ -100,23 +110,4 @@ func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
 		Image: img, Writer: writer,
 		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
 	}
-}
-
-func newPresence(core app.Core, clock ports.Clock, p parts) (ports.Presence, error) {
-	readOnly := make([]domain.Protocol, len(p.sources))
-	for i, source := range p.sources {
-		readOnly[i] = source.Describe().Protocol
-	}
-	return app.NewPresence(core, clock, p.clients, readOnly)
-}
-
-func newBackup(core app.Core, p parts) ports.Backup { return app.NewBackup(core, p.clients) }
-
-func newSupervisor(core app.Core, leases ports.Leases, clock ports.Clock, log *slog.Logger, p parts) (*app.Supervisor, ports.Sources, error) {
-	supervisor, err := app.NewSupervisor(p.sources, core, leases, clock, log)
-	return supervisor, supervisor, err
-}
-
-func newHousekeeper(s *Settings, core app.Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) *app.Housekeeper {
-	return app.NewHousekeeper(core, leases, clock, s.Store.Retain, log)
 }

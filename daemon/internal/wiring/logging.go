@@ -112,7 +112,5 @@ func (l *Logging) Close() error {
 	if l.name == "" {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	return l.file.Close()
 }

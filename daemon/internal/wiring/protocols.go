@@ -40,7 +40,7 @@ type Protocol struct {
 type section struct {
 	name   string
 	config any // a pointer to the adapter's Config
-	module func() fx.Option
+	module fx.Option
 }
 
 // switched is a Config that says itself whether its protocol is on. Every other protocol is on if the key protocols lists it.
@@ -51,12 +51,10 @@ func NewProtocol[C any](name string, defaults func() C, module fx.Option) Protoc
 	return Protocol{name, func() section {
 		cfg := defaults()
 		bind := func(c constructors[C]) (constructor, error) { return c.bind(name, &cfg) }
-		return section{name, &cfg, func() fx.Option {
-			return fx.Module(name,
-				fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
-				module,
-				fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))
-		}}
+		return section{name, &cfg, fx.Module(name,
+			fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
+			module,
+			fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))}
 	}}
 }
 
@@ -75,42 +73,38 @@ type constructor struct {
 }
 
 func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
-	switch {
-	case c.Source != nil && c.Client == nil:
-		return constructor{name, func(p *parts) (named domain.Protocol, err error) {
-			source, err := c.Source(*cfg)
-			if err == nil {
-				p.sources, named = append(p.sources, source), source.Describe().Protocol
-			}
-			return named, err
-		}}, nil
-	case c.Client != nil && c.Source == nil:
-		return constructor{name, func(p *parts) (domain.Protocol, error) {
-			client, err := c.Client(*cfg)
-			p.clients = append(p.clients, client)
-			return client.Protocol, err
-		}}, nil
+	if (c.Source == nil) == (c.Client == nil) {
+		return constructor{}, fmt.Errorf(
+			"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
 	}
-	return constructor{}, fmt.Errorf(
-		"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
+	return constructor{name, func(p *parts) (named domain.Protocol, err error) {
+		if c.Client != nil {
+			client, err := c.Client(*cfg)
+			p.Clients = append(p.Clients, client)
+			return client.Protocol, err
+		}
+		source, err := c.Source(*cfg)
+		if err == nil {
+			named = source.Describe().Protocol
+			p.Sources, p.ReadOnly = append(p.Sources, source), append(p.ReadOnly, named)
+		}
+		return named, err
+	}}, nil
 }
 
 // parts are the protocols that are on.
 type parts struct {
-	sources []ports.Source
-	clients []domain.ClientProtocol
-}
+	fx.Out
 
-type constructorsIn struct {
-	fx.In
-
-	All []constructor `group:"protocols"`
+	Sources  []ports.Source
+	ReadOnly []domain.Protocol // those of the sources
+	Clients  []domain.ClientProtocol
 }
 
 // newParts makes the protocols that are on.
-func newParts(s *Settings, in constructorsIn) (p parts, err error) {
-	slices.SortFunc(in.All, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
-	for _, c := range in.All {
+func newParts(s *Settings, all []constructor) (p parts, err error) {
+	slices.SortFunc(all, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
+	for _, c := range all {
 		if !s.enabled(c.name) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +12,13 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/adapters/bolt"
-	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/adapters/nats"
 	"github.com/zarafa/presence/app"
-	"github.com/zarafa/presence/app/commit"
-	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -68,13 +67,10 @@ func DefaultStore() Store {
 
 // Name is the kind that is in use: Kind, or what an empty one means.
 func (s Store) Name() string {
-	switch {
-	case s.Kind != "":
-		return s.Kind
-	case s.URL != "":
-		return storeNATS
+	if s.URL != "" {
+		return cmp.Or(s.Kind, storeNATS)
 	}
-	return storeBolt
+	return cmp.Or(s.Kind, storeBolt)
 }
 
 // Validate refuses a kind that there is not, and what is wrong about the store of that kind.
@@ -128,40 +124,27 @@ func (s Store) module() fx.Option {
 	return fx.Options(fx.Supply(s.disk), bolt.Module)
 }
 
-// journal makes the journal of a store that is reachable, and says where it is.
-func (s Store) journal(log *slog.Logger) (journal ports.Journal, where string, err error) {
-	if s.Name() == storeNATS {
-		return nats.New(s.cluster, log), s.URL, nil
-	}
-	if where, err = s.Directory(); err != nil {
-		return nil, "", fmt.Errorf("store.dir: %w", err)
-	}
-	journal, err = bolt.New(s.disk, log)
-	return journal, where, err
-}
-
-// OpenStore opens the store of a valid configuration, without a daemon. What is in store.dir can be used by one process at a time. If it
-// has to be there already, no new one is made. The store is to be closed.
+// OpenStore opens the store of a configuration that is valid and Reachable, without a daemon. What is in store.dir can be used by one process at a
+// time. If it has to be there already, no new one is made. The store is to be closed.
 func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger) (*OpenedStore, error) {
-	if err := s.Store.Reachable(); err != nil {
-		return nil, err
-	}
-	journal, where, err := s.Store.journal(log)
-	if err != nil {
-		return nil, err
-	}
+	opened := &OpenedStore{Where: s.Store.URL, ended: make(chan error, 1)}
 	if s.Store.Name() == storeBolt {
-		if err := checkDirectory(where, exists); err != nil {
+		var err error
+		if opened.Where, err = s.Store.Directory(); err == nil {
+			err = checkDirectory(opened.Where, exists)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("store.dir: %w", err)
 		}
 	}
-	img := image.New()
-	writer := commit.New(img, journal, clock.New(), log)
+	if err := fx.New(fx.NopLogger, s.core(log), fx.Populate(&opened.Core)).Err(); err != nil {
+		return nil, dig.RootCause(err)
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	opened := &OpenedStore{Core: app.Core{Image: img, Writer: writer}, Where: where, cancel: cancel, ended: make(chan error, 1)}
-	go func() { opened.ended <- writer.Run(running) }()
+	opened.cancel = cancel
+	go func() { opened.ended <- opened.Writer.Run(running) }()
 	select {
-	case <-writer.Loaded():
+	case <-opened.Writer.Loaded():
 		return opened, nil
 	case err := <-opened.ended:
 		cancel()
