@@ -17,7 +17,7 @@ import (
 func each(t *testing.T, options xmpptest.Options, test func(t *testing.T, server *xmpptest.Server)) {
 	t.Helper()
 	for _, kind := range xmpptest.Kinds() {
-		t.Run(kind.String(), func(t *testing.T) {
+		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel() // with each other: most of the time the servers start
 			test(t, xmpptest.Start(t, kind, options))
 		})

@@ -65,7 +65,7 @@ func TestUnsubscribedDuringOutage(t *testing.T) {
 		alice.Await(t, "roster", func(s xmpptest.Stanza) bool { return s.ID == "after" })
 		second := begin(t, source)
 		second.wantSynced(t)
-		xmpptest.Eventually(t, func() error {
+		eventually(t, func() error {
 			second.mu.Lock()
 			defer second.mu.Unlock()
 			if !slices.Contains(second.forgotten, domain.UserID("alice@example.test")) {
@@ -84,7 +84,7 @@ func TestSubscriptionRefused(t *testing.T) {
 		r.wantSynced(t)
 		alice := server.Login(t, "alice", "laptop")
 		alice.Presence(observer, "subscribe")
-		xmpptest.Eventually(t, func() error {
+		eventually(t, func() error {
 			if !strings.Contains(log.String(), "ignoring a subscription request") || !strings.Contains(log.String(), "jid=alice@example.test") {
 				return fmt.Errorf("not logged:\n%s", log)
 			}

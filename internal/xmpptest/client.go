@@ -17,7 +17,7 @@ import (
 type Client struct {
 	JID string // the full JID, with the resource
 
-	conn     net.Conn
+	conn     *tls.Conn
 	received chan Stanza
 	reading  sync.WaitGroup
 }
@@ -44,53 +44,59 @@ func (s *Server) Login(t TB, user, resource string) *Client {
 
 // Connect is Login for a caller that cuts the connection itself.
 func (s *Server) Connect(user, resource string) (*Client, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", s.DirectTLS, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.Authority.PEM)
+	c := &Client{
+		JID:      s.JID(user) + "/" + resource,
+		conn:     tls.Client(conn, &tls.Config{ServerName: s.Domain, RootCAs: roots}),
+		received: make(chan Stanza, 1024),
+	}
 	if err := c.login(s, user, resource); err != nil {
-		_ = c.conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("logging in as %s: %w", s.JID(user), err)
 	}
-	_ = c.conn.SetDeadline(time.Time{})
+	_ = conn.SetDeadline(time.Time{})
 	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // without it the server reports no subscriptions
 	c.Show("", "")
 	return c, nil
 }
 
 func (c *Client) login(s *Server, user, resource string) error {
-	decoder, err := c.open(s.Domain)
-	if err != nil {
-		return err
-	}
-	if err := c.exchange(decoder, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "proceed"); err != nil {
-		return err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Authority.PEM)
-	c.conn = tls.Client(c.conn, &tls.Config{ServerName: s.Domain, RootCAs: roots})
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + s.Password(user)))
+	var decoder *xml.Decoder
 	for _, step := range []struct{ request, answer string }{
 		{"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + plain + "</auth>", "success"},
 		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + Escape(resource) + "</resource></bind></iq>", "iq"},
 	} {
-		if decoder, err = c.open(s.Domain); err != nil {
+		var err error
+		if decoder, err = openStream(c.conn, s.Domain); err != nil {
 			return err
 		}
-		if err := c.exchange(decoder, step.request, step.answer); err != nil {
+		c.Send(step.request)
+		var got Stanza
+		if err := decoder.Decode(&got); err != nil {
 			return err
+		}
+		if got.XMLName.Local != step.answer || got.Type == "error" {
+			return fmt.Errorf("<%s type=%q>%s</> instead of <%s/>", got.XMLName.Local, got.Type, got.Inner, step.answer)
 		}
 	}
 	c.reading.Go(func() { c.read(decoder) })
 	return nil
 }
 
-// open opens a stream and reads the server's features.
-func (c *Client) open(domain string) (*xml.Decoder, error) {
-	c.Send(fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", domain))
-	decoder := xml.NewDecoder(c.conn)
+// openStream opens a stream and reads the server's features.
+func openStream(conn io.ReadWriter, domain string) (*xml.Decoder, error) {
+	_, err := fmt.Fprintf(conn, "<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", domain)
+	if err != nil {
+		return nil, err
+	}
+	decoder := xml.NewDecoder(conn)
 	for {
 		token, err := decoder.Token()
 		if err != nil {
@@ -100,19 +106,6 @@ func (c *Client) open(domain string) (*xml.Decoder, error) {
 			return decoder, decoder.Skip()
 		}
 	}
-}
-
-// exchange sends a request and expects an element of that name in return.
-func (c *Client) exchange(decoder *xml.Decoder, request, want string) error {
-	c.Send(request)
-	var got Stanza
-	if err := decoder.Decode(&got); err != nil {
-		return err
-	}
-	if got.XMLName.Local != want || got.Type == "error" {
-		return fmt.Errorf("<%s type=%q>%s</> instead of <%s/>", got.XMLName.Local, got.Type, got.Inner, want)
-	}
-	return nil
 }
 
 // read receives stanzas until the connection ends. It answers pings, and drops stanzas when the channel is full.
@@ -161,11 +154,7 @@ func (c *Client) Leave(status string) {
 
 // Cut closes the connection without ending the stream, as a broken network does. It may be called more than once.
 func (c *Client) Cut() {
-	raw := c.conn
-	if encrypted, ok := raw.(*tls.Conn); ok {
-		raw = encrypted.NetConn()
-	}
-	_ = raw.Close()
+	_ = c.conn.NetConn().Close()
 	c.reading.Wait()
 }
 
