@@ -71,7 +71,7 @@ func (c *Client) login(s *Server, user, resource string) error {
 	var decoder *xml.Decoder
 	for _, step := range []struct{ request, answer string }{
 		{"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + plain + "</auth>", "success"},
-		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + Escape(resource) + "</resource></bind></iq>", "iq"},
+		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + escape(resource) + "</resource></bind></iq>", "iq"},
 	} {
 		var err error
 		if decoder, err = openStream(c.conn, s.Domain); err != nil {
@@ -117,7 +117,7 @@ func (c *Client) read(decoder *xml.Decoder) {
 			return
 		}
 		if stanza.XMLName.Local == "iq" && stanza.Type == "get" && strings.Contains(stanza.Inner, "urn:xmpp:ping") {
-			c.Send(fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", Escape(stanza.ID), Escape(stanza.From)))
+			c.Send(fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", escape(stanza.ID), escape(stanza.From)))
 			continue
 		}
 		select {
@@ -133,22 +133,22 @@ func (c *Client) Send(text string) { _, _ = io.WriteString(c.conn, text) }
 // Show sends a presence with a show (chat, away, xa, dnd, or empty for available) and a status text.
 func (c *Client) Show(show, status string) {
 	if show != "" {
-		show = "<show>" + Escape(show) + "</show>"
+		show = "<show>" + escape(show) + "</show>"
 	}
 	if status != "" {
-		status = "<status>" + Escape(status) + "</status>"
+		status = "<status>" + escape(status) + "</status>"
 	}
 	c.Send("<presence>" + show + status + "</presence>")
 }
 
 // Presence sends a presence stanza of a type, such as subscribe, to a JID.
 func (c *Client) Presence(to, kind string) {
-	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", Escape(to), Escape(kind)))
+	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", escape(to), escape(kind)))
 }
 
 // Leave makes the device unavailable with a last status text, and closes the stream.
 func (c *Client) Leave(status string) {
-	c.Send("<presence type='unavailable'><status>" + Escape(status) + "</status></presence></stream:stream>")
+	c.Send("<presence type='unavailable'><status>" + escape(status) + "</status></presence></stream:stream>")
 	c.Cut()
 }
 
@@ -186,8 +186,8 @@ func (c *Client) AwaitPresence(t TB, from, kind string) {
 	})
 }
 
-// Escape escapes text for XML.
-func Escape(text string) string {
+// escape escapes text for XML.
+func escape(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text))
 	return b.String()
