@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,18 @@ type Server struct {
 	dir     string
 	monitor string // host:port of its monitoring endpoint
 }
+
+// build builds the program if it is not in Go's cache, and returns its path.
+var build = sync.OnceValues(func() (string, error) {
+	var log strings.Builder
+	command := exec.Command("go", "tool", "-n", "github.com/nats-io/nats-server/v2")
+	command.Stderr = &log
+	path, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, log.String())
+	}
+	return strings.TrimSpace(string(path)), nil
+})
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
 func Start(t testing.TB, options Options) *Cluster {

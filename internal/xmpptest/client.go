@@ -44,18 +44,14 @@ func (s *Server) Login(t TB, user, resource string) *Client {
 
 // Connect is Login for a caller that cuts the connection itself.
 func (s *Server) Connect(user, resource string) (*Client, error) {
-	conn, err := net.DialTimeout("tcp", s.DirectTLS, 5*time.Second)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.Authority.PEM)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.DirectTLS, &tls.Config{ServerName: s.Domain, RootCAs: roots})
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Authority.PEM)
-	c := &Client{
-		JID:      s.JID(user) + "/" + resource,
-		conn:     tls.Client(conn, &tls.Config{ServerName: s.Domain, RootCAs: roots}),
-		received: make(chan Stanza, 1024),
-	}
+	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
 	if err := c.login(s, user, resource); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("logging in as %s: %w", s.JID(user), err)
@@ -108,17 +104,13 @@ func openStream(conn io.ReadWriter, domain string) (*xml.Decoder, error) {
 	}
 }
 
-// read receives stanzas until the connection ends. It answers pings, and drops stanzas when the channel is full.
+// read receives stanzas until the connection ends. It drops stanzas when the channel is full.
 func (c *Client) read(decoder *xml.Decoder) {
+	defer close(c.received)
 	for {
 		var stanza Stanza
-		if err := decoder.Decode(&stanza); err != nil {
-			close(c.received)
+		if decoder.Decode(&stanza) != nil {
 			return
-		}
-		if stanza.XMLName.Local == "iq" && stanza.Type == "get" && strings.Contains(stanza.Inner, "urn:xmpp:ping") {
-			c.Send(fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", escape(stanza.ID), escape(stanza.From)))
-			continue
 		}
 		select {
 		case c.received <- stanza:

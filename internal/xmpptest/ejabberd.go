@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os/exec"
 	"slices"
-	"syscall"
 
 	"github.com/zarafa/presence/internal/freeport"
 )
@@ -45,12 +44,8 @@ func (e *ejabberd) prepare(t TB, s *Server) {
 }
 
 func (e *ejabberd) command(s *Server) *exec.Cmd {
-	command := exec.Command(ejabberdctlPath, "--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
+	return s.command(ejabberdctlPath, "--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
 		"--spool", s.path("spool"), "--node", "t@localhost", "foreground")
-	command.Dir = s.dir
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.path("spool"), "LANG=C.UTF-8"}
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.account}
-	return command
 }
 
 // call calls a command of the HTTP API.

@@ -38,17 +38,14 @@ func (p prosody) prepare(t TB, s *Server) {
 	}
 }
 
-func (p prosody) command(s *Server) *exec.Cmd { return p.program(s, prosodyPath, "-F") }
-
-func (p prosody) program(s *Server, name string, args ...string) *exec.Cmd {
-	command := exec.Command(name, append([]string{"--config", s.path("prosody.cfg.lua")}, args...)...)
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.account}
-	return command
+func (p prosody) command(s *Server) *exec.Cmd {
+	return s.command(prosodyPath, "--config", s.path("prosody.cfg.lua"), "-F")
 }
 
 func (p prosody) register(t TB, s *Server, user string) {
 	t.Helper()
-	if output, err := p.program(s, prosodyctlPath, "register", user, s.Domain, s.Password(user)).CombinedOutput(); err != nil {
+	register := s.command(prosodyctlPath, "--config", s.path("prosody.cfg.lua"), "register", user, s.Domain, s.Password(user))
+	if output, err := register.CombinedOutput(); err != nil {
 		t.Fatalf("prosodyctl register %s: %v\n%s", user, err, output)
 	}
 }

@@ -190,6 +190,15 @@ func require(t TB, path string) {
 
 const notInstalled = "%v: the server is not installed; `make test` installs it (scripts/install-test-packages)"
 
+// command returns a command of the server's system account.
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	command := exec.Command(program, args...)
+	command.Dir = s.dir
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.dir, "LANG=C.UTF-8"}
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.account}
+	return command
+}
+
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *Server) write(t TB, name string, content []byte) {
