@@ -126,9 +126,9 @@ func TestStopSaysGoodbye(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		alice := server.Login(t, "alice", "laptop")
 		r := begin(t, newSource(t, server, nil))
-		alice.AwaitPresence(t, server.JID(xmpptest.Observer), "")
+		awaitPresence(t, alice, server.JID(xmpptest.Observer), "")
 		r.stop(t)
-		alice.AwaitPresence(t, server.JID(xmpptest.Observer), "unavailable")
+		awaitPresence(t, alice, server.JID(xmpptest.Observer), "unavailable")
 	})
 }
 

@@ -15,11 +15,11 @@ import (
 
 // Client is one device of a user. It speaks just enough XMPP to show presence, and shares no code with the product.
 type Client struct {
-	JID string // the full JID, with the resource
+	JID      string      // the full JID, with the resource
+	Received chan Stanza // is closed when the connection ends; drops stanzas when it holds 1024
 
-	conn     *tls.Conn
-	received chan Stanza
-	reading  sync.WaitGroup
+	conn    *tls.Conn
+	reading sync.WaitGroup
 }
 
 // Stanza is a received stanza.
@@ -51,7 +51,7 @@ func (s *Server) Connect(user, resource string) (*Client, error) {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
+	c := &Client{JID: s.JID(user) + "/" + resource, Received: make(chan Stanza, 1024), conn: conn}
 	if err := c.login(s, user, resource); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("logging in as %s: %w", s.JID(user), err)
@@ -104,16 +104,16 @@ func openStream(conn io.ReadWriter, domain string) (*xml.Decoder, error) {
 	}
 }
 
-// read receives stanzas until the connection ends. It drops stanzas when the channel is full.
+// read receives stanzas until the connection ends.
 func (c *Client) read(decoder *xml.Decoder) {
-	defer close(c.received)
+	defer close(c.Received)
 	for {
 		var stanza Stanza
 		if decoder.Decode(&stanza) != nil {
 			return
 		}
 		select {
-		case c.received <- stanza:
+		case c.Received <- stanza:
 		default:
 		}
 	}
@@ -148,34 +148,6 @@ func (c *Client) Leave(status string) {
 func (c *Client) Cut() {
 	_ = c.conn.NetConn().Close()
 	c.reading.Wait()
-}
-
-// Await returns the first stanza that match accepts, and drops those before it. It fails the test after 20 seconds.
-func (c *Client) Await(t TB, what string, match func(Stanza) bool) Stanza {
-	t.Helper()
-	timeout := time.After(20 * time.Second)
-	for {
-		select {
-		case stanza, open := <-c.received:
-			if !open {
-				t.Fatalf("%s: the connection ended while waiting for %s", c.JID, what)
-			}
-			if match(stanza) {
-				return stanza
-			}
-		case <-timeout:
-			t.Fatalf("%s: %s has not arrived", c.JID, what)
-		}
-	}
-}
-
-// AwaitPresence waits for a presence stanza of a type from a bare JID.
-func (c *Client) AwaitPresence(t TB, from, kind string) {
-	t.Helper()
-	c.Await(t, kind+" from "+from, func(s Stanza) bool {
-		bare, _, _ := strings.Cut(s.From, "/")
-		return s.XMLName.Local == "presence" && s.Type == kind && bare == from
-	})
 }
 
 // escape escapes text for XML.
