@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -61,9 +62,8 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 	// The timer does not depend on the goroutine below, which may be waiting for an answer.
 	expiry := time.AfterFunc(time.Until(l.sent.Add(leaseEnds)), func() { lose(ports.ErrLeaseLost) })
 	defer expiry.Stop()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
 		for pause(holding, leaseEvery); holding.Err() == nil; pause(holding, leaseEvery) {
 			switch err := l.renew(context.WithoutCancel(holding), l.node); { // to be given up it must be known how far it is
 			case err == nil:
@@ -72,11 +72,11 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 				lose(ports.ErrLeaseLost)
 			}
 		}
-	}()
+	})
 	work(holding)
 	lost = errors.Is(context.Cause(holding), ports.ErrLeaseLost)
 	lose(nil)
-	<-ended
+	renewing.Wait()
 	if !lost {
 		_ = l.renew(context.WithoutCancel(ctx), "") // else it becomes free by itself
 	}

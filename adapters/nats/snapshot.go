@@ -52,8 +52,11 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	}
 	for {
 		made.Before = last.Entry
-		err := j.streams.writeManifest(ctx, &made, last.sequence)
-		if err == nil {
+		text, err := json.Marshal(made)
+		if err != nil {
+			return err
+		}
+		if _, err = j.streams.values.Update(ctx, manifestKey, text, last.sequence); err == nil {
 			break
 		}
 		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
@@ -133,16 +136,6 @@ func (s *streams) removeOld(ctx context.Context, made, before *manifest) error {
 		}
 	}
 	return s.entries.Purge(ctx, jetstream.WithPurgeSequence(made.Before+1))
-}
-
-// writeManifest replaces the manifest that came with a message.
-func (s *streams) writeManifest(ctx context.Context, m *manifest, replaced uint64) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	_, err = s.values.Update(ctx, manifestKey, text, replaced)
-	return err
 }
 
 // fetchManifest returns the manifest of the snapshot that holds: zero if there has been none.

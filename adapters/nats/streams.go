@@ -57,7 +57,12 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 	if s.values, err = js.KeyValue(ctx, config.Bucket); err != nil {
 		return nil, fmt.Errorf("store: cannot open the bucket %s: %w", config.Bucket, err)
 	}
-	return s, s.answers(ctx)
+	// All servers need a moment to hear of a new stream. What is published here it refuses, because it is for a stream of another name.
+	_, err = js.Publish(ctx, s.subject, nil, jetstream.WithExpectStream("none"), jetstream.WithRetryAttempts(0))
+	if !errors.As(err, new(*jetstream.APIError)) {
+		return nil, fmt.Errorf("store: the journal does not answer: %w", err)
+	}
+	return s, nil
 }
 
 // get returns the value of a key as the bucket's leader has it, and the sequence that replaces it: zeros if there is none.
@@ -70,16 +75,6 @@ func (s *streams) get(ctx context.Context, key string) (value []byte, sequence u
 		return nil, 0, err
 	}
 	return entry.Value(), entry.Revision(), nil
-}
-
-// answers checks that the stream of entries can be written: all servers need a moment to hear of a new one. What is published here the stream
-// refuses, because it is for a stream of another name.
-func (s *streams) answers(ctx context.Context) error {
-	_, err := s.js.Publish(ctx, s.subject, nil, jetstream.WithExpectStream("none"), jetstream.WithRetryAttempts(0))
-	if errors.As(err, new(*jetstream.APIError)) {
-		return nil
-	}
-	return fmt.Errorf("store: the journal does not answer: %w", err)
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
