@@ -49,10 +49,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Credentials != "" {
-		if f, err := os.Open(c.Credentials); err != nil {
+		if _, err := os.ReadFile(c.Credentials); err != nil {
 			fault("store.credentials: %w", err)
-		} else {
-			_ = f.Close()
 		}
 	}
 	return errors.Join(faults...)

@@ -120,16 +120,11 @@ func final(err error) bool { return errors.As(err, new(refusal)) }
 
 // mayPass tells whether a connection that has failed may succeed later. A wrong password or certificate does not become right.
 func mayPass(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	var network net.Error
-	switch {
-	case errors.As(err, &certificate):
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
 		return false
-	case errors.Is(err, natsgo.ErrNoServers), errors.Is(err, natsgo.ErrTimeout), errors.Is(err, natsgo.ErrConnectionClosed), errors.Is(err, io.EOF):
-		return true
-	default:
-		return errors.As(err, &network)
 	}
+	return errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) || errors.Is(err, natsgo.ErrNoServers) ||
+		errors.Is(err, natsgo.ErrTimeout) || errors.Is(err, natsgo.ErrConnectionClosed)
 }
 
 // What JetStream says when it will not do what we want, and what looks like that but is not; nats.go has no names for these.
@@ -146,22 +141,14 @@ func classify(err error) error {
 	}
 	switch answer.ErrorCode {
 	case codeNoPlacement, jetstream.JSErrCodeStreamNameInUse: // the second: another daemon has just created it, otherwise
+		return err
 	case codeReplicasNoCluster, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return refusal{err}
-	default:
-		if answer.Code == 400 {
-			return refusal{err}
-		}
+	}
+	if answer.Code == 400 {
+		return refusal{err}
 	}
 	return err
-}
-
-// overtaken tells whether a message was refused because another one was first on its subject. The second code stands for one that is
-// still on its way.
-func overtaken(err error) bool {
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) &&
-		(refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 const (
@@ -173,7 +160,7 @@ const (
 func (j *Journal) await(ctx context.Context, attempt func() error) error {
 	var said time.Time
 	for {
-		err := attempt()
+		err := classify(attempt())
 		switch {
 		case err == nil:
 			return nil

@@ -7,15 +7,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/natstest"
 )
 
 // twoSided starts a server and two daemons that share it, one of which can be cut off by a proxy.
-func twoSided(t *testing.T) (free, behind *daemon, proxy *natstest.Proxy) {
+func twoSided(t *testing.T) (free, behind *daemon, proxy *faultproxy.Proxy) {
 	t.Helper()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	proxy = cluster.Servers[0].Proxy(t)
-	free, behind = open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
+	proxy = faultproxy.Start(t, cluster.Servers[0].Addr)
+	free, behind = open(t, cluster.URL(), nil), open(t, "nats://"+proxy.Addr(), nil)
 	for i := range 20 {
 		free.append(fmt.Sprint("before ", i))
 	}
@@ -75,7 +76,7 @@ func TestWhoWasCutOffForTooLongSaysSo(t *testing.T) {
 	if !slices.Equal(before, behind.all()) {
 		t.Error("a daemon that cannot go on was given something")
 	}
-	equal(t, free, open(t, proxy.URL(), nil))
+	equal(t, free, open(t, behind.URL(), nil))
 }
 
 // TestAJournalThatWasReplacedIsNoticed: somebody has deleted it, and another daemon has begun a new one.
@@ -88,7 +89,7 @@ func TestAJournalThatWasReplacedIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	free.close()
-	fresh := open(t, proxy.ServerURL(), nil)
+	fresh := open(t, free.URL(), nil)
 	for i := range 30 { // more entries than the old one had
 		fresh.append(fmt.Sprint("new ", i))
 	}
@@ -103,7 +104,7 @@ func TestAJournalThatWasReplacedIsNoticed(t *testing.T) {
 // the servers could have caught up.
 func TestLostEntriesAreNoticed(t *testing.T) {
 	t.Parallel()
-	free, _, proxy := twoSided(t)
+	free, _, _ := twoSided(t)
 	if err := free.snapshot(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestLostEntriesAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	free.ends("replaced")
-	starting := launch(t, proxy.ServerURL(), nil)
+	starting := launch(t, free.URL(), nil)
 	starting.ends("something is missing; restore both from a backup")
 	if starting.resets == 0 || starting.caught {
 		t.Errorf("after %d resets the journal has caught up: %v", starting.resets, starting.caught)

@@ -30,7 +30,7 @@ type Journal struct {
 	node   string       // tells this daemon's leases from those of others
 	limit  atomic.Int64 // the largest entry or piece, in bytes
 
-	opened  chan struct{} // closed when streams is set
+	opened  chan struct{} // closed when streams can be used
 	streams *streams
 	ended   chan struct{} // closed when Follow has returned
 }
@@ -60,17 +60,15 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	var opened *streams
 	err = j.await(ctx, func() (err error) {
-		opened, err = openStreams(ctx, js, j.config)
+		j.streams, err = openStreams(ctx, js, j.config)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	j.streams = opened
 	close(j.opened)
-	r := &reader{streams: opened, log: j.log, to: to}
+	r := &reader{streams: j.streams, log: j.log, to: to}
 	return j.await(ctx, func() error { return r.run(ctx) })
 }
 

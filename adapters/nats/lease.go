@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -28,7 +29,7 @@ const (
 type lease struct {
 	*streams
 	node     string // this daemon's
-	key      string // the subject
+	key      string
 	sequence uint64 // of the last value seen
 	seen     time.Time
 	sent     time.Time // of the last renewal that was confirmed
@@ -41,7 +42,7 @@ func (j *Journal) Hold(ctx context.Context, name string, work func(context.Conte
 	case <-ctx.Done():
 		return
 	}
-	l := &lease{streams: j.streams, node: j.node, key: j.streams.keys + "lease." + name}
+	l := &lease{streams: j.streams, node: j.node, key: "lease." + name}
 	for ctx.Err() == nil {
 		if !l.take(ctx) {
 			pause(ctx, leaseLook)
@@ -61,9 +62,8 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 	// The timer does not depend on the goroutine below, which may be waiting for an answer.
 	expiry := time.AfterFunc(time.Until(l.sent.Add(leaseEnds)), func() { lose(ports.ErrLeaseLost) })
 	defer expiry.Stop()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
 		for pause(holding, leaseEvery); holding.Err() == nil; pause(holding, leaseEvery) {
 			switch err := l.renew(context.WithoutCancel(holding), l.node); { // to be given up it must be known how far it is
 			case err == nil:
@@ -72,11 +72,11 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 				lose(ports.ErrLeaseLost)
 			}
 		}
-	}()
+	})
 	work(holding)
 	lost = errors.Is(context.Cause(holding), ports.ErrLeaseLost)
 	lose(nil)
-	<-ended
+	renewing.Wait()
 	if !lost {
 		_ = l.renew(context.WithoutCancel(ctx), "") // else it becomes free by itself
 	}
@@ -87,10 +87,11 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 func (l *lease) take(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
-	holder, sequence, err := l.read(ctx)
+	value, sequence, err := l.get(ctx, l.key)
 	if err != nil {
 		return false
 	}
+	holder := string(value)
 	if sequence != l.sequence || l.seen.IsZero() {
 		l.sequence, l.seen = sequence, time.Now()
 	}
@@ -107,14 +108,14 @@ func (l *lease) renew(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
 	err := l.write(ctx, node)
-	if !overtaken(err) {
+	if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return err
 	}
-	holder, sequence, err := l.read(ctx) // an earlier renewal of ours may have arrived without an answer
+	holder, sequence, err := l.get(ctx, l.key) // an earlier renewal of ours may have arrived without an answer
 	switch {
 	case err != nil:
 		return err
-	case holder != l.node:
+	case string(holder) != l.node:
 		return ports.ErrLeaseLost
 	}
 	l.sequence = sequence
@@ -124,22 +125,10 @@ func (l *lease) renew(ctx context.Context, node string) error {
 // write replaces the value that was seen last.
 func (l *lease) write(ctx context.Context, holder string) error {
 	sent := time.Now()
-	ack, err := l.js.Publish(ctx, l.key, []byte(holder), jetstream.WithExpectLastSequencePerSubject(l.sequence), jetstream.WithRetryAttempts(0))
+	sequence, err := l.values.Update(ctx, l.key, []byte(holder), l.sequence)
 	if err != nil {
 		return err
 	}
-	l.sequence, l.seen, l.sent = ack.Sequence, sent, sent
+	l.sequence, l.seen, l.sent = sequence, sent, sent
 	return nil
-}
-
-// read returns the value as the stream's leader has it: zeros if there is none.
-func (l *lease) read(ctx context.Context) (holder string, sequence uint64, err error) {
-	msg, err := l.bucket.GetLastMsgForSubject(ctx, l.key)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return "", 0, nil
-	}
-	if err != nil {
-		return "", 0, err
-	}
-	return string(msg.Data), msg.Sequence, nil
 }

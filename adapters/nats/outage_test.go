@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/natstest"
 	"github.com/zarafa/presence/ports"
 )
@@ -260,8 +261,8 @@ func took(began time.Time) time.Duration { return time.Since(began) }
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	proxy := cluster.Servers[0].Proxy(t)
-	free, behind := open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
+	proxy := faultproxy.Start(t, cluster.Servers[0].Addr)
+	free, behind := open(t, cluster.URL(), nil), open(t, "nats://"+proxy.Addr(), nil)
 	for round := range 3 {
 		entry := fmt.Sprintf("lost %d", round)
 		proxy.LoseAnswers()
@@ -283,8 +284,8 @@ func TestLostAnswers(t *testing.T) {
 func TestConnectionsBreak(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
-	proxy := cluster.Servers[0].Proxy(t)
-	free, behind := open(t, cluster.URL(), nil), open(t, proxy.URL(), nil)
+	proxy := faultproxy.Start(t, cluster.Servers[0].Addr)
+	free, behind := open(t, cluster.URL(), nil), open(t, "nats://"+proxy.Addr(), nil)
 	l := begin(t, free, behind)
 	for round := range 15 {
 		l.awaitAppends(fmt.Sprintf("before break %d", round))

@@ -68,7 +68,7 @@ func (r *reader) run(ctx context.Context) error {
 		r.dirty = false
 		r.to.Reset()
 	}
-	return classify(err)
+	return err
 }
 
 // load gives the snapshot, and finds out what entries there are.

@@ -52,11 +52,14 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	}
 	for {
 		made.Before = last.Entry
-		err := j.streams.writeManifest(ctx, &made, last.sequence)
-		if err == nil {
+		text, err := json.Marshal(made)
+		if err != nil {
+			return err
+		}
+		if _, err = j.streams.values.Update(ctx, manifestKey, text, last.sequence); err == nil {
 			break
 		}
-		if !overtaken(err) {
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 			return fmt.Errorf("store: cannot write the snapshot's manifest: %w", err) // it may be there all the same, so the pieces stay for now
 		}
 		if last, err = j.streams.fetchManifest(ctx); err != nil || at <= last.Entry {
@@ -84,7 +87,7 @@ func (j *Journal) writePieces(ctx context.Context, name string, next func() ([]b
 			return 0, fmt.Errorf("%w: a piece of %d bytes, and the NATS servers take %d (max_payload)", ports.ErrTooLarge, len(piece), limit)
 		}
 		pieces++
-		if err := j.streams.writePiece(ctx, name, pieces, piece); err != nil {
+		if err := j.streams.writePiece(ctx, pieceKey(name, pieces), piece); err != nil {
 			return 0, fmt.Errorf("store: cannot write piece %d of the snapshot: %w", pieces, err)
 		}
 	}
@@ -97,20 +100,18 @@ func (j *Journal) discard(ctx context.Context, name string) {
 	_ = j.streams.purgePieces(ctx, name)
 }
 
-func (s *streams) writePiece(ctx context.Context, name string, number int, piece []byte) error {
+func (s *streams) writePiece(ctx context.Context, key string, piece []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, keepWithin)
 	defer cancel()
-	_, err := s.js.Publish(ctx, s.pieceKey(name, strconv.Itoa(number)), piece)
+	_, err := s.values.Put(ctx, key, piece)
 	return err
 }
 
-// pieceKey returns the subject of a piece, or of all of a snapshot if the number is *.
-func (s *streams) pieceKey(name, number string) string {
-	return s.keys + pieceKeys + name + "." + number
-}
+// pieceKey returns the key of a piece, or a pattern for those of a whole snapshot if the number is "*".
+func pieceKey(name string, number any) string { return fmt.Sprint(pieceKeys, name, ".", number) }
 
 func (s *streams) purgePieces(ctx context.Context, name string) error {
-	return s.bucket.Purge(ctx, jetstream.WithPurgeSubject(s.pieceKey(name, "*")))
+	return s.bucket.Purge(ctx, jetstream.WithPurgeSubject(s.keys+pieceKey(name, "*")))
 }
 
 // removeOld removes the pieces of all snapshots up to made, but for made itself and the one before, and also what a daemon left behind
@@ -137,30 +138,19 @@ func (s *streams) removeOld(ctx context.Context, made, before *manifest) error {
 	return s.entries.Purge(ctx, jetstream.WithPurgeSequence(made.Before+1))
 }
 
-// writeManifest replaces the manifest that came with a message.
-func (s *streams) writeManifest(ctx context.Context, m *manifest, replaced uint64) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	_, err = s.js.Publish(ctx, s.keys+manifestKey, text, jetstream.WithExpectLastSequencePerSubject(replaced))
-	return err
-}
-
 // fetchManifest returns the manifest of the snapshot that holds: zero if there has been none.
-func (s *streams) fetchManifest(ctx context.Context) (manifest, error) {
-	var m manifest
-	msg, err := s.bucket.GetLastMsgForSubject(ctx, s.keys+manifestKey)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return m, nil
-	case err != nil:
+func (s *streams) fetchManifest(ctx context.Context) (m manifest, err error) {
+	text, sequence, err := s.get(ctx, manifestKey)
+	if err != nil {
 		return m, fmt.Errorf("store: cannot read the snapshot's manifest: %w", err)
 	}
-	if err := json.Unmarshal(msg.Data, &m); err != nil || m.Format != manifestFormat {
-		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", msg.Data)}
+	if sequence == 0 {
+		return m, nil
 	}
-	m.sequence = msg.Sequence
+	if err := json.Unmarshal(text, &m); err != nil || m.Format != manifestFormat {
+		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", text)}
+	}
+	m.sequence = sequence
 	return m, nil
 }
 
@@ -176,7 +166,7 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 	if m.Pieces == 0 {
 		return m.Entry, nil
 	}
-	messages, there, err := messagesOf(ctx, r.bucket, r.pieceKey(m.Name, "*"), 1)
+	messages, there, err := messagesOf(ctx, r.bucket, r.keys+pieceKey(m.Name, "*"), 1)
 	if err != nil {
 		return 0, fmt.Errorf("store: cannot read the snapshot: %w", err)
 	}
@@ -185,7 +175,7 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 		return 0, r.inconsistent(fmt.Errorf("store: %d of %d pieces of the snapshot are there; restore a backup", there, m.Pieces))
 	}
 	for number := 1; number <= m.Pieces; number++ {
-		piece, err := r.nextPiece(ctx, messages, r.pieceKey(m.Name, strconv.Itoa(number)))
+		piece, err := r.nextPiece(ctx, messages, r.keys+pieceKey(m.Name, number))
 		if err != nil {
 			return 0, fmt.Errorf("store: cannot read piece %d of %d of the snapshot: %w", number, m.Pieces, err)
 		}
@@ -199,14 +189,14 @@ func (r *reader) loadSnapshot(ctx context.Context) (at uint64, err error) {
 }
 
 // nextPiece waits for a piece. It may never come: other daemons have made the next snapshots, and have removed this one.
-func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, key string) ([]byte, error) {
+func (r *reader) nextPiece(ctx context.Context, messages jetstream.MessagesContext, subject string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, pieceWithin)
 	defer cancel()
 	msg, err := nextOf(ctx, messages)
 	if err != nil {
 		return nil, err
 	}
-	if msg.Subject() != key {
+	if msg.Subject() != subject {
 		return nil, r.inconsistent(fmt.Errorf("%s was delivered instead", msg.Subject()))
 	}
 	return msg.Data(), nil

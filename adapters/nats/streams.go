@@ -17,7 +17,8 @@ type streams struct {
 	entries jetstream.Stream
 	subject string // of the entries
 	bucket  jetstream.Stream
-	keys    string // how a key's subject begins
+	values  jetstream.KeyValue // of the bucket
+	keys    string             // how a key's subject begins
 }
 
 // journalSuffix is how the name of the entries' stream ends.
@@ -53,38 +54,41 @@ func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*s
 	if s.entries, err = openStream(ctx, js, entries); err != nil {
 		return nil, err
 	}
-	return s, s.answers(ctx)
+	if s.values, err = js.KeyValue(ctx, config.Bucket); err != nil {
+		return nil, fmt.Errorf("store: cannot open the bucket %s: %w", config.Bucket, err)
+	}
+	// All servers need a moment to hear of a new stream. What is published here it refuses, because it is for a stream of another name.
+	_, err = js.Publish(ctx, s.subject, nil, jetstream.WithExpectStream("none"), jetstream.WithRetryAttempts(0))
+	if !errors.As(err, new(*jetstream.APIError)) {
+		return nil, fmt.Errorf("store: the journal does not answer: %w", err)
+	}
+	return s, nil
 }
 
-// answers checks that the stream of entries can be written: all servers need a moment to hear of a new one. What is published here the stream
-// refuses, because it is for a stream of another name.
-func (s *streams) answers(ctx context.Context) error {
-	_, err := s.js.Publish(ctx, s.subject, nil, jetstream.WithExpectStream("none"), jetstream.WithRetryAttempts(0))
-	if errors.As(err, new(*jetstream.APIError)) {
-		return nil
+// get returns the value of a key as the bucket's leader has it, and the sequence that replaces it: zeros if there is none.
+func (s *streams) get(ctx context.Context, key string) (value []byte, sequence uint64, err error) {
+	entry, err := s.values.Get(ctx, key)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, err
 	}
-	return fmt.Errorf("store: the journal does not answer: %w", err)
+	return entry.Value(), entry.Revision(), nil
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	doing := "open the stream " + want.Name
 	stream, err := js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		doing = "create the stream " + want.Name
-		stream, err = js.CreateStream(ctx, want)
-	}
 	if err == nil {
-		have := stream.CachedInfo().Config
-		if err := recognise(have, want); err != nil {
+		if err := recognise(stream.CachedInfo().Config, want); err != nil {
 			return nil, refusal{fmt.Errorf("store: the stream %s %w", want.Name, err)}
 		}
-		if have.Replicas != want.Replicas {
-			doing = fmt.Sprintf("change the stream %s to %d replicas", want.Name, want.Replicas)
-			stream, err = js.UpdateStream(ctx, want)
-		}
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) || err == nil && stream.CachedInfo().Config.Replicas != want.Replicas {
+		stream, err = js.CreateOrUpdateStream(ctx, want)
 	}
 	if err != nil {
-		return nil, classify(fmt.Errorf("store: cannot %s: %w", doing, err))
+		return nil, fmt.Errorf("store: cannot open the stream %s with %d replicas: %w", want.Name, want.Replicas, err)
 	}
 	return stream, nil
 }

@@ -37,7 +37,11 @@ type fake struct {
 func newFake(t testing.TB, serve func(f *fake, conn net.Conn)) *fake {
 	t.Helper()
 	authority := xmpptest.NewAuthority(t)
-	f := &fake{caFile: filepath.Join(t.TempDir(), "ca.pem"), tls: authority.Config(t, xmpptest.Domain)}
+	pair, err := tls.X509KeyPair(authority.Issue(t, xmpptest.Domain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{caFile: filepath.Join(t.TempDir(), "ca.pem"), tls: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}
 	if err := os.WriteFile(f.caFile, authority.PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}

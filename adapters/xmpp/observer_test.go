@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -108,7 +107,7 @@ func (r *recording) show(user string) string {
 // want waits until a user's state is as given.
 func (r *recording) want(t *testing.T, user, want string) {
 	t.Helper()
-	xmpptest.Eventually(t, func() error {
+	eventually(t, func() error {
 		if got := r.show(user); got != want {
 			return fmt.Errorf("%s is %q, want %q", user, got, want)
 		}
@@ -119,7 +118,7 @@ func (r *recording) want(t *testing.T, user, want string) {
 // wantSynced waits until the source has said that everyone was reported.
 func (r *recording) wantSynced(t *testing.T) {
 	t.Helper()
-	xmpptest.Eventually(t, func() error {
+	eventually(t, func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.connected != 1 || r.synced != 1 {

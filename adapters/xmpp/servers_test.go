@@ -17,7 +17,7 @@ import (
 func each(t *testing.T, options xmpptest.Options, test func(t *testing.T, server *xmpptest.Server)) {
 	t.Helper()
 	for _, kind := range xmpptest.Kinds() {
-		t.Run(kind.String(), func(t *testing.T) {
+		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel() // with each other: most of the time the servers start
 			test(t, xmpptest.Start(t, kind, options))
 		})
@@ -126,9 +126,9 @@ func TestStopSaysGoodbye(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		alice := server.Login(t, "alice", "laptop")
 		r := begin(t, newSource(t, server, nil))
-		alice.AwaitPresence(t, server.JID(xmpptest.Observer), "")
+		awaitPresence(t, alice, server.JID(xmpptest.Observer), "")
 		r.stop(t)
-		alice.AwaitPresence(t, server.JID(xmpptest.Observer), "unavailable")
+		awaitPresence(t, alice, server.JID(xmpptest.Observer), "unavailable")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/xmpptest"
@@ -21,8 +22,8 @@ func TestSubscription(t *testing.T) {
 		alice := server.Login(t, "alice", "laptop")
 		alice.Show("dnd", "working")
 		alice.Presence(observer, "subscribe")
-		alice.AwaitPresence(t, observer, "subscribed")
-		alice.AwaitPresence(t, observer, "subscribe")
+		awaitPresence(t, alice, observer, "subscribed")
+		awaitPresence(t, alice, observer, "subscribe")
 		alice.Presence(observer, "subscribed")
 		r.want(t, "alice@example.test", "busy working")
 		alice.Show("away", "")
@@ -40,7 +41,7 @@ func TestSubscription(t *testing.T) {
 		alice.Show("", "unseen")
 		bob := server.Login(t, "bob", "laptop")
 		bob.Presence(observer, "subscribe")
-		bob.AwaitPresence(t, observer, "subscribe")
+		awaitPresence(t, bob, observer, "subscribe")
 		bob.Presence(observer, "subscribed")
 		second.want(t, "bob@example.test", "available")
 		second.want(t, "alice@example.test", "unknown")
@@ -55,17 +56,17 @@ func TestUnsubscribedDuringOutage(t *testing.T) {
 		r := begin(t, source)
 		alice := server.Login(t, "alice", "laptop")
 		alice.Presence(observer, "subscribe")
-		alice.AwaitPresence(t, observer, "subscribe")
+		awaitPresence(t, alice, observer, "subscribe")
 		alice.Presence(observer, "subscribed")
 		r.want(t, "alice@example.test", "available")
 		r.stop(t)
 		alice.Presence(observer, "unsubscribed")
 		// The server has carried it out when it has answered what was sent after it.
 		alice.Send("<iq type='get' id='after'><query xmlns='jabber:iq:roster'/></iq>")
-		alice.Await(t, "roster", func(s xmpptest.Stanza) bool { return s.ID == "after" })
+		awaitStanza(t, alice, "roster", func(s xmpptest.Stanza) bool { return s.ID == "after" })
 		second := begin(t, source)
 		second.wantSynced(t)
-		xmpptest.Eventually(t, func() error {
+		eventually(t, func() error {
 			second.mu.Lock()
 			defer second.mu.Unlock()
 			if !slices.Contains(second.forgotten, domain.UserID("alice@example.test")) {
@@ -84,7 +85,7 @@ func TestSubscriptionRefused(t *testing.T) {
 		r.wantSynced(t)
 		alice := server.Login(t, "alice", "laptop")
 		alice.Presence(observer, "subscribe")
-		xmpptest.Eventually(t, func() error {
+		eventually(t, func() error {
 			if !strings.Contains(log.String(), "ignoring a subscription request") || !strings.Contains(log.String(), "jid=alice@example.test") {
 				return fmt.Errorf("not logged:\n%s", log)
 			}
@@ -93,12 +94,40 @@ func TestSubscriptionRefused(t *testing.T) {
 		// Had the observer answered, that would arrive before this.
 		bob := server.Login(t, "bob", "laptop")
 		bob.Presence(server.JID("alice"), "subscribe")
-		alice.Await(t, "request of bob", func(s xmpptest.Stanza) bool {
+		awaitStanza(t, alice, "request of bob", func(s xmpptest.Stanza) bool {
 			if s.XMLName.Local == "presence" && strings.HasPrefix(s.From, observer) && strings.Contains(s.Type, "subscribe") {
 				t.Errorf("the observer answered with %q", s.Type)
 			}
 			return s.Type == "subscribe" && strings.HasPrefix(s.From, "bob@")
 		})
 		r.want(t, "alice@example.test", "unknown")
+	})
+}
+
+// awaitStanza waits for a stanza that match accepts, and drops those before it. It fails the test after 20 seconds.
+func awaitStanza(t *testing.T, client *xmpptest.Client, what string, match func(xmpptest.Stanza) bool) {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case stanza, open := <-client.Received:
+			if !open {
+				t.Fatalf("%s: the connection ended while waiting for %s", client.JID, what)
+			}
+			if match(stanza) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("%s: %s has not arrived", client.JID, what)
+		}
+	}
+}
+
+// awaitPresence waits for a presence stanza of a type from a bare JID.
+func awaitPresence(t *testing.T, client *xmpptest.Client, from, kind string) {
+	t.Helper()
+	awaitStanza(t, client, kind+" from "+from, func(s xmpptest.Stanza) bool {
+		bare, _, _ := strings.Cut(s.From, "/")
+		return s.XMLName.Local == "presence" && s.Type == kind && bare == from
 	})
 }

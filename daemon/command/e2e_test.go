@@ -130,7 +130,7 @@ func (s *site) put(as, user, status, message string) {
 // TestEndToEnd is the whole daemon with each real server: people with two devices each, web meetings, an outage, the end.
 func TestEndToEnd(t *testing.T) {
 	for _, kind := range xmpptest.Kinds() {
-		t.Run(kind.String(), func(t *testing.T) {
+		t.Run(string(kind), func(t *testing.T) {
 			s := newSite(t, kind)
 			s.becomes(map[string]string{
 				"alice": "xmpp=unavailable", "bob": "xmpp=unavailable", "carol": "xmpp=unavailable", "dave": "xmpp=unavailable", "nobody": "",

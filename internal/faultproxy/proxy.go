@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -16,9 +17,10 @@ type Proxy struct {
 	listener net.Listener
 	running  sync.WaitGroup
 
+	mute atomic.Bool // the server's answers are lost
+
 	mu    sync.Mutex
 	cut   bool
-	mute  bool
 	conns []net.Conn // all that there were: to close one again does nothing
 }
 
@@ -47,28 +49,27 @@ func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut = true
+	p.closeAll()
+}
+
+func (p *Proxy) closeAll() {
 	for _, conn := range p.conns {
 		_ = conn.Close()
 	}
 }
 
 // LoseAnswers loses everything that the server says from now on until Restore. What clients say still arrives.
-func (p *Proxy) LoseAnswers() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mute = true
-}
+func (p *Proxy) LoseAnswers() { p.mute.Store(true) }
 
 // Restore undoes Cut and LoseAnswers. Connections whose answers were lost end, because what comes next would make no sense.
 func (p *Proxy) Restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mute {
-		for _, conn := range p.conns {
-			_ = conn.Close()
-		}
+	if p.mute.Load() {
+		p.closeAll()
 	}
-	p.cut, p.mute = false, false
+	p.cut = false
+	p.mute.Store(false)
 }
 
 func (p *Proxy) accept() {
@@ -104,15 +105,12 @@ func (p *Proxy) serve(client net.Conn) {
 
 // answerWriter writes the server's answers to a client, unless they are to be lost.
 type answerWriter struct {
-	proxy  *Proxy
+	*Proxy
 	client net.Conn
 }
 
 func (w answerWriter) Write(b []byte) (int, error) {
-	w.proxy.mu.Lock()
-	mute := w.proxy.mute
-	w.proxy.mu.Unlock()
-	if mute {
+	if w.mute.Load() {
 		return len(b), nil
 	}
 	return w.client.Write(b)

@@ -10,17 +10,21 @@ package natstest
 
 import (
 	"cmp"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/zarafa/presence/internal/faultproxy"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/process"
 )
@@ -46,6 +50,18 @@ type Server struct {
 	dir     string
 	monitor string // host:port of its monitoring endpoint
 }
+
+// build builds the program if it is not in Go's cache, and returns its path.
+var build = sync.OnceValues(func() (string, error) {
+	var log strings.Builder
+	command := exec.Command("go", "tool", "-n", "github.com/nats-io/nats-server/v2")
+	command.Stderr = &log
+	path, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, log.String())
+	}
+	return strings.TrimSpace(string(path)), nil
+})
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
 func Start(t testing.TB, options Options) *Cluster {
@@ -90,21 +106,16 @@ func Start(t testing.TB, options Options) *Cluster {
 
 // URL returns the URL for clients: all servers, separated by commas.
 func (c *Cluster) URL() string {
-	urls := make([]string, 0, len(c.Servers))
+	var urls []string
 	for _, s := range c.Servers {
-		urls = append(urls, s.URL())
+		urls = append(urls, s.scheme+"://"+s.Addr)
 	}
 	return strings.Join(urls, ",")
 }
 
-// Server returns the server of that name, or nil.
+// Server returns the server of that name.
 func (c *Cluster) Server(name string) *Server {
-	for _, s := range c.Servers {
-		if s.Name == name {
-			return s
-		}
-	}
-	return nil
+	return c.Servers[slices.IndexFunc(c.Servers, func(s *Server) bool { return s.Name == name })]
 }
 
 // AwaitReady waits until all servers are healthy, their streams included.
@@ -118,19 +129,24 @@ func (c *Cluster) AwaitReady(t testing.TB) {
 // Leader waits until a stream has a leader and returns that server's name.
 func (c *Cluster) Leader(t testing.TB, stream string) string {
 	t.Helper()
+	conn, err := nats.Connect(c.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		for _, s := range c.Servers {
-			if leader := s.leader(stream); leader != "" {
-				return leader
-			}
+		found, err := js.Stream(t.Context(), stream) // its leader answers
+		if err == nil && found.CachedInfo().Cluster != nil && found.CachedInfo().Cluster.Leader != "" {
+			return found.CachedInfo().Cluster.Leader
 		}
 	}
-	t.Fatalf("no server knows who leads the stream %s", stream)
+	t.Fatalf("the stream %s has no leader", stream)
 	return ""
 }
-
-// URL returns the URL of this server for clients.
-func (s *Server) URL() string { return s.scheme + "://" + s.Addr }
 
 // Launch starts the server without waiting until it is ready. After Kill it has the same addresses and files as before.
 func (s *Server) Launch(t testing.TB) {
@@ -151,66 +167,21 @@ func (s *Server) Restart(t testing.TB) {
 // AwaitReady waits until the server is healthy, its streams included.
 func (s *Server) AwaitReady(t testing.TB) {
 	t.Helper()
-	if err := s.Await(60*time.Second, func() error { return s.get("/healthz", new(any)) }); err != nil {
+	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	err := s.Await(60*time.Second, func() error {
+		answer, err := client.Get("http://" + s.monitor + "/healthz")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return errors.New(answer.Status)
+		}
+		return nil
+	})
+	if err != nil {
 		t.Fatalf("%s %v", s.Name, err)
 	}
-}
-
-// Proxy is a way to the server that can fail: who uses it is cut off, and the others are not.
-type Proxy struct {
-	*faultproxy.Proxy
-	server *Server
-}
-
-// Proxy starts a proxy in front of the server. It ends with the test.
-func (s *Server) Proxy(t testing.TB) *Proxy {
-	t.Helper()
-	return &Proxy{Proxy: faultproxy.Start(t, s.Addr), server: s}
-}
-
-// URL is what a client connects to that goes through the proxy.
-func (p *Proxy) URL() string { return p.server.scheme + "://" + p.Addr() }
-
-// ServerURL is what a client connects to that does not go through the proxy.
-func (p *Proxy) ServerURL() string { return p.server.URL() }
-
-// leader returns the leader of a stream, or "" if this server does not know it.
-func (s *Server) leader(stream string) string {
-	var answer struct {
-		Accounts []struct {
-			Streams []struct {
-				Name    string `json:"name"`
-				Cluster *struct {
-					Leader string `json:"leader"`
-				} `json:"cluster"`
-			} `json:"stream_detail"`
-		} `json:"account_details"`
-	}
-	if s.get("/jsz?streams=true", &answer) != nil {
-		return ""
-	}
-	for _, account := range answer.Accounts {
-		for _, found := range account.Streams {
-			if found.Name == stream && found.Cluster != nil {
-				return found.Cluster.Leader
-			}
-		}
-	}
-	return ""
-}
-
-// get queries the monitoring endpoint. Any status but 200 is an error.
-func (s *Server) get(path string, into any) error {
-	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Get("http://" + s.monitor + path)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, answer.Status)
-	}
-	return json.NewDecoder(answer.Body).Decode(into)
 }
 
 func (s *Server) file(name string) string { return filepath.Join(s.dir, name) }

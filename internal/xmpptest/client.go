@@ -15,11 +15,11 @@ import (
 
 // Client is one device of a user. It speaks just enough XMPP to show presence, and shares no code with the product.
 type Client struct {
-	JID string // the full JID, with the resource
+	JID      string      // the full JID, with the resource
+	Received chan Stanza // is closed when the connection ends; drops stanzas when it holds 1024
 
-	conn     net.Conn
-	received chan Stanza
-	reading  sync.WaitGroup
+	conn    *tls.Conn
+	reading sync.WaitGroup
 }
 
 // Stanza is a received stanza.
@@ -44,53 +44,55 @@ func (s *Server) Login(t TB, user, resource string) *Client {
 
 // Connect is Login for a caller that cuts the connection itself.
 func (s *Server) Connect(user, resource string) (*Client, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.Authority.PEM)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.DirectTLS, &tls.Config{ServerName: s.Domain, RootCAs: roots})
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	c := &Client{JID: s.JID(user) + "/" + resource, conn: conn, received: make(chan Stanza, 1024)}
+	c := &Client{JID: s.JID(user) + "/" + resource, Received: make(chan Stanza, 1024), conn: conn}
 	if err := c.login(s, user, resource); err != nil {
-		_ = c.conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("logging in as %s: %w", s.JID(user), err)
 	}
-	_ = c.conn.SetDeadline(time.Time{})
+	_ = conn.SetDeadline(time.Time{})
 	c.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // without it the server reports no subscriptions
 	c.Show("", "")
 	return c, nil
 }
 
 func (c *Client) login(s *Server, user, resource string) error {
-	decoder, err := c.open(s.Domain)
-	if err != nil {
-		return err
-	}
-	if err := c.exchange(decoder, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "proceed"); err != nil {
-		return err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Authority.PEM)
-	c.conn = tls.Client(c.conn, &tls.Config{ServerName: s.Domain, RootCAs: roots})
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + s.Password(user)))
+	var decoder *xml.Decoder
 	for _, step := range []struct{ request, answer string }{
 		{"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + plain + "</auth>", "success"},
-		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + Escape(resource) + "</resource></bind></iq>", "iq"},
+		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + escape(resource) + "</resource></bind></iq>", "iq"},
 	} {
-		if decoder, err = c.open(s.Domain); err != nil {
+		var err error
+		if decoder, err = openStream(c.conn, s.Domain); err != nil {
 			return err
 		}
-		if err := c.exchange(decoder, step.request, step.answer); err != nil {
+		c.Send(step.request)
+		var got Stanza
+		if err := decoder.Decode(&got); err != nil {
 			return err
+		}
+		if got.XMLName.Local != step.answer || got.Type == "error" {
+			return fmt.Errorf("<%s type=%q>%s</> instead of <%s/>", got.XMLName.Local, got.Type, got.Inner, step.answer)
 		}
 	}
 	c.reading.Go(func() { c.read(decoder) })
 	return nil
 }
 
-// open opens a stream and reads the server's features.
-func (c *Client) open(domain string) (*xml.Decoder, error) {
-	c.Send(fmt.Sprintf("<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", domain))
-	decoder := xml.NewDecoder(c.conn)
+// openStream opens a stream and reads the server's features.
+func openStream(conn io.ReadWriter, domain string) (*xml.Decoder, error) {
+	_, err := fmt.Fprintf(conn, "<?xml version='1.0'?><stream:stream to='%s' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>", domain)
+	if err != nil {
+		return nil, err
+	}
+	decoder := xml.NewDecoder(conn)
 	for {
 		token, err := decoder.Token()
 		if err != nil {
@@ -102,33 +104,16 @@ func (c *Client) open(domain string) (*xml.Decoder, error) {
 	}
 }
 
-// exchange sends a request and expects an element of that name in return.
-func (c *Client) exchange(decoder *xml.Decoder, request, want string) error {
-	c.Send(request)
-	var got Stanza
-	if err := decoder.Decode(&got); err != nil {
-		return err
-	}
-	if got.XMLName.Local != want || got.Type == "error" {
-		return fmt.Errorf("<%s type=%q>%s</> instead of <%s/>", got.XMLName.Local, got.Type, got.Inner, want)
-	}
-	return nil
-}
-
-// read receives stanzas until the connection ends. It answers pings, and drops stanzas when the channel is full.
+// read receives stanzas until the connection ends.
 func (c *Client) read(decoder *xml.Decoder) {
+	defer close(c.Received)
 	for {
 		var stanza Stanza
-		if err := decoder.Decode(&stanza); err != nil {
-			close(c.received)
+		if decoder.Decode(&stanza) != nil {
 			return
 		}
-		if stanza.XMLName.Local == "iq" && stanza.Type == "get" && strings.Contains(stanza.Inner, "urn:xmpp:ping") {
-			c.Send(fmt.Sprintf("<iq type='result' id='%s' to='%s'/>", Escape(stanza.ID), Escape(stanza.From)))
-			continue
-		}
 		select {
-		case c.received <- stanza:
+		case c.Received <- stanza:
 		default:
 		}
 	}
@@ -140,65 +125,33 @@ func (c *Client) Send(text string) { _, _ = io.WriteString(c.conn, text) }
 // Show sends a presence with a show (chat, away, xa, dnd, or empty for available) and a status text.
 func (c *Client) Show(show, status string) {
 	if show != "" {
-		show = "<show>" + Escape(show) + "</show>"
+		show = "<show>" + escape(show) + "</show>"
 	}
 	if status != "" {
-		status = "<status>" + Escape(status) + "</status>"
+		status = "<status>" + escape(status) + "</status>"
 	}
 	c.Send("<presence>" + show + status + "</presence>")
 }
 
 // Presence sends a presence stanza of a type, such as subscribe, to a JID.
 func (c *Client) Presence(to, kind string) {
-	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", Escape(to), Escape(kind)))
+	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", escape(to), escape(kind)))
 }
 
 // Leave makes the device unavailable with a last status text, and closes the stream.
 func (c *Client) Leave(status string) {
-	c.Send("<presence type='unavailable'><status>" + Escape(status) + "</status></presence></stream:stream>")
+	c.Send("<presence type='unavailable'><status>" + escape(status) + "</status></presence></stream:stream>")
 	c.Cut()
 }
 
 // Cut closes the connection without ending the stream, as a broken network does. It may be called more than once.
 func (c *Client) Cut() {
-	raw := c.conn
-	if encrypted, ok := raw.(*tls.Conn); ok {
-		raw = encrypted.NetConn()
-	}
-	_ = raw.Close()
+	_ = c.conn.NetConn().Close()
 	c.reading.Wait()
 }
 
-// Await returns the first stanza that match accepts, and drops those before it. It fails the test after 20 seconds.
-func (c *Client) Await(t TB, what string, match func(Stanza) bool) Stanza {
-	t.Helper()
-	timeout := time.After(20 * time.Second)
-	for {
-		select {
-		case stanza, open := <-c.received:
-			if !open {
-				t.Fatalf("%s: the connection ended while waiting for %s", c.JID, what)
-			}
-			if match(stanza) {
-				return stanza
-			}
-		case <-timeout:
-			t.Fatalf("%s: %s has not arrived", c.JID, what)
-		}
-	}
-}
-
-// AwaitPresence waits for a presence stanza of a type from a bare JID.
-func (c *Client) AwaitPresence(t TB, from, kind string) {
-	t.Helper()
-	c.Await(t, kind+" from "+from, func(s Stanza) bool {
-		bare, _, _ := strings.Cut(s.From, "/")
-		return s.XMLName.Local == "presence" && s.Type == kind && bare == from
-	})
-}
-
-// Escape escapes text for XML.
-func Escape(text string) string {
+// escape escapes text for XML.
+func escape(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text))
 	return b.String()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/internal/freeport"
+	"github.com/zarafa/presence/internal/process"
 )
 
 // StartDNS starts a real DNS server (dnsmasq) with the given SRV records, each as service,target,port,priority,weight. localhost.test and
@@ -23,10 +24,13 @@ func StartDNS(t TB, records ...string) *net.Resolver {
 	for _, record := range records {
 		args = append(args, "--srv-host="+record)
 	}
-	server := launch(t, exec.Command(path, args...), t.TempDir()+"/dnsmasq.log")
+	server, err := process.Start(exec.Command(path, args...), t.TempDir()+"/dnsmasq.log")
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(server.Kill)
 	resolver := dns.NewResolver(fmt.Sprintf("127.0.0.1:%d", port))
-	err := server.Await(10*time.Second, func() error {
+	err = server.Await(10*time.Second, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_, err := resolver.LookupHost(ctx, "localhost.test")

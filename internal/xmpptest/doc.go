@@ -3,7 +3,7 @@
 // certificates. Both have the same API, so one test can run against each:
 //
 //	for _, kind := range xmpptest.Kinds() {
-//		t.Run(kind.String(), func(t *testing.T) {
+//		t.Run(string(kind), func(t *testing.T) {
 //			server := xmpptest.Start(t, kind, xmpptest.Options{})
 //			phone := server.Login(t, "alice", "phone")
 //			phone.Show("dnd", "in a meeting")

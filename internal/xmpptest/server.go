@@ -1,32 +1,32 @@
 package xmpptest
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"text/template"
 	"time"
 
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/process"
 )
 
-// Kind is a server program.
-type Kind int
+// Kind is the name of a server program.
+type Kind string
 
 // The server programs.
 const (
-	Prosody Kind = iota
-	Ejabberd
+	Prosody  Kind = "prosody"
+	Ejabberd Kind = "ejabberd"
 )
 
 // Kinds lists all of them.
 func Kinds() []Kind { return []Kind{Prosody, Ejabberd} }
-
-// String returns the program's name.
-func (k Kind) String() string { return [...]string{Prosody: "prosody", Ejabberd: "ejabberd"}[k] }
 
 // Domain is the domain that every server serves.
 const Domain = "example.test"
@@ -62,7 +62,8 @@ type Server struct {
 
 	*process.Process // a new one after Restart
 	options          Options
-	dir              string // temporary folder with all its files
+	dir              string              // temporary folder with all its files
+	account          *syscall.Credential // of the program; nil: the user who runs the test
 	program          program
 }
 
@@ -73,7 +74,9 @@ type program interface {
 	// command returns what runs the program.
 	command(s *Server) *exec.Cmd
 	// register creates an account.
-	register(t TB, s *Server, user, password string)
+	register(t TB, s *Server, user string)
+	// share does what Group says, if the configuration does not.
+	share(t TB, s *Server)
 	// stop makes the program shut down.
 	stop(t TB, s *Server)
 }
@@ -102,22 +105,18 @@ func Start(t TB, kind Kind, options Options) *Server {
 		options:   options,
 		dir:       dir,
 	}
-	switch kind {
-	case Prosody:
-		s.program = &prosody{}
-	case Ejabberd:
+	if s.program = (prosody{}); kind == Ejabberd {
 		s.program = &ejabberd{}
 	}
 	s.write(t, "ca.pem", s.Authority.PEM)
 	s.program.prepare(t, s)
 	t.Cleanup(s.Kill)
 	s.Restart(t)
-	s.program.register(t, s, Observer, s.Password(Observer))
-	for _, user := range options.Users {
-		s.program.register(t, s, user, s.Password(user))
+	for _, user := range append([]string{Observer}, options.Users...) {
+		s.program.register(t, s, user)
 	}
-	if e, ok := s.program.(*ejabberd); ok && options.Seeing == Group {
-		e.share(t, s) // Prosody has the group in its configuration
+	if options.Seeing == Group {
+		s.program.share(t, s)
 	}
 	return s
 }
@@ -131,7 +130,10 @@ func (s *Server) Password(user string) string { return "secret of " + user }
 // Restart starts the server again after Stop or Kill, with the same addresses and accounts, and returns when it is ready.
 func (s *Server) Restart(t TB) {
 	t.Helper()
-	s.Process = launch(t, s.program.command(s), s.path("console.log"))
+	var err error
+	if s.Process, err = process.Start(s.program.command(s), s.path("console.log")); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Await(60*time.Second, s.answers); err != nil {
 		t.Fatalf("%v %v\n%s", s.Kind, err, s.Log())
 	}
@@ -145,7 +147,7 @@ func (s *Server) answers() error {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	_, err = (&Client{conn: conn}).open(s.Domain)
+	_, err = openStream(conn, s.Domain)
 	return err
 }
 
@@ -169,29 +171,32 @@ func (s *Server) Kill() {
 
 // awaitEnd waits until nothing listens any more: a child process may live a moment longer than its parent.
 func (s *Server) awaitEnd() {
-	_ = poll(5*time.Second, func() error {
-		if conn, _ := net.Dial("tcp", s.Addr); conn != nil {
-			_ = conn.Close()
-			return errors.New("it still listens")
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			return
 		}
-		return nil
-	})
+		_ = conn.Close()
+	}
 }
 
-// Log returns the contents of the server's log files.
-func (s *Server) Log() string {
-	var all strings.Builder
-	for _, pattern := range []string{"*.log", "*/*.log"} {
-		files, _ := filepath.Glob(s.path(pattern))
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				text = []byte(err.Error())
-			}
-			all.Write(text)
-		}
+// require fails the test if a program is not installed.
+func require(t TB, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf(notInstalled, err)
 	}
-	return all.String()
+}
+
+const notInstalled = "%v: the server is not installed; `make test` installs it (scripts/install-test-packages)"
+
+// command returns a command of the server's system account.
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	command := exec.Command(program, args...)
+	command.Dir = s.dir
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + s.dir, "LANG=C.UTF-8"}
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.account}
+	return command
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
@@ -203,9 +208,31 @@ func (s *Server) write(t TB, name string, content []byte) {
 	}
 }
 
-// own makes the server's system account the owner of everything in the temporary folder.
-func (s *Server) own(t TB, account string) {
+// configure writes a configuration file from a template.
+func (s *Server) configure(t TB, name, text, api string) {
 	t.Helper()
+	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+	var content bytes.Buffer
+	err := template.Must(template.New(name).Funcs(template.FuncMap{"port": port}).Parse(text)).Execute(&content, map[string]any{
+		"Server": s, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
+		"Group": s.options.Seeing == Group, "Privilege": s.options.Seeing == Privilege,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, name, content.Bytes())
+}
+
+// runAs makes a system account the owner of everything in the temporary folder. The program will run as that account.
+func (s *Server) runAs(t TB, account string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatalf("run this test as root: the server must run as the system user %q, which only root can become", account)
+	}
+	var err error
+	if s.account, err = process.Account(account); err != nil {
+		t.Fatalf(notInstalled, err)
+	}
 	if output, err := exec.Command("chown", "-R", account, s.dir).CombinedOutput(); err != nil {
 		t.Fatalf("chown: %v\n%s", err, output)
 	}
