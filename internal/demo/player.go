@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,27 +23,22 @@ import (
 type player struct {
 	servers *servers
 	http    *http.Client
-	users   map[string]*user // by name
-}
-
-// user is a person's clients.
-type user struct {
-	devices map[string]*xmpptest.Client // logged in on XMPP, by resource
-	doing   *activity
+	doing   map[string]*activity                   // by person; who is missing is at home
+	devices map[string]map[string]*xmpptest.Client // logged in on XMPP, by person and resource
 }
 
 func newPlayer(s *servers) *player {
-	p := &player{servers: s, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}, users: map[string]*user{}}
+	p := &player{servers: s, http: &http.Client{Timeout: 5 * time.Second}, doing: map[string]*activity{}, devices: map[string]map[string]*xmpptest.Client{}}
 	for _, person := range people {
-		p.users[person.name] = &user{devices: map[string]*xmpptest.Client{}, doing: home}
+		p.devices[person.name] = map[string]*xmpptest.Client{}
 	}
 	return p
 }
 
 // end ends the XMPP connections.
 func (p *player) end() {
-	for _, user := range p.users {
-		for _, device := range user.devices {
+	for _, devices := range p.devices {
+		for _, device := range devices {
 			device.Cut()
 		}
 	}
@@ -50,30 +46,30 @@ func (p *player) end() {
 
 // do carries out a step.
 func (p *player) do(ctx context.Context, n step) error {
-	name, user := n.person.name, p.users[n.person.name]
-	before, now := user.doing, n.activity
-	user.doing = now
-	if err := p.show(name, user, now.devices(n.person), n.abrupt); err != nil {
+	name, before, now := n.person.name, cmp.Or(p.doing[n.person.name], home), n.activity
+	p.doing[name] = now
+	if err := p.show(name, now.devices(n.person), n.abrupt); err != nil {
 		return err
 	}
-	if before.meeting.status != "" && now.meeting.status == "" && !n.abrupt { // else the daemon lets the presence expire
-		if err := p.send(ctx, name, spreed.Protocol, map[string]any{"status": "unavailable"}); err != nil {
+	if before.meeting.Status != "" && now.meeting.Status == "" && !n.abrupt { // else the daemon lets the presence expire
+		if err := p.send(ctx, name, spreed.Protocol, presence{Status: "unavailable"}); err != nil {
 			return err
 		}
 	}
-	switch {
-	case now.manual.status != "":
-		until := time.Now().Add(now.lasting).UTC().Format(time.RFC3339)
-		return p.send(ctx, name, manual.Protocol, map[string]any{"status": now.manual.status, "message": now.manual.message, "until": until})
-	case before.manual.status != "":
-		return p.send(ctx, name, manual.Protocol, nil)
+	if before.manual == now.manual {
+		return nil
 	}
-	return nil
+	says := now.manual
+	if says.Status != "" {
+		says.Until = time.Now().Add(holds).UTC().Format(time.RFC3339)
+	}
+	return p.send(ctx, name, manual.Protocol, says)
 }
 
 // show lets a person's devices log in and out, so that only these are left, and send what they show.
-func (p *player) show(name string, user *user, shows map[string]presence, abrupt bool) error {
-	for resource, device := range user.devices {
+func (p *player) show(name string, shows map[string]presence, abrupt bool) error {
+	devices := p.devices[name]
+	for resource, device := range devices {
 		if _, stays := shows[resource]; stays {
 			continue
 		}
@@ -81,48 +77,44 @@ func (p *player) show(name string, user *user, shows map[string]presence, abrupt
 			device.Leave("")
 		}
 		device.Cut()
-		delete(user.devices, resource)
+		delete(devices, resource)
 	}
 	for resource, says := range shows {
-		if user.devices[resource] == nil {
+		if devices[resource] == nil {
 			device, err := p.servers.xmpp.Connect(name, resource)
 			if err != nil {
 				return err
 			}
-			user.devices[resource] = device
+			devices[resource] = device
 		}
-		user.devices[resource].Show(strings.TrimPrefix(says.status, "online"), says.message) // online is no show in XMPP
+		devices[resource].Show(strings.TrimPrefix(says.Status, "online"), says.Message) // online is no show in XMPP
 	}
 	return nil
 }
 
 // report lets the clients of all web meetings report, again and again, because what they report expires.
 func (p *player) report(ctx context.Context) error {
-	for name, user := range p.users {
-		says := user.doing.meeting
-		if says.status == "" {
+	for name, doing := range p.doing {
+		if doing.meeting.Status == "" {
 			continue
 		}
-		if err := p.send(ctx, name, spreed.Protocol, map[string]any{"status": says.status, "message": says.message}); err != nil {
+		if err := p.send(ctx, name, spreed.Protocol, doing.meeting); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// send replaces a user's presence on a protocol, with the user's own token, or removes it if says is nil.
-func (p *player) send(ctx context.Context, name string, protocol domain.Protocol, says map[string]any) error {
-	body, err := json.Marshal(says)
-	if err != nil {
-		return err
-	}
+// send replaces a person's presence on a protocol, with the person's own token, or removes it if there is no status.
+func (p *player) send(ctx context.Context, name string, protocol domain.Protocol, says presence) error {
 	method, user := http.MethodPut, p.servers.xmpp.JID(name)
-	if says == nil {
+	body, err := json.Marshal(says)
+	if says.Status == "" {
 		method, body = http.MethodDelete, nil
 	}
 	at := p.servers.url + "v1/users/" + url.PathEscape(user) + "/" + protocol.String()
-	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
-	if err != nil {
+	request, errRequest := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err := errors.Join(err, errRequest); err != nil {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")

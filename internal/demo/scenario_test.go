@@ -21,19 +21,19 @@ func presences(t *testing.T, p person, a *activity) domain.Presences {
 	}
 	var devices domain.Devices
 	for name, shows := range a.devices(p) {
-		show := shows.status
+		show := shows.Status
 		if show == "online" {
 			show = ""
 		}
 		status, _ := domain.XMPPShow.Status(show)
-		devices.Set(domain.Device{Name: name, Status: status, Message: shows.message}, 32)
+		devices.Set(domain.Device{Name: name, Status: status, Message: shows.Message}, 32)
 	}
 	var all domain.Presences
-	if a.manual.status != "" {
-		all = append(all, domain.Presence{Protocol: domain.MustProtocol("manual"), Status: parse(a.manual.status), Message: a.manual.message})
+	if a.manual.Status != "" {
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("manual"), Status: parse(a.manual.Status), Message: a.manual.Message})
 	}
-	if a.meeting.status != "" {
-		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.status), Message: a.meeting.message})
+	if a.meeting.Status != "" {
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.Status), Message: a.meeting.Message})
 	}
 	status, message := devices.Merge()
 	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: status, Message: message})

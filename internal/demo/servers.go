@@ -159,11 +159,7 @@ func (s *servers) end(err *error) {
 	for _, end := range slices.Backward(s.ends) {
 		end()
 	}
-	switch reason := recover().(type) {
-	case nil:
-	case failure:
-		*err = reason.error
-	default:
-		panic(reason)
+	if reason := recover(); reason != nil {
+		*err = reason.(failure) // anything else panics again
 	}
 }
