@@ -27,7 +27,7 @@ func (s *signer) sign(i int, signed string) []byte {
 	h.Write(s.text)
 	base64.StdEncoding.Encode(s.mac[:], h.Sum(s.sum[:0]))
 	for i, c := range s.mac {
-		s.mac[i] = c - byte((int16(c-'a')-26)>>8)&0x20 // to upper case, without a branch or an index that would depend on the secret mac
+		s.mac[i] = c &^ (c >> 1 & 0x20) // upper case: only letters have bit 0x40. No branch depends on the secret mac
 	}
 	return s.mac[:]
 }
