@@ -17,6 +17,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/zarafa/presence/internal/xmpptest"
 )
 
 // options are the command line's.
@@ -82,7 +84,7 @@ func run(ctx context.Context, o options) (err error) {
 
 // play carries out the scenario until ctx ends or something fails.
 func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) error {
-	player := newPlayer(s)
+	player := &player{servers: s, devices: map[string]*xmpptest.Client{}}
 	defer player.end()
 	for {
 		select {
@@ -95,7 +97,7 @@ func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) er
 		}
 		next := scenario.next()
 		fmt.Fprintf(log, "%-6s %s\n", next.person.name, next.activity.name)
-		if err := errors.Join(player.do(ctx, next), player.report(ctx)); err != nil {
+		if err := errors.Join(player.do(ctx, next), player.report(ctx, scenario.doing)); err != nil {
 			return errors.Join(s.ended(), err)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,88 +21,77 @@ import (
 // player carries out the steps of a scenario on the servers. It is for one goroutine.
 type player struct {
 	servers *servers
-	http    *http.Client
-	doing   map[string]*activity                   // by person; who is missing is at home
-	devices map[string]map[string]*xmpptest.Client // logged in on XMPP, by person and resource
-}
-
-func newPlayer(s *servers) *player {
-	p := &player{servers: s, http: &http.Client{Timeout: 5 * time.Second}, doing: map[string]*activity{}, devices: map[string]map[string]*xmpptest.Client{}}
-	for _, person := range people {
-		p.devices[person.name] = map[string]*xmpptest.Client{}
-	}
-	return p
+	devices map[string]*xmpptest.Client // logged in on XMPP, by full JID
 }
 
 // end ends the XMPP connections.
 func (p *player) end() {
-	for _, devices := range p.devices {
-		for _, device := range devices {
-			device.Cut()
-		}
+	for _, device := range p.devices {
+		device.Cut()
 	}
 }
 
 // do carries out a step.
 func (p *player) do(ctx context.Context, n step) error {
-	name, before, now := n.person.name, cmp.Or(p.doing[n.person.name], home), n.activity
-	p.doing[name] = now
-	if err := p.show(name, now.devices(n.person), n.abrupt); err != nil {
+	if err := p.show(n); err != nil {
 		return err
 	}
-	if before.meeting.Status != "" && now.meeting.Status == "" && !n.abrupt { // else the daemon lets the presence expire
-		if err := p.send(ctx, name, spreed.Protocol, presence{Status: "unavailable"}); err != nil {
+	if n.before.meeting.Status != "" && n.activity.meeting.Status == "" && !n.abrupt { // else the daemon lets the presence expire
+		if err := p.send(ctx, n.person.name, spreed.Protocol, presence{Status: "unavailable"}); err != nil {
 			return err
 		}
 	}
-	if before.manual == now.manual {
+	says := n.activity.manual
+	if says == n.before.manual {
 		return nil
 	}
-	says := now.manual
 	if says.Status != "" {
 		says.Until = time.Now().Add(holds).UTC().Format(time.RFC3339)
 	}
-	return p.send(ctx, name, manual.Protocol, says)
+	return p.send(ctx, n.person.name, manual.Protocol, says)
 }
 
-// show lets a person's devices log in and out, so that only these are left, and send what they show.
-func (p *player) show(name string, shows map[string]presence, abrupt bool) error {
-	devices := p.devices[name]
-	for resource, device := range devices {
-		if _, stays := shows[resource]; stays {
+// show lets a person's devices log in and out, and send what they show.
+func (p *player) show(n step) error {
+	for i, resource := range n.person.devices {
+		jid, says := p.servers.xmpp.JID(n.person.name)+"/"+resource, n.activity.shows(i)
+		device := p.devices[jid]
+		switch {
+		case device == nil && says.Status == "":
 			continue
-		}
-		if !abrupt {
-			device.Leave("")
-		}
-		device.Cut()
-		delete(devices, resource)
-	}
-	for resource, says := range shows {
-		if devices[resource] == nil {
-			device, err := p.servers.xmpp.Connect(name, resource)
-			if err != nil {
+		case says.Status == "":
+			if !n.abrupt {
+				device.Leave("")
+			}
+			device.Cut()
+			delete(p.devices, jid)
+			continue
+		case device == nil:
+			var err error
+			if device, err = p.servers.xmpp.Connect(n.person.name, resource); err != nil {
 				return err
 			}
-			devices[resource] = device
+			p.devices[jid] = device
 		}
-		devices[resource].Show(strings.TrimPrefix(says.Status, "online"), says.Message) // online is no show in XMPP
+		device.Show(strings.TrimPrefix(says.Status, "online"), says.Message) // online is no show in XMPP
 	}
 	return nil
 }
 
 // report lets the clients of all web meetings report, again and again, because what they report expires.
-func (p *player) report(ctx context.Context) error {
-	for name, doing := range p.doing {
-		if doing.meeting.Status == "" {
+func (p *player) report(ctx context.Context, doing map[string]*activity) error {
+	for name, activity := range doing {
+		if activity.meeting.Status == "" {
 			continue
 		}
-		if err := p.send(ctx, name, spreed.Protocol, doing.meeting); err != nil {
+		if err := p.send(ctx, name, spreed.Protocol, activity.meeting); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+var client = &http.Client{Timeout: 5 * time.Second}
 
 // send replaces a person's presence on a protocol, with the person's own token, or removes it if there is no status.
 func (p *player) send(ctx context.Context, name string, protocol domain.Protocol, says presence) error {
@@ -119,7 +107,7 @@ func (p *player) send(ctx context.Context, name string, protocol domain.Protocol
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+p.servers.tokens.Issue(domain.UserID(user)))
-	response, err := p.http.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}

@@ -68,19 +68,12 @@ var activities = []*activity{
 	home,
 }
 
-// devices returns what each device of a person reports. A device that is missing is not logged in.
-func (a *activity) devices(p person) map[string]presence {
-	devices := map[string]presence{}
-	for i, device := range p.devices {
-		says := a.pocket
-		if i == 0 {
-			says = a.desk
-		}
-		if says.Status != "" {
-			devices[device] = says
-		}
+// shows returns what a person's i-th device reports.
+func (a *activity) shows(i int) presence {
+	if i == 0 {
+		return a.desk
 	}
-	return devices
+	return a.pocket
 }
 
 // suits reports whether a person has the devices for it.
@@ -90,20 +83,24 @@ func (a *activity) suits(p person) bool { return a.pocket.Status == "" || len(p.
 type step struct {
 	person   person
 	activity *activity
-	abrupt   bool // clients that end do so without saying it: a closed lid, a closed page
+	abrupt   bool      // clients that end do so without saying it: a closed lid, a closed page
+	before   *activity // what the person has done until then
 }
 
 // scenario is an endless sequence of steps. The same seed makes the same sequence. It is for one goroutine.
 type scenario struct {
 	random  *rand.Rand
 	opening []step
-	doing   map[string]*activity // by name; a person who is missing has not started yet
+	doing   map[string]*activity // by name
 	recent  []string             // the people of the last steps
 }
 
 // newScenario begins with steps that bring every status and every protocol to the board within a dozen seconds.
 func newScenario(seed uint64) *scenario {
 	s := &scenario{random: rand.New(rand.NewPCG(seed, 0)), doing: map[string]*activity{}}
+	for _, person := range people {
+		s.doing[person.name] = home
+	}
 	for i, activity := range activities[:10] {
 		s.opening = append(s.opening, step{person: people[i], activity: activity})
 	}
@@ -118,10 +115,10 @@ func (s *scenario) next() step {
 		n, s.opening = s.opening[0], s.opening[1:]
 	} else {
 		for n.activity == nil || !n.activity.suits(n.person) || n.activity == s.doing[n.person.name] || slices.Contains(s.recent, n.person.name) {
-			n = step{people[s.random.IntN(len(people))], activities[s.random.IntN(len(activities))], s.random.IntN(3) == 0}
+			n = step{person: people[s.random.IntN(len(people))], activity: activities[s.random.IntN(len(activities))], abrupt: s.random.IntN(3) == 0}
 		}
 	}
-	s.doing[n.person.name] = n.activity
+	n.before, s.doing[n.person.name] = s.doing[n.person.name], n.activity
 	s.recent = append(s.recent, n.person.name)
 	s.recent = s.recent[max(0, len(s.recent)-3):]
 	return n
