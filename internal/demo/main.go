@@ -85,7 +85,11 @@ func run(ctx context.Context, o options) (err error) {
 // play carries out the scenario until ctx ends or something fails.
 func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) error {
 	player := &player{servers: s, devices: map[string]*xmpptest.Client{}}
-	defer player.end()
+	defer func() {
+		for _, device := range player.devices {
+			device.Cut()
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():

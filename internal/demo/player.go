@@ -24,13 +24,6 @@ type player struct {
 	devices map[string]*xmpptest.Client // logged in on XMPP, by full JID
 }
 
-// end ends the XMPP connections.
-func (p *player) end() {
-	for _, device := range p.devices {
-		device.Cut()
-	}
-}
-
 // do carries out a step.
 func (p *player) do(ctx context.Context, n step) error {
 	if err := p.show(n); err != nil {
