@@ -63,8 +63,7 @@ func (c Config) Validate() error {
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a
 // secret.
-func (c Config) Warnings() []string {
-	var warnings []string
+func (c Config) Warnings() (warnings []string) {
 	strict := c
 	strict.AllowWeakSecret = false
 	_, accepted := c.secrets()

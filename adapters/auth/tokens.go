@@ -23,8 +23,6 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Tokens = (*Tokens)(nil)
-
 // MaxToken is the longest token that can be valid, in bytes.
 const MaxToken = maxSeconds + 1 + domain.MaxUserID + 1 + macSize
 
@@ -50,10 +48,7 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	secrets, err := cfg.secrets()
-	if err != nil {
-		return nil, err
-	}
+	secrets, _ := cfg.secrets() // Validate has looked
 	t := &Tokens{
 		clock:    clock,
 		expire:   cfg.TokenExpire,
@@ -64,7 +59,7 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 		verified: newVerified(),
 	}
 	for _, service := range cfg.Services {
-		user, _ := domain.ParseUserID(service) // Validate has looked
+		user, _ := domain.ParseUserID(service)
 		t.services[user] = true
 	}
 	return t, nil

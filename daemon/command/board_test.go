@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/zarafa/presence/internal/browsertest"
@@ -51,21 +53,21 @@ func TestBoard(t *testing.T) {
 	s.put("intranet@example.test", "alice", "busy", "presenting <b>now</b>")
 	page.Until(t, "the strongest counts, and its message is text", row("alice")+` === "busy|presenting <b>now</b>|spreed"`)
 	page.Run(t, `document.querySelector("#search").focus()`)
-	page.Type(t, "#search", "ALI")
+	page.Do(t, chromedp.SendKeys(chromedp.CSS("#search"), "ALI"))
 	page.Until(t, "she is found", `document.querySelectorAll(".row").length === 1 && document.querySelector("#shown").textContent === "1 of 4 people"`)
-	page.Press(t, kb.ArrowDown+kb.Enter)
+	page.Do(t, chromedp.KeyEvent(kb.ArrowDown+kb.Enter))
 	page.Until(t, "all her protocols are shown", `document.querySelector(".detail").innerText.replace(/\s+/g, " ").includes("Spreed decides: busy takes precedence.") &&
 		document.querySelectorAll(".detail li").length === 2`)
 	phone.Show("", "back at my desk")
 	page.Until(t, "and follow", `document.querySelector(".detail").innerText.includes("back at my desk")`)
-	page.Press(t, kb.ArrowUp+kb.Escape)
+	page.Do(t, chromedp.KeyEvent(kb.ArrowUp+kb.Escape))
 	page.Until(t, "Escape ends the search", `document.querySelectorAll(".row").length === 4`)
-	page.Click(t, `#filters [data-status="busy"]`)
+	page.Do(t, chromedp.Click(chromedp.CSS(`#filters [data-status="busy"]`)))
 	page.Until(t, "the filter leaves one", `document.querySelectorAll(".row").length === 1 && `+row("alice"))
 	phone.Leave("")
 	s.put("intranet@example.test", "alice", "unavailable", "")
 	page.Until(t, "who is no longer busy is gone", `document.querySelectorAll(".row").length === 0 && document.querySelector("#nobody").innerText.includes("Nobody matches.")`)
-	page.Click(t, "#nobody button")
+	page.Do(t, chromedp.Click(chromedp.CSS("#nobody button")))
 	page.Until(t, "everybody is back", `document.querySelectorAll(".row").length === 4`)
 }
 
@@ -102,13 +104,12 @@ func TestBoardPictures(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	for _, look := range []browsertest.Look{browsertest.Desktop, browsertest.Desktop.InTheDark(), browsertest.Phone, browsertest.Phone.InTheDark()} {
+	for _, look := range browsertest.Looks {
 		t.Run(look.String(), func(t *testing.T) {
 			page := o.browser.Open(t, o.url+"board", look)
 			page.Until(t, "it asks for a token", `!document.querySelector("#sign-in").hidden`)
 			o.inspect(t, page, dir, "sign-in-"+look.String())
-			page.Visit(t, "about:blank")
-			page.Visit(t, o.board(boss))
+			page.Do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(o.board(boss)))
 			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d`, len(colleagues)))
 			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
 			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
@@ -121,7 +122,7 @@ func TestBoardPictures(t *testing.T) {
 func (o *office) inspect(t *testing.T, page *browsertest.Page, dir, name string) {
 	t.Helper()
 	page.Run(t, `await Promise.all(document.getAnimations().map((animation) => animation.finished)); await document.fonts.ready;`)
-	page.Screenshot(t, dir, name, false)
+	page.Screenshot(t, filepath.Join(dir, name+".png"))
 	if faults := browsertest.Eval[string](t, page, faultsOfPage); faults != "" {
 		t.Errorf("%s:\n%s", name, faults)
 	}
@@ -144,16 +145,16 @@ func TestBoardSignIn(t *testing.T) {
 	t.Run("no token", func(t *testing.T) {
 		page := open("")
 		page.Until(t, "it asks for one, where the cursor is", `document.activeElement.id === "token" && `+fault+` === ""`)
-		page.Type(t, "#token", "a token\r")
+		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), "a token\r"))
 		page.Until(t, "what is none is refused at once", fault+`.startsWith("That is no token.")`)
-		page.Type(t, "#token", kb.End+strings.Repeat(kb.Backspace, 10)+"  "+agedToken(boss, 0)+" \r") // with blanks around, as when pasted
+		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), kb.End+strings.Repeat(kb.Backspace, 10)+"  "+agedToken(boss, 0)+" \r")) // with blanks around, as when pasted
 		page.Until(t, "a good one does", row("alice")+` === "busy|in a meeting|spreed"`)
 		if kept := browsertest.Eval[string](t, page, `JSON.stringify([localStorage.length, document.cookie, Object.keys(sessionStorage)])`); kept != `[0,"",["presence.token"]]` {
 			t.Errorf("the browser keeps %s", kept)
 		}
 		page.Run(t, `setTimeout(() => location.reload())`)
 		page.Until(t, "it holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && `+row("alice")+` === "busy|in a meeting|spreed"`)
-		page.Click(t, "#sign-out")
+		page.Do(t, chromedp.Click(chromedp.CSS("#sign-out")))
 		page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden && document.querySelector("#people").hidden && sessionStorage.length === 0`)
 	})
 	t.Run("forged", func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestBoardSignIn(t *testing.T) {
 			t.Error("what was shown is gone, or looks like news")
 		}
 		o.put(t, "alice@example.test", "away", "lunch")
-		page.Type(t, "#token", agedToken(boss, 0)+"\r")
+		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), agedToken(boss, 0)+"\r"))
 		page.Until(t, "it goes on", row("alice")+` === "away|lunch|spreed" && document.querySelector("#sign-in").hidden && document.querySelector("#connection").innerText === "Live"`)
 	})
 	t.Run("another by a link", func(t *testing.T) {
@@ -185,17 +186,15 @@ func TestBoardSignIn(t *testing.T) {
 		page := open(agedToken("alice@example.test", 0))
 		page.Until(t, "it asks whom, and says why", `document.activeElement.id === "users" &&
 			document.querySelector("#naming-why").innerText.startsWith("alice@example.test may not watch everybody: only services may")`)
-		page.Type(t, "#users", "alice@example.test, nonsense")
-		page.Click(t, "#naming button")
+		page.Do(t, chromedp.SendKeys(chromedp.CSS("#users"), "alice@example.test, nonsense"), chromedp.Click(chromedp.CSS("#naming button")))
 		page.Until(t, "it names the mistake", `document.querySelector("#naming-fault").innerText === '"nonsense" is no user: an id is account@domain'`)
 		page.Run(t, `document.querySelector("#users").value = ""`)
-		page.Type(t, "#users", "alice@example.test, Bob@example.test\nzoe@other.example.test")
-		page.Click(t, "#naming button")
+		page.Do(t, chromedp.SendKeys(chromedp.CSS("#users"), "alice@example.test, Bob@example.test\nzoe@other.example.test"), chromedp.Click(chromedp.CSS("#naming button")))
 		page.Until(t, "they are shown", row("alice")+` === "away|lunch|spreed" && document.querySelector("#shown").innerText === "3 people" && !document.querySelector("#rename").hidden`)
 		page.Until(t, "nobody is lost who is not known", row("bob")+` === "unavailable||"`)
 		page.Run(t, `setTimeout(() => location.reload())`)
 		page.Until(t, "the list holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelector("#shown").innerText === "3 people"`)
-		page.Click(t, "#rename")
+		page.Do(t, chromedp.Click(chromedp.CSS("#rename")))
 		page.Until(t, "the list can be changed", `document.querySelector("#users").value === "alice@example.test\nBob@example.test\nzoe@other.example.test"`)
 	})
 }
@@ -247,9 +246,9 @@ func TestBoardThousands(t *testing.T) {
 	scroll := browsertest.Eval[int](t, page, `longestOf(() => scrollTo(0, document.documentElement.scrollHeight / 2))`)
 	page.Until(t, "the middle is shown", `[...document.querySelectorAll(".row")].some((row) => { const { top } = row.getBoundingClientRect(); return top > 200 && top < innerHeight })`)
 	page.Run(t, `scrollTo(0, 0); document.querySelector("summary").focus()`)
-	page.Press(t, kb.End)
+	page.Do(t, chromedp.KeyEvent(kb.End))
 	page.Until(t, "End goes to the last", `document.activeElement.querySelector(".name").textContent === "user9999" && document.activeElement.getBoundingClientRect().bottom <= innerHeight`)
-	page.Press(t, kb.Home)
+	page.Do(t, chromedp.KeyEvent(kb.Home))
 	page.Until(t, "Home goes to the first", `document.activeElement.querySelector(".name").textContent === "user0"`)
 	began = time.Now()
 	o.put(t, "user5@d0.example.test", "busy", "in a meeting")

@@ -15,7 +15,7 @@ func TestDocsPage(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	for _, look := range []browsertest.Look{browsertest.Desktop, browsertest.Desktop.InTheDark(), browsertest.Phone, browsertest.Phone.InTheDark()} {
+	for _, look := range browsertest.Looks {
 		t.Run(look.String(), func(t *testing.T) {
 			page := o.browser.Open(t, o.url+"docs", look)
 			page.Until(t, "it is shown", `document.querySelector("#schemas")`)

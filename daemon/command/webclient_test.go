@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/zarafa/presence/internal/browsertest"
 )
 
@@ -56,9 +58,9 @@ func TestWebClientLeaves(t *testing.T) {
 	watching.Until(t, "the watch has begun", `presence.state.name === "live"`)
 	working.Run(t, `globalThis.me = presence.report();`)
 	watching.Until(t, "alice is there", `seen.at(-1) === "available"`)
-	working.Visit(t, "about:blank")
+	working.Do(t, chromedp.Navigate("about:blank"))
 	watching.Until(t, "alice has left the page", `seen.at(-1) === "unavailable"`)
-	working.Back(t)
+	working.Run(t, `setTimeout(() => history.back())`)
 	working.Until(t, "the page is back", "globalThis.seen")
 	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report();`) // unless the browser has kept the page as it was
 	watching.Until(t, "alice is back", `seen.at(-1) === "available"`)
@@ -85,7 +87,7 @@ func TestWebClientIdle(t *testing.T) {
 		globalThis.me = presence.report("available", { idle: 1500 });
 	`)
 	page.Until(t, "idle is away", `seen.join().endsWith("available,away") && me.status === "away"`)
-	page.Press(t, "x")
+	page.Do(t, chromedp.KeyEvent("x"))
 	page.Until(t, "a key is not", `seen.join().endsWith("available,away,available")`)
 	page.Run(t, `me.set("busy");`)
 	time.Sleep(2 * time.Second)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -34,19 +36,16 @@ func Load(file string) (*Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	read, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	components := doc.(map[string]any)["components"].(map[string]any)
-	closeObjects(components["schemas"])
-	c := &Contract{Doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
+	doc := read.(map[string]any)
+	closeObjects(doc["components"].(map[string]any)["schemas"])
+	c := &Contract{Doc: doc, compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
-	if err := c.compiler.AddResource(contractURL, doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return c, nil
+	return c, c.compiler.AddResource(contractURL, read)
 }
 
 // closeObjects forbids members that a schema does not name. Clients must accept unknown members, but the tests must not.
@@ -68,22 +67,19 @@ func closeObjects(schema any) {
 
 // At returns the object at a path of names, following references, and the place where it really stands.
 func (c *Contract) At(path ...string) (found map[string]any, place []string, ok bool) {
-	var value any = c.Doc
+	found = c.Doc
 	for _, name := range path {
-		object, _ := value.(map[string]any)
-		if value, ok = object[name]; !ok {
+		if found, ok = found[name].(map[string]any); !ok {
 			return nil, nil, false
 		}
 		place = append(slices.Clone(place), name)
-		if object, is := value.(map[string]any); is && object["$ref"] != nil {
-			place = strings.Split(strings.TrimPrefix(object["$ref"].(string), "#/"), "/")
-			if value, _, ok = c.At(place...); !ok {
+		if ref, is := found["$ref"].(string); is {
+			if found, place, ok = c.At(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...); !ok {
 				return nil, nil, false
 			}
 		}
 	}
-	found, ok = value.(map[string]any)
-	return found, place, ok
+	return found, place, true
 }
 
 // Valid validates a value against the schema at a place.
@@ -110,30 +106,22 @@ func (c *Contract) ValidJSON(text string, place ...string) error {
 	return c.Valid(value, place...)
 }
 
-// template returns the path template of the document that matches a request's target.
-func (c *Contract) template(target string) (string, bool) {
+var parameter = regexp.MustCompile(`{\w+}`)
+
+// template returns the path template of the document that matches a request's target, or "".
+func (c *Contract) template(target string) (best string) {
 	if _, rest, absolute := strings.Cut(target, "://"); absolute {
 		_, target, _ = strings.Cut(rest, "/")
 		target = "/" + target
 	}
 	target, _, _ = strings.Cut(target, "?")
-	segments := strings.Split(target, "/")
-	best := ""
 	for template := range c.Doc["paths"].(map[string]any) {
-		if parts := strings.Split(template, "/"); len(parts) == len(segments) && fits(parts, segments) && (best == "" || !strings.Contains(template, "{")) {
+		fits, _ := path.Match(parameter.ReplaceAllString(template, "?*"), target)
+		if fits && (best == "" || !strings.Contains(template, "{")) {
 			best = template
 		}
 	}
-	return best, best != ""
-}
-
-func fits(parts, segments []string) bool {
-	for i, part := range parts {
-		if strings.HasPrefix(part, "{") != (part != segments[i]) || segments[i] == "" && part != "" {
-			return false
-		}
-	}
-	return true
+	return best
 }
 
 // anywhere lists the error responses that any request may get before its path is looked at.
@@ -141,32 +129,27 @@ var anywhere = map[int]string{400: "BadRequest", 408: "TooSlow", 413: "TooLarge"
 
 // Check validates a response against the document.
 func (c *Contract) Check(method, target string, got Answer) error {
-	template, known := c.template(target)
 	if method == "OPTIONS" && got.Header.Get("Access-Control-Allow-Methods") != "" {
 		return nil // a CORS preflight, which the document does not describe
 	}
-	path := []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
-	_, _, operation := c.At(path[:3]...)
-	if method != strings.ToUpper(method) {
-		operation = false
-	}
-	switch {
-	case known && operation:
+	template, shared := c.template(target), anywhere[got.Status]
+	place := []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
+	if _, _, operation := c.At(place[:3]...); operation && method == strings.ToUpper(method) {
 		c.mu.Lock()
 		c.seen[fmt.Sprintf("%s %s %d", method, template, got.Status)] = true
 		c.mu.Unlock()
-	case anywhere[got.Status] != "":
-		path = []string{"components", "responses", anywhere[got.Status]}
-	case !known && got.Status == 404:
-		path = []string{"components", "responses", "NotFound"}
-	case known && got.Status == 405:
-		path = []string{"components", "responses", "MethodNotAllowed"}
-	case method == "OPTIONS" && got.Status == 403:
-		path = []string{"components", "responses", "Forbidden"}
-	default:
-		return fmt.Errorf("%s %.200s is not documented, but returns %d", method, target, got.Status)
+	} else {
+		switch {
+		case template == "" && got.Status == 404:
+			shared = "NotFound"
+		case template != "" && got.Status == 405:
+			shared = "MethodNotAllowed"
+		case method == "OPTIONS" && got.Status == 403:
+			shared = "Forbidden"
+		}
+		place = []string{"components", "responses", shared}
 	}
-	response, place, ok := c.At(path...)
+	response, place, ok := c.At(place...)
 	if !ok {
 		return fmt.Errorf("%s %.200s returns %d, which is not documented", method, target, got.Status)
 	}
@@ -190,29 +173,23 @@ func (c *Contract) checkResponse(method string, response map[string]any, place [
 	}
 	kind, _, _ := strings.Cut(got.Header.Get("Content-Type"), ";")
 	contents, _ := response["content"].(map[string]any)
-	if len(contents) == 0 {
-		if got.Body != "" || kind != "" {
-			return fmt.Errorf("there is a body of type %q", kind)
-		}
-		return nil
-	}
-	if contents[kind] == nil {
-		return fmt.Errorf("the type is %q", kind)
-	}
-	if method == "HEAD" || kind == "text/event-stream" {
-		return nil
-	}
 	schema := append(slices.Clone(place), "content", kind, "schema")
-	if !strings.HasSuffix(kind, "json") {
-		return c.Valid(got.Body, schema...)
+	switch {
+	case len(contents) == 0 && (got.Body != "" || kind != ""):
+		return fmt.Errorf("there is a body of type %q", kind)
+	case len(contents) > 0 && contents[kind] == nil:
+		return fmt.Errorf("the type is %q", kind)
+	case len(contents) == 0 || method == "HEAD" || kind == "text/event-stream":
+		return nil
+	case strings.HasSuffix(kind, "json"):
+		return c.ValidJSON(got.Body, schema...)
 	}
-	return c.ValidJSON(got.Body, schema...)
+	return c.Valid(got.Body, schema...)
 }
 
 // CheckRequest validates the body of a successful request against the document.
 func (c *Contract) CheckRequest(method, target, body string) error {
-	template, _ := c.template(target)
-	content := []string{"paths", template, strings.ToLower(method), "requestBody", "content", "application/json", "schema"}
+	content := []string{"paths", c.template(target), strings.ToLower(method), "requestBody", "content", "application/json", "schema"}
 	if _, _, ok := c.At(content...); !ok {
 		return nil
 	}
@@ -243,13 +220,7 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	got := Answer{Status: response.StatusCode, Header: response.Header}
 	if response.Header.Get("Content-Type") != "text/event-stream" {
-		text, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		response.Body = io.NopCloser(bytes.NewReader(text))
-		if got.Body, err = plainText(response.Header, text); err != nil {
+		if got.Body, err = keep(response); err != nil {
 			return nil, err
 		}
 	}
@@ -268,9 +239,13 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, t.Contract.CheckRequest(request.Method, target, string(text))
 }
 
-func plainText(header http.Header, text []byte) (string, error) {
-	if header.Get("Content-Encoding") != "gzip" || len(text) == 0 {
-		return string(text), nil
+// keep returns the body of a response, not compressed, and leaves it in the response as it came.
+func keep(response *http.Response) (string, error) {
+	text, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(text))
+	if err != nil || response.Header.Get("Content-Encoding") != "gzip" || len(text) == 0 {
+		return string(text), err
 	}
 	from, err := gzip.NewReader(bytes.NewReader(text))
 	if err != nil {

@@ -30,46 +30,40 @@ type Beside struct {
 // reference is below floor, the benchmark fails.
 func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Beside) {
 	b.Helper()
-	others := append([]Beside{{Name: "reference", Load: reference}}, beside...)
-	for _, other := range others { // warm up
-		measure(other.Load)
+	loads := append([]Beside{{Name: "reference", Load: reference}, {Name: "subject", Load: subject}}, beside...)
+	for _, load := range loads { // warm up
+		measure(load.Load)
 	}
-	measure(subject)
-	rates, ratios := make([][]float64, len(others)), make([][]float64, len(others))
-	var subjects []float64
-	var allocs, bytes uint64
-	var operations int
+	rates, ratios := make([][]float64, len(loads)), make([][]float64, len(loads))
+	var allocs, bytes, operations float64
 	for round := range Rounds {
-		var ref, sub sample
-		if round%2 == 0 {
-			ref, sub = measure(reference), measure(subject)
-		} else {
-			sub, ref = measure(subject), measure(reference)
-		}
-		subjects = append(subjects, sub.rate)
-		for i := range others {
-			if i > 0 {
-				ref = measure(others[i].Load)
+		measured := make([]sample, len(loads))
+		for i := range loads {
+			if i < 2 {
+				i = (i + round) % 2
 			}
-			rates[i], ratios[i] = append(rates[i], ref.rate), append(ratios[i], sub.rate/ref.rate)
+			measured[i] = measure(loads[i].Load)
 		}
-		allocs, bytes, operations = allocs+sub.allocs, bytes+sub.bytes, operations+sub.operations
+		subject := measured[1]
+		allocs, bytes, operations = allocs+subject.allocs, bytes+subject.bytes, operations+subject.operations
+		for i, load := range measured {
+			rates[i], ratios[i] = append(rates[i], load.rate), append(ratios[i], subject.rate/load.rate)
+		}
 	}
 	b.ReportMetric(0, "ns/op") // hides ns/op, which means nothing here
-	b.ReportMetric(Median(subjects), "subject/s")
-	for i, other := range others {
-		b.ReportMetric(Median(rates[i]), other.Name+"/s")
-		if i > 0 {
-			b.ReportMetric(Median(ratios[i]), "ratio-to-"+other.Name)
+	for i, load := range loads {
+		b.ReportMetric(Median(rates[i]), load.Name+"/s")
+		if i > 1 {
+			b.ReportMetric(Median(ratios[i]), "ratio-to-"+load.Name)
 		}
 	}
-	b.ReportMetric(float64(allocs)/float64(operations), "allocs/op")
-	b.ReportMetric(float64(bytes)/float64(operations), "B/op")
+	b.ReportMetric(allocs/operations, "allocs/op")
+	b.ReportMetric(bytes/operations, "B/op")
 	ratio := Median(ratios[0])
 	b.ReportMetric(ratio, "ratio")
 	b.ReportMetric(floor, "floor")
 	if ratio < floor {
-		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(subjects), Median(rates[0]))
+		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(rates[1]), Median(rates[0]))
 	}
 }
 
@@ -79,11 +73,7 @@ func Median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-type sample struct {
-	rate          float64
-	operations    int
-	allocs, bytes uint64
-}
+type sample struct{ rate, operations, allocs, bytes float64 }
 
 func measure(load Load) sample {
 	runtime.GC()
@@ -91,13 +81,8 @@ func measure(load Load) sample {
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	end := start.Add(Slice)
-	operations := load(func() bool { return !time.Now().Before(end) })
+	operations := float64(load(func() bool { return !time.Now().Before(end) }))
 	elapsed := time.Since(start)
 	runtime.ReadMemStats(&after)
-	return sample{
-		rate:       float64(operations) / elapsed.Seconds(),
-		operations: operations,
-		allocs:     after.Mallocs - before.Mallocs,
-		bytes:      after.TotalAlloc - before.TotalAlloc,
-	}
+	return sample{operations / elapsed.Seconds(), operations, float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)}
 }

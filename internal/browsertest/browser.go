@@ -19,10 +19,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const chromium = "/usr/bin/chromium"
-
-// timeout limits every operation on a page.
-const timeout = 30 * time.Second
+const (
+	chromium = "/usr/bin/chromium"
+	timeout  = 30 * time.Second // of every operation on a page
+)
 
 // Browser is a running Chromium. It ends with the test.
 type Browser struct {
@@ -65,30 +65,17 @@ func Start(t testing.TB) *Browser {
 	return &Browser{ctx: ctx}
 }
 
-// Look is a window size and a colour scheme.
+// Look is a window's size in CSS pixels, and a colour scheme: light or dark.
 type Look struct {
-	Width, Height int64 // in CSS pixels
-	Dark          bool
+	Width, Height int64
+	Scheme        string
 }
 
-// The usual windows of a desktop and a phone.
-var (
-	Desktop = Look{Width: 1280, Height: 860}
-	Phone   = Look{Width: 360, Height: 740}
-)
+// Desktop is the usual window.
+var Desktop = Look{1280, 860, "light"}
 
-// InTheDark returns the same look with prefers-color-scheme: dark.
-func (l Look) InTheDark() Look {
-	l.Dark = true
-	return l
-}
+// Looks are the usual windows of a desktop and a phone, in both schemes.
+var Looks = []Look{Desktop, {1280, 860, "dark"}, {360, 740, "light"}, {360, 740, "dark"}}
 
 // String returns the width and the scheme, e.g. 1280-dark.
-func (l Look) String() string { return fmt.Sprintf("%d-%s", l.Width, l.scheme()) }
-
-func (l Look) scheme() string {
-	if l.Dark {
-		return "dark"
-	}
-	return "light"
-}
+func (l Look) String() string { return fmt.Sprintf("%d-%s", l.Width, l.Scheme) }

@@ -2,102 +2,66 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
-// Page is a tab. It closes with the test at the latest.
+// Page is a tab. It is for the test's goroutine.
 type Page struct {
-	ctx    context.Context //nolint:containedctx // chromedp identifies a tab by a context
-	cancel context.CancelFunc
-	close  sync.Once
+	// Close closes the tab, as a user would. It may be called again. The end of the test closes it, too.
+	Close func()
 
-	mu       sync.Mutex
+	ctx context.Context //nolint:containedctx // chromedp identifies a tab by a context
+
 	expected []string
+	mu       sync.Mutex
 	faults   []string
 }
 
 // Open opens a URL in a new tab.
 func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
 	t.Helper()
-	p := new(Page)
-	p.ctx, p.cancel = chromedp.NewContext(b.ctx)
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	p := &Page{ctx: ctx, Close: sync.OnceFunc(func() {
+		defer cancel()
+		ending, stop := context.WithTimeout(ctx, timeout)
+		defer stop()
+		_ = chromedp.Cancel(ending) // the browser may have ended
+	})}
 	t.Cleanup(func() {
 		p.Close()
-		p.check(t)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, fault := range p.faults {
+			if !slices.ContainsFunc(p.expected, func(part string) bool { return strings.Contains(fault, part) }) {
+				t.Errorf("in the page: %s", fault)
+			}
+		}
 	})
-	if err := chromedp.Listen(p.ctx, p.collect); err != nil {
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.Scheme}}}
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
+	if err := errors.Join(err, chromedp.Listen(ctx, p.collect)); err != nil {
 		t.Fatal(err)
 	}
-	p.Look(t, look)
-	p.Visit(t, url)
+	p.Do(t, chromedp.EmulateViewport(look.Width, look.Height), chromedp.Navigate(url))
 	return p
 }
 
-// Close closes the tab, as a user would.
-func (p *Page) Close() {
-	p.close.Do(func() {
-		ctx, cancel := context.WithTimeout(p.ctx, timeout)
-		defer cancel()
-		_ = chromedp.Cancel(ctx) // the browser may have ended
-		p.cancel()
-	})
-}
-
-// Look changes the window size and the colour scheme.
-func (p *Page) Look(t testing.TB, look Look) {
+// Do does what a user would, such as chromedp.Click.
+func (p *Page) Do(t testing.TB, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme()}}}
-	p.do(t, "emulating a window", chromedp.EmulateViewport(look.Width, look.Height), call(emulation.SetEmulatedMedia, media))
-}
-
-// Visit opens a URL in this tab and waits until the page is loaded.
-func (p *Page) Visit(t testing.TB, url string) {
-	t.Helper()
-	p.do(t, "opening "+url, chromedp.Navigate(url))
-}
-
-// Back starts going back in the history. The browser may show the earlier page from its cache without loading it.
-func (p *Page) Back(t testing.TB) {
-	t.Helper()
-	Eval[int](t, p, `setTimeout(() => history.back())`)
-}
-
-// Press presses keys; chromedp/kb has names for special ones.
-func (p *Page) Press(t testing.TB, keys string) {
-	t.Helper()
-	p.do(t, fmt.Sprintf("pressing %q", keys), chromedp.KeyEvent(keys))
-}
-
-// Type types text into the element that a CSS selector finds.
-func (p *Page) Type(t testing.TB, selector, text string) {
-	t.Helper()
-	p.do(t, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
-}
-
-// Click clicks on the element that a CSS selector finds.
-func (p *Page) Click(t testing.TB, selector string) {
-	t.Helper()
-	p.do(t, "clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
-}
-
-func (p *Page) do(t testing.TB, what string, actions ...chromedp.Action[chromedp.Void]) {
-	t.Helper()
-	for _, action := range actions {
-		run(t, p, what, action)
-	}
+	run(t, p, "the page", chromedp.Steps(actions...))
 }
 
 // run runs an action and returns its value. If that fails, so does the test, with the page's errors.
@@ -110,13 +74,6 @@ func run[T any](t testing.TB, p *Page, what string, action chromedp.Action[T]) T
 		t.Fatalf("%s: %v\n%s", what, err, p.told())
 	}
 	return value
-}
-
-func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, command, params)
-		return err
-	})
 }
 
 // Eval returns the value of a JavaScript expression. It awaits a promise.
@@ -137,9 +94,8 @@ func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	t.Helper()
 	script := fmt.Sprintf(`new Promise((resolve) => {
 		const look = () => {
-			let is = false;
-			try { is = Boolean(%s) } catch {}
-			if (is) resolve(is); else requestAnimationFrame(look);
+			try { if (%s) return resolve(true) } catch {}
+			requestAnimationFrame(look);
 		};
 		look();
 	})`, expression)
@@ -156,55 +112,44 @@ func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	}
 }
 
-// Screenshot writes a picture of the window, or of the whole page, to dir/name.png.
-func (p *Page) Screenshot(t testing.TB, dir, name string, whole bool) {
+// Screenshot writes a picture of the window to a PNG file.
+func (p *Page) Screenshot(t testing.TB, file string) {
 	t.Helper()
-	take := chromedp.CaptureScreenshot()
-	if whole {
-		take = chromedp.FullScreenshot(100)
-	}
-	picture := run(t, p, "taking the picture "+name, take)
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+	if err := os.WriteFile(file, run(t, p, file, chromedp.CaptureScreenshot()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // Expect allows errors that contain one of the parts, because the test provokes them: Chromium logs each response with a status of 400 or more
 // and each failed connection.
-func (p *Page) Expect(parts ...string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.expected = append(p.expected, parts...)
-}
+func (p *Page) Expect(parts ...string) { p.expected = append(p.expected, parts...) }
 
 // collect collects the errors and warnings of the page.
 func (p *Page) collect(event any) {
+	var fault []string
 	switch event := event.(type) {
 	case *log.EventEntryAdded:
-		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
-			p.fault(fmt.Sprintf("%s: %s %s", event.Entry.Source, event.Entry.Text, event.Entry.URL))
+		if entry := event.Entry; entry.Level == log.EntryLevelError || entry.Level == log.EntryLevelWarning {
+			fault = []string{string(entry.Source), entry.Text, entry.URL}
 		}
 	case *runtime.EventConsoleAPICalled:
 		if event.Type == runtime.ConsoleAPICalledTypeError || event.Type == runtime.ConsoleAPICalledTypeWarning || event.Type == runtime.ConsoleAPICalledTypeAssert {
-			var parts []string
+			fault = []string{"console:"}
 			for _, arg := range event.Args {
-				parts = append(parts, string(arg.Value)+arg.Description)
+				fault = append(fault, string(arg.Value)+arg.Description)
 			}
-			p.fault("console: " + strings.Join(parts, " "))
 		}
 	case *runtime.EventExceptionThrown:
-		text := event.ExceptionDetails.Text
+		fault = []string{"exception:", event.ExceptionDetails.Text}
 		if event.ExceptionDetails.Exception != nil {
-			text += " " + event.ExceptionDetails.Exception.Description
+			fault = append(fault, event.ExceptionDetails.Exception.Description)
 		}
-		p.fault("exception: " + text)
 	}
-}
-
-func (p *Page) fault(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.faults = append(p.faults, text)
+	if fault != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.faults = append(p.faults, strings.Join(fault, " "))
+	}
 }
 
 // told returns the errors of the page so far.
@@ -212,16 +157,4 @@ func (p *Page) told() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.faults, "\n")
-}
-
-// check fails the test for every error of the page that was not expected.
-func (p *Page) check(t testing.TB) {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, fault := range p.faults {
-		if !slices.ContainsFunc(p.expected, func(part string) bool { return strings.Contains(fault, part) }) {
-			t.Errorf("in the page: %s", fault)
-		}
-	}
 }

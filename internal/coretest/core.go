@@ -25,7 +25,8 @@ type Core struct {
 	Backup       ports.Backup
 	Clock        ports.Clock
 
-	end func()
+	// End ends the core before the test does. It may be called more than once.
+	End func()
 }
 
 // T is what is needed of *testing.T and *testing.B.
@@ -57,8 +58,8 @@ func StartOver(t T, kept ports.Journal) *Core {
 	c := &Core{Image: img, Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	c.end = func() { cancel(); running.Wait() }
-	t.Cleanup(c.end)
+	c.End = func() { cancel(); running.Wait() }
+	t.Cleanup(c.End)
 	ended := make(chan struct{})
 	running.Go(func() {
 		defer close(ended)
@@ -76,9 +77,6 @@ func StartOver(t T, kept ports.Journal) *Core {
 	}
 	return c
 }
-
-// End ends the core before the test does. It may be called more than once.
-func (c *Core) End() { c.end() }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.
 var ErrConflict = errors.New("the presence has changed meanwhile")
@@ -148,7 +146,13 @@ func (j *Journal) Appends() int {
 
 // Append implements ports.Journal.
 func (j *Journal) Append(ctx context.Context, entry []byte) error {
-	before, err := j.next()
+	j.mu.Lock()
+	before, err := j.before, j.err
+	j.before, j.appends = nil, j.appends+1
+	if j.failures--; j.failures < 0 {
+		j.failures, err = 0, nil
+	}
+	j.mu.Unlock()
 	if before != nil {
 		before()
 	}
@@ -156,16 +160,4 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 		return err
 	}
 	return j.Journal.Append(ctx, entry)
-}
-
-func (j *Journal) next() (before func(), err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.appends++
-	before, j.before = j.before, nil
-	if j.failures > 0 {
-		j.failures--
-		return before, j.err
-	}
-	return before, nil
 }

@@ -14,39 +14,28 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// The protocols: clients may set Spreed, whose presences expire, and Board, and only read XMPP.
+// Clients may set Spreed, whose presences expire after two minutes, and board, and only read XMPP.
 var (
 	Spreed = domain.MustProtocol("spreed")
-	Board  = domain.MustProtocol("board")
 	XMPP   = domain.MustProtocol("xmpp")
 )
-
-// SpreedExpires is how long a presence on Spreed holds without being repeated.
-const SpreedExpires = 2 * time.Minute
 
 // New runs a core over a journal in memory, with use cases and the system clock.
 func New(t T) *Core {
 	t.Helper()
-	return NewAt(t, clock.New())
-}
-
-// NewAt is New with a clock.
-func NewAt(t T, now ports.Clock) *Core {
-	t.Helper()
-	return NewOver(t, memory.NewJournal(), now)
+	return NewOver(t, memory.NewJournal(), clock.New())
 }
 
 // NewOver is New with a journal and a clock.
 func NewOver(t T, journal ports.Journal, now ports.Clock) *Core {
 	t.Helper()
 	c := StartOver(t, journal)
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: SpreedExpires}}, {Protocol: Board}}
+	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
 	presence, err := app.NewPresence(c.Core, now, clients, []domain.Protocol{XMPP})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Backup = app.NewBackup(c.Core, clients)
-	c.Presence, c.Feed, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), now
+	c.Presence, c.Feed, c.Backup, c.Clock = presence, app.NewFeed(c.Image, now, domain.Precedence{}), app.NewBackup(c.Core, clients), now
 	return c
 }
 

@@ -1,8 +1,8 @@
 // Command demo shows the daemon at work: a real XMPP server (Prosody) with a dozen made-up colleagues whose presence changes about every
 // second, web-meeting clients that come and go, and people who set themselves busy for a while. `make demo` runs it.
 //
-// people.go and scenario.go say who does what when, and know no server. player.go carries that out, like the clients of each protocol, on
-// the servers that servers.go has started.
+// scenario.go says who does what when, and knows no server. player.go carries that out, like the clients of each protocol, on the servers
+// that servers.go has started.
 package main
 
 import (
@@ -17,6 +17,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/zarafa/presence/internal/xmpptest"
 )
 
 // options are the command line's.
@@ -82,8 +84,12 @@ func run(ctx context.Context, o options) (err error) {
 
 // play carries out the scenario until ctx ends or something fails.
 func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) error {
-	player := newPlayer(s)
-	defer player.end()
+	player := &player{servers: s, devices: map[string]*xmpptest.Client{}}
+	defer func() {
+		for _, device := range player.devices {
+			device.Cut()
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -95,7 +101,7 @@ func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) er
 		}
 		next := scenario.next()
 		fmt.Fprintf(log, "%-6s %s\n", next.person.name, next.activity.name)
-		if err := errors.Join(player.do(ctx, next), player.report(ctx)); err != nil {
+		if err := errors.Join(player.do(ctx, next), player.report(ctx, scenario.doing)); err != nil {
 			return errors.Join(s.ended(), err)
 		}
 	}

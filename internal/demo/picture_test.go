@@ -18,16 +18,16 @@ func TestPicture(t *testing.T) {
 	d := launch(t, nil, "-seed", "1")
 	d.awaitInstructions()
 	t.Run("browser", func(t *testing.T) { // it ends before the demo does
-		page := browsertest.Start(t).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800})
+		page := browsertest.Start(t).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800, Scheme: "light"})
 		page.Until(t, "all is on the board", `(() => {
 			const rows = [...document.querySelectorAll(".row")];
 			const texts = (part) => new Set(rows.map((row) => row.querySelector(part).textContent));
 			return rows.length === 12 && texts(".status").size === 4 && ["xmpp", "spreed", "manual"].every((protocol) => texts(".by").has(protocol)) &&
 				rows.filter((row) => row.querySelector(".status").textContent === "unavailable").length < 4;
 		})()`)
-		dir := cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir())
-		page.Screenshot(t, dir, "board", false)
-		content, err := os.ReadFile(filepath.Join(dir, "board.png"))
+		file := filepath.Join(cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir()), "board.png")
+		page.Screenshot(t, file)
+		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

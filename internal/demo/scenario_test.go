@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,20 +21,21 @@ func presences(t *testing.T, p person, a *activity) domain.Presences {
 		return status
 	}
 	var devices domain.Devices
-	for name, shows := range a.devices(p) {
-		show := shows.status
-		if show == "online" {
-			show = ""
+	for i, name := range p.devices {
+		shows := a.shows(i)
+		if shows.Status == "" {
+			continue
 		}
+		show := strings.TrimPrefix(shows.Status, "online")
 		status, _ := domain.XMPPShow.Status(show)
-		devices.Set(domain.Device{Name: name, Status: status, Message: shows.message}, 32)
+		devices.Set(domain.Device{Name: name, Status: status, Message: shows.Message}, 32)
 	}
 	var all domain.Presences
-	if a.manual.status != "" {
-		all = append(all, domain.Presence{Protocol: domain.MustProtocol("manual"), Status: parse(a.manual.status), Message: a.manual.message})
+	if a.manual.Status != "" {
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("manual"), Status: parse(a.manual.Status), Message: a.manual.Message})
 	}
-	if a.meeting.status != "" {
-		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.status), Message: a.meeting.message})
+	if a.meeting.Status != "" {
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.Status), Message: a.meeting.Message})
 	}
 	status, message := devices.Merge()
 	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: status, Message: message})
@@ -49,9 +51,6 @@ func TestOpening(t *testing.T) {
 	statuses, protocols := map[domain.Status]bool{}, map[string]bool{}
 	for _, p := range people {
 		a := s.doing[p.name]
-		if a == nil {
-			a = home
-		}
 		unified := domain.Precedence{{Protocol: manual.Protocol, Any: true}}.Unify(presences(t, p, a))
 		statuses[unified.Status], protocols[unified.By.String()] = true, true
 	}

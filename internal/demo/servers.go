@@ -27,18 +27,16 @@ const (
 
 	// boardUser is the user in the board's token: a service, because only services see everybody.
 	boardUser = domain.UserID("board@" + xmpptest.Domain)
-
-	// autoUnavailable is spreed.auto_unavailable, whose default of two minutes is too long for a demo.
-	autoUnavailable = 12 * time.Second
 )
 
 // settings is the daemon's configuration. The store is in memory, so each demo starts empty, and the printed token is valid for a day's work.
+// The default of spreed.auto_unavailable is too long for a demo.
 const settings = `
 http: {listen: %q}
 auth: {secret: %q, services: [%s], token_expire: 12h}
 store: {kind: memory}
 protocols: [xmpp]
-spreed: {auto_unavailable: %v}
+spreed: {auto_unavailable: 12s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 `
 
@@ -48,8 +46,7 @@ type servers struct {
 	daemon *process.Process
 	url    string // of the daemon, with a slash at the end
 	tokens *auth.Tokens
-
-	ends []func()
+	ends   []func()
 }
 
 // check looks for what would prevent the servers from starting, before any is started.
@@ -89,7 +86,7 @@ func (s *servers) start(o options) {
 	}
 	dir := s.TempDir()
 	file := filepath.Join(dir, "zarafa-presence.yaml")
-	text := fmt.Sprintf(settings, o.listen, secret, boardUser, autoUnavailable,
+	text := fmt.Sprintf(settings, o.listen, secret, boardUser,
 		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.Fatal(err)
@@ -105,12 +102,11 @@ func (s *servers) start(o options) {
 		}
 	})
 	err = s.daemon.Await(20*time.Second, func() error {
-		found := listening.FindStringSubmatch(s.daemon.Log())
-		if found == nil {
-			return errors.New("it does not say where it listens")
+		if found := listening.FindStringSubmatch(s.daemon.Log()); found != nil {
+			s.url = found[1]
+			return nil
 		}
-		s.url = found[1]
-		return nil
+		return errors.New("it does not say where it listens")
 	})
 	if err != nil {
 		s.Fatalf("the daemon %v:\n%s", err, s.daemon.Log())
@@ -159,11 +155,7 @@ func (s *servers) end(err *error) {
 	for _, end := range slices.Backward(s.ends) {
 		end()
 	}
-	switch reason := recover().(type) {
-	case nil:
-	case failure:
-		*err = reason.error
-	default:
-		panic(reason)
+	if reason := recover(); reason != nil {
+		*err = reason.(failure) // anything else panics again
 	}
 }

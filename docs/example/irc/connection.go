@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,15 +52,6 @@ func (c *connection) register(nick, password string) error {
 			return errors.New(text)
 		}
 	}
-}
-
-// askFor asks who of the nicks is there. The PONG comes after all other answers.
-func (c *connection) askFor(nicks []string) error {
-	var lines []string
-	for some := range slices.Chunk(nicks, maxPerQuestion) {
-		lines = append(lines, "USERHOST "+strings.Join(some, " "))
-	}
-	return c.send(append(lines, "PING :asked")...)
 }
 
 func (c *connection) send(lines ...string) error {

@@ -4,10 +4,12 @@ package irc
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,10 +55,7 @@ func (s *Source) Describe() domain.Source {
 // Run implements ports.Source.
 func (s *Source) Run(ctx context.Context, observer ports.Observer) error {
 	err := s.run(ctx, observer)
-	if ctx.Err() != nil {
-		return ctx.Err() // the connection was closed because of it
-	}
-	return err
+	return cmp.Or(ctx.Err(), err) // the connection may have been closed because of it
 }
 
 func (s *Source) run(ctx context.Context, observer ports.Observer) error {
@@ -124,7 +123,12 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 
 // ask asks for the nicks until ctx ends or the connection is lost, which the reader notices as well.
 func (s *Source) ask(ctx context.Context, c *connection) {
-	for c.askFor(s.config.Watch) == nil {
+	var question []string
+	for some := range slices.Chunk(s.config.Watch, maxPerQuestion) {
+		question = append(question, "USERHOST "+strings.Join(some, " "))
+	}
+	question = append(question, "PING :asked") // the PONG comes after all other answers
+	for c.send(question...) == nil {
 		select {
 		case <-time.After(s.config.PollEvery):
 		case <-ctx.Done():

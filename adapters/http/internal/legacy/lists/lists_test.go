@@ -21,6 +21,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
+	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/setting"
@@ -68,7 +69,7 @@ func startPair(t tester) *pair {
 		t.Fatal(err)
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
-	p.core = coretest.NewAt(t, p.clock)
+	p.core = coretest.NewOver(t, memory.NewJournal(), p.clock)
 	p.Lists = lists.New(p.core.Presence, legacy.Render)
 	p.router = legacy.New(context.Background(), p.core.Presence, tokens, p.Lists)
 	p.forgetful = legacy.New(context.Background(), p.core.Presence, tokens, nil)
