@@ -89,7 +89,7 @@ func (s *stage) shows(t *testing.T, want map[domain.UserID]string) {
 	time.Sleep(100 * time.Millisecond) // reports are gathered for a moment
 	synctest.Wait()
 	got := map[domain.UserID]string{}
-	s.store.Image.Each(func(user domain.UserID, ps domain.Presences) bool {
+	s.store.Each(func(user domain.UserID, ps domain.Presences) bool {
 		p, _ := ps.At(clock.New().Now()).On(chat)
 		got[user] = strings.TrimSpace(p.Status.String() + " " + p.Message)
 		if p.Stale {

@@ -69,7 +69,7 @@ func TestClusterCounts(t *testing.T) {
 	}
 	all.Wait()
 	become(t, cores, alice, func(p domain.Presence) bool { return p.Since == writers*rounds })
-	revision := cores[0].Image.Revision()
+	revision := cores[0].Revision()
 	if got := stored(cores[0], alice, web); got.Revision != revision || revision != writers*rounds {
 		t.Errorf("after %d changes the revision is %d, the presence's %d", writers*rounds, revision, got.Revision)
 	}
@@ -94,7 +94,7 @@ func TestClusterExpiry(t *testing.T) {
 		become(t, cores, numbered(i), func(p domain.Presence) bool { return p.Status == domain.Unavailable && p.Revision != 0 })
 	}
 	for i, c := range cores {
-		if got := c.Image.Revision(); got != 2*users {
+		if got := c.Revision(); got != 2*users {
 			t.Errorf("core %d has revision %d after %d changes and as many expiries", i, got, users)
 		}
 	}

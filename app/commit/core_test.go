@@ -61,7 +61,7 @@ var sentences = []struct {
 		if got := s.Presences(alice); got != nil {
 			t.Errorf("Presences = %v, want nil", got)
 		}
-		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Each(func(user domain.UserID, _ domain.Presences) bool {
 			t.Errorf("Each visits %s", user)
 			return true
 		})
@@ -107,7 +107,7 @@ var sentences = []struct {
 			set(t, s, numbered(i), desk, domain.Away, "")
 		}
 		seen := map[domain.UserID]int{}
-		s.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		s.Each(func(user domain.UserID, presences domain.Presences) bool {
 			seen[user] += len(presences)
 			return true
 		})
@@ -117,7 +117,7 @@ var sentences = []struct {
 			}
 		}
 		visits := 0
-		s.Image.Each(func(domain.UserID, domain.Presences) bool { visits++; return visits < 3 })
+		s.Each(func(domain.UserID, domain.Presences) bool { visits++; return visits < 3 })
 		if visits != 3 {
 			t.Errorf("Each went on for %d visits, want 3", visits)
 		}
@@ -132,7 +132,7 @@ var sentences = []struct {
 		if got := stored(s, alice, web); got.Status != domain.Away {
 			t.Errorf("stored %+v, want away", got)
 		}
-		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Each(func(user domain.UserID, _ domain.Presences) bool {
 			if user != alice {
 				t.Errorf("Each visits %s, want %s", user, alice)
 			}
@@ -237,7 +237,7 @@ var sentences = []struct {
 		if got := s.Presences(alice); got != nil {
 			t.Errorf("Presences = %+v, want nil", got)
 		}
-		s.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
+		s.Each(func(user domain.UserID, _ domain.Presences) bool {
 			t.Errorf("Each visits %s", user)
 			return true
 		})
@@ -248,7 +248,7 @@ var sentences = []struct {
 	}},
 	{"a place shows what is written after it was got, and tells whether anything was", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
-		place := s.Image.User(alice)
+		place := s.User(alice)
 		for i, write := range []func(){
 			func() { set(t, s, alice, web, domain.Away, "lunch") },
 			func() { // a renewal
@@ -275,16 +275,16 @@ var sentences = []struct {
 	}},
 	{"the place of a user who was removed shows nothing for ever, and one who comes back has a new place", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
-		place := s.Image.User(alice)
+		place := s.User(alice)
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
-		if got := place.Presences(); got != nil || s.Image.User(alice) != nil {
-			t.Errorf("after the removal the place shows %+v, and there is a place: %t", got, s.Image.User(alice) != nil)
+		if got := place.Presences(); got != nil || s.User(alice) != nil {
+			t.Errorf("after the removal the place shows %+v, and there is a place: %t", got, s.User(alice) != nil)
 		}
 		set(t, s, alice, web, domain.Away, "")
 		if got := place.Presences(); got != nil {
 			t.Errorf("the old place shows %+v, want nil", got)
 		}
-		again := s.Image.User(alice)
+		again := s.User(alice)
 		if again == nil {
 			t.Fatal("no place of a user who came back")
 		}
@@ -297,7 +297,7 @@ var sentences = []struct {
 		for i := range 12 {
 			set(t, s, alice, domain.MustProtocol(fmt.Sprintf("p%02d", i)), domain.Busy, fmt.Sprint(i))
 			if i == 0 {
-				place = s.Image.User(alice)
+				place = s.User(alice)
 			}
 			runtime.GC() // would find a pointer that it was not told of
 			for j, p := range place.Presences() {
@@ -312,10 +312,10 @@ var sentences = []struct {
 	}},
 	{"reading allocates nothing", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
-		place := s.Image.User(alice)
+		place := s.User(alice)
 		reads := map[string]func(){
 			"Presences":      func() { s.Presences(alice) },
-			"User":           func() { s.Image.User(alice) },
+			"User":           func() { s.User(alice) },
 			"User.Presences": func() { place.Presences() },
 		}
 		for name, read := range reads {
@@ -402,28 +402,28 @@ var sentences = []struct {
 		}
 	}},
 	{"the revision is that of the last change, and what was removed is remembered", func(t *testing.T, s *coretest.Core) {
-		before := s.Image.Revision()
+		before := s.Revision()
 		p, q := set(t, s, alice, web, domain.Busy, ""), set(t, s, alice, desk, domain.Away, "")
-		if now := s.Image.Revision(); before >= p.Revision || now != q.Revision {
+		if now := s.Revision(); before >= p.Revision || now != q.Revision {
 			t.Errorf("the store's revision was %d and is %d; the presences' are %d and %d", before, now, p.Revision, q.Revision)
 		}
-		if last, forgotten := s.Image.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
+		if last, forgotten := s.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
 			t.Errorf("LastRemoval = %d, %d before there was one", last, forgotten)
 		}
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
 		put(t, s, image.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Removed: true}}) // was never there
-		last, _ := s.Image.LastRemoval(alice)
-		if last <= q.Revision || last != s.Image.Revision() {
-			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Image.Revision())
+		last, _ := s.LastRemoval(alice)
+		if last <= q.Revision || last != s.Revision() {
+			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
 		}
-		if removed, err := s.Image.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
+		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
 			t.Errorf("Removals = %+v, %v, want alice's at %d", removed, err, last)
 		}
-		if removed, err := s.Image.Removals(last); err != nil || len(removed) != 0 {
+		if removed, err := s.Removals(last); err != nil || len(removed) != 0 {
 			t.Errorf("Removals since the last one = %+v, %v", removed, err)
 		}
 		set(t, s, alice, web, domain.Available, "")
-		if removed, err := s.Image.Removals(q.Revision); err != nil || len(removed) != 0 {
+		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 0 {
 			t.Errorf("Removals = %+v, %v though she is back", removed, err)
 		}
 	}},
@@ -586,7 +586,7 @@ func (m *mirror) follow(t *testing.T, w *image.Watch, s *coretest.Core) {
 
 func (m *mirror) equals(s *coretest.Core) bool {
 	count, equal := 0, true
-	s.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+	s.Each(func(user domain.UserID, presences domain.Presences) bool {
 		count++
 		p, _ := presences.On(web)
 		seen := m.state[user]

@@ -77,10 +77,10 @@ var reloadSentences = []struct {
 	{"revisions go on", func(t *testing.T, r *reloader, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
-		last := s.Image.Revision()
+		last := s.Revision()
 		s = r.reload(t, s)
-		if s.Image.Revision() != last {
-			t.Errorf("the revision was %d and is %d", last, s.Image.Revision())
+		if s.Revision() != last {
+			t.Errorf("the revision was %d and is %d", last, s.Revision())
 		}
 		if q := set(t, s, alice, web, domain.Busy, ""); q.Revision <= last {
 			t.Errorf("a change has revision %d, a removal before the reload had %d", q.Revision, last)
