@@ -240,7 +240,7 @@ func TestADeviceThatComesAndLeavesBeforeSyncedIsGone(t *testing.T) {
 	})
 }
 
-// TestAbsentCanMeanNothing: nothing is left of users whom such a source knows and who have no device, nor of those whom it does not report.
+// TestAbsentCanMeanNothing: nothing is left of users that such a source knows but that have no device, nor of those that it does not report.
 func TestAbsentCanMeanNothing(t *testing.T) {
 	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
 		seen := <-s.runs

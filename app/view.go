@@ -110,7 +110,7 @@ func (s *seen) holds() bool {
 	return len(now) > 0 && &now[0] == &s.presences[0]
 }
 
-// renew makes the view that follows v. Of a user of whom nothing was written, and nothing has expired, it keeps what v has.
+// renew makes the view that follows v. It keeps what v has of a user if nothing was written and nothing has expired.
 func (v *view) renew(at domain.Timestamp) (_ *view, changed bool) {
 	next := &view{
 		presence: v.presence,

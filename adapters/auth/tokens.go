@@ -1,4 +1,4 @@
-// Package auth makes and verifies the tokens by which a client proves for whom it speaks: whoever knows the shared secret, usually
+// Package auth makes and verifies the tokens by which a client proves which user it speaks for: whoever knows the shared secret, usually
 // the groupware server that a user has logged in to, makes them for its users.
 //
 // A token is

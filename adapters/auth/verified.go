@@ -13,7 +13,7 @@ import (
 const verifiedSlots = 1024
 
 // verified remembers tokens that were found genuine, for a client shows the same one again and again. What is remembered is only what
-// cannot change: that a secret made it, when, and for whom. Whether it still holds is looked at each time.
+// cannot change: that a secret made it, when, and for which user. Whether it still holds is looked at each time.
 //
 // Each token has one slot, by a hash whose seed is random and secret. A guess at somebody's token ends at another hash, but for one in
 // 2^64, and that one at a comparison whose duration does not depend on the bytes, so how long a refusal takes tells nothing of

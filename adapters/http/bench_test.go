@@ -19,7 +19,7 @@ import (
 // connections is how many clients ask at the same time.
 const connections = 32
 
-// storedUsers is how many users the store has, of whom a request asks some.
+// storedUsers is how many users the store has. A request asks for some of them.
 const storedUsers = 50_000
 
 func BenchmarkGetOneUser(b *testing.B) {

@@ -231,7 +231,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 	}
 }
 
-// TestStopEndsStreams stops a server with many streams, some of which nobody reads: those who listen are told, and no descriptor is left.
+// TestStopEndsStreams stops a server with many streams. Some are not read. Those who listen are told, and no descriptor is left.
 func TestStopEndsStreams(t *testing.T) {
 	before := descriptors(t)
 	r := start(t)

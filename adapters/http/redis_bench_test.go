@@ -84,7 +84,7 @@ func resp(words ...string) string {
 	return b.String()
 }
 
-// get returns a load of clients of whom each asks for a user of its own, of whom record is kept.
+// get returns a load of clients. Each asks for a user of its own, which record is kept for.
 func (r redis) get(b *testing.B, record string) bench.Load {
 	b.Helper()
 	for i := range durableClients {

@@ -119,7 +119,7 @@ func TestV1GetUser(t *testing.T) {
 	nobody := r.v1(t, alice, "GET", "/v1/users/nobody%40example.test", "")
 	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","by":null,"reason":"unknown","since":null,"stale":false,"revision":0,"protocols":{}}`
 	if nobody.status != 200 || nobody.body != want {
-		t.Errorf("GET of a user whom nobody knows: %d %s", nobody.status, nobody.body)
+		t.Errorf("GET of an unknown user: %d %s", nobody.status, nobody.body)
 	}
 }
 

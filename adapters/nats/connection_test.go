@@ -36,7 +36,7 @@ func refused(t *testing.T, url string, change func(*nats.Config), want string) {
 	}
 }
 
-// TestFollowWaitsForServers: neither a cluster of which nothing runs nor one without a majority ends Follow.
+// TestFollowWaitsForServers: neither a cluster without a running server nor one without a majority ends Follow.
 func TestFollowWaitsForServers(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.Start(t, natstest.Options{Servers: 3})

@@ -11,7 +11,7 @@ import (
 	"github.com/zarafa/presence/internal/natstest"
 )
 
-// twoSided starts a server and two daemons that share it, one of which can be cut off by a proxy.
+// twoSided starts a server and two daemons that share it. A proxy can cut off one of them.
 func twoSided(t *testing.T) (free, behind *daemon, proxy *faultproxy.Proxy) {
 	t.Helper()
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})

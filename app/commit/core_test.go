@@ -57,7 +57,7 @@ var sentences = []struct {
 	sentence string
 	check    func(t *testing.T, s *coretest.Core)
 }{
-	{"a user of whom nothing is stored has no presences", func(t *testing.T, s *coretest.Core) {
+	{"a user without anything stored has no presences", func(t *testing.T, s *coretest.Core) {
 		if got := s.Presences(alice); got != nil {
 			t.Errorf("Presences = %v, want nil", got)
 		}

@@ -78,7 +78,7 @@ func (i *Image) Presences(id domain.UserID) domain.Presences {
 	return nil
 }
 
-// Each calls visit for every user of whom something is kept, until visit returns false. What is written meanwhile may be seen or not.
+// Each calls visit for every user with a presence, until visit returns false. What is written meanwhile may be seen or not.
 func (i *Image) Each(visit func(id domain.UserID, presences domain.Presences) bool) {
 	i.users.Range(func(_ domain.UserID, user *User) bool {
 		presences := user.Presences()
@@ -146,5 +146,5 @@ func (i *Image) announce(id domain.UserID, p domain.Presence) {
 	}
 }
 
-// Users returns of how many users something is kept.
+// Users returns how many users have a presence.
 func (i *Image) Users() int { return i.users.Size() }

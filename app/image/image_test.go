@@ -148,7 +148,7 @@ func TestImagesAreEqual(t *testing.T) {
 				j.remove(t, user, p, now)
 			case 1:
 				at, pieces = j.snapshot(t, rapid.IntRange(1, 2000).Draw(rt, "size"))
-			case 2: // two groups, of which the second expects what was there before the first
+			case 2: // two groups; the second expects what was there before the first
 				old, _ := j.Presences(user).Of(protocol, domain.DeviceID{})
 				next := old.Observe(domain.Busy, fmt.Sprint(step), policy, now)
 				applied := j.write(t, []image.Write{{User: user, Old: old, New: next}}, []image.Write{{User: user, Old: old, New: next}})

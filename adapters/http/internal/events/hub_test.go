@@ -87,7 +87,7 @@ func TestHeartbeatTellsHowFarItIs(t *testing.T) {
 	}
 }
 
-// TestEverybody: who is told of everybody is told of whom it has not heard, and that somebody is not known any more.
+// TestEverybody: a subscriber to everybody is told of users it has not heard of, and that somebody is not known any more.
 func TestEverybody(t *testing.T) {
 	w := newWorld(t)
 	w.set(mark, spreed, domain.Busy, "", 0)
@@ -362,7 +362,7 @@ func TestClientsGo(t *testing.T) {
 	w.holds(stays, mark, kim)
 }
 
-// TestLongList has a list of as many users as there may be, many of whom change.
+// TestLongList has a list of as many users as there may be. Many of them change.
 func TestLongList(t *testing.T) {
 	w := newWorld(t)
 	var users []domain.UserID

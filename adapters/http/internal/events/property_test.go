@@ -129,7 +129,7 @@ func (p *property) read(number int, random *rand.Rand) {
 		}
 	}
 	want := p.stored(mine...)
-	if all { // who was told of everybody need not know of those of whom nothing is known
+	if all { // a subscriber to everybody need not know of users without presences
 		for user, state := range want {
 			if _, known := before.held[user]; !known && len(p.core.Presences(user)) == 0 {
 				before.held[user] = state

@@ -162,7 +162,7 @@ func (a *audience) publishAt(b *testing.B, rate float64, duration time.Duration)
 	return p99, took
 }
 
-// BenchmarkIdleSubscriber measures the memory of the daemon, not counting the kernel's, for each subscriber to whom nothing happens.
+// BenchmarkIdleSubscriber measures the memory of the daemon, not counting the kernel's, for each idle subscriber.
 func BenchmarkIdleSubscriber(b *testing.B) {
 	const most = 12 << 10 // bytes
 	t := startSubject(b)
@@ -205,7 +205,7 @@ func (c *child) resident(b *testing.B) int {
 	return kilobytes << 10
 }
 
-// BenchmarkLists has subscribers with fifty users each, of ten thousand, of whom two thousand change every second.
+// BenchmarkLists has subscribers with fifty users each, of ten thousand. Two thousand users change every second.
 func BenchmarkLists(b *testing.B) {
 	const users, listed, changes, perRequest, seconds = 10_000, 50, 2000, 20, 8
 	t := startSubject(b)

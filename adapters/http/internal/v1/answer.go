@@ -33,7 +33,7 @@ func (b *buffers) Release() {
 	pool.Put(b)
 }
 
-// find looks up the users that were asked for. If a revision was named it leaves out those of whom nothing has changed since.
+// find looks up the users that were asked for. If a revision was named it leaves out users without a change since.
 func (a *API) find(b *buffers) error {
 	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
 	states, forgotten, err := a.feed.States(b.asked.Users, b.states[:0])
