@@ -267,7 +267,7 @@ func TestWhatVanishes(t *testing.T) {
 	}
 }
 
-// TestStaleVanishes: a source of which an absent user says nothing leaves nothing when its link was lost for too long.
+// TestStaleVanishes: if a source says nothing of absent users, nothing is left when its link was lost for too long.
 func TestStaleVanishes(t *testing.T) {
 	source := domain.Source{StaleAfter: 10, Absent: domain.AbsentNothing}
 	p := domain.Presence{Protocol: a}.Observe(domain.Busy, "in a meeting", domain.ExpiryPolicy{}, start).MarkStale(source.StalePolicy(), start)

@@ -118,7 +118,7 @@ func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p dom
 	})
 }
 
-// importPart is how many bytes of lines are sent at once, about: the daemon takes 1 MiB, of which the last line may have 64 KiB.
+// importPart is how many bytes of lines are sent at once, about: the daemon takes 1 MiB, and the last line may have 64 KiB.
 const importPart = 900 << 10
 
 // Import implements ports.Backup. What does not go into one request is sent with several.

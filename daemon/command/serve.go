@@ -97,7 +97,7 @@ func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan
 			if err := daemon.Err(); err != nil {
 				return err
 			}
-			ended = nil // a signal, of which signals tells too
+			ended = nil // a signal, which signals tells, too
 		case received := <-signals:
 			if received != syscall.SIGHUP {
 				if loaded != nil {

@@ -155,7 +155,7 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 	l.notes = append(l.notes, at(where, key, fmt.Errorf(format, args...)))
 }
 
-// said returns those faults that are in sections of which chosen approves, and what these sections say themselves: lines that begin with a key.
+// said returns the faults in the chosen sections, and what these sections say themselves: lines that begin with a key.
 func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
 	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
 	for _, section := range l.sections {
@@ -178,7 +178,7 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 	return said
 }
 
-// Validate returns what is wrong with the files that the sections name of which chosen approves, and what their methods Validate() error, if
+// Validate returns what is wrong with the files that the chosen sections name, and what their methods Validate() error, if
 // they have them, find: a line for each fault, with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
 	return errors.Join(l.said(l.unread, chosen, func(config any) string {
@@ -192,7 +192,7 @@ func (l *Loaded) Validate(chosen func(section string) bool) error {
 }
 
 // Warnings returns what the administrator should know, one line each, without secrets: about the file, and about values that are accepted, as
-// the methods Warnings() []string of those sections say of which chosen approves.
+// the methods Warnings() []string of the chosen sections say.
 func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
 	for _, warning := range l.said(l.notes, chosen, func(config any) string {
 		if v, ok := config.(interface{ Warnings() []string }); ok {
