@@ -131,7 +131,11 @@ func (d *decoder) write() record {
 func (i *Image) applyGroup(group []record) bool {
 	for at := range group {
 		r := &group[at]
-		old, _ := i.Presences(r.user).Of(r.presence.Protocol, r.presence.Device)
+		var presences domain.Presences
+		if user := i.User(r.user); user != nil { // whose id is in memory already
+			r.user, presences = user.id, user.Presences()
+		}
+		old, _ := presences.Of(r.presence.Protocol, r.presence.Device)
 		if expectationOf(old) != r.expected {
 			return false
 		}

@@ -131,9 +131,6 @@ func (i *Image) put(id domain.UserID, p domain.Presence) {
 
 // announce remembers a change, and tells all watches. The lock is held.
 func (i *Image) announce(id domain.UserID, p domain.Presence) {
-	if user, there := i.users.Load(id); there {
-		id = user.id
-	}
 	k := KeyOf(id, &p)
 	i.revision.Store(uint64(p.Revision))
 	if p.Removed {
