@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,20 +29,25 @@ func lockDirectory(ctx context.Context, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockFor); ; time.Sleep(50 * time.Millisecond) {
-		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return dir, nil
-		}
-		busy := errors.Is(err, syscall.EWOULDBLOCK)
-		if busy && ctx.Err() == nil && time.Now().Before(deadline) {
-			continue
-		}
+	if err := lock(ctx, dir, "is in use by another zarafa-presence; stop that one first"); err != nil {
 		_ = dir.Close()
-		if busy && ctx.Err() == nil {
-			err = fmt.Errorf("%s is in use by another zarafa-presence; stop that one first", path)
+		return nil, err
+	}
+	return dir, nil
+}
+
+// lock keeps other processes from locking a file or a directory for as long as it is open. If another one has it, the error says busy.
+func lock(ctx context.Context, file *os.File, busy string) error {
+	for deadline := time.Now().Add(lockFor); ; time.Sleep(50 * time.Millisecond) {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case time.Now().After(deadline):
+			return fmt.Errorf("%s %s", file.Name(), busy)
 		}
-		return nil, cmp.Or(ctx.Err(), err)
 	}
 }
 

@@ -69,6 +69,30 @@ func TestLockedByBolt(t *testing.T) {
 	}
 }
 
+// TestLockedByALink: another directory whose file is a link to one that a daemon has is refused before anything is read or written.
+func TestLockedByALink(t *testing.T) {
+	dir, other := filepath.Join(t.TempDir(), "store"), t.TempDir()
+	s := mustStart(t, dir)
+	if err := os.Symlink(filepath.Join(dir, "journal.db"), filepath.Join(other, "journal.db")); err != nil {
+		t.Fatal(err)
+	}
+	writing := make(chan struct{})
+	go func() {
+		defer close(writing)
+		for i := range 2000 {
+			s.append(t, strings.Repeat("x", i))
+		}
+	}()
+	if _, err := start(t, open(t, other)); err == nil || !strings.Contains(err.Error(), "another program has it open") {
+		t.Errorf("Follow = %v, want that another program has the file open", err)
+	}
+	<-writing
+	s.end(t)
+	if again := mustStart(t, dir); len(again.tape.given) != 2000 {
+		t.Errorf("there are %d entries, want 2000", len(again.tape.given))
+	}
+}
+
 // TestOtherDirectories: a directory that is not ours is refused with what to do, and left as it is.
 func TestOtherDirectories(t *testing.T) {
 	const advice = "zarafa-presence export presences.jsonl"

@@ -65,16 +65,22 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	lock, err := lockDirectory(ctx, j.dir)
+	dir, err := lockDirectory(ctx, j.dir)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
 	}
-	defer lock.Close() //nolint:errcheck // nothing was written to it
-	file, err := openFile(lock)
+	defer dir.Close() //nolint:errcheck // nothing was written to it
+	file, err := openFile(dir)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
 	}
-	if err := j.open(ctx, file, to); err != nil {
+	// The directory is locked, but another program may have the file open, or another daemon by way of a link.
+	if err = lock(ctx, file, "cannot be locked: another program has it open"); err != nil {
+		err = fmt.Errorf("store.dir: %w", err)
+	} else {
+		err = j.open(ctx, file, to)
+	}
+	if err != nil {
 		_ = file.Close()
 		return err
 	}
@@ -113,9 +119,6 @@ func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) erro
 		db, err = bbolt.Open(file.Name(), 0, options(file))
 		return err
 	})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return fmt.Errorf("store.dir: %s cannot be locked: another program has it open", file.Name())
-	}
 	if err != nil {
 		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
 	}
