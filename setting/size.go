@@ -22,7 +22,7 @@ var units = []struct {
 	size Size
 }{{"GiB", GiB}, {"MiB", MiB}, {"KiB", KiB}, {"B", 1}}
 
-// String writes the size with the largest unit of which it is a whole number.
+// String writes the size as a whole number of the largest unit that allows it.
 func (s Size) String() string {
 	for _, unit := range units {
 		if unit.size > 1 && s != 0 && s%unit.size == 0 {

@@ -1,16 +1,14 @@
 package bolt_test
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -133,21 +131,4 @@ func TestNewOnFullDisk(t *testing.T) {
 }
 
 // logged is a log that one goroutine may look at while others write.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-var _ io.Writer = (*logged)(nil)
+type logged = syncbuffer.Buffer

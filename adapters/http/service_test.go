@@ -2,7 +2,6 @@ package http_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net"
 	nethttp "net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -60,22 +59,7 @@ type running struct {
 }
 
 // logged keeps what was logged.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type logged = syncbuffer.Buffer
 
 // loading is a ports.Readiness.
 type loading struct{ done atomic.Bool }

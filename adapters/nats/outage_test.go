@@ -1,7 +1,6 @@
 package nats_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,26 +12,12 @@ import (
 
 	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/natstest"
+	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/ports"
 )
 
 // logged is what a daemon has said.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type logged = syncbuffer.Buffer
 
 // load appends to all daemons, without pause, until it is ended.
 type load struct {

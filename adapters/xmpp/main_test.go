@@ -3,12 +3,12 @@ package xmpp
 import (
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/setting"
 )
@@ -61,22 +61,7 @@ func newLogger(log *logged) *slog.Logger {
 }
 
 // logged keeps what is logged.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type logged = syncbuffer.Buffer
 
 // eventually polls until check returns nil. After 20 seconds it fails the test with check's last error.
 func eventually(t testing.TB, check func() error) {

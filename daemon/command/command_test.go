@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const (
@@ -43,22 +43,7 @@ var noConfig = []string{envConfig + "=" + os.DevNull}
 var daemonEnv = append([]string{"PRESENCE_STORE__KIND=memory"}, noConfig...)
 
 // output is a buffer that one goroutine may fill while another looks.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
+type output = syncbuffer.Buffer
 
 // result is what one command line did.
 type result struct {
