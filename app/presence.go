@@ -135,7 +135,10 @@ func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []do
 func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []image.Write) ([]image.Write, error) {
 	now := p.clock.Now()
 	writes = slices.Grow(writes, len(updates))
-	planned := plannedWrites{}
+	var planned plannedWrites
+	if len(updates) > 1 {
+		planned = make(plannedWrites, len(updates))
+	}
 	var added []int // the writes of devices that are not there yet
 	var problems domain.Problems
 	for i := range updates {
@@ -156,8 +159,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 		at, again := planned.find(writes, key)
 		if !again {
 			old, _ := p.core.Image.Presences(key.User).Of(protocol, key.Device)
-			writes = append(writes, image.Write{User: key.User, Old: old, New: old})
-			planned.note(writes)
+			writes = planned.add(writes, image.Write{User: key.User, Old: old, New: old})
 			if old.Revision == 0 && key.Device != (domain.DeviceID{}) {
 				added = append(added, at)
 			}
@@ -166,22 +168,21 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUntil, Err: fault})
 		}
 	}
-	writes = p.makeRoom(writes, added, &planned, now)
+	writes = p.makeRoom(writes, added, planned, now)
 	writes = slices.DeleteFunc(writes, func(w image.Write) bool { return w.Old.Revision == 0 && w.New.Removed }) // it is not there
 	return writes, problems.OrNil()
 }
 
 // makeRoom removes the devices that have fallen silent of each user who gets another one on the same protocol. If there are still too many, those
 // that have been quiet for longest go, too.
-func (p *Presence) makeRoom(writes []image.Write, added []int, planned *plannedWrites, now domain.Timestamp) []image.Write {
+func (p *Presence) makeRoom(writes []image.Write, added []int, planned plannedWrites, now domain.Timestamp) []image.Write {
 	if len(added) == 0 {
 		return writes
 	}
 	remove := func(user domain.UserID, device domain.Presence) {
 		at, again := planned.find(writes, image.KeyOf(user, &device))
 		if !again {
-			writes = append(writes, image.Write{User: user, Old: device})
-			planned.note(writes)
+			writes = planned.add(writes, image.Write{User: user, Old: device, New: device})
 		}
 		writes[at].New = device.Remove(now)
 	}
@@ -278,18 +279,14 @@ func repeats(now domain.Presence, update checkedUpdate) error {
 	return domain.ReadOnly(now.Protocol, update.user)
 }
 
-// plannedWrites finds the write that an earlier update of the same request has made necessary. For the usual few it looks
-// through them; it keeps an index only of many.
-type plannedWrites struct {
-	index map[image.Key]int
-}
-
-const fewWrites = 16
+// plannedWrites has the place of the write for each presence among the writes of a request. It is nil for a single update, whose few writes are
+// looked through.
+type plannedWrites map[image.Key]int
 
 // find returns the place of the write for a presence: where it is, or where it is to be appended.
-func (p *plannedWrites) find(writes []image.Write, key image.Key) (at int, found bool) {
-	if p.index != nil {
-		at, found = p.index[key]
+func (p plannedWrites) find(writes []image.Write, key image.Key) (at int, found bool) {
+	if p != nil {
+		at, found = p[key]
 	} else {
 		at = slices.IndexFunc(writes, func(w image.Write) bool { return w.Key() == key })
 		found = at >= 0
@@ -300,16 +297,10 @@ func (p *plannedWrites) find(writes []image.Write, key image.Key) (at int, found
 	return at, found
 }
 
-// note takes the last of the writes into the index, if there is to be one.
-func (p *plannedWrites) note(writes []image.Write) {
-	first := len(writes) - 1
-	if p.index == nil {
-		if len(writes) <= fewWrites {
-			return
-		}
-		p.index, first = make(map[image.Key]int, 2*len(writes)), 0
+// add appends a write.
+func (p plannedWrites) add(writes []image.Write, w image.Write) []image.Write {
+	if p != nil {
+		p[w.Key()] = len(writes)
 	}
-	for i := first; i < len(writes); i++ {
-		p.index[writes[i].Key()] = i
-	}
+	return append(writes, w)
 }
