@@ -108,7 +108,10 @@ func (w *Writer) send(ctx context.Context) {
 func (w *Writer) next() *batch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	b := &batch{}
+	if len(w.queue) == 0 {
+		return nil
+	}
+	b := &batch{groups: make([]*group, 0, len(w.queue))}
 	size, taken, most := headerSize, 0, min(usualBatch, w.journal.Limit())
 	for _, g := range w.queue {
 		if len(b.groups) > 0 && size+g.size() > most {
