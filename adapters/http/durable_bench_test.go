@@ -21,7 +21,7 @@ const durableClients = 64
 // record with a Redis that writes to the disk. Redis does less: it keeps a record unread under a name, for anyone who asks. And it is a process of
 // its own, while the daemon shares one with the clients. The clients are the same for all, and in this process.
 func BenchmarkDurable(b *testing.B) {
-	durable := startWith(b, localConfig(), coretest.NewOver(b, durableJournal(b), clock.New()))
+	durable := startWith(b, localConfig(), coretest.StartOver(b, durableJournal(b), clock.New()))
 	volatile := start(b)
 	redis := startRedis(b)
 	b.Run("get", func(b *testing.B) {

@@ -39,15 +39,8 @@ func Start(t testing.TB) *Browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.CombinedOutput(printed),
-		chromedp.Headless,  // without --user-data-dir chromedp makes a temporary one and removes it
-		chromedp.NoSandbox, // the tests run as root
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU, chromedp.Flag("force-color-profile", "srgb"),
-	}
-	for _, what := range []string{"quic", "background-networking", "component-update", "sync", "default-apps", "extensions", "dev-shm-usage", "breakpad",
-		"background-timer-throttling", "backgrounding-occluded-windows", "renderer-backgrounding"} { // the last three: treat every tab as a visible one
-		options = append(options, chromedp.Flag("disable-"+what, true))
-	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.CombinedOutput(printed), chromedp.DisableGPU,
+		chromedp.NoSandbox) // the tests run as root
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {

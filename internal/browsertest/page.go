@@ -3,7 +3,6 @@ package browsertest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -88,22 +87,14 @@ func (p *Page) Run(t testing.TB, statements string) {
 	Eval[bool](t, p, "(async () => {"+statements+"\n})().then(() => true)")
 }
 
-// Until waits until a JavaScript expression is true and returns how long that took. It evaluates the expression in every frame. The page may
-// navigate meanwhile.
+// Until waits until a JavaScript expression is true and returns how long that took. The page may navigate meanwhile.
 func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	t.Helper()
-	script := fmt.Sprintf(`new Promise((resolve) => {
-		const look = () => {
-			try { if (%s) return resolve(true) } catch {}
-			requestAnimationFrame(look);
-		};
-		look();
-	})`, expression)
 	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) { // an error: the page has navigated
-		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-		if err == nil {
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")) // an error: it is about what is not there yet
+		if err == nil && holds {
 			return time.Since(begin)
 		}
 		if ctx.Err() != nil {
