@@ -50,7 +50,6 @@ type T interface {
 // zero is the time as the writer sees it, so that the first revision is 1.
 type zero struct{}
 
-// Now implements ports.Clock.
 func (zero) Now() domain.Timestamp { return 0 }
 
 // Start runs a core over a journal in memory, with the system clock, until the test ends.
@@ -73,16 +72,15 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	var running sync.WaitGroup
 	end := func() { cancel(); running.Wait() }
 	t.Cleanup(end)
-	ended := make(chan struct{})
 	running.Go(func() {
-		defer close(ended)
+		defer cancel()
 		if err := core.Writer.Run(ctx); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
 	select {
 	case <-core.Writer.Loaded():
-	case <-ended:
+	case <-ctx.Done():
 		t.Fatal("the core has not started")
 	}
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now

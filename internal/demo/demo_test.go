@@ -31,6 +31,7 @@ var programs struct{ dir, daemon, demo string }
 func TestMain(m *testing.M) {
 	if name, value, _ := strings.Cut(asProgram, "="); os.Getenv(name) == value {
 		main()
+		os.Exit(0)
 	}
 	code, err := withPrograms(m)
 	if err != nil {

@@ -39,7 +39,6 @@ func main() {
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
 const instructions = `
@@ -125,13 +124,14 @@ func (s *servers) report(ctx context.Context, n step) error {
 	if meeting.Status == "" && n.before.meeting.Status != "" && !n.abrupt { // else the daemon lets the presence expire
 		meeting.Status = "unavailable"
 	}
-	return errors.Join(s.set(ctx, n.person, meeting, "--protocol=spreed"), s.set(ctx, n.person, n.activity.manual, "--for="+holds.String()))
-}
-
-func (s *servers) set(ctx context.Context, person string, says presence, how string) error {
-	if says.Status == "" {
-		return nil
+	// What people set themselves ends just before they do something else.
+	for how, says := range map[string]presence{"--protocol=spreed": meeting, "--for=12s": n.activity.manual} {
+		if says.Status == "" {
+			continue
+		}
+		if _, err := s.ask(ctx, "set", "--url", s.url, how, s.xmpp.JID(n.person), says.Status, says.Message); err != nil {
+			return err
+		}
 	}
-	_, err := s.ask(ctx, "set", "--url", s.url, how, s.xmpp.JID(person), says.Status, says.Message)
-	return err
+	return nil
 }

@@ -2,11 +2,8 @@ package main
 
 import "time"
 
-const (
-	pause   = 1100 * time.Millisecond // before each step
-	holds   = 12 * time.Second        // what people set themselves, a little less long than an activity lasts
-	expires = 16 * time.Second        // what clients of web meetings report, a little longer
-)
+// pause is before each step. So an activity lasts some 13 seconds.
+const pause = 1100 * time.Millisecond
 
 // people are the colleagues. Each has two devices that log in to the XMPP server: one on the desk, and a phone.
 var people = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "oscar", "peggy"}

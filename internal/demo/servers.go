@@ -23,13 +23,13 @@ import (
 const boardUser = "board@" + xmpptest.Domain
 
 // settings is the daemon's configuration. The store is in memory, so each demo starts empty, and the printed token is valid for a day's work.
-// The default of spreed.auto_unavailable is too long for a demo.
+// spreed.auto_unavailable is a little longer than an activity of the scenario.
 const settings = `
 http: {listen: %q}
 auth: {secret: %q, services: [%s], token_expire: 12h}
 store: {kind: memory}
 protocols: [xmpp]
-spreed: {auto_unavailable: %v}
+spreed: {auto_unavailable: 16s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 `
 
@@ -61,7 +61,7 @@ func (s *servers) start() {
 	s.xmpp = xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: people})
 	dir := s.TempDir()
 	s.config = filepath.Join(dir, "zarafa-presence.yaml")
-	text := fmt.Sprintf(settings, *listen, rand.Text(), boardUser, expires,
+	text := fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
 		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
 	err := os.WriteFile(s.config, []byte(text), 0o600)
 	if err != nil {
@@ -119,17 +119,10 @@ func (s *servers) ended() error {
 // failure is what Fatal panics with.
 type failure struct{ error }
 
-// Fatal implements xmpptest.TB.
-func (*servers) Fatal(args ...any) { panic(failure{errors.New(fmt.Sprint(args...))}) }
-
-// Fatalf implements xmpptest.TB.
+func (*servers) Fatal(args ...any)                 { panic(failure{errors.New(fmt.Sprint(args...))}) }
 func (*servers) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
-
-// Helper implements xmpptest.TB.
-func (*servers) Helper() {}
-
-// Cleanup implements xmpptest.TB.
-func (s *servers) Cleanup(end func()) { s.ends = append(s.ends, end) }
+func (*servers) Helper()                           {}
+func (s *servers) Cleanup(end func())              { s.ends = append(s.ends, end) }
 
 // TempDir implements xmpptest.TB. Only this user can read the folder.
 func (s *servers) TempDir() string {

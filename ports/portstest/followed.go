@@ -44,18 +44,12 @@ func (s JournalStage) begin(ctx context.Context, t testing.TB, at string, hook f
 
 func fail() error { return errReplay }
 
-// follow opens a journal, follows it, and waits for CaughtUp.
-func (s JournalStage) follow(t testing.TB) *followed {
+// follow opens a journal, follows it, waits for CaughtUp, and appends entries.
+func (s JournalStage) follow(t testing.TB, entries ...string) *followed {
 	t.Helper()
 	f := s.begin(t.Context(), t, "", nil)
 	f.await(t, 0)
-	return f
-}
-
-// fill follows a journal, and appends these entries.
-func (s JournalStage) fill(t testing.TB, entries ...string) *followed {
-	t.Helper()
-	return s.follow(t).add(t, entries...)
+	return f.add(t, entries...)
 }
 
 // add appends entries one after the other, and waits until they are delivered.
@@ -174,7 +168,7 @@ func (f *followed) call(name string, take func()) error {
 	defer f.calls.Add(-1)
 	f.note(name, func() {
 		if f.calls.Add(1) > 1 {
-			f.fault("%s is called during another call", name)
+			f.t.Errorf("%s is called during another call", name)
 		}
 		take()
 	})
@@ -184,44 +178,40 @@ func (f *followed) call(name string, take func()) error {
 	return nil
 }
 
-// Piece implements ports.Replay.
 func (f *followed) Piece(at uint64, piece []byte) error {
 	return f.call(fmt.Sprintf("Piece %d", len(f.pieces)+1), func() {
 		switch {
 		case f.isCaughtUp || len(f.entries) > 0:
-			f.fault("a piece comes after an entry or after CaughtUp")
+			f.t.Errorf("a piece comes after an entry or after CaughtUp")
 		case at == 0 || len(f.pieces) > 0 && at != f.last:
-			f.fault("a piece is of the snapshot at %d, the one before of %d", at, f.last)
+			f.t.Errorf("a piece is of the snapshot at %d, the one before of %d", at, f.last)
 		}
 		f.last, f.pieces = at, append(f.pieces, string(piece))
 	})
 }
 
-// Entry implements ports.Replay.
 func (f *followed) Entry(at uint64, entry []byte) error {
 	return f.call(fmt.Sprintf("Entry %d", at), func() {
 		if at != f.last+1 && len(f.pieces)+len(f.entries) > 0 {
-			f.fault("number %d comes after %d", at, f.last)
+			f.t.Errorf("number %d comes after %d", at, f.last)
 		}
 		f.last, f.entries = at, append(f.entries, string(entry))
 	})
 }
 
-// CaughtUp implements ports.Replay.
 func (f *followed) CaughtUp() {
 	_ = f.call("CaughtUp", func() {
 		if f.isCaughtUp {
-			f.fault("CaughtUp is called twice")
+			f.t.Errorf("CaughtUp is called twice")
 		}
 		f.isCaughtUp, f.kept = true, len(f.entries)
 	})
 }
 
-// Reset implements ports.Replay.
 func (f *followed) Reset() {
 	_ = f.call("Reset", func() {
 		if f.isCaughtUp {
-			f.fault("Reset is called after CaughtUp")
+			f.t.Errorf("Reset is called after CaughtUp")
 		}
 		f.pieces, f.entries, f.last = nil, nil, 0
 	})

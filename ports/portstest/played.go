@@ -95,22 +95,20 @@ func (p *played) ended(t testing.TB, within time.Duration) error {
 
 func (p *played) notConnected(t testing.TB) {
 	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.calls) > 0 {
-		t.Errorf("without a connection the observer was told %v", p.calls)
-	}
+	p.awaitThat(t, func() (bool, string) {
+		return len(p.calls) == 0, fmt.Sprint("without a connection the observer was told ", p.calls)
+	})
 }
 
 // told takes one call, which may be about a user. There is always room.
 func (p *played) told(call string, take func(), about ...domain.UserID) (kept bool) {
 	p.note(call, func() {
 		if p.calls[call]++; p.calls["Connected"] == 0 {
-			p.fault("%s was called before Connected", call)
+			p.t.Errorf("%s was called before Connected", call)
 		}
 		for _, user := range about {
 			if parsed, err := domain.ParseUserID(string(user)); err != nil || parsed != user {
-				p.fault("%q is no user id as domain.ParseUserID makes it", user)
+				p.t.Errorf("%q is no user id as domain.ParseUserID makes it", user)
 			}
 		}
 		take()
@@ -118,13 +116,11 @@ func (p *played) told(call string, take func(), about ...domain.UserID) (kept bo
 	return true
 }
 
-// Connected implements ports.Observer.
 func (p *played) Connected() { p.told("Connected", func() {}) }
+func (p *played) Synced()    { p.told("Synced", func() {}) }
 
-// Known implements ports.Observer.
 func (p *played) Known(user domain.UserID) bool { return p.told("Known", func() {}, user) }
 
-// Report implements ports.Observer.
 func (p *played) Report(r domain.Report) bool {
 	return p.told("Report", func() {
 		devices := p.devices[r.User]
@@ -138,10 +134,6 @@ func (p *played) Report(r domain.Report) bool {
 	}, r.User)
 }
 
-// Forget implements ports.Observer.
 func (p *played) Forget(user domain.UserID) {
 	p.told("Forget", func() { delete(p.devices, user) }, user)
 }
-
-// Synced implements ports.Observer.
-func (p *played) Synced() { p.told("Synced", func() {}) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -13,8 +12,9 @@ import (
 	"time"
 )
 
-// running is a call that goes on until its context ends: Run of a source, Follow of a journal. What the call tells is noted.
+// running is a call that goes on until its context ends: Run of a source, Follow of a journal. What it should not tell fails the test.
 type running struct {
+	t      testing.TB
 	name   string
 	wait   time.Duration
 	label  string // of the goroutines that the call starts, and of theirs
@@ -22,15 +22,14 @@ type running struct {
 	done   chan struct{} // closed when the call has returned
 	err    error         // what it has returned
 
-	mu     sync.Mutex // for what is told
-	faults []string   // what should not have been told
+	mu sync.Mutex // for what is told
 }
 
 // begin begins the call. When the test ends, so does its context.
 func (r *running) begin(ctx context.Context, t testing.TB, call func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
-	r.label, r.done = rand.Text(), make(chan struct{})
+	r.t, r.label, r.done = t, rand.Text(), make(chan struct{})
 	r.cancel = func() { r.labelled(cancel) } // what ends by the context may start a goroutine
 	go r.labelled(func() {
 		defer close(r.done)
@@ -38,16 +37,7 @@ func (r *running) begin(ctx context.Context, t testing.TB, call func(context.Con
 	})
 	t.Cleanup(func() {
 		r.cancel()
-		select {
-		case <-r.done:
-		case <-time.After(r.wait):
-			t.Errorf("%s has not returned %v after its context has ended", r.name, r.wait)
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, fault := range r.faults {
-			t.Error(fault)
-		}
+		_ = r.returned(t, r.wait)
 	})
 }
 
@@ -62,17 +52,13 @@ func (r *running) note(call string, take func()) {
 	defer r.mu.Unlock()
 	select {
 	case <-r.done:
-		r.fault("%s was called after the end", call)
+		r.t.Errorf("%s was called after the end", call)
 	default:
 	}
 	take()
 }
 
-func (r *running) fault(format string, args ...any) {
-	r.faults = append(r.faults, fmt.Sprintf(format, args...))
-}
-
-// awaitThat waits until look finds that something holds. look also says how it is.
+// awaitThat waits until look finds that something holds, for as long as the call goes on. look also says how it is.
 func (r *running) awaitThat(t testing.TB, look func() (holds bool, what string)) {
 	t.Helper()
 	for deadline := time.Now().Add(r.wait); ; {
@@ -107,7 +93,7 @@ func (r *running) returned(t testing.TB, within time.Duration) error {
 // nothingLeft waits a moment for the goroutines that the call has started: one that has said it is done still has to end.
 func (r *running) nothingLeft(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(quiet); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(quiet); ; time.Sleep(5 * time.Millisecond) {
 		var profile bytes.Buffer
 		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 			t.Fatal(err)

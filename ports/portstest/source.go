@@ -3,6 +3,7 @@ package portstest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -46,7 +47,6 @@ const quiet = 200 * time.Millisecond
 
 // Source checks everything that ports.Source promises. It calls create once for each sentence of the contract.
 func Source(t *testing.T, create func(t testing.TB) SourceStage) {
-	t.Helper()
 	run(t, sourceContract, create)
 }
 
@@ -67,11 +67,9 @@ var sourceContract = []contract[SourceStage]{
 	{"Run says Connected first and Synced later, each once, and ends with its context", func(t testing.TB, s SourceStage) {
 		p := playSynced(t, s)
 		p.stop(t)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.calls["Connected"] != 1 || p.calls["Synced"] != 1 {
-			t.Errorf("the calls are %v", p.calls)
-		}
+		p.awaitThat(t, func() (bool, string) {
+			return p.calls["Connected"] == 1 && p.calls["Synced"] == 1, fmt.Sprint("the calls are ", p.calls)
+		})
 	}},
 	{"everybody who is online is reported before Synced", func(t testing.TB, s SourceStage) {
 		first := play(t.Context(), t, s, s.Source(t)) // tells when the server has taken note of the users
@@ -80,12 +78,11 @@ var sourceContract = []contract[SourceStage]{
 		}
 		first.stop(t)
 		p := playSynced(t, s)
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		p.stop(t)
 		for _, user := range s.Users {
-			if !p.early[user] {
-				t.Errorf("%s is online, and was not reported before Synced", user)
-			}
+			p.awaitThat(t, func() (bool, string) {
+				return p.early[user], fmt.Sprintf("%s is online, and was not reported before Synced", user)
+			})
 		}
 	}},
 	{"what a device shows is reported, status and message, each time it changes", func(t testing.TB, s SourceStage) {

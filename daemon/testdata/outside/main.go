@@ -17,7 +17,9 @@ import (
 )
 
 func main() {
-	daemon.Main(daemon.Protocol("beacon", defaults, fx.Module("beacon", fx.Provide(provide))))
+	daemon.Main(daemon.Protocol("beacon", defaults, fx.Module("beacon", fx.Provide(func(log *slog.Logger) func(config) (ports.Source, error) {
+		return func(c config) (ports.Source, error) { return source{c, log}, c.Validate() }
+	}))))
 }
 
 type config struct {
@@ -42,10 +44,6 @@ func (c config) Validate() (err error) {
 type source struct {
 	config
 	log *slog.Logger
-}
-
-func provide(log *slog.Logger) func(config) (ports.Source, error) {
-	return func(c config) (ports.Source, error) { return source{c, log}, c.Validate() }
 }
 
 func (s source) Describe() domain.Source {

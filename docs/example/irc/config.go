@@ -33,26 +33,21 @@ func DefaultConfig() Config {
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("irc."+format, args...)) }
-	if _, _, err := net.SplitHostPort(c.Host); err != nil {
-		fault("host: %q is not host:port, e.g. irc.example.test:6697", c.Host)
-	}
-	if _, err := domain.NewUserID(c.Nick, "example.test"); err != nil {
-		fault("nick: %q is no nick", c.Nick)
-	}
-	if _, err := domain.NewUserID("nick", c.Domain); err != nil {
-		fault("domain: %q is no domain", c.Domain)
-	}
-	for _, nick := range c.Watch {
-		if _, err := domain.NewUserID(nick, "example.test"); err != nil {
-			fault("watch: %q is no nick", nick)
+	check := func(holds bool, format string, args ...any) {
+		if !holds {
+			faults = append(faults, fmt.Errorf("irc."+format, args...))
 		}
 	}
-	if c.PollEvery <= 0 || c.PollEvery > maxPollEvery {
-		fault("poll_every: %v must be more than zero and at most %v", c.PollEvery, maxPollEvery)
+	isNick := func(nick string) bool { _, err := domain.NewUserID(nick, "example.test"); return err == nil }
+	_, _, err := net.SplitHostPort(c.Host)
+	check(err == nil, "host: %q is not host:port, e.g. irc.example.test:6697", c.Host)
+	check(isNick(c.Nick), "nick: %q is no nick", c.Nick)
+	_, err = domain.NewUserID("nick", c.Domain)
+	check(err == nil, "domain: %q is no domain", c.Domain)
+	for _, nick := range c.Watch {
+		check(isNick(nick), "watch: %q is no nick", nick)
 	}
-	if c.StaleAfter <= 0 {
-		fault("stale_after: %v must be more than zero", c.StaleAfter)
-	}
+	check(c.PollEvery > 0 && c.PollEvery <= maxPollEvery, "poll_every: %v must be more than zero and at most %v", c.PollEvery, maxPollEvery)
+	check(c.StaleAfter > 0, "stale_after: %v must be more than zero", c.StaleAfter)
 	return errors.Join(faults...)
 }
