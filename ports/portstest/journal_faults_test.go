@@ -71,7 +71,9 @@ func failuresOf(t testing.TB, test func(testing.TB)) []string {
 	for _, cleanup := range slices.Backward(f.cleanups) {
 		run(cleanup)
 	}
-	return f.failures
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.failures)
 }
 
 func (*failed) Helper()                    {}
