@@ -121,7 +121,7 @@ func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
 		beat(t, newPresence(t, store, clock.New()), mark, "busy")
-		store.Journal.Fail(5, ports.ErrUnavailable)
+		store.Journal.Before(5, func() error { return ports.ErrUnavailable })
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
@@ -139,10 +139,11 @@ func TestAHeartbeatAtTheLastMomentIsNotTheLastToExpire(t *testing.T) {
 		beat(t, presence, mark, "busy")
 		time.Sleep(spreed.Expiry.After - time.Second)
 		beaten := false
-		store.Journal.Before(func() { // another daemon is faster than the expirer
+		store.Journal.Before(1, func() error { // another daemon is faster than the expirer
 			old, _ := store.Presences(mark).On(web)
-			store.Elsewhere(t, image.Write{User: mark, Old: old, New: old.Observe(domain.Busy, "hello", spreed.Expiry, clock.New().Now())})
+			store.Elsewhere(t, 0, image.Write{User: mark, Old: old, New: old.Observe(domain.Busy, "hello", spreed.Expiry, clock.New().Now())})
 			beaten = true
+			return nil
 		})
 		time.Sleep(2 * time.Second)
 		synctest.Wait()

@@ -97,7 +97,7 @@ func TestChangedSince(t *testing.T) {
 			t.Errorf("since %d: %v, %v, want %s", since, got, err, want)
 		}
 	}
-	f.store.Jump(t, 100)
+	f.store.Elsewhere(t, 100)
 	if _, err := feed.Changed(99); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("since what was forgotten: %v", err)
 	}

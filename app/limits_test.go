@@ -161,7 +161,7 @@ func TestForgottenWhileWritten(t *testing.T) {
 		seen := <-s.runs
 		seen.Connected()
 		synctest.Wait()
-		s.store.Journal.Before(func() { seen.Forget(anna) })
+		s.store.Journal.Before(1, func() error { seen.Forget(anna); return nil })
 		seen.Report(online(anna, "x", domain.Busy, ""))
 		s.shows(t, users{})
 	})

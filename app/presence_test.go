@@ -348,22 +348,23 @@ func TestRepeatingAReadOnlyPresenceIsNoChange(t *testing.T) {
 // TestUpdateIsPlannedAnew: if another daemon has written the presence meanwhile, what is written is based on that.
 func TestUpdateIsPlannedAnew(t *testing.T) {
 	f := newFixture(t)
-	f.store.Journal.Before(func() {
+	f.store.Journal.Before(1, func() error {
 		none := domain.Presence{Protocol: web}
-		f.store.Elsewhere(t, image.Write{User: mark, Old: none, New: none.Observe(domain.Busy, "", spreed.Expiry, 5)})
+		f.store.Elsewhere(t, 0, image.Write{User: mark, Old: none, New: none.Observe(domain.Busy, "", spreed.Expiry, 5)})
+		return nil
 	})
 	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}}); err != nil {
 		t.Fatal(err)
 	}
 	p, _ := f.store.Presences(mark).On(web)
-	if p.Status != domain.Busy || p.Updated != start || p.Revision == 0 || f.store.Journal.Appends() < 2 {
-		t.Errorf("after %d appends there is %+v", f.store.Journal.Appends(), p)
+	if p.Status != domain.Busy || p.Updated != start || p.Revision == 0 || f.store.Journal.Appends.Load() < 2 {
+		t.Errorf("after %d appends there is %+v", f.store.Journal.Appends.Load(), p)
 	}
 }
 
 func TestUpdatePassesOnWhatTheJournalSays(t *testing.T) {
 	f := newFixture(t)
-	f.store.Journal.Fail(1, fmt.Errorf("disk: %w", ports.ErrUnavailable))
+	f.store.Journal.Before(1, func() error { return fmt.Errorf("disk: %w", ports.ErrUnavailable) })
 	err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}})
 	if !errors.Is(err, ports.ErrUnavailable) {
 		t.Errorf("err = %v, want ErrUnavailable", err)
@@ -378,14 +379,14 @@ func TestUpdateOfNothingWritesNothing(t *testing.T) {
 	if err := f.store.Writer.Sync(t.Context()); err != nil { // the writer's own first entry
 		t.Fatal(err)
 	}
-	before := f.store.Journal.Appends()
+	before := f.store.Journal.Appends.Load()
 	if err := f.Update(t.Context(), asMark, nil); err != nil {
 		t.Error(err)
 	}
 	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Remove: true}}); err != nil {
 		t.Error(err)
 	}
-	if after := f.store.Journal.Appends(); after != before {
+	if after := f.store.Journal.Appends.Load(); after != before {
 		t.Errorf("%d entries were appended", after-before)
 	}
 }

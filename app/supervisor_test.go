@@ -320,7 +320,7 @@ func TestSourceIsNotHeldUpByTheStore(t *testing.T) {
 		seen := <-s.runs
 		seen.Connected()
 		synctest.Wait()
-		s.store.Journal.Fail(3, ports.ErrUnavailable)
+		s.store.Journal.Before(3, func() error { return ports.ErrUnavailable })
 		seen.Report(online(anna, "x", domain.Available, ""))
 		synctest.Wait()
 		seen.Report(online(anna, "x", domain.Busy, ""))

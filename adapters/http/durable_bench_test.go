@@ -21,7 +21,7 @@ const durableClients = 64
 // record with a Redis that writes to the disk. Redis does less: it keeps a record unread under a name, for anyone who asks. And it is a process of
 // its own, while the daemon shares one with the clients. The clients are the same for all, and in this process.
 func BenchmarkDurable(b *testing.B) {
-	durable := startWith(b, localConfig(), coretest.NewOver(b, durableJournal(b), clock.New()))
+	durable := startWith(b, localConfig(), coretest.StartOver(b, durableJournal(b), clock.New()))
 	volatile := start(b)
 	redis := startRedis(b)
 	b.Run("get", func(b *testing.B) {
@@ -29,20 +29,24 @@ func BenchmarkDurable(b *testing.B) {
 			durable.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
 			volatile.knows(b, domain.UserID(user(i)), spreed, domain.Available, "feeling chatty..")
 		}
-		get := func(r *running) bench.Load {
+		get := func(b *testing.B, r *running) bench.Load {
 			return loadOf(b, durableClients, r.Addr(), func(client int) string { return request("GET", r.body(mark, entry(client))) }, func([]byte) {})
 		}
-		bench.Compare(b, 0.95, get(volatile), get(durable), bench.Beside{Name: "redis", Load: redis.get(b, recordOf(durable, 0))})
+		b.Run("memory", func(b *testing.B) { bench.Compare(b, 0.95, get(b, volatile), get(b, durable)) })
+		b.Run("redis", func(b *testing.B) { bench.Compare(b, 0, redis.get(b, recordOf(durable, 0)), get(b, durable)) })
 	})
 	// Every time a client puts, it is another user's turn, and each turn a user shows something else.
 	b.Run("put", func(b *testing.B) {
 		turns := make([]int, durableClients)
-		put := func(r *running) bench.Load {
+		put := func(b *testing.B, r *running) bench.Load {
 			return loadOf(b, durableClients, r.Addr(), func(client int) string { return request("PUT", recordOf(r, client)) },
 				func(request []byte) { nextUser(request, turns) })
 		}
-		set := redis.set(b, func(client int) string { return recordOf(durable, client) }, func(request []byte) []byte { return nextUser(request, turns) })
-		bench.Compare(b, 0.45, put(volatile), put(durable), bench.Beside{Name: "redis", Load: set})
+		b.Run("memory", func(b *testing.B) { bench.Compare(b, 0.45, put(b, volatile), put(b, durable)) })
+		b.Run("redis", func(b *testing.B) {
+			set := redis.set(b, func(client int) string { return recordOf(durable, client) }, func(request []byte) []byte { return nextUser(request, turns) })
+			bench.Compare(b, 0, set, put(b, durable))
+		})
 	})
 }
 

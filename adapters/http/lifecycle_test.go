@@ -43,7 +43,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 // TestLoading asks before everything is loaded, and after: no request gets any further before, whatever it is.
 func TestLoading(t *testing.T) {
 	var loaded loading
-	tokens, core := newTokens(t), coretest.New(t)
+	tokens, core := newTokens(t), coretest.Start(t)
 	server := http.New(localConfig(), core.Presence, core.Feed, nil, core.Backup, &loaded, tokens, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func start(t tester, change ...func(*http.Config)) *running {
 	for _, c := range change {
 		c(&cfg)
 	}
-	return startWith(t, cfg, coretest.New(t))
+	return startWith(t, cfg, coretest.Start(t))
 }
 
 func startWith(t tester, cfg http.Config, core *coretest.Core) *running {
@@ -142,11 +142,20 @@ func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.To
 // knows makes the core know a presence that no client could set.
 func (r *running) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
 	t.Helper()
-	r.core.Knows(t, user, protocol, status, message)
+	r.core.Change(t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+		return old.Observe(status, message, domain.ExpiryPolicy{}, now)
+	})
 }
 
 // state renders everything that is stored.
-func (r *running) state() string { return r.core.State() }
+func (r *running) state() string {
+	var b strings.Builder
+	r.core.Each(func(user domain.UserID, presences domain.Presences) bool {
+		fmt.Fprintf(&b, "%s %+v\n", user, presences)
+		return true
+	})
+	return b.String()
+}
 
 // body renders a request's document with a valid token for the user.
 func (r *running) body(user domain.UserID, entries string) string {

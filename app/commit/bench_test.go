@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/zarafa/presence/adapters/bolt"
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -38,7 +39,7 @@ func benchJournal(b *testing.B, kind string) ports.Journal {
 }
 
 func benchmarkApply(b *testing.B, journal ports.Journal, callers int) {
-	core := coretest.StartOver(b, journal)
+	core := coretest.StartOver(b, journal, clock.New())
 	b.ReportAllocs()
 	var next atomic.Int64
 	var all sync.WaitGroup

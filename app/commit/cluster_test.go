@@ -25,7 +25,7 @@ func startCluster(t *testing.T, size int) []*coretest.Core {
 	for range size {
 		config := nats.DefaultConfig()
 		config.URL = servers.URL()
-		cores = append(cores, coretest.StartOver(t, nats.New(config, slog.New(slog.DiscardHandler))))
+		cores = append(cores, coretest.StartOver(t, nats.New(config, slog.New(slog.DiscardHandler)), clock.New()))
 	}
 	return cores
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zarafa/presence/adapters/bolt"
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
@@ -24,7 +25,7 @@ func (r *reloader) start(t *testing.T) *coretest.Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return coretest.StartOver(t, journal)
+	return coretest.StartOver(t, journal, clock.New())
 }
 
 func (r *reloader) reload(t *testing.T, s *coretest.Core) *coretest.Core {

@@ -371,14 +371,15 @@ func contend(t *testing.T, core *coretest.Core, user domain.UserID, next domain.
 	if left == 0 {
 		return
 	}
-	core.Journal.Before(func() {
+	core.Journal.Before(1, func() error {
 		old, known := core.Presences(user).On(next.Protocol)
 		if !known {
 			old.Protocol = next.Protocol
 		}
 		next.Updated++
-		core.Elsewhere(t, image.Write{User: user, Old: old, New: next})
+		core.Elsewhere(t, 0, image.Write{User: user, Old: old, New: next})
 		contend(t, core, user, next, left-1)
+		return nil
 	})
 }
 

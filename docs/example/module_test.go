@@ -32,7 +32,7 @@ func TestModule(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	check := exec.CommandContext(t.Context(), program, "check", "--protocols=irc", "--irc.tls=none")
+	check := exec.CommandContext(t.Context(), program, "check", "--protocols=irc", "--irc.poll_every=5s")
 	check.Env = []string{"PRESENCE_CONFIG=" + os.DevNull, "PRESENCE_AUTH__SECRET=Ga7ouK9eeRie4oovQuai", "PRESENCE_STORE__KIND=memory"}
 	output, err := check.CombinedOutput()
 	if err == nil || check.ProcessState.ExitCode() != 2 || !strings.Contains(string(output), "irc.host: ") || !strings.Contains(string(output), "irc.domain: ") {

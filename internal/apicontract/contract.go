@@ -5,10 +5,11 @@ package apicontract
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -24,8 +25,8 @@ type Contract struct {
 	Doc      map[string]any
 	compiler *jsonschema.Compiler
 
-	mu   sync.Mutex      // for the compiler too, which keeps what it has compiled
-	seen map[string]bool // "METHOD template status" of the responses so far
+	mu     sync.Mutex      // for the compiler too, which keeps what it has compiled
+	unseen map[string]bool // "METHOD template status" of the documented successes that no response had
 }
 
 const contractURL = "https://presence.example.test/openapi.json"
@@ -40,9 +41,18 @@ func Load(file string) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	doc := read.(map[string]any)
-	closeObjects(doc["components"].(map[string]any)["schemas"])
-	c := &Contract{Doc: doc, compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
+	c := &Contract{Doc: read.(map[string]any), compiler: jsonschema.NewCompiler(), unseen: map[string]bool{}}
+	closeObjects(c.Doc["components"].(map[string]any)["schemas"])
+	for template, operations := range c.Doc["paths"].(map[string]any) {
+		for method := range operations.(map[string]any) {
+			responses, _, _ := c.At("paths", template, method, "responses") // none of "parameters"
+			for status := range responses {
+				if status < "400" {
+					c.unseen[strings.ToUpper(method)+" "+template+" "+status] = true
+				}
+			}
+		}
+	}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
 	return c, c.compiler.AddResource(contractURL, read)
@@ -50,18 +60,15 @@ func Load(file string) (*Contract, error) {
 
 // closeObjects forbids members that a schema does not name. Clients must accept unknown members, but the tests must not.
 func closeObjects(schema any) {
-	switch schema := schema.(type) {
-	case map[string]any:
-		if _, open := schema["additionalProperties"]; schema["type"] == "object" && !open {
-			schema["additionalProperties"] = false
+	inner, _ := schema.([]any)
+	if object, is := schema.(map[string]any); is {
+		if _, open := object["additionalProperties"]; object["type"] == "object" && !open {
+			object["additionalProperties"] = false
 		}
-		for _, inner := range schema {
-			closeObjects(inner)
-		}
-	case []any:
-		for _, inner := range schema {
-			closeObjects(inner)
-		}
+		inner = slices.Collect(maps.Values(object))
+	}
+	for _, schema := range inner {
+		closeObjects(schema)
 	}
 }
 
@@ -110,13 +117,12 @@ var parameter = regexp.MustCompile(`{\w+}`)
 
 // template returns the path template of the document that matches a request's target, or "".
 func (c *Contract) template(target string) (best string) {
-	if _, rest, absolute := strings.Cut(target, "://"); absolute {
-		_, target, _ = strings.Cut(rest, "/")
-		target = "/" + target
+	at, err := url.ParseRequestURI(target)
+	if err != nil {
+		return ""
 	}
-	target, _, _ = strings.Cut(target, "?")
 	for template := range c.Doc["paths"].(map[string]any) {
-		fits, _ := path.Match(parameter.ReplaceAllString(template, "?*"), target)
+		fits, _ := path.Match(parameter.ReplaceAllString(template, "?*"), at.EscapedPath())
 		if fits && (best == "" || !strings.Contains(template, "{")) {
 			best = template
 		}
@@ -132,22 +138,20 @@ func (c *Contract) Check(method, target string, got Answer) error {
 	if method == "OPTIONS" && got.Header.Get("Access-Control-Allow-Methods") != "" {
 		return nil // a CORS preflight, which the document does not describe
 	}
-	template, shared := c.template(target), anywhere[got.Status]
-	place := []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
-	if _, _, operation := c.At(place[:3]...); operation && method == strings.ToUpper(method) {
+	template := c.template(target)
+	place := []string{"components", "responses", anywhere[got.Status]}
+	switch _, _, operation := c.At("paths", template, strings.ToLower(method)); {
+	case operation && method == strings.ToUpper(method):
+		place = []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
 		c.mu.Lock()
-		c.seen[fmt.Sprintf("%s %s %d", method, template, got.Status)] = true
+		delete(c.unseen, fmt.Sprintf("%s %s %d", method, template, got.Status))
 		c.mu.Unlock()
-	} else {
-		switch {
-		case template == "" && got.Status == 404:
-			shared = "NotFound"
-		case template != "" && got.Status == 405:
-			shared = "MethodNotAllowed"
-		case method == "OPTIONS" && got.Status == 403:
-			shared = "Forbidden"
-		}
-		place = []string{"components", "responses", shared}
+	case template == "" && got.Status == 404:
+		place[2] = "NotFound"
+	case template != "" && got.Status == 405:
+		place[2] = "MethodNotAllowed"
+	case method == "OPTIONS" && got.Status == 403:
+		place[2] = "Forbidden"
 	}
 	response, place, ok := c.At(place...)
 	if !ok {
@@ -179,8 +183,8 @@ func (c *Contract) checkResponse(method string, response map[string]any, place [
 		return fmt.Errorf("there is a body of type %q", kind)
 	case len(contents) > 0 && contents[kind] == nil:
 		return fmt.Errorf("the type is %q", kind)
-	case len(contents) == 0 || method == "HEAD" || kind == "text/event-stream":
-		return nil
+	case len(contents) == 0 || method == "HEAD" || kind == "text/event-stream" || got.Header.Get("Content-Encoding") != "":
+		return nil // what is compressed is checked when it is asked for as it is
 	case strings.HasSuffix(kind, "json"):
 		return c.ValidJSON(got.Body, schema...)
 	}
@@ -220,9 +224,12 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	got := Answer{Status: response.StatusCode, Header: response.Header}
 	if response.Header.Get("Content-Type") != "text/event-stream" {
-		if got.Body, err = keep(response); err != nil {
+		text, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil {
 			return nil, err
 		}
+		got.Body, response.Body = string(text), io.NopCloser(bytes.NewReader(text))
 	}
 	target := cmp.Or(request.URL.EscapedPath(), "/")
 	if err := t.Contract.Check(request.Method, target, got); err != nil {
@@ -231,46 +238,14 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if got.Status >= 300 || request.GetBody == nil {
 		return response, nil
 	}
-	body, err := request.GetBody()
-	if err != nil {
-		return nil, err
-	}
+	body, _ := request.GetBody() // neither can fail: http.NewRequest has made it of a text
 	text, _ := io.ReadAll(body)
 	return response, t.Contract.CheckRequest(request.Method, target, string(text))
 }
 
-// keep returns the body of a response, not compressed, and leaves it in the response as it came.
-func keep(response *http.Response) (string, error) {
-	text, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	response.Body = io.NopCloser(bytes.NewReader(text))
-	if err != nil || response.Header.Get("Content-Encoding") != "gzip" || len(text) == 0 {
-		return string(text), err
-	}
-	from, err := gzip.NewReader(bytes.NewReader(text))
-	if err != nil {
-		return "", err
-	}
-	text, err = io.ReadAll(from)
-	return string(text), err
-}
-
 // Unseen lists the documented successes that no response had.
-func (c *Contract) Unseen() (missing []string) {
+func (c *Contract) Unseen() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for template, operations := range c.Doc["paths"].(map[string]any) {
-		for method, operation := range operations.(map[string]any) {
-			if method == "parameters" {
-				continue
-			}
-			for status := range operation.(map[string]any)["responses"].(map[string]any) {
-				if name := strings.ToUpper(method) + " " + template + " " + status; status < "400" && !c.seen[name] {
-					missing = append(missing, name)
-				}
-			}
-		}
-	}
-	slices.Sort(missing)
-	return missing
+	return slices.Sorted(maps.Keys(c.unseen))
 }

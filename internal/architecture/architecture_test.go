@@ -1,3 +1,4 @@
+// Package architecture proves that the linter enforces the import rules of the hexagon.
 package architecture
 
 import (

@@ -9,59 +9,43 @@ import (
 	"time"
 )
 
-// Rounds is how many times each load is measured, alternating with the others. Medians are compared.
-const Rounds = 15
-
-// Slice is how long a load runs in each round.
-const Slice = 350 * time.Millisecond
+const (
+	rounds = 15                     // how many times each load is measured; medians are compared
+	slice  = 350 * time.Millisecond // how long a load runs in each round
+)
 
 // Load works until stop reports true, and returns the number of operations it did. It is called several times.
 type Load func(stop func() bool) (operations int)
 
-// Beside is a further load that is measured in the same rounds, without a floor.
-type Beside struct {
-	Name string // one word, used in the names of metrics
-	Load Load
-}
-
-// Compare measures reference, subject and beside in turns. Reference and subject follow each other directly and swap order every round, because
-// the machine's other load changes. It reports the median rate of each, the median over all rounds of the ratio of subject to each other
-// load, and the memory that one operation of the subject allocates (in the whole process, so it includes the load's own). If the ratio to the
-// reference is below floor, the benchmark fails.
-func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Beside) {
+// Compare measures reference and subject in turns. They swap order every round, because the machine's other load changes. It reports the
+// median rate of each, the median over all rounds of the ratio of subject to reference, and the memory that one operation of the subject
+// allocates (in the whole process, so it includes the load's own). If the ratio is below floor, the benchmark fails.
+func Compare(b *testing.B, floor float64, reference, subject Load) {
 	b.Helper()
-	loads := append([]Beside{{Name: "reference", Load: reference}, {Name: "subject", Load: subject}}, beside...)
-	for _, load := range loads { // warm up
-		measure(load.Load)
-	}
-	rates, ratios := make([][]float64, len(loads)), make([][]float64, len(loads))
+	loads := [2]Load{reference, subject}
+	var rates [2][]float64
+	var ratios []float64
 	var allocs, bytes, operations float64
-	for round := range Rounds {
-		measured := make([]sample, len(loads))
+	for round := range rounds + 1 {
+		var measured [2]sample
 		for i := range loads {
-			if i < 2 {
-				i = (i + round) % 2
-			}
-			measured[i] = measure(loads[i].Load)
+			i = (i + round) % 2
+			measured[i] = measure(loads[i])
 		}
-		subject := measured[1]
+		if round == 0 {
+			continue // it has warmed up
+		}
+		reference, subject := measured[0], measured[1]
+		rates[0], rates[1], ratios = append(rates[0], reference.rate), append(rates[1], subject.rate), append(ratios, subject.rate/reference.rate)
 		allocs, bytes, operations = allocs+subject.allocs, bytes+subject.bytes, operations+subject.operations
-		for i, load := range measured {
-			rates[i], ratios[i] = append(rates[i], load.rate), append(ratios[i], subject.rate/load.rate)
-		}
 	}
-	b.ReportMetric(0, "ns/op") // hides ns/op, which means nothing here
-	for i, load := range loads {
-		b.ReportMetric(Median(rates[i]), load.Name+"/s")
-		if i > 1 {
-			b.ReportMetric(Median(ratios[i]), "ratio-to-"+load.Name)
-		}
+	ratio := Median(ratios)
+	for name, value := range map[string]float64{
+		"ns/op":       0, // hides ns/op, which means nothing here
+		"reference/s": Median(rates[0]), "subject/s": Median(rates[1]), "allocs/op": allocs / operations, "B/op": bytes / operations, "ratio": ratio, "floor": floor,
+	} {
+		b.ReportMetric(value, name)
 	}
-	b.ReportMetric(allocs/operations, "allocs/op")
-	b.ReportMetric(bytes/operations, "B/op")
-	ratio := Median(ratios[0])
-	b.ReportMetric(ratio, "ratio")
-	b.ReportMetric(floor, "floor")
 	if ratio < floor {
 		b.Errorf("ratio %.3f is below the floor of %.2f: %.0f/s, the reference has %.0f/s", ratio, floor, Median(rates[1]), Median(rates[0]))
 	}
@@ -69,8 +53,7 @@ func Compare(b *testing.B, floor float64, reference, subject Load, beside ...Bes
 
 // Median returns the middle of values, which must not be empty.
 func Median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 type sample struct{ rate, operations, allocs, bytes float64 }
@@ -80,8 +63,7 @@ func measure(load Load) sample {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	end := start.Add(Slice)
-	operations := float64(load(func() bool { return !time.Now().Before(end) }))
+	operations := float64(load(func() bool { return time.Since(start) >= slice }))
 	elapsed := time.Since(start)
 	runtime.ReadMemStats(&after)
 	return sample{operations / elapsed.Seconds(), operations, float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)}

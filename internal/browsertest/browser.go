@@ -11,12 +11,12 @@ package browsertest
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 const (
@@ -32,37 +32,27 @@ type Browser struct {
 // Start starts a browser with a fresh profile.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	if _, err := os.Stat(chromium); err != nil {
-		t.Fatalf("%v: install the Debian package chromium, or run scripts/install-test-packages", err)
-	}
-	printed, err := os.Create(filepath.Join(t.TempDir(), "chromium.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(chromium), chromedp.CombinedOutput(printed),
-		chromedp.Headless,  // without --user-data-dir chromedp makes a temporary one and removes it
-		chromedp.NoSandbox, // the tests run as root
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU, chromedp.Flag("force-color-profile", "srgb"),
-	}
-	for _, what := range []string{"quic", "background-networking", "component-update", "sync", "default-apps", "extensions", "dev-shm-usage", "breakpad",
-		"background-timer-throttling", "backgrounding-occluded-windows", "renderer-backgrounding"} { // the last three: treat every tab as a visible one
-		options = append(options, chromedp.Flag("disable-"+what, true))
-	}
+	var printed syncbuffer.Buffer
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.CombinedOutput(&printed), chromedp.DisableGPU,
+		chromedp.NoSandbox) // the tests run as root
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		ending, stop := context.WithTimeout(ctx, 10*time.Second) // closes the browser properly
-		defer stop()
-		_ = chromedp.Cancel(ending) // it may have crashed
-		cancel()
+		closeProperly(ctx, cancel)
 		end()
-		_ = printed.Close()
 	})
 	if err := chromedp.Do(ctx); err != nil {
-		text, _ := os.ReadFile(printed.Name())
-		t.Fatalf("starting %s: %v\n%s", chromium, err, text)
+		t.Fatalf("starting %s, of the Debian package chromium (scripts/install-test-packages): %v\n%s", chromium, err, printed.String())
 	}
 	return &Browser{ctx: ctx}
+}
+
+// closeProperly closes a browser or a tab.
+func closeProperly(ctx context.Context, cancel func()) {
+	ending, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	_ = chromedp.Cancel(ending) // it may have crashed
+	cancel()
 }
 
 // Look is a window's size in CSS pixels, and a colour scheme: light or dark.

@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 // Page is a tab. It is for the test's goroutine.
@@ -25,25 +27,17 @@ type Page struct {
 	ctx context.Context //nolint:containedctx // chromedp identifies a tab by a context
 
 	expected []string
-	mu       sync.Mutex
-	faults   []string
+	faults   syncbuffer.Buffer // a line each
 }
 
 // Open opens a URL in a new tab.
 func (b *Browser) Open(t testing.TB, url string, look Look) *Page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
-	p := &Page{ctx: ctx, Close: sync.OnceFunc(func() {
-		defer cancel()
-		ending, stop := context.WithTimeout(ctx, timeout)
-		defer stop()
-		_ = chromedp.Cancel(ending) // the browser may have ended
-	})}
+	p := &Page{ctx: ctx, Close: sync.OnceFunc(func() { closeProperly(ctx, cancel) })}
 	t.Cleanup(func() {
 		p.Close()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, fault := range p.faults {
+		for fault := range strings.Lines(p.faults.String()) {
 			if !slices.ContainsFunc(p.expected, func(part string) bool { return strings.Contains(fault, part) }) {
 				t.Errorf("in the page: %s", fault)
 			}
@@ -71,7 +65,7 @@ func run[T any](t testing.TB, p *Page, what string, action chromedp.Action[T]) T
 	defer cancel()
 	value, err := chromedp.Run(ctx, action)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", what, err, p.told())
+		t.Fatalf("%s: %v\n%s", what, err, p.faults.String())
 	}
 	return value
 }
@@ -88,26 +82,18 @@ func (p *Page) Run(t testing.TB, statements string) {
 	Eval[bool](t, p, "(async () => {"+statements+"\n})().then(() => true)")
 }
 
-// Until waits until a JavaScript expression is true and returns how long that took. It evaluates the expression in every frame. The page may
-// navigate meanwhile.
+// Until waits until a JavaScript expression is true and returns how long that took. The page may navigate meanwhile.
 func (p *Page) Until(t testing.TB, what, expression string) time.Duration {
 	t.Helper()
-	script := fmt.Sprintf(`new Promise((resolve) => {
-		const look = () => {
-			try { if (%s) return resolve(true) } catch {}
-			requestAnimationFrame(look);
-		};
-		look();
-	})`, expression)
 	ctx, cancel := context.WithTimeout(p.ctx, timeout)
 	defer cancel()
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) { // an error: the page has navigated
-		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-		if err == nil {
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")) // an error: it is about what is not there yet
+		if err == nil && holds {
 			return time.Since(begin)
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", timeout, what, expression, p.told(), Eval[string](t, p, "document.body.innerText"))
+			t.Fatalf("not within %v: %s (%s)\n%s\nthe page shows:\n%s", timeout, what, expression, p.faults.String(), Eval[string](t, p, "document.body.innerText"))
 		}
 	}
 }
@@ -126,35 +112,26 @@ func (p *Page) Expect(parts ...string) { p.expected = append(p.expected, parts..
 
 // collect collects the errors and warnings of the page.
 func (p *Page) collect(event any) {
-	var fault []string
+	fault := ""
 	switch event := event.(type) {
 	case *log.EventEntryAdded:
 		if entry := event.Entry; entry.Level == log.EntryLevelError || entry.Level == log.EntryLevelWarning {
-			fault = []string{string(entry.Source), entry.Text, entry.URL}
+			fault = fmt.Sprintf("%s: %s %s", entry.Source, entry.Text, entry.URL)
 		}
 	case *runtime.EventConsoleAPICalled:
 		if event.Type == runtime.ConsoleAPICalledTypeError || event.Type == runtime.ConsoleAPICalledTypeWarning || event.Type == runtime.ConsoleAPICalledTypeAssert {
-			fault = []string{"console:"}
+			fault = "console:"
 			for _, arg := range event.Args {
-				fault = append(fault, string(arg.Value)+arg.Description)
+				fault += " " + string(arg.Value) + arg.Description
 			}
 		}
 	case *runtime.EventExceptionThrown:
-		fault = []string{"exception:", event.ExceptionDetails.Text}
-		if event.ExceptionDetails.Exception != nil {
-			fault = append(fault, event.ExceptionDetails.Exception.Description)
+		fault = "exception: " + event.ExceptionDetails.Text
+		if thrown := event.ExceptionDetails.Exception; thrown != nil {
+			fault += " " + thrown.Description
 		}
 	}
-	if fault != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.faults = append(p.faults, strings.Join(fault, " "))
+	if fault != "" {
+		fmt.Fprintln(&p.faults, strings.Join(strings.Fields(fault), " "))
 	}
-}
-
-// told returns the errors of the page so far.
-func (p *Page) told() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Join(p.faults, "\n")
 }

@@ -1,4 +1,4 @@
-// Package coretest runs the core, an image and what writes it, for tests of the use cases and of the adapters that call them (usecases.go).
+// Package coretest runs the core, an image and what writes it, with its use cases, for tests of the use cases and of the adapters that call them.
 package coretest
 
 import (
@@ -6,7 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/commit"
@@ -15,7 +18,13 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Core is a running core. New and its like also make the use cases.
+// Clients may set Spreed, whose presences expire after two minutes, and board, and only read XMPP.
+var (
+	Spreed = domain.MustProtocol("spreed")
+	XMPP   = domain.MustProtocol("xmpp")
+)
+
+// Core is a running core.
 type Core struct {
 	app.Core
 	*image.Image // the same as in app.Core
@@ -23,7 +32,7 @@ type Core struct {
 	Presence     ports.Presence
 	Feed         ports.Feed
 	Backup       ports.Backup
-	Clock        ports.Clock
+	Clock        ports.Clock // of the use cases
 
 	// End ends the core before the test does. It may be called more than once.
 	End func()
@@ -41,41 +50,44 @@ type T interface {
 // zero is the time as the writer sees it, so that the first revision is 1.
 type zero struct{}
 
-// Now implements ports.Clock.
 func (zero) Now() domain.Timestamp { return 0 }
 
-// Start runs a core until the test ends.
+// Start runs a core over a journal in memory, with the system clock, until the test ends.
 func Start(t T) *Core {
 	t.Helper()
-	return StartOver(t, memory.NewJournal())
+	return StartOver(t, memory.NewJournal(), clock.New())
 }
 
-// StartOver is Start over a journal that the test has made.
-func StartOver(t T, kept ports.Journal) *Core {
+// StartOver is Start with a journal and a clock.
+func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	t.Helper()
-	journal := &Journal{Journal: kept}
-	img := image.New()
-	c := &Core{Image: img, Core: app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}, Journal: journal}
+	journal, img := &Journal{Journal: kept}, image.New()
+	core := app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}
+	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
+	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	c.End = func() { cancel(); running.Wait() }
-	t.Cleanup(c.End)
-	ended := make(chan struct{})
+	end := func() { cancel(); running.Wait() }
+	t.Cleanup(end)
 	running.Go(func() {
-		defer close(ended)
-		if err := c.Writer.Run(ctx); err != nil {
+		defer cancel()
+		if err := core.Writer.Run(ctx); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
 	select {
-	case <-c.Writer.Loaded():
-	case <-ended:
+	case <-core.Writer.Loaded():
+	case <-ctx.Done():
 		t.Fatal("the core has not started")
 	}
-	if err := c.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
+	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
-	return c
+	return &Core{Core: core, Image: img, Journal: journal, Clock: now, End: end,
+		Presence: presence, Feed: app.NewFeed(img, now, domain.Precedence{}), Backup: app.NewBackup(core, clients)}
 }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.
@@ -93,71 +105,60 @@ func (c *Core) Apply(ctx context.Context, writes ...image.Write) error {
 	})
 }
 
-// Elsewhere appends writes as another daemon with the same journal would.
-func (c *Core) Elsewhere(t T, writes ...image.Write) {
+// Change replaces a presence, as often as somebody else is quicker.
+func (c *Core) Change(t T, user domain.UserID, protocol domain.Protocol, next func(old domain.Presence, now domain.Timestamp) domain.Presence) {
 	t.Helper()
-	c.append(t, image.AppendGroup(image.AppendHeader(nil, image.Header{Origin: 1, Number: 1}), writes))
+	err := c.Writer.Apply(context.Background(), func(writes []image.Write) ([]image.Write, error) {
+		old, _ := c.Image.Presences(user).On(protocol)
+		return append(writes, image.Write{User: user, Old: old, New: next(old, c.Clock.Now())}), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
-// Jump makes the next revision greater than the given one, and forgets what was removed before.
-func (c *Core) Jump(t T, revision domain.Revision) {
+// Elsewhere appends writes as another daemon with the same journal would. revision, if it is not zero, makes the next revision greater, and
+// what was removed before is forgotten.
+func (c *Core) Elsewhere(t T, revision domain.Revision, writes ...image.Write) {
 	t.Helper()
-	c.append(t, image.AppendHeader(nil, image.Header{Origin: 1, Number: 1, Revision: revision}))
-}
-
-func (c *Core) append(t T, entry []byte) {
-	t.Helper()
+	entry := image.AppendHeader(nil, image.Header{Origin: 1, Number: 1, Revision: revision})
+	if len(writes) > 0 {
+		entry = image.AppendGroup(entry, writes)
+	}
 	if err := c.Journal.Journal.Append(context.Background(), entry); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Journal is a journal whose next appends can be made to fail.
+// Journal is a journal whose next appends can be made to do something first, or to fail.
 type Journal struct {
 	ports.Journal
 
-	mu       sync.Mutex
-	failures int
-	err      error
-	before   func()
-	appends  int
+	Appends atomic.Int64 // how many there were, failed ones included
+
+	mu     sync.Mutex
+	next   int // how many appends call before
+	before func() error
 }
 
-// Fail makes the next appends fail with an error, before anything is kept.
-func (j *Journal) Fail(appends int, err error) {
+// Before makes the next appends call a function first. If that fails, nothing is kept, and its error is that of the append.
+func (j *Journal) Before(appends int, call func() error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.failures, j.err = appends, err
-}
-
-// Before makes the next append call a function first.
-func (j *Journal) Before(call func()) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.before = call
-}
-
-// Appends returns how many appends there were, failed ones included.
-func (j *Journal) Appends() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.appends
+	j.next, j.before = appends, call
 }
 
 // Append implements ports.Journal.
 func (j *Journal) Append(ctx context.Context, entry []byte) error {
+	j.Appends.Add(1)
 	j.mu.Lock()
-	before, err := j.before, j.err
-	j.before, j.appends = nil, j.appends+1
-	if j.failures--; j.failures < 0 {
-		j.failures, err = 0, nil
-	}
+	j.next--
+	called, before := j.next >= 0, j.before
 	j.mu.Unlock()
-	if before != nil {
-		before()
-	}
-	if err != nil {
-		return err
+	if called {
+		if err := before(); err != nil {
+			return err
+		}
 	}
 	return j.Journal.Append(ctx, entry)
 }

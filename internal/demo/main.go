@@ -1,40 +1,33 @@
 // Command demo shows the daemon at work: a real XMPP server (Prosody) with a dozen made-up colleagues whose presence changes about every
 // second, web-meeting clients that come and go, and people who set themselves busy for a while. `make demo` runs it.
 //
-// scenario.go says who does what when, and knows no server. player.go carries that out, like the clients of each protocol, on the servers
+// scenario.go says who does what when, and knows no server. This file carries that out, like the clients of each protocol, on the servers
 // that servers.go has started.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/zarafa/presence/internal/xmpptest"
 )
 
-// options are the command line's.
-type options struct {
-	daemon  string
-	listen  string
-	seed    uint64
-	verbose bool
-}
+var (
+	program = flag.String("daemon", "bin/zarafa-presence", "the daemon's `program`")
+	listen  = flag.String("listen", "127.0.0.1:1234", "the `address` on which the daemon listens")
+	verbose = flag.Bool("v", false, "print what happens")
+)
 
 func main() {
-	var o options
-	flag.StringVar(&o.daemon, "daemon", "bin/zarafa-presence", "the daemon's `program`")
-	flag.StringVar(&o.listen, "listen", "127.0.0.1:1234", "the `address` on which the daemon listens")
-	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "the same `number` makes the same scenario")
-	flag.BoolVar(&o.verbose, "v", false, "print what happens")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "demo: unknown argument %q; see: demo -help\n", flag.Arg(0))
@@ -42,11 +35,10 @@ func main() {
 	}
 	// SIGPIPE means that nobody reads the output any more. The signals stay caught, so a second Ctrl-C does not interrupt the cleanup.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	if err := run(ctx, o); err != nil && ctx.Err() == nil { // after ctx has ended any failure is a consequence of that
+	if err := run(ctx); err != nil && ctx.Err() == nil { // after ctx has ended any failure is a consequence of that
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
 const instructions = `
@@ -63,46 +55,83 @@ Ctrl-C ends everything.
 `
 
 // run runs the demo until ctx ends, and leaves nothing behind.
-func run(ctx context.Context, o options) (err error) {
-	if err := check(o, prosody); err != nil {
+func run(ctx context.Context) (err error) {
+	if err := check("/usr/bin/prosody"); err != nil {
 		return err
 	}
 	s := &servers{}
 	defer s.end(&err)
 	fmt.Printf("Starting Prosody, %d colleagues and the daemon ...\n", len(people))
-	s.start(o)
-	token := s.tokens.Issue(boardUser)
-	fmt.Printf(instructions, s.url, url.QueryEscape(token), token, o.daemon)
-	log := io.Discard
-	if o.verbose {
-		log = os.Stdout
+	s.start()
+	token, err := s.ask(ctx, "token", boardUser)
+	if err != nil {
+		return err
 	}
-	err = play(ctx, s, newScenario(o.seed), log)
-	fmt.Println("\nEnding ...")
-	return err
-}
-
-// play carries out the scenario until ctx ends or something fails.
-func play(ctx context.Context, s *servers, scenario *scenario, log io.Writer) error {
-	player := &player{servers: s, devices: map[string]*xmpptest.Client{}}
+	fmt.Printf(instructions, s.url, url.QueryEscape(token), token, *program)
+	devices := map[string]*xmpptest.Client{}
 	defer func() {
-		for _, device := range player.devices {
+		for _, device := range devices {
 			device.Cut()
 		}
+		fmt.Println("\nEnding ...")
 	}()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 		}
-		if err := s.ended(); err != nil {
+		next := stepAt(n)
+		if *verbose {
+			fmt.Printf("%-6s %s\n", next.person, next.activity.name)
+		}
+		err := errors.Join(s.show(devices, next), s.report(ctx, next))
+		if err := cmp.Or(s.ended(), err); err != nil {
 			return err
 		}
-		next := scenario.next()
-		fmt.Fprintf(log, "%-6s %s\n", next.person.name, next.activity.name)
-		if err := errors.Join(player.do(ctx, next), player.report(ctx, scenario.doing)); err != nil {
-			return errors.Join(s.ended(), err)
+	}
+}
+
+// show lets a person's XMPP devices log in and out, and send what they show. It keeps those that are logged in by their JIDs.
+func (s *servers) show(devices map[string]*xmpptest.Client, n step) error {
+	for resource, says := range map[string]presence{"desk": n.activity.desk, "phone": n.activity.phone} {
+		jid := s.xmpp.JID(n.person) + "/" + resource
+		device := devices[jid]
+		switch {
+		case says.Status == "" && device != nil:
+			if !n.abrupt {
+				device.Leave("")
+			}
+			device.Cut()
+			delete(devices, jid)
+		case says.Status != "" && device == nil:
+			var err error
+			if device, err = s.xmpp.Connect(n.person, resource); err != nil {
+				return err
+			}
+			devices[jid] = device
+		}
+		if says.Status != "" {
+			device.Show(strings.TrimPrefix(says.Status, "online"), says.Message) // online is no show in XMPP
 		}
 	}
+	return nil
+}
+
+// report lets a person's other clients report, by the daemon's own command.
+func (s *servers) report(ctx context.Context, n step) error {
+	meeting := n.activity.meeting
+	if meeting.Status == "" && n.before.meeting.Status != "" && !n.abrupt { // else the daemon lets the presence expire
+		meeting.Status = "unavailable"
+	}
+	// What people set themselves ends just before they do something else.
+	for how, says := range map[string]presence{"--protocol=spreed": meeting, "--for=12s": n.activity.manual} {
+		if says.Status == "" {
+			continue
+		}
+		if _, err := s.ask(ctx, "set", "--url", s.url, how, s.xmpp.JID(n.person), says.Status, says.Message); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ import (
 // TestPicture opens the printed URL in a browser and takes a picture when the board shows each status and each protocol. The page must log no
 // error. With BOARD_PICTURES=DIRECTORY the picture is written there as board.png: that is how docs/board.png is made.
 func TestPicture(t *testing.T) {
-	d := launch(t, nil, "-seed", "1")
+	d := launch(t, nil)
 	d.awaitInstructions()
 	t.Run("browser", func(t *testing.T) { // it ends before the demo does
 		page := browsertest.Start(t).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800, Scheme: "light"})

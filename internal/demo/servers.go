@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -14,29 +15,21 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zarafa/presence/adapters/auth"
-	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/process"
 	"github.com/zarafa/presence/internal/xmpptest"
-	"github.com/zarafa/presence/setting"
 )
 
-const (
-	prosody = "/usr/bin/prosody"
-
-	// boardUser is the user in the board's token: a service, because only services see everybody.
-	boardUser = domain.UserID("board@" + xmpptest.Domain)
-)
+// boardUser is the user in the board's token: a service, because only services see everybody.
+const boardUser = "board@" + xmpptest.Domain
 
 // settings is the daemon's configuration. The store is in memory, so each demo starts empty, and the printed token is valid for a day's work.
-// The default of spreed.auto_unavailable is too long for a demo.
+// spreed.auto_unavailable is a little longer than an activity of the scenario.
 const settings = `
 http: {listen: %q}
 auth: {secret: %q, services: [%s], token_expire: 12h}
 store: {kind: memory}
 protocols: [xmpp]
-spreed: {auto_unavailable: 12s}
+spreed: {auto_unavailable: 16s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 `
 
@@ -44,57 +37,38 @@ xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 type servers struct {
 	xmpp   *xmpptest.Server
 	daemon *process.Process
+	config string // the daemon's, a file
 	url    string // of the daemon, with a slash at the end
-	tokens *auth.Tokens
 	ends   []func()
 }
 
 // check looks for what would prevent the servers from starting, before any is started.
-func check(o options, prosody string) error {
+func check(prosody string) error {
 	if _, err := os.Stat(prosody); err != nil {
 		return fmt.Errorf("the demo needs the XMPP server Prosody, and there is no %s.\nOn Debian or Ubuntu: sudo apt-get install prosody", prosody)
 	}
-	if _, err := os.Stat(o.daemon); err != nil {
-		return fmt.Errorf("there is no daemon to show: %w; `make demo` builds it, and -daemon names another", err)
-	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := net.Listen("tcp", *listen)
 	if err == nil {
 		return listener.Close()
 	}
-	var address *net.AddrError
-	if errors.As(err, &address) {
-		return fmt.Errorf("-listen: %w; expected host:port, e.g. 127.0.0.1:8123", address)
-	}
-	return fmt.Errorf("the daemon cannot listen there: %w; another place: make demo ARGS=-listen=127.0.0.1:8123", err)
+	return fmt.Errorf("the daemon cannot listen there: -listen: %w; another place: make demo ARGS=-listen=127.0.0.1:8123", err)
 }
 
 var listening = regexp.MustCompile(`(?s)msg=listening url=(\S+).*msg=started`)
 
 // start starts the servers, and returns when both serve. If that fails it panics with a failure. Whatever it has started, end ends it.
-func (s *servers) start(o options) {
-	var users []string
-	for _, p := range people {
-		users = append(users, p.name)
-	}
-	s.xmpp = xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: users})
-	secret := rand.Text()
-	config := auth.DefaultConfig()
-	config.Secret = setting.NewSecret(secret)
-	var err error
-	if s.tokens, err = auth.New(config, clock.New()); err != nil {
-		s.Fatal(err)
-	}
+func (s *servers) start() {
+	s.xmpp = xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: people})
 	dir := s.TempDir()
-	file := filepath.Join(dir, "zarafa-presence.yaml")
-	text := fmt.Sprintf(settings, o.listen, secret, boardUser,
+	s.config = filepath.Join(dir, "zarafa-presence.yaml")
+	text := fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
 		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	err := os.WriteFile(s.config, []byte(text), 0o600)
+	if err != nil {
 		s.Fatal(err)
 	}
-	command := exec.Command(o.daemon, "serve", "--config", file)
-	command.Env = []string{"PATH=" + os.Getenv("PATH")} // no PRESENCE_ variable of the terminal may reach it
-	if s.daemon, err = process.Start(command, filepath.Join(dir, "log")); err != nil {
-		s.Fatalf("the daemon does not start: %v", err)
+	if s.daemon, err = process.Start(s.command(context.Background(), "serve"), filepath.Join(dir, "log")); err != nil {
+		s.Fatalf("the daemon does not start: %v; `make demo` builds it, and -daemon names another", err)
 	}
 	s.Cleanup(func() {
 		if s.daemon.Signal(syscall.SIGTERM); !s.daemon.EndsWithin(5 * time.Second) {
@@ -113,6 +87,23 @@ func (s *servers) start(o options) {
 	}
 }
 
+// command is one of the daemon's commands, with the demo's configuration. No PRESENCE_ variable of the terminal reaches it.
+func (s *servers) command(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, *program, append(args, "--config", s.config)...)
+	command.Env = []string{"PATH=" + os.Getenv("PATH")}
+	return command
+}
+
+// ask runs a command to its end, and returns what it has printed.
+func (s *servers) ask(ctx context.Context, args ...string) (string, error) {
+	output, err := s.command(ctx, args...).CombinedOutput()
+	text := strings.TrimSpace(string(output))
+	if err != nil {
+		return "", fmt.Errorf("%s %v: %w\n%s", *program, args, err, text)
+	}
+	return text, nil
+}
+
 // ended returns an error once a server has ended by itself.
 func (s *servers) ended() error {
 	select {
@@ -128,17 +119,10 @@ func (s *servers) ended() error {
 // failure is what Fatal panics with.
 type failure struct{ error }
 
-// Fatal implements xmpptest.TB.
-func (*servers) Fatal(args ...any) { panic(failure{errors.New(fmt.Sprint(args...))}) }
-
-// Fatalf implements xmpptest.TB.
+func (*servers) Fatal(args ...any)                 { panic(failure{errors.New(fmt.Sprint(args...))}) }
 func (*servers) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
-
-// Helper implements xmpptest.TB.
-func (*servers) Helper() {}
-
-// Cleanup implements xmpptest.TB.
-func (s *servers) Cleanup(end func()) { s.ends = append(s.ends, end) }
+func (*servers) Helper()                           {}
+func (s *servers) Cleanup(end func())              { s.ends = append(s.ends, end) }
 
 // TempDir implements xmpptest.TB. Only this user can read the folder.
 func (s *servers) TempDir() string {

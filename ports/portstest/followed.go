@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,44 +20,36 @@ var errReplay = errors.New("the suite's own error")
 
 // followed is a journal with a Follow in progress. It is also its Replay, which keeps what it is given, and notes what may not be.
 type followed struct {
-	*running
-	*record
+	running
 	stage   JournalStage
 	journal ports.Journal
+	calls   atomic.Int32 // in progress
+	at      string       // a call, such as "Piece 2", "Entry 3", "CaughtUp"; it ends with hook
+	hook    func() error
 
-	failEntry, failPiece int             // the first, second... entry or piece since Follow began is refused; 0: none
-	onEntry              func(at uint64) // may be nil
-	slow                 time.Duration   // how long CaughtUp takes
-	calling              sync.Mutex      // is held during a call
-
-	at         uint64 // of the snapshot
 	pieces     []string
-	first      uint64 // the number of the first entry
 	entries    []string
+	last       uint64 // the number of the last entry, or of the snapshot
 	isCaughtUp bool
 	kept       int // entries that were given before CaughtUp
 }
 
-// begin opens a journal, and lets f follow it. Whoever calls it cancels ctx, or sees Follow end.
-func (s JournalStage) begin(ctx context.Context, t testing.TB, f *followed) *followed {
+// begin opens a journal and follows it. The call to f of the name at ends with hook. Whoever calls begin cancels ctx, or sees Follow end.
+func (s JournalStage) begin(ctx context.Context, t testing.TB, at string, hook func() error) *followed {
 	t.Helper()
-	f.stage, f.journal, f.record = s, s.Open(t), &record{}
-	f.running = begin(ctx, t, "Follow", cmp.Or(s.patience, patience), f.record, func(ctx context.Context) error { return f.journal.Follow(ctx, f) })
+	f := &followed{running: running{name: "Follow", wait: cmp.Or(s.patience, patience)}, stage: s, journal: s.Open(t), at: at, hook: hook}
+	f.begin(ctx, t, func(ctx context.Context) error { return f.journal.Follow(ctx, f) })
 	return f
 }
 
-// follow opens a journal, follows it, and waits for CaughtUp.
-func (s JournalStage) follow(t testing.TB) *followed {
-	t.Helper()
-	f := s.begin(t.Context(), t, &followed{})
-	f.caughtUp(t)
-	return f
-}
+func fail() error { return errReplay }
 
-// fill follows a journal, and appends these entries.
-func (s JournalStage) fill(t testing.TB, entries ...string) *followed {
+// follow opens a journal, follows it, waits for CaughtUp, and appends entries.
+func (s JournalStage) follow(t testing.TB, entries ...string) *followed {
 	t.Helper()
-	return s.follow(t).add(t, entries...)
+	f := s.begin(t.Context(), t, "", nil)
+	f.await(t, 0)
+	return f.add(t, entries...)
 }
 
 // add appends entries one after the other, and waits until they are delivered.
@@ -66,7 +59,7 @@ func (f *followed) add(t testing.TB, entries ...string) *followed {
 	want := len(f.entries) + len(entries)
 	f.mu.Unlock()
 	for _, entry := range entries {
-		f.append(t, entry)
+		f.append(t, []byte(entry))
 	}
 	f.await(t, want)
 	return f
@@ -79,12 +72,8 @@ func (f *followed) again(t testing.TB) *followed {
 	return f.stage.follow(t)
 }
 
-func (f *followed) append(t testing.TB, entry string) {
-	t.Helper()
-	f.appendBytes(t, []byte(entry))
-}
-
-func (f *followed) appendBytes(t testing.TB, entry []byte) {
+// append appends an entry, for no longer than an Append may take.
+func (f *followed) append(t testing.TB, entry []byte) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- f.journal.Append(t.Context(), entry) }()
@@ -100,30 +89,40 @@ func (f *followed) appendBytes(t testing.TB, entry []byte) {
 
 func (f *followed) snapshot(t testing.TB, at uint64, pieces ...string) *followed {
 	t.Helper()
-	if err := f.journal.Snapshot(t.Context(), at, give(pieces...)); err != nil {
-		t.Fatalf("Snapshot = %v", err)
-	}
+	f.snapshotOf(t.Context(), t, at, give(io.EOF, pieces...), nil)
 	return f
 }
 
-func (f *followed) caughtUp(t testing.TB) {
+// snapshotOf makes a snapshot of what next gives, which is to return an error.
+func (f *followed) snapshotOf(ctx context.Context, t testing.TB, at uint64, next func() ([]byte, error), want error) {
 	t.Helper()
-	f.awaitThat(t, func() string {
-		if f.isCaughtUp {
-			return ""
-		}
-		return "CaughtUp was not called"
-	})
+	if err := f.journal.Snapshot(ctx, at, next); !errors.Is(err, want) {
+		t.Errorf("Snapshot = %v, want %v", err, want)
+	}
 }
 
-// await waits until that many entries were delivered since Follow began.
+// longest returns an entry, or a piece, that is as long as Limit.
+func (f *followed) longest() string {
+	return strings.Repeat("large...", f.journal.Limit()/8+1)[:f.journal.Limit()]
+}
+
+// give returns a next that gives the pieces, and then an error.
+func give(last error, pieces ...string) func() ([]byte, error) {
+	return func() (piece []byte, err error) {
+		if len(pieces) == 0 {
+			return nil, last
+		}
+		piece, pieces = []byte(pieces[0]), pieces[1:]
+		return piece, nil
+	}
+}
+
+// await waits until CaughtUp was called and that many entries were delivered.
 func (f *followed) await(t testing.TB, entries int) {
 	t.Helper()
-	f.awaitThat(t, func() string {
-		if len(f.entries) >= entries {
-			return ""
-		}
-		return fmt.Sprintf("%d of %d entries were delivered", len(f.entries), entries)
+	f.awaitThat(t, func() (bool, string) {
+		return f.isCaughtUp && len(f.entries) >= entries,
+			fmt.Sprintf("CaughtUp was called: %t; %d of %d entries were delivered", f.isCaughtUp, len(f.entries), entries)
 	})
 }
 
@@ -140,93 +139,80 @@ func (f *followed) ended(t testing.TB, want error) {
 	if err := f.returned(t, f.wait); !errors.Is(err, want) {
 		t.Errorf("Follow = %v, want %v", err, want)
 	}
-	f.verify(t)
 }
 
-// call notes a call, which must be the only one.
-func (f *followed) call(name string, take func()) {
-	if !f.calling.TryLock() {
-		f.mu.Lock()
-		f.fault("%s is called during another call", name)
-		f.mu.Unlock()
-		f.calling.Lock()
-	}
-	defer f.calling.Unlock()
-	f.note(name, take)
-	if name == "CaughtUp" {
-		time.Sleep(f.slow)
+// want waits for as many entries, and fails unless exactly this was given: a snapshot, written as "number:piece,piece" and as "0:" if there is
+// none, and the entries with the numbers after that.
+func (f *followed) want(t testing.TB, snapshot string, entries ...string) {
+	t.Helper()
+	f.await(t, len(entries))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := fmt.Sprintf("%d:%s", f.last-uint64(len(f.entries)), strings.Join(f.pieces, ","))
+	if got != snapshot || !slices.Equal(f.entries, entries) {
+		t.Errorf("the snapshot %.50q and the entries %.200q were given, want %.50q and %.200q", got, f.entries, snapshot, entries)
 	}
 }
 
-// Piece implements ports.Replay.
-func (f *followed) Piece(at uint64, piece []byte) (err error) {
-	f.call("Piece", func() {
+// keeps fails unless exactly these entries were given, and are given again if the journal survives.
+func (f *followed) keeps(t testing.TB, entries ...string) {
+	t.Helper()
+	f.want(t, "0:", entries...)
+	if f.stage.Survives {
+		f.again(t).want(t, "0:", entries...)
+	}
+}
+
+// call takes one call, which must be the only one in progress.
+func (f *followed) call(name string, take func()) error {
+	defer f.calls.Add(-1)
+	f.note(name, func() {
+		if f.calls.Add(1) > 1 {
+			f.t.Errorf("%s is called during another call", name)
+		}
+		take()
+	})
+	if name == f.at {
+		return f.hook()
+	}
+	return nil
+}
+
+func (f *followed) Piece(at uint64, piece []byte) error {
+	return f.call(fmt.Sprintf("Piece %d", len(f.pieces)+1), func() {
 		switch {
 		case f.isCaughtUp || len(f.entries) > 0:
-			f.fault("a piece comes after an entry or after CaughtUp")
-		case at == 0 || len(f.pieces) > 0 && at != f.at:
-			f.fault("a piece is of the snapshot at %d, the one before of %d", at, f.at)
+			f.t.Errorf("a piece comes after an entry or after CaughtUp")
+		case at == 0 || len(f.pieces) > 0 && at != f.last:
+			f.t.Errorf("a piece is of the snapshot at %d, the one before of %d", at, f.last)
 		}
-		f.at, f.pieces = at, append(f.pieces, string(piece))
-		if len(f.pieces) == f.failPiece {
-			err = errReplay
-		}
+		f.last, f.pieces = at, append(f.pieces, string(piece))
 	})
-	return err
 }
 
-// Entry implements ports.Replay.
-func (f *followed) Entry(at uint64, entry []byte) (err error) {
-	f.call("Entry", func() {
-		if len(f.entries) == 0 {
-			f.first = at
-			if len(f.pieces) > 0 && at != f.at+1 {
-				f.fault("the first entry after a snapshot at %d is number %d", f.at, at)
-			}
-		} else if want := f.first + uint64(len(f.entries)); at != want {
-			f.fault("an entry is number %d, want %d", at, want)
+func (f *followed) Entry(at uint64, entry []byte) error {
+	return f.call(fmt.Sprintf("Entry %d", at), func() {
+		if at != f.last+1 && len(f.pieces)+len(f.entries) > 0 {
+			f.t.Errorf("number %d comes after %d", at, f.last)
 		}
-		f.entries = append(f.entries, string(entry))
-		if len(f.entries) == f.failEntry {
-			err = errReplay
-		}
+		f.last, f.entries = at, append(f.entries, string(entry))
 	})
-	if f.onEntry != nil {
-		f.onEntry(at)
-	}
-	return err
 }
 
-// CaughtUp implements ports.Replay.
 func (f *followed) CaughtUp() {
-	f.call("CaughtUp", func() {
+	_ = f.call("CaughtUp", func() {
 		if f.isCaughtUp {
-			f.fault("CaughtUp is called twice")
+			f.t.Errorf("CaughtUp is called twice")
 		}
 		f.isCaughtUp, f.kept = true, len(f.entries)
 	})
 }
 
-// Reset implements ports.Replay.
 func (f *followed) Reset() {
-	f.call("Reset", func() {
+	_ = f.call("Reset", func() {
 		if f.isCaughtUp {
-			f.fault("Reset is called after CaughtUp")
+			f.t.Errorf("Reset is called after CaughtUp")
 		}
-		f.at, f.pieces, f.first, f.entries = 0, nil, 0, nil
+		f.pieces, f.entries, f.last = nil, nil, 0
 	})
-}
-
-// want fails unless exactly this was given: a snapshot, written as "number:piece,piece", and entries. Without a snapshot the entries begin with 1.
-func (f *followed) want(t testing.TB, snapshot string, entries ...string) {
-	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	got := ""
-	if len(f.pieces) > 0 {
-		got = fmt.Sprintf("%d:%s", f.at, strings.Join(f.pieces, ","))
-	}
-	if got != snapshot || !slices.Equal(f.entries, entries) {
-		t.Errorf("the snapshot %.50q and the entries %.200q were given, want %.50q and %.200q", got, f.entries, snapshot, entries)
-	}
 }

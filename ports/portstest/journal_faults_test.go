@@ -16,22 +16,22 @@ import (
 func TestJournalSuite(t *testing.T) {
 	t.Parallel()
 	Journal(t, func(t testing.TB) JournalStage { return stageWith(t, sound) })
-	unbroken := map[string]bool{}
-	for _, c := range journalContract {
+	all, unbroken := slices.Concat(journalContract, survivingContract, sharedContract), map[string]bool{}
+	for _, c := range all {
 		unbroken[c.sentence] = true
 	}
 	for fault, sentence := range journalFaults {
 		delete(unbroken, sentence)
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			i := slices.IndexFunc(journalContract, func(c contract[JournalStage]) bool { return c.sentence == sentence })
+			i := slices.IndexFunc(all, func(c contract[JournalStage]) bool { return c.sentence == sentence })
 			if i < 0 {
 				t.Fatalf("there is no sentence %q", sentence)
 			}
 			failures := failuresOf(t, func(t testing.TB) {
 				stage := stageWith(t, fault)
 				stage.patience = 300 * time.Millisecond
-				journalContract[i].check(t, stage)
+				all[i].check(t, stage)
 			})
 			if len(failures) == 0 {
 				t.Errorf("this is not caught by: %s", sentence)
@@ -71,7 +71,9 @@ func failuresOf(t testing.TB, test func(testing.TB)) []string {
 	for _, cleanup := range slices.Backward(f.cleanups) {
 		run(cleanup)
 	}
-	return f.failures
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.failures)
 }
 
 func (*failed) Helper()                    {}

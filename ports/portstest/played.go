@@ -12,29 +12,28 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// played is a Run in progress. Whatever happens to it, its end is checked: no secret in its error, no goroutine left, no late call.
+// played is a Run in progress. It is also its observer, which keeps what it is told as the daemon does, and notes what the contract forbids.
 type played struct {
-	*running
-	stage SourceStage
-	seen  *witness
+	running
+	stage   SourceStage
+	calls   map[string]int // of the observer, by their names
+	devices map[domain.UserID]domain.Devices
+	early   map[domain.UserID]bool // who was reported before Synced
 }
 
-// play begins a Run.
-func play(t testing.TB, s SourceStage, source ports.Source) *played {
+// play begins a Run, which ends with ctx.
+func play(ctx context.Context, t testing.TB, s SourceStage, source ports.Source) *played {
 	t.Helper()
-	return playUntil(t.Context(), t, s, source)
-}
-
-func playUntil(ctx context.Context, t testing.TB, s SourceStage, source ports.Source) *played {
-	t.Helper()
-	seen := newWitness()
-	return &played{begin(ctx, t, "Run", patience, &seen.record, func(ctx context.Context) error { return source.Run(ctx, seen) }), s, seen}
+	p := &played{running: running{name: "Run", wait: patience}, stage: s,
+		calls: map[string]int{}, devices: map[domain.UserID]domain.Devices{}, early: map[domain.UserID]bool{}}
+	p.begin(ctx, t, func(ctx context.Context) error { return source.Run(ctx, p) })
+	return p
 }
 
 // playSynced begins a Run of the stage's source, and waits for Synced.
 func playSynced(t testing.TB, s SourceStage) *played {
 	t.Helper()
-	p := play(t, s, s.Source(t))
+	p := play(t.Context(), t, s, s.Source(t))
 	p.awaitSynced(t)
 	return p
 }
@@ -49,23 +48,16 @@ func (p *played) show(t testing.TB, user domain.UserID, status domain.Status, me
 // await waits until the devices that were reported make a user show something.
 func (p *played) await(t testing.TB, user domain.UserID, status domain.Status, message string) {
 	t.Helper()
-	p.awaitThat(t, func() string {
-		devices := p.seen.devices[user]
-		if gotStatus, gotMessage := devices.Merge(); gotStatus != status || gotMessage != message {
-			return fmt.Sprintf("%s is %v %q, want %v %q", user, gotStatus, gotMessage, status, message)
-		}
-		return ""
+	p.awaitThat(t, func() (bool, string) {
+		devices := p.devices[user]
+		gotStatus, gotMessage := devices.Merge()
+		return gotStatus == status && gotMessage == message, fmt.Sprintf("%s is %v %q, want %v %q", user, gotStatus, gotMessage, status, message)
 	})
 }
 
 func (p *played) awaitSynced(t testing.TB) {
 	t.Helper()
-	p.awaitThat(t, func() string {
-		if p.seen.synced == 0 {
-			return "Synced was not called"
-		}
-		return ""
-	})
+	p.awaitThat(t, func() (bool, string) { return p.calls["Synced"] > 0, "Synced was not called" })
 }
 
 // lost waits for Run to end because the link is lost, which is no refusal.
@@ -85,7 +77,7 @@ func (p *played) stop(t testing.TB) {
 	}
 }
 
-// ended waits for Run to end, and checks what is true of every end.
+// ended waits for Run to end, and checks what is true of every end: there is a reason without a secret, and no goroutine is left.
 func (p *played) ended(t testing.TB, within time.Duration) error {
 	t.Helper()
 	err := p.returned(t, within)
@@ -103,9 +95,45 @@ func (p *played) ended(t testing.TB, within time.Duration) error {
 
 func (p *played) notConnected(t testing.TB) {
 	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.seen.first != "" {
-		t.Errorf("the observer was told %s without a connection", p.seen.first)
-	}
+	p.awaitThat(t, func() (bool, string) {
+		return len(p.calls) == 0, fmt.Sprint("without a connection the observer was told ", p.calls)
+	})
+}
+
+// told takes one call, which may be about a user. There is always room.
+func (p *played) told(call string, take func(), about ...domain.UserID) (kept bool) {
+	p.note(call, func() {
+		if p.calls[call]++; p.calls["Connected"] == 0 {
+			p.t.Errorf("%s was called before Connected", call)
+		}
+		for _, user := range about {
+			if parsed, err := domain.ParseUserID(string(user)); err != nil || parsed != user {
+				p.t.Errorf("%q is no user id as domain.ParseUserID makes it", user)
+			}
+		}
+		take()
+	})
+	return true
+}
+
+func (p *played) Connected() { p.told("Connected", func() {}) }
+func (p *played) Synced()    { p.told("Synced", func() {}) }
+
+func (p *played) Known(user domain.UserID) bool { return p.told("Known", func() {}, user) }
+
+func (p *played) Report(r domain.Report) bool {
+	return p.told("Report", func() {
+		devices := p.devices[r.User]
+		if r.Status == domain.Unavailable {
+			devices.Remove(r.Device, r.Prefix || r.Device == "")
+		} else {
+			devices.Set(domain.Device{Name: r.Device, Status: r.Status, Message: r.Message}, 100) // more than the stage has
+			p.early[r.User] = p.early[r.User] || p.calls["Synced"] == 0
+		}
+		p.devices[r.User] = devices
+	}, r.User)
+}
+
+func (p *played) Forget(user domain.UserID) {
+	p.told("Forget", func() { delete(p.devices, user) }, user)
 }

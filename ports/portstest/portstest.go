@@ -23,7 +23,6 @@ type contract[T any] struct {
 
 // run checks each sentence on a subject of its own.
 func run[T any](t *testing.T, contracts []contract[T], subject func(t testing.TB) T) {
-	t.Helper()
 	for _, c := range contracts {
 		t.Run(c.sentence, func(t *testing.T) { c.check(t, subject(t)) })
 	}

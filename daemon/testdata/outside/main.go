@@ -17,16 +17,18 @@ import (
 )
 
 func main() {
-	daemon.Main(daemon.Protocol("beacon", defaults, fx.Module("beacon", fx.Provide(provide))))
+	daemon.Main(daemon.Protocol("beacon", defaults, fx.Module("beacon", fx.Provide(func(log *slog.Logger) func(config) (ports.Source, error) {
+		return func(c config) (ports.Source, error) { return source{c, log}, c.Validate() }
+	}))))
 }
 
 type config struct {
 	User     string         `koanf:"user" help:"who is there, e.g. markd@zarafa.com"`
 	Password setting.Secret `koanf:"password" help:"what proves it"`
-	After    time.Duration  `koanf:"after" help:"how long that takes"`
+	After    time.Duration  `koanf:"after" help:"how long that holds"`
 }
 
-func defaults() config { return config{After: time.Millisecond} }
+func defaults() config { return config{After: time.Minute} }
 
 func (c config) Validate() (err error) {
 	if _, fault := domain.ParseUserID(c.User); fault != nil {
@@ -44,20 +46,11 @@ type source struct {
 	log *slog.Logger
 }
 
-func provide(log *slog.Logger) func(config) (ports.Source, error) {
-	return func(c config) (ports.Source, error) { return source{c, log}, c.Validate() }
-}
-
-func (source) Describe() domain.Source {
-	return domain.Source{Protocol: domain.MustProtocol("beacon"), StaleAfter: time.Minute, Absent: domain.AbsentUnavailable}
+func (s source) Describe() domain.Source {
+	return domain.Source{Protocol: domain.MustProtocol("beacon"), StaleAfter: s.After, Absent: domain.AbsentUnavailable}
 }
 
 func (s source) Run(ctx context.Context, observer ports.Observer) error {
-	select {
-	case <-time.After(s.After):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	observer.Connected()
 	observer.Report(domain.Report{User: domain.UserID(s.User), Device: "lamp", Status: domain.Busy, Message: "on"})
 	observer.Synced()

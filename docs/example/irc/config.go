@@ -10,19 +10,12 @@ import (
 	"github.com/zarafa/presence/setting"
 )
 
-// The ways to connect.
-const (
-	directTLS = "direct" // TLS from the first byte
-	noTLS     = "none"
-)
-
 // maxPollEvery leaves enough of the 30 seconds within which a source has to notice that its server has fallen silent.
 const maxPollEvery = 20 * time.Second
 
 // Config is the section irc of the configuration.
 type Config struct {
-	Host       string         `koanf:"host" help:"host:port of the server"`
-	TLS        string         `koanf:"tls" help:"direct (TLS from the first byte) or none"`
+	Host       string         `koanf:"host" help:"host:port of the server, which speaks TLS there from the first byte"`
 	Roots      setting.Roots  `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
 	Nick       string         `koanf:"nick" help:"the nick of the daemon"`
 	Password   setting.Secret `koanf:"password" help:"the server's password, if it wants one"`
@@ -34,43 +27,27 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{TLS: directTLS, Nick: "presence", PollEvery: 15 * time.Second, StaleAfter: time.Minute}
+	return Config{Nick: "presence", PollEvery: 15 * time.Second, StaleAfter: time.Minute}
 }
 
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("irc."+format, args...)) }
-	if _, _, err := net.SplitHostPort(c.Host); err != nil {
-		fault("host: %q is not host:port, e.g. irc.example.test:6697", c.Host)
-	}
-	if c.TLS != directTLS && c.TLS != noTLS {
-		fault("tls: %q must be %s or %s", c.TLS, directTLS, noTLS)
-	}
-	if _, err := domain.NewUserID(c.Nick, "example.test"); err != nil {
-		fault("nick: %q is no nick", c.Nick)
-	}
-	if _, err := domain.NewUserID("nick", c.Domain); err != nil {
-		fault("domain: %q is no domain", c.Domain)
-	}
-	for _, nick := range c.Watch {
-		if _, err := domain.NewUserID(nick, "example.test"); err != nil {
-			fault("watch: %q is no nick", nick)
+	check := func(holds bool, format string, args ...any) {
+		if !holds {
+			faults = append(faults, fmt.Errorf("irc."+format, args...))
 		}
 	}
-	if c.PollEvery <= 0 || c.PollEvery > maxPollEvery {
-		fault("poll_every: %v must be more than zero and at most %v", c.PollEvery, maxPollEvery)
+	isNick := func(nick string) bool { _, err := domain.NewUserID(nick, "example.test"); return err == nil }
+	_, _, err := net.SplitHostPort(c.Host)
+	check(err == nil, "host: %q is not host:port, e.g. irc.example.test:6697", c.Host)
+	check(isNick(c.Nick), "nick: %q is no nick", c.Nick)
+	_, err = domain.NewUserID("nick", c.Domain)
+	check(err == nil, "domain: %q is no domain", c.Domain)
+	for _, nick := range c.Watch {
+		check(isNick(nick), "watch: %q is no nick", nick)
 	}
-	if c.StaleAfter <= 0 {
-		fault("stale_after: %v must be more than zero", c.StaleAfter)
-	}
+	check(c.PollEvery > 0 && c.PollEvery <= maxPollEvery, "poll_every: %v must be more than zero and at most %v", c.PollEvery, maxPollEvery)
+	check(c.StaleAfter > 0, "stale_after: %v must be more than zero", c.StaleAfter)
 	return errors.Join(faults...)
-}
-
-// Warnings returns what is accepted but unwise, each line beginning with its key.
-func (c Config) Warnings() []string {
-	if c.TLS == noTLS {
-		return []string{"irc.tls: without TLS anybody on the way to the server can read the password"}
-	}
-	return nil
 }

@@ -78,12 +78,11 @@ func (s *Source) run(ctx context.Context, observer ports.Observer) error {
 
 // dial connects. The DNS query ends with ctx, too.
 func (s *Source) dial(ctx context.Context) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: answerWithin, Resolver: dns.NewResolver("")}
-	if s.config.TLS == noTLS {
-		return dialer.DialContext(ctx, "tcp", s.config.Host)
+	dialer := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: answerWithin, Resolver: dns.NewResolver("")},
+		Config:    &tls.Config{RootCAs: s.config.Roots.Pool, MinVersion: tls.VersionTLS12},
 	}
-	encrypted := tls.Dialer{NetDialer: dialer, Config: &tls.Config{RootCAs: s.config.Roots.Pool, MinVersion: tls.VersionTLS12}}
-	return encrypted.DialContext(ctx, "tcp", s.config.Host)
+	return dialer.DialContext(ctx, "tcp", s.config.Host)
 }
 
 // watch reports what the server answers until the connection is lost. It always reads, so that it notices when the server closes the

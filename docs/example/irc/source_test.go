@@ -19,7 +19,6 @@ func TestValidate(t *testing.T) {
 		change func(*Config)
 	}{
 		{"irc.host", func(c *Config) { c.Host = "irc.example.test" }},
-		{"irc.tls", func(c *Config) { c.TLS = "starttls" }},
 		{"irc.nick", func(c *Config) { c.Nick = "a nick" }},
 		{"irc.domain", func(c *Config) { c.Domain = "" }},
 		{"irc.watch", func(c *Config) { c.Watch = []string{"alice", "b@d"} }},
@@ -33,10 +32,6 @@ func TestValidate(t *testing.T) {
 		if _, err := New(c); err == nil || !strings.HasPrefix(err.Error(), test.key+": ") || strings.Contains(err.Error(), "the password") {
 			t.Errorf("New returned %v, want a fault of %s", err, test.key)
 		}
-	}
-	valid.TLS = noTLS
-	if warnings := valid.Warnings(); len(warnings) != 1 {
-		t.Errorf("without TLS the warnings are %q", warnings)
 	}
 }
 

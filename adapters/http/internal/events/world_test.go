@@ -103,7 +103,7 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, core: coretest.New(t), listener: listener}
+	w := &world{t: t, core: coretest.Start(t), listener: listener}
 	w.feed = &breakable{Feed: w.core.Feed}
 	w.hub = events.New(settings, w.feed, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
@@ -127,7 +127,7 @@ func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
 }
 
 // compact makes the core forget what was removed.
-func (w *world) compact() { w.core.ForgetRemovals(w.t) }
+func (w *world) compact() { w.core.Elsewhere(w.t, w.core.Revision()+1) }
 
 // subscribe connects. The client's receive buffer is as small as it gets if small.
 func (w *world) subscribe(s events.Subscription, small bool) *reader {

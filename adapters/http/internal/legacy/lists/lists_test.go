@@ -69,7 +69,7 @@ func startPair(t tester) *pair {
 		t.Fatal(err)
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
-	p.core = coretest.NewOver(t, memory.NewJournal(), p.clock)
+	p.core = coretest.StartOver(t, memory.NewJournal(), p.clock)
 	p.Lists = lists.New(p.core.Presence, legacy.Render)
 	p.router = legacy.New(context.Background(), p.core.Presence, tokens, p.Lists)
 	p.forgetful = legacy.New(context.Background(), p.core.Presence, tokens, nil)
@@ -78,7 +78,9 @@ func startPair(t tester) *pair {
 
 func (p *pair) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
 	t.Helper()
-	p.core.Knows(t, user, protocol, status, message)
+	p.core.Change(t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+		return old.Observe(status, message, domain.ExpiryPolicy{}, now)
+	})
 }
 
 // body renders a request's document with a valid token for the user.
