@@ -52,19 +52,26 @@ func lock(ctx context.Context, file *os.File, busy string) error {
 }
 
 // openFile opens the journal's file in a locked directory, and makes it if the directory is empty.
-func openFile(dir *os.File) (*os.File, error) {
+func openFile(ctx context.Context, dir *os.File) (*os.File, error) {
 	name := filepath.Join(dir.Name(), fileName)
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		if err := isEmpty(dir.Name()); err != nil {
+			return nil, err
+		}
+		if err := create(dir, name); err != nil {
+			return nil, err
+		}
+	}
 	file, err := os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // the administrator names it
-	if !errors.Is(err, os.ErrNotExist) {
-		return file, err
-	}
-	if err := isEmpty(dir.Name()); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := create(dir, name); err != nil {
+	// The directory is locked, but another program may have the file open, or another daemon by way of a link.
+	if err := lock(ctx, file, "cannot be locked: another program has it open"); err != nil {
+		_ = file.Close()
 		return nil, err
 	}
-	return os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // as above
+	return file, nil
 }
 
 // isEmpty refuses a directory that holds something else than a journal, because then store.dir is wrong, or the journal was lost.
@@ -93,7 +100,7 @@ func create(dir *os.File, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(db.Update(initialise), db.Close()); err != nil {
+	if err := errors.Join(db.Update(header{}.put), db.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(unfinished, name); err != nil {
@@ -105,7 +112,7 @@ func create(dir *os.File, name string) error {
 // options are those for writing. The list of free pages is not kept in the file: it has no sum, and a damaged one would let bbolt write over what
 // is in use. With a file, bbolt uses that one.
 func options(file *os.File) *bbolt.Options {
-	o := &bbolt.Options{Timeout: lockFor, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType}
+	o := &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType}
 	if file != nil {
 		o.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return file, nil }
 	}

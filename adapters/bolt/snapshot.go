@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +53,7 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
 		}
 		j.mu.Lock()
-		err = j.write(func(tx *bbolt.Tx) error { return put(tx.Bucket(piecesBucket), pieceKey(at, made.pieces), piece) })
+		err = j.write(func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.pieces), piece) })
 		j.mu.Unlock()
 		if err != nil {
 			return err
@@ -62,7 +61,7 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	err := j.write(func(tx *bbolt.Tx) error { return putHeader(tx, made) })
+	err := j.write(made.put)
 	if err == nil {
 		j.snapshot = made
 	}
@@ -76,16 +75,7 @@ var errNothing = errors.New("nothing is to be removed")
 func (j *Journal) tidy(ctx context.Context) error {
 	for ctx.Err() == nil {
 		j.mu.Lock()
-		err := j.write(func(tx *bbolt.Tx) error {
-			pieces, entries := tx.Bucket(piecesBucket), tx.Bucket(entriesBucket)
-			before, err1 := remove(pieces, 0, j.snapshot.at)
-			after, err2 := remove(pieces, j.snapshot.at+1, 1<<64-1)
-			replaced, err3 := remove(entries, 0, j.snapshot.at+1)
-			if err := errors.Join(err1, err2, err3); err != nil || before+after+replaced > 0 {
-				return err
-			}
-			return errNothing
-		})
+		err := j.write(j.removeSome)
 		j.mu.Unlock()
 		if errors.Is(err, errNothing) {
 			return nil
@@ -97,21 +87,25 @@ func (j *Journal) tidy(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// remove removes keys that put has added whose numbers are at least from, and below to. It returns how many.
-func remove(b *bbolt.Bucket, from, to uint64) (int, error) {
-	var keys [][]byte
-	cursor := b.Cursor()
-	for key, _ := cursor.Seek(entryKey(from)); key != nil && len(keys) < removedAtOnce && binary.BigEndian.Uint64(key) < to; key, _ = cursor.Next() {
-		keys = append(keys, bytes.Clone(key))
-	}
-	for _, key := range keys {
-		removing := b.Delete
-		if b.Get(key) == nil { // it is an inner bucket
-			removing = b.DeleteBucket
+func (j *Journal) removeSome(tx *bbolt.Tx) error {
+	var names [][]byte
+	cursor := tx.Cursor()
+	for name, _ := cursor.Seek([]byte{pieceKind}); name != nil && len(names) < removedAtOnce; name, _ = cursor.Next() {
+		at, entry := numberIn(name), name[0] == entryKind
+		if entry && at > j.snapshot.at {
+			break
 		}
-		if err := removing(key); err != nil {
-			return 0, err
+		if entry || at != j.snapshot.at {
+			names = append(names, bytes.Clone(name))
 		}
 	}
-	return len(keys), nil
+	if len(names) == 0 {
+		return errNothing
+	}
+	for _, name := range names {
+		if err := tx.DeleteBucket(name); err != nil {
+			return err
+		}
+	}
+	return j.snapshot.put(tx) // see load
 }
