@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -15,9 +14,7 @@ func WriteFormat(t *testing.T, file string, version uint32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		return put(tx, key(headerKind, 0, 0), binary.BigEndian.AppendUint32(nil, version))
-	})
+	err = db.Update(header{Format: version}.put)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

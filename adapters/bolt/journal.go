@@ -66,15 +66,11 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	dir, err := lockDirectory(ctx, j.dir)
+	dir, file, err := openDirectory(ctx, j.dir)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
 	}
 	defer dir.Close() //nolint:errcheck // nothing was written to it
-	file, err := openFile(ctx, dir)
-	if err != nil {
-		return fmt.Errorf("store.dir: %w", err)
-	}
 	following, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	if err := j.open(following, fail, file, to); err != nil {
@@ -92,7 +88,7 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 // open reads the file, and opens it for writing.
 func (j *Journal) open(ctx context.Context, fail context.CancelCauseFunc, file *os.File, to ports.Replay) error {
 	began := time.Now()
-	loaded, pages, err := load(ctx, file, to, j.log)
+	loaded, err := load(ctx, file, to, j.log)
 	switch {
 	case errors.As(err, new(damage)):
 		return fmt.Errorf("store.dir: %s is damaged: %w; nothing was changed; restore a backup, or move the file away to begin with an empty store",
@@ -116,9 +112,9 @@ func (j *Journal) open(ctx context.Context, fail context.CancelCauseFunc, file *
 	if err != nil {
 		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
 	}
-	page := pages.meta.pageSize()
+	page := loaded.meta.pageSize()
 	j.log.Info("store loaded", "file", file.Name(), "pieces", loaded.pieces, "entries", loaded.entries,
-		"mb", int64(len(pages.used))*page>>20, "mb_in_use", int64(pages.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
+		"mb", int64(len(loaded.used))*page>>20, "mb_in_use", int64(loaded.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
 	to.CaughtUp()
 	return nil
 }
@@ -192,6 +188,13 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
 	j.fail(err)
 	return err
+}
+
+// change is write for a caller that does not hold j.mu.
+func (j *Journal) change(change func(tx *bbolt.Tx) error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.write(change)
 }
 
 // settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused

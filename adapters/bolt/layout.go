@@ -24,20 +24,23 @@ func key(kind byte, at uint64, index uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{kind}, at), index)
 }
 
-// numberIn returns the number of a key.
-func numberIn(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
+// number returns the number in a key.
+func number(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
 
 // header says which of the pieces are the snapshot.
 type header struct {
-	at     uint64 // the snapshot stands for all entries up to this one; 0: there is none
-	pieces uint32
+	Format uint32
+	At     uint64 // the snapshot stands for all entries up to this one; 0: there is none
+	Pieces uint32
 }
 
-const headerLength = 4 + 8 + 4
-
+// put replaces the header.
 func (h header) put(tx *bbolt.Tx) error {
-	data := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, format), h.at)
-	return put(tx, key(headerKind, 0, 0), binary.BigEndian.AppendUint32(data, h.pieces))
+	data, err := binary.Append(nil, binary.BigEndian, h)
+	if err != nil {
+		return err
+	}
+	return put(tx, key(headerKind, 0, 0), data)
 }
 
 // valueKey is the only key of a bucket. See put.

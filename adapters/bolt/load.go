@@ -16,7 +16,8 @@ const progressEvery = 2 * time.Second
 
 // loader gives what is in a file to a Replay, and checks all of it. It only reads.
 type loader struct {
-	name   string // of the file
+	*pages
+
 	to     ports.Replay
 	log    *slog.Logger
 	said   time.Time // when the log last said how far it is
@@ -29,18 +30,18 @@ type loader struct {
 }
 
 // load reads a file. An error that is a damage says that something is not as it was written.
-func load(ctx context.Context, file *os.File, to ports.Replay, log *slog.Logger) (*loader, *pages, error) {
+func load(ctx context.Context, file *os.File, to ports.Replay, log *slog.Logger) (*loader, error) {
 	p, err := openPages(file)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	l := &loader{name: file.Name(), to: to, log: log, said: time.Now()}
+	l := &loader{pages: p, to: to, log: log, said: time.Now()}
 	err = p.walk(p.meta.Root, nil, nil, 0, func(e element) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if string(e.key) == "entries" {
-			return l.otherFormat(1)
+			return l.unknownFormat(1)
 		}
 		sealed, err := p.valueIn(e)
 		if err != nil {
@@ -48,20 +49,25 @@ func load(ctx context.Context, file *os.File, to ports.Replay, log *slog.Logger)
 		}
 		return l.take(e.key, sealed)
 	})
-	if err != nil {
-		return nil, nil, err
+	switch {
+	case err != nil:
+		return nil, err
+	case l.pieces != l.header.Pieces:
+		return nil, damaged("the snapshot has %d pieces, and should have %d", l.pieces, l.header.Pieces)
+	case l.newest != p.meta.Txid: // each transaction writes a value
+		return nil, damaged("the last transaction is %d, and should be %d", l.newest, p.meta.Txid)
 	}
-	if l.pieces != l.header.pieces {
-		return nil, nil, damaged("the snapshot has %d pieces, and should have %d", l.pieces, l.header.pieces)
-	}
-	if l.newest != p.meta.Txid { // each transaction writes a value
-		return nil, nil, damaged("it is of transaction %d, and what is in it of %d", p.meta.Txid, l.newest)
-	}
-	l.last = max(l.last, l.header.at)
-	return l, p, nil
+	l.last = max(l.last, l.header.At)
+	return l, nil
 }
 
-// take takes a value that put has written.
+func (l *loader) unknownFormat(found uint32) error {
+	return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed",
+		l.file.Name(), found, format)
+}
+
+// take takes what put has written. Pieces of another snapshot are what is left of an earlier one, or of one that was interrupted. Entries that the
+// snapshot stands for are those that were not removed yet.
 func (l *loader) take(name, sealed []byte) error {
 	data, txid, err := unseal(name, sealed)
 	if err != nil {
@@ -72,56 +78,38 @@ func (l *loader) take(name, sealed []byte) error {
 	}
 	if time.Since(l.said) >= progressEvery {
 		l.said = time.Now()
-		l.log.Info("store loading", "pieces", l.pieces, "of", l.header.pieces, "entries", l.entries)
+		l.log.Info("store loading", "pieces", l.pieces, "of", l.header.Pieces, "entries", l.entries)
 	}
 	l.newest = max(l.newest, txid)
+	at, index := number(name), binary.BigEndian.Uint32(name[keyLength-4:])
 	switch name[0] {
 	case headerKind:
-		return l.readHeader(data)
+		if _, err := binary.Decode(data, binary.BigEndian, &l.header); err != nil {
+			return damaged("the header is not valid")
+		}
+		if l.header.Format != format {
+			return l.unknownFormat(l.header.Format)
+		}
 	case pieceKind:
-		return l.readPiece(numberIn(name), binary.BigEndian.Uint32(name[9:]), data)
+		if at != l.header.At || at == 0 {
+			return nil
+		}
+		if index != l.pieces {
+			return damaged("piece %d of the snapshot is missing", l.pieces)
+		}
+		l.pieces++
+		return l.to.Piece(at, data)
 	case entryKind:
-		return l.readEntry(numberIn(name), data)
+		if l.last == 0 && at > l.header.At+1 || l.last > 0 && at != l.last+1 {
+			return damaged("the entry before %d is missing", at)
+		}
+		l.last = at
+		if at > l.header.At {
+			l.entries++
+			return l.to.Entry(at, data)
+		}
+	default:
+		return damaged("there is a value %x", name)
 	}
-	return damaged("there is a value %x", name)
-}
-
-func (l *loader) otherFormat(found uint32) error {
-	return fmt.Errorf("store.dir: %s is of format %d, and this version of zarafa-presence knows format %d; nothing was changed", l.name, found, format)
-}
-
-func (l *loader) readHeader(data []byte) error {
-	if len(data) >= 4 && binary.BigEndian.Uint32(data) != format {
-		return l.otherFormat(binary.BigEndian.Uint32(data))
-	}
-	if len(data) != headerLength {
-		return damaged("the header is not valid")
-	}
-	l.header = header{at: binary.BigEndian.Uint64(data[4:]), pieces: binary.BigEndian.Uint32(data[12:])}
 	return nil
-}
-
-// readPiece gives a piece of the snapshot. Others are what is left of an earlier snapshot, or of one that was interrupted.
-func (l *loader) readPiece(at uint64, index uint32, data []byte) error {
-	if at != l.header.at || l.header.at == 0 {
-		return nil
-	}
-	if index != l.pieces {
-		return damaged("piece %d of the snapshot is missing", l.pieces)
-	}
-	l.pieces++
-	return l.to.Piece(at, data)
-}
-
-// readEntry gives an entry that the snapshot does not stand for. Others are those that were not removed yet.
-func (l *loader) readEntry(at uint64, data []byte) error {
-	if l.last == 0 && at > l.header.at+1 || l.last > 0 && at != l.last+1 {
-		return damaged("the entry before %d is missing", at)
-	}
-	l.last = at
-	if at <= l.header.at {
-		return nil
-	}
-	l.entries++
-	return l.to.Entry(at, data)
 }

@@ -52,7 +52,7 @@ func (m meta) pageSize() int64 { return int64(m.PageSize) }
 
 // newestMeta returns the later one of a file's two meta pages. Each transaction replaces the older one with one write within one sector, so both are
 // valid always.
-func newestMeta(file io.ReaderAt) (meta, error) {
+func newestMeta(file *os.File) (meta, error) {
 	first, err := readMeta(file, 0)
 	if err != nil {
 		return meta{}, err
@@ -61,17 +61,17 @@ func newestMeta(file io.ReaderAt) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
-	newer, older := first, second
+	newest := first
 	if second.Txid > first.Txid {
-		newer, older = second, first
+		newest = second
 	}
-	if newer.Txid != older.Txid+1 || first.Txid%2 != 0 || newer.pageSize() != older.pageSize() {
+	if first.Txid%2 != 0 || first.Txid+second.Txid != 2*newest.Txid-1 || first.PageSize != second.PageSize {
 		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
 	}
-	return newer, nil
+	return newest, nil
 }
 
-func readMeta(file io.ReaderAt, offset int64) (m meta, err error) {
+func readMeta(file *os.File, offset int64) (m meta, err error) {
 	var page [pageHeader + metaLength]byte
 	if err := readFull(file, page[:], offset); err != nil {
 		return m, err
@@ -88,7 +88,7 @@ func readMeta(file io.ReaderAt, offset int64) (m meta, err error) {
 	return m, nil
 }
 
-func readFull(file io.ReaderAt, buffer []byte, offset int64) error {
+func readFull(file *os.File, buffer []byte, offset int64) error {
 	n, err := file.ReadAt(buffer, offset)
 	if n == len(buffer) {
 		return nil
@@ -101,7 +101,7 @@ func readFull(file io.ReaderAt, buffer []byte, offset int64) error {
 
 // pages reads the pages of a file. Each one that is in use is read once, and checked.
 type pages struct {
-	file   io.ReaderAt
+	file   *os.File
 	meta   meta
 	used   []bool  // by page
 	inUse  int     // pages
@@ -179,6 +179,9 @@ func (p *pages) read(id uint64, into *page) error {
 // parse finds the elements of a page, and returns how many of its bytes are in use. It checks that all elements are within it, where bbolt puts them.
 func (p *page) parse(data []byte) (used int, err error) {
 	native := binary.NativeEndian
+	if len(data) < pageHeader {
+		return 0, damaged("it is shorter than a page's header")
+	}
 	flags, count := native.Uint16(data[8:]), int(native.Uint16(data[10:]))
 	p.leaf, used = flags == leafFlag, pageHeader+elementSize*count
 	if !p.leaf && (flags != branchFlag || count == 0) || used > len(data) {
@@ -234,22 +237,20 @@ func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) 
 
 // valueIn returns the only value of a bucket. It is valid until the next one is read.
 func (p *pages) valueIn(e element) ([]byte, error) {
-	invalid := damaged("the bucket %x is not valid", e.key)
 	if !e.bucket || len(e.value) < bucketSize {
-		return nil, invalid
+		return nil, damaged("%x is not a bucket", e.key)
 	}
+	inline := e.value[bucketSize:]
 	if root := binary.NativeEndian.Uint64(e.value); root != 0 {
 		if err := p.read(root, &p.inner); err != nil {
 			return nil, err
 		}
-	} else if inline := e.value[bucketSize:]; len(inline) < pageHeader {
-		return nil, invalid
 	} else if used, err := p.inner.parse(inline); err != nil || used != len(inline) {
-		return nil, invalid
+		return nil, damaged("the inline bucket %x is not valid", e.key)
 	}
 	found := p.inner.elements
 	if !p.inner.leaf || len(found) != 1 || found[0].bucket || !bytes.Equal(found[0].key, valueKey) {
-		return nil, invalid
+		return nil, damaged("the bucket %x does not hold one value", e.key)
 	}
 	return found[0].value, nil
 }

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,19 +11,13 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// removedAtOnce is how many keys are removed in one transaction, so that Append waits for some milliseconds only.
+// removedAtOnce is how many values are removed in one transaction, so that Append waits for some milliseconds only.
 const removedAtOnce = 500
 
 // Snapshot implements ports.Journal. Each piece is written in a transaction of its own, then one more makes them the snapshot. What is not needed any
 // longer is removed afterwards. If that is interrupted the next call does it.
 func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error {
-	j.mu.Lock()
-	last, present := j.last, j.snapshot.at
-	j.mu.Unlock()
-	if at > last {
-		return fmt.Errorf("a snapshot cannot stand for entries up to %d: the last one is %d", at, last)
-	}
-	if err := j.tidy(ctx); err != nil || at <= present {
+	if err := j.tidy(ctx); err != nil || at <= j.snapshot.At {
 		return err
 	}
 	err := j.replace(ctx, at, next)
@@ -37,8 +30,8 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 
 // replace writes the pieces, and makes them the snapshot.
 func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, error)) error {
-	made := header{at: at}
-	for ; ; made.pieces++ {
+	made := header{Format: format, At: at}
+	for ; ; made.Pieces++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -52,60 +45,51 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 		if len(piece) > maxEntry {
 			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
 		}
-		j.mu.Lock()
-		err = j.write(func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.pieces), piece) })
-		j.mu.Unlock()
-		if err != nil {
+		if err := j.change(func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.Pieces), piece) }); err != nil {
 			return err
 		}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	err := j.write(made.put)
-	if err == nil {
-		j.snapshot = made
+	if err := j.change(made.put); err != nil {
+		return err
 	}
-	return err
+	j.snapshot = made
+	return nil
 }
-
-// errNothing ends a transaction that has nothing to do.
-var errNothing = errors.New("nothing is to be removed")
 
 // tidy removes the pieces that are not the snapshot's, and the entries that it stands for. It lets Append in between.
 func (j *Journal) tidy(ctx context.Context) error {
-	for ctx.Err() == nil {
-		j.mu.Lock()
-		err := j.write(j.removeSome)
-		j.mu.Unlock()
-		if errors.Is(err, errNothing) {
-			return nil
+	for removed := removedAtOnce; removed == removedAtOnce; {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		err := j.change(func(tx *bbolt.Tx) (err error) {
+			removed, err = j.removeSome(tx)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
-func (j *Journal) removeSome(tx *bbolt.Tx) error {
+// removeSome is a transaction of tidy. It returns how many values it has removed.
+func (j *Journal) removeSome(tx *bbolt.Tx) (int, error) {
 	var names [][]byte
 	cursor := tx.Cursor()
 	for name, _ := cursor.Seek([]byte{pieceKind}); name != nil && len(names) < removedAtOnce; name, _ = cursor.Next() {
-		at, entry := numberIn(name), name[0] == entryKind
-		if entry && at > j.snapshot.at {
+		at, entry := number(name), name[0] == entryKind
+		if entry && at > j.snapshot.At {
 			break
 		}
-		if entry || at != j.snapshot.at {
-			names = append(names, bytes.Clone(name))
+		if entry || at != j.snapshot.At {
+			names = append(names, name)
 		}
-	}
-	if len(names) == 0 {
-		return errNothing
 	}
 	for _, name := range names {
 		if err := tx.DeleteBucket(name); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return j.snapshot.put(tx) // see load
+	return len(names), j.snapshot.put(tx) // see load: each transaction writes a value
 }
