@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -63,9 +64,6 @@ func (*Journal) Hold(ctx context.Context, _ string, work func(context.Context)) 
 
 // Follow implements ports.Journal. Nothing is written before everything has been read and found undamaged.
 func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	dir, file, err := openDirectory(ctx, j.dir)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
@@ -138,14 +136,10 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 	if len(entry) > maxEntry {
 		return fmt.Errorf("%w: an entry of %d bytes; the journal takes %d", ports.ErrTooLarge, len(entry), maxEntry)
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at := j.last + 1
-	err := j.write(func(tx *bbolt.Tx) error { return put(tx, key(entryKind, at, 0), entry) })
-	if err != nil {
+	if err := j.write(ctx, func(tx *bbolt.Tx) error { return put(tx, key(entryKind, at, 0), entry) }); err != nil {
 		return err
 	}
 	j.last = at
@@ -157,11 +151,14 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 
 // write makes a change in a transaction of its own, and returns when that is on the disk. With ErrUnavailable nothing was changed; with any other
 // error nobody knows, and the journal goes on no more. j.mu is held.
-func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
-	if j.db == nil || j.following.Err() != nil {
-		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
-	}
+func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error) error {
 	refused := func(err error) error { return fmt.Errorf("%w: store.dir: %s: %w", ports.ErrUnavailable, j.dir, err) }
+	switch {
+	case ctx.Err() != nil:
+		return refused(ctx.Err())
+	case j.db == nil || j.following.Err() != nil:
+		return refused(errors.New("it is not open"))
+	}
 	if err := j.settle(); err != nil {
 		return refused(err)
 	}
@@ -191,10 +188,10 @@ func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
 }
 
 // change is write for a caller that does not hold j.mu.
-func (j *Journal) change(change func(tx *bbolt.Tx) error) error {
+func (j *Journal) change(ctx context.Context, change func(tx *bbolt.Tx) error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.write(change)
+	return j.write(ctx, change)
 }
 
 // settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused
@@ -208,12 +205,8 @@ func (j *Journal) settle() error {
 	if err != nil {
 		return err
 	}
-	page := make([]byte, newest.pageSize())
 	offset := int64(newest.Txid%2) * newest.pageSize()
-	if err := readFull(j.file, page, offset); err != nil {
-		return err
-	}
-	if _, err := j.file.WriteAt(page, offset); err != nil {
+	if _, err := io.Copy(io.NewOffsetWriter(j.file, offset), io.NewSectionReader(j.file, offset, newest.pageSize())); err != nil {
 		return err
 	}
 	if err := j.file.Sync(); err != nil {

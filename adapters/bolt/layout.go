@@ -36,10 +36,7 @@ type header struct {
 
 // put replaces the header.
 func (h header) put(tx *bbolt.Tx) error {
-	data, err := binary.Append(nil, binary.BigEndian, h)
-	if err != nil {
-		return err
-	}
+	data, _ := binary.Append(nil, binary.BigEndian, h) // it never fails for a fixed size
 	return put(tx, key(headerKind, 0, 0), data)
 }
 
@@ -59,19 +56,11 @@ func put(tx *bbolt.Tx, key, data []byte) error {
 
 const sealLength = 4 + 8
 
-// seal puts a sum and the transaction's number before a value.
+// seal puts a sum (of the key and what follows, CRC-32C) and the transaction's number before a value.
 func seal(key []byte, txid uint64, data []byte) []byte {
 	sealed := append(binary.BigEndian.AppendUint64(make([]byte, 4, sealLength+len(data)), txid), data...)
 	binary.BigEndian.PutUint32(sealed, sum(key, sealed))
 	return sealed
-}
-
-// unseal returns the value and the number of the transaction that has written it.
-func unseal(key, sealed []byte) (data []byte, txid uint64, err error) {
-	if len(sealed) < sealLength || binary.BigEndian.Uint32(sealed) != sum(key, sealed) {
-		return nil, 0, damaged("the sum of %x is not that of what is there", key)
-	}
-	return sealed[sealLength:], binary.BigEndian.Uint64(sealed[4:]), nil
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -32,12 +32,9 @@ const (
 )
 
 // damage is what is wrong with a file.
-type damage string
+type damage struct{ error }
 
-// Error implements error.
-func (d damage) Error() string { return string(d) }
-
-func damaged(format string, args ...any) error { return damage(fmt.Sprintf(format, args...)) }
+func damaged(format string, args ...any) error { return damage{fmt.Errorf(format, args...)} }
 
 // meta is a meta page after its header.
 type meta struct {
@@ -106,6 +103,7 @@ type pages struct {
 	used   []bool  // by page
 	inUse  int     // pages
 	levels []*page // by depth
+	low    []byte  // the last key that was read
 	inner  page    // of a bucket
 }
 
@@ -205,8 +203,8 @@ func (p *page) parse(data []byte) (used int, err error) {
 	return used, nil
 }
 
-// walk gives the elements of all leaves below a page in order. Their keys are at least low, and below high if that is not nil.
-func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) error) error {
+// walk gives the elements of all leaves below a page in order. The keys of branches, too, are in that order.
+func (p *pages) walk(id uint64, depth int, give func(element) error) error {
 	if depth == len(p.levels) {
 		p.levels = append(p.levels, new(page))
 	}
@@ -215,18 +213,15 @@ func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) 
 		return err
 	}
 	for i, e := range page.elements {
-		if c := bytes.Compare(e.key, low); c < 0 || c == 0 && i > 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
+		if c := bytes.Compare(e.key, p.low); c < 0 || c == 0 && i > 0 || len(e.key) == 0 {
 			return damaged("the key %x is not where it belongs", e.key)
 		}
-		low = e.key
+		p.low = append(p.low[:0], e.key...)
 		err := error(nil)
-		switch {
-		case page.leaf:
+		if page.leaf {
 			err = give(e)
-		case i+1 < len(page.elements):
-			err = p.walk(e.below, e.key, page.elements[i+1].key, depth+1, give)
-		default:
-			err = p.walk(e.below, e.key, high, depth+1, give)
+		} else {
+			err = p.walk(e.below, depth+1, give)
 		}
 		if err != nil {
 			return err

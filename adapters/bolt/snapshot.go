@@ -32,9 +32,6 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, error)) error {
 	made := header{Format: format, At: at}
 	for ; ; made.Pieces++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		piece, err := next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -45,11 +42,11 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 		if len(piece) > maxEntry {
 			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
 		}
-		if err := j.change(func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.Pieces), piece) }); err != nil {
+		if err := j.change(ctx, func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.Pieces), piece) }); err != nil {
 			return err
 		}
 	}
-	if err := j.change(made.put); err != nil {
+	if err := j.change(ctx, made.put); err != nil {
 		return err
 	}
 	j.snapshot = made
@@ -59,10 +56,7 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 // tidy removes the pieces that are not the snapshot's, and the entries that it stands for. It lets Append in between.
 func (j *Journal) tidy(ctx context.Context) error {
 	for removed := removedAtOnce; removed == removedAtOnce; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := j.change(func(tx *bbolt.Tx) (err error) {
+		err := j.change(ctx, func(tx *bbolt.Tx) (err error) {
 			removed, err = j.removeSome(tx)
 			return err
 		})
