@@ -24,7 +24,7 @@ const (
 )
 
 const (
-	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece
+	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece, or to remove old ones
 	pieceWithin = 10 * time.Second // how long they may take to deliver one
 )
 
@@ -98,6 +98,8 @@ func (s *streams) purgePieces(ctx context.Context, name string) error {
 // when it was killed. Whoever is writing one of these will find that it was overtaken. The one before stays, as the entries since then do:
 // a daemon that starts may be reading it, and one that was cut off may need them.
 func (s *streams) removeOld(ctx context.Context, made, before manifest) error {
+	ctx, cancel := context.WithTimeout(ctx, keepWithin)
+	defer cancel()
 	info, err := s.bucket.Info(ctx, jetstream.WithSubjectFilter(s.keys+pieceKeys+">"))
 	if err != nil {
 		return err
