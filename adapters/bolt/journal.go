@@ -34,12 +34,13 @@ type Journal struct {
 	dir string
 	log *slog.Logger
 
+	last     uint64 // the last entry's number; of Append alone
+	snapshot header // of Snapshot alone
+
 	mu       sync.Mutex // is held while something is written, and while to is called
 	file     *os.File
 	db       *bbolt.DB // nil: not open
 	to       ports.Replay
-	last     uint64 // the last entry's number
-	snapshot header
 	settled  bool // see settle
 	panicked bool // in bbolt, which may hold its locks for ever
 
@@ -136,22 +137,20 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 	if len(entry) > maxEntry {
 		return fmt.Errorf("%w: an entry of %d bytes; the journal takes %d", ports.ErrTooLarge, len(entry), maxEntry)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	at := j.last + 1
-	if err := j.write(ctx, func(tx *bbolt.Tx) error { return put(tx, key(entryKind, at, 0), entry) }); err != nil {
-		return err
-	}
-	j.last = at
-	if err := j.to.Entry(at, entry); err != nil {
-		j.fail(err)
-	}
-	return nil
+	return j.write(ctx, func(tx *bbolt.Tx) error { return put(tx, key(entryKind, at, 0), entry) }, func() {
+		j.last = at
+		if err := j.to.Entry(at, entry); err != nil {
+			j.fail(err)
+		}
+	})
 }
 
-// write makes a change in a transaction of its own, and returns when that is on the disk. With ErrUnavailable nothing was changed; with any other
-// error nobody knows, and the journal goes on no more. j.mu is held.
-func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error) error {
+// write makes a change in a transaction of its own, and calls kept when that is on the disk. With ErrUnavailable nothing was changed; with any other
+// error nobody knows, and the journal goes on no more.
+func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error, kept func()) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	refused := func(err error) error { return fmt.Errorf("%w: store.dir: %s: %w", ports.ErrUnavailable, j.dir, err) }
 	switch {
 	case ctx.Err() != nil:
@@ -171,6 +170,7 @@ func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error) er
 	})
 	switch {
 	case err == nil:
+		kept()
 		return nil
 	case errors.Is(err, berrors.ErrInvalidMapping): // it was unmapped, and could not be mapped again
 		j.fail(refused(err))
@@ -185,13 +185,6 @@ func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error) er
 	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
 	j.fail(err)
 	return err
-}
-
-// change is write for a caller that does not hold j.mu.
-func (j *Journal) change(ctx context.Context, change func(tx *bbolt.Tx) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.write(ctx, change)
 }
 
 // settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -55,17 +56,14 @@ func newestMeta(file *os.File) (meta, error) {
 		return meta{}, err
 	}
 	second, err := readMeta(file, first.pageSize())
-	if err != nil {
-		return meta{}, err
-	}
 	newest := first
 	if second.Txid > first.Txid {
 		newest = second
 	}
-	if first.Txid%2 != 0 || first.Txid+second.Txid != 2*newest.Txid-1 || first.PageSize != second.PageSize {
-		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
+	if err == nil && (first.Txid%2 != 0 || first.Txid+second.Txid != 2*newest.Txid-1 || first.PageSize != second.PageSize) {
+		err = damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
 	}
-	return newest, nil
+	return newest, err
 }
 
 func readMeta(file *os.File, offset int64) (m meta, err error) {
@@ -86,11 +84,8 @@ func readMeta(file *os.File, offset int64) (m meta, err error) {
 }
 
 func readFull(file *os.File, buffer []byte, offset int64) error {
-	n, err := file.ReadAt(buffer, offset)
-	if n == len(buffer) {
-		return nil
-	}
-	if err == io.EOF {
+	_, err := file.ReadAt(buffer, offset)
+	if errors.Is(err, io.EOF) {
 		return damaged("it ends before byte %d", offset+int64(len(buffer)))
 	}
 	return err

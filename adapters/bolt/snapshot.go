@@ -42,29 +42,23 @@ func (j *Journal) replace(ctx context.Context, at uint64, next func() ([]byte, e
 		if len(piece) > maxEntry {
 			return fmt.Errorf("%w: a piece of %d bytes; the journal takes %d", ports.ErrTooLarge, len(piece), maxEntry)
 		}
-		if err := j.change(ctx, func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.Pieces), piece) }); err != nil {
-			return err
-		}
-	}
-	if err := j.change(ctx, made.put); err != nil {
-		return err
-	}
-	j.snapshot = made
-	return nil
-}
-
-// tidy removes the pieces that are not the snapshot's, and the entries that it stands for. It lets Append in between.
-func (j *Journal) tidy(ctx context.Context) error {
-	for removed := removedAtOnce; removed == removedAtOnce; {
-		err := j.change(ctx, func(tx *bbolt.Tx) (err error) {
-			removed, err = j.removeSome(tx)
-			return err
-		})
+		err = j.write(ctx, func(tx *bbolt.Tx) error { return put(tx, key(pieceKind, at, made.Pieces), piece) }, func() {})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return j.write(ctx, made.put, func() { j.snapshot = made })
+}
+
+// tidy removes the pieces that are not the snapshot's, and the entries that it stands for. It lets Append in between.
+func (j *Journal) tidy(ctx context.Context) (err error) {
+	for removed := removedAtOnce; removed == removedAtOnce && err == nil; {
+		err = j.write(ctx, func(tx *bbolt.Tx) (err error) {
+			removed, err = j.removeSome(tx)
+			return err
+		}, func() {})
+	}
+	return err
 }
 
 // removeSome is a transaction of tidy. It returns how many values it has removed.
