@@ -212,7 +212,7 @@ func (p *pages) walk(id uint64, depth int, give func(element) error) error {
 			return damaged("the key %x is not where it belongs", e.key)
 		}
 		p.low = append(p.low[:0], e.key...)
-		err := error(nil)
+		var err error
 		if page.leaf {
 			err = give(e)
 		} else {

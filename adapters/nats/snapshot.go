@@ -18,9 +18,8 @@ import (
 
 // A snapshot is pieces, each under a key of its own, and a manifest, which is written last. So a snapshot that was not finished is none.
 const (
-	manifestKey    = "snapshot"
-	pieceKeys      = "piece." // piece.ENTRY.RANDOM.NUMBER
-	manifestFormat = 2
+	manifestKey = "snapshot"
+	pieceKeys   = "piece." // piece.ENTRY.RANDOM.NUMBER
 )
 
 const (
@@ -30,7 +29,6 @@ const (
 
 // manifest describes the snapshot that holds.
 type manifest struct {
-	Format int    `json:"format"`
 	Name   string `json:"name"`   // the pieces' keys are piece.name.1, piece.name.2, ...
 	Entry  uint64 `json:"entry"`  // the last one that it stands for
 	Before uint64 `json:"before"` // the same of the snapshot before; the journal begins after it
@@ -45,7 +43,7 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	if err != nil || at <= last.Entry {
 		return err
 	}
-	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
+	made := manifest{Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
 	made.Pieces, err = j.writePieces(ctx, made.Name, next)
 	for err == nil && at > last.Entry {
 		made.Before = last.Entry
@@ -138,7 +136,7 @@ func (s *streams) fetchManifest(ctx context.Context) (m manifest, err error) {
 	if sequence == 0 {
 		return m, nil
 	}
-	if err := json.Unmarshal(text, &m); err != nil || m.Format != manifestFormat {
+	if err := json.Unmarshal(text, &m); err != nil {
 		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", text)}
 	}
 	m.sequence = sequence
