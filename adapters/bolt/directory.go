@@ -20,51 +20,73 @@ const (
 // lockFor is how long to wait for another process that has the directory: one that is just ending lets go of it.
 const lockFor = time.Second
 
-// lockDirectory makes the directory if it is not there, and keeps other processes out for as long as the returned file is open.
-func lockDirectory(ctx context.Context, path string) (*os.File, error) {
+// openDirectory opens the directory, and the journal's file in it. What is not there is made, unless the directory holds something else. Other
+// processes are kept out of both for as long as they are open.
+func openDirectory(ctx context.Context, path string) (dir, file *os.File, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	dir, err := os.Open(path) //nolint:gosec // the administrator names it
+	if dir, err = openLocked(ctx, path, os.O_RDONLY, "is in use by another zarafa-presence; stop that one first"); err != nil {
+		return nil, nil, err
+	}
+	name := filepath.Join(path, fileName)
+	if _, err = os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		err = create(dir, name)
+	}
+	if err == nil { // another program may have the file open, or another daemon by way of a link
+		file, err = openLocked(ctx, name, os.O_RDWR, "cannot be locked: another program has it open")
+	}
+	if err != nil {
+		_ = dir.Close()
+		return nil, nil, err
+	}
+	return dir, file, nil
+}
+
+// openLocked opens what no other process has locked. If another one has it, the error says busy.
+func openLocked(ctx context.Context, path string, flag int, busy string) (*os.File, error) {
+	file, err := os.OpenFile(path, flag, 0) //nolint:gosec // the administrator names it
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(ctx, dir, "is in use by another zarafa-presence; stop that one first"); err != nil {
-		_ = dir.Close()
-		return nil, err
-	}
-	return dir, nil
-}
-
-// lock keeps other processes from locking a file or a directory for as long as it is open. If another one has it, the error says busy.
-func lock(ctx context.Context, file *os.File, busy string) error {
 	for deadline := time.Now().Add(lockFor); ; time.Sleep(50 * time.Millisecond) {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		waits := errors.Is(err, syscall.EWOULDBLOCK)
 		switch {
-		case !errors.Is(err, syscall.EWOULDBLOCK):
-			return err
+		case err == nil:
+			return file, nil
 		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Now().After(deadline):
-			return fmt.Errorf("%s %s", file.Name(), busy)
+			err = ctx.Err()
+		case waits && time.Now().Before(deadline):
+			continue
+		case waits:
+			err = fmt.Errorf("%s %s", path, busy)
 		}
+		_ = file.Close()
+		return nil, err
 	}
 }
 
-// openFile opens the journal's file in a locked directory, and makes it if the directory is empty.
-func openFile(dir *os.File) (*os.File, error) {
-	name := filepath.Join(dir.Name(), fileName)
-	file, err := os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // the administrator names it
-	if !errors.Is(err, os.ErrNotExist) {
-		return file, err
-	}
+// create makes the file of an empty journal in an empty directory. It gets its name when it is whole and on the disk.
+func create(dir *os.File, name string) error {
 	if err := isEmpty(dir.Name()); err != nil {
-		return nil, err
+		return err
 	}
-	if err := create(dir, name); err != nil {
-		return nil, err
+	unfinished := name + newSuffix
+	if err := os.RemoveAll(unfinished); err != nil {
+		return err
 	}
-	return os.OpenFile(name, os.O_RDWR, 0) //nolint:gosec // as above
+	db, err := bbolt.Open(unfinished, 0o600, options(nil))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Update(header{Format: format}.put), db.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, name); err != nil {
+		return err
+	}
+	return dir.Sync()
 }
 
 // isEmpty refuses a directory that holds something else than a journal, because then store.dir is wrong, or the journal was lost.
@@ -83,29 +105,10 @@ func isEmpty(path string) error {
 	return err
 }
 
-// create makes the file of an empty journal. It gets its name when it is whole and on the disk.
-func create(dir *os.File, name string) error {
-	unfinished := name + newSuffix
-	if err := os.RemoveAll(unfinished); err != nil {
-		return err
-	}
-	db, err := bbolt.Open(unfinished, 0o600, options(nil))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(db.Update(initialise), db.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(unfinished, name); err != nil {
-		return err
-	}
-	return dir.Sync()
-}
-
 // options are those for writing. The list of free pages is not kept in the file: it has no sum, and a damaged one would let bbolt write over what
 // is in use. With a file, bbolt uses that one.
 func options(file *os.File) *bbolt.Options {
-	o := &bbolt.Options{Timeout: lockFor, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType}
+	o := &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType}
 	if file != nil {
 		o.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return file, nil }
 	}

@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,15 +136,26 @@ func TestOtherDirectories(t *testing.T) {
 	}
 }
 
-// TestLaterFormat: a file of a format that is not known is refused, and is not called damaged.
-func TestLaterFormat(t *testing.T) {
+// TestOtherFormats: a file of a format that is not known is refused, and is not called damaged.
+func TestOtherFormats(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
-	mustStart(t, dir).end(t)
-	bolt.WriteFormat(t, filepath.Join(dir, "journal.db"), 2)
-	_, err := start(t, open(t, dir))
-	if err == nil || !strings.Contains(err.Error(), "is of format 2, and this version of zarafa-presence knows format 1") {
-		t.Errorf("Follow = %v, want that the format is not known", err)
+	file := filepath.Join(dir, "journal.db")
+	refused := func(format int) {
+		t.Helper()
+		_, err := start(t, open(t, dir))
+		want := fmt.Sprintf("%s is of format %d, and this version of zarafa-presence knows format 2; nothing was changed", file, format)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Follow = %v, want that the format is not known", err)
+		}
 	}
+	mustStart(t, dir).end(t)
+	bolt.WriteFormat(t, file, 3)
+	refused(3)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	bolt.CreateEarlier(t, file)
+	refused(1)
 }
 
 // TestDirectory: where presences are kept without store.dir.

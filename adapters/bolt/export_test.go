@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -15,8 +14,27 @@ func WriteFormat(t *testing.T, file string, version uint32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := binary.BigEndian.AppendUint32(nil, version)
-	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(headerBucket).Put(headerBucket, seal(headerBucket, header)) })
+	err = db.Update(header{Format: version}.put)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// CreateEarlier makes a file of format 1, with what a start with that format looked at.
+func CreateEarlier(t *testing.T, file string) {
+	t.Helper()
+	db, err := bbolt.Open(file, 0o600, options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{"header", "pieces", "entries"} {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

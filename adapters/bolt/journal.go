@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,16 +34,18 @@ type Journal struct {
 	dir string
 	log *slog.Logger
 
+	last     uint64 // the last entry's number; of Append alone
+	snapshot header // of Snapshot alone
+
 	mu       sync.Mutex // is held while something is written, and while to is called
 	file     *os.File
 	db       *bbolt.DB // nil: not open
 	to       ports.Replay
-	last     uint64 // the last entry's number
-	snapshot header
-	settled  bool       // see settle
-	failed   chan error // why it cannot go on; has room for one
-	broken   bool       // it has failed
-	panicked bool       // in bbolt, which may hold its locks for ever
+	settled  bool // see settle
+	panicked bool // in bbolt, which may hold its locks for ever
+
+	following context.Context         //nolint:containedctx // that of Follow
+	fail      context.CancelCauseFunc // lets Follow end
 }
 
 // New returns a journal in the directory that the configuration says. It touches nothing before Follow.
@@ -51,7 +54,7 @@ func New(config Config, log *slog.Logger) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store.dir: %w", err)
 	}
-	return &Journal{dir: dir, log: log, failed: make(chan error, 1)}, nil
+	return &Journal{dir: dir, log: log}, nil
 }
 
 // Limit implements ports.Journal.
@@ -62,44 +65,31 @@ func (*Journal) Hold(ctx context.Context, _ string, work func(context.Context)) 
 
 // Follow implements ports.Journal. Nothing is written before everything has been read and found undamaged.
 func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	dir, err := lockDirectory(ctx, j.dir)
+	dir, file, err := openDirectory(ctx, j.dir)
 	if err != nil {
 		return fmt.Errorf("store.dir: %w", err)
 	}
 	defer dir.Close() //nolint:errcheck // nothing was written to it
-	file, err := openFile(dir)
-	if err != nil {
-		return fmt.Errorf("store.dir: %w", err)
-	}
-	// The directory is locked, but another program may have the file open, or another daemon by way of a link.
-	if err = lock(ctx, file, "cannot be locked: another program has it open"); err != nil {
-		err = fmt.Errorf("store.dir: %w", err)
-	} else {
-		err = j.open(ctx, file, to)
-	}
-	if err != nil {
+	following, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if err := j.open(following, fail, file, to); err != nil {
 		_ = file.Close()
 		return err
 	}
-	select {
-	case <-ctx.Done():
-		err = ctx.Err()
-	case err = <-j.failed:
-	}
+	<-following.Done()
 	j.close()
-	return err
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Cause(following)
 }
 
 // open reads the file, and opens it for writing.
-func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) error {
+func (j *Journal) open(ctx context.Context, fail context.CancelCauseFunc, file *os.File, to ports.Replay) error {
 	began := time.Now()
 	loaded, err := load(ctx, file, to, j.log)
-	var found damage
 	switch {
-	case errors.As(err, &found):
+	case errors.As(err, new(damage)):
 		return fmt.Errorf("store.dir: %s is damaged: %w; nothing was changed; restore a backup, or move the file away to begin with an empty store",
 			file.Name(), err)
 	case err != nil:
@@ -107,25 +97,23 @@ func (j *Journal) open(ctx context.Context, file *os.File, to ports.Replay) erro
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.file, j.to, j.last, j.snapshot = file, to, loaded.last, loaded.header
-	if err := j.settle(); err != nil {
-		if !isFull(err) {
-			return fmt.Errorf("store.dir: %w", err)
-		}
+	j.following, j.fail, j.file, j.to, j.last, j.snapshot = ctx, fail, file, to, loaded.last, loaded.header
+	switch err := j.settle(); {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		j.log.Warn("store: the disk is full; updates are refused until there is room", "dir", j.dir, "err", err)
+	case err != nil:
+		return fmt.Errorf("store.dir: %w", err)
 	}
-	var db *bbolt.DB
-	err = guarded(func() error {
-		db, err = bbolt.Open(file.Name(), 0, options(file))
+	err = j.guarded(func() (err error) {
+		j.db, err = bbolt.Open(file.Name(), 0, options(file))
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("store.dir: %s cannot be opened: %w", file.Name(), err)
 	}
-	j.db = db
-	page := loaded.pages.meta.pageSize()
+	page := loaded.meta.pageSize()
 	j.log.Info("store loaded", "file", file.Name(), "pieces", loaded.pieces, "entries", loaded.entries,
-		"mb", int64(len(loaded.pages.used))*page>>20, "mb_in_use", int64(loaded.pages.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
+		"mb", int64(len(loaded.used))*page>>20, "mb_in_use", int64(loaded.inUse)*page>>20, "took", time.Since(began).Round(time.Millisecond))
 	to.CaughtUp()
 	return nil
 }
@@ -149,76 +137,69 @@ func (j *Journal) Append(ctx context.Context, entry []byte) error {
 	if len(entry) > maxEntry {
 		return fmt.Errorf("%w: an entry of %d bytes; the journal takes %d", ports.ErrTooLarge, len(entry), maxEntry)
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	at := j.last + 1
-	err := j.write(func(tx *bbolt.Tx) error {
-		entries := tx.Bucket(entriesBucket)
-		if err := entries.SetSequence(at); err != nil {
-			return err
+	change := func(tx *bbolt.Tx) error {
+		j.makeRoom(tx.Size())
+		return put(tx, key(entryKind, at, 0), entry)
+	}
+	return j.write(ctx, change, func() {
+		j.last = at
+		if err := j.to.Entry(at, entry); err != nil {
+			j.fail(err)
 		}
-		return put(entries, entryKey(at), entry)
 	})
-	if err != nil {
-		return err
-	}
-	j.last = at
-	if err := j.to.Entry(at, entry); err != nil {
-		j.fail(err)
-	}
-	return nil
 }
 
-// write makes a change in a transaction of its own, and returns when that is on the disk. With ErrUnavailable nothing was changed; with any other
-// error nobody knows, and the journal goes on no more. j.mu is held.
-func (j *Journal) write(change func(tx *bbolt.Tx) error) error {
-	if j.db == nil || j.broken {
-		return fmt.Errorf("%w: store.dir: %s is not open", ports.ErrUnavailable, j.dir)
+// roomMade is by how much the file grows, in bytes.
+const roomMade = 512 << 10
+
+// makeRoom writes zeros behind the part of the file that is used, if little is left there. When a page is written where nothing was yet, the file
+// system has to note its place at the next sync, which takes half as long again. If it fails, bbolt finds out what room there is.
+func (j *Journal) makeRoom(used int64) {
+	if info, err := j.file.Stat(); err == nil && info.Size() < used+roomMade/2 {
+		_, _ = j.file.WriteAt(make([]byte, roomMade), info.Size())
+	}
+}
+
+// write makes a change in a transaction of its own, and calls kept when that is on the disk. With ErrUnavailable nothing was changed; with any other
+// error nobody knows, and the journal goes on no more.
+func (j *Journal) write(ctx context.Context, change func(tx *bbolt.Tx) error, kept func()) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	refused := func(err error) error { return fmt.Errorf("%w: store.dir: %s: %w", ports.ErrUnavailable, j.dir, err) }
+	switch {
+	case ctx.Err() != nil:
+		return refused(ctx.Err())
+	case j.db == nil || j.following.Err() != nil:
+		return refused(errors.New("it is not open"))
 	}
 	if err := j.settle(); err != nil {
-		return j.refused(err)
+		return refused(err)
 	}
 	var txid uint64
-	err := guarded(func() error {
+	err := j.guarded(func() error {
 		return j.db.Update(func(tx *bbolt.Tx) error {
-			txid = uint64(tx.ID()) //nolint:gosec // it is one
+			txid = uint64(tx.ID()) //nolint:gosec // it is not negative
 			return change(tx)
 		})
 	})
-	var caught *caughtPanic
 	switch {
 	case err == nil:
+		kept()
 		return nil
-	case errors.As(err, &caught):
-		j.panicked = true
 	case errors.Is(err, berrors.ErrInvalidMapping): // it was unmapped, and could not be mapped again
-		j.fail(j.refused(err))
-		return j.refused(err)
-	default:
+		j.fail(refused(err))
+		return refused(err)
+	case !j.panicked:
 		// The meta page is written last, when the rest is on the disk. Without it there was no transaction; with it, it may or may not be on the
 		// disk.
 		if newest, unreadable := newestMeta(j.file); unreadable == nil && newest.Txid < txid {
-			return j.refused(err)
+			return refused(err)
 		}
 	}
 	err = fmt.Errorf("store.dir: nobody knows whether the last write to %s is on the disk: %w", j.file.Name(), err)
 	j.fail(err)
 	return err
-}
-
-func (j *Journal) refused(err error) error {
-	return fmt.Errorf("%w: store.dir: %s: %w", ports.ErrUnavailable, j.dir, err)
-}
-
-// fail lets Follow end with err. j.mu is held.
-func (j *Journal) fail(err error) {
-	if !j.broken {
-		j.broken = true
-		j.failed <- err
-	}
 }
 
 // settle makes sure, once, that what was read is on the disk. If the last process was killed while it wrote a meta page, or if the disk refused
@@ -232,12 +213,8 @@ func (j *Journal) settle() error {
 	if err != nil {
 		return err
 	}
-	page := make([]byte, newest.pageSize())
 	offset := int64(newest.Txid%2) * newest.pageSize()
-	if err := readFull(j.file, page, offset); err != nil {
-		return err
-	}
-	if _, err := j.file.WriteAt(page, offset); err != nil {
+	if _, err := io.Copy(io.NewOffsetWriter(j.file, offset), io.NewSectionReader(j.file, offset, newest.pageSize())); err != nil {
 		return err
 	}
 	if err := j.file.Sync(); err != nil {
@@ -247,20 +224,13 @@ func (j *Journal) settle() error {
 	return nil
 }
 
-func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-
-// caughtPanic is a panic of bbolt: it reads a mapped file, and a disk that cannot be read is a fault of memory there.
-type caughtPanic struct{ reason any }
-
-// Error implements error.
-func (p *caughtPanic) Error() string { return fmt.Sprintf("bbolt panics: %v", p.reason) }
-
-// guarded calls what may panic.
-func guarded(call func() error) (err error) {
+// guarded calls bbolt, which may panic: it reads a mapped file, and a disk that cannot be read is a fault of memory there.
+func (j *Journal) guarded(call func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = &caughtPanic{reason}
+			j.panicked = true
+			err = fmt.Errorf("bbolt panics: %v", reason)
 		}
 	}()
 	return call()

@@ -2,93 +2,69 @@ package bolt
 
 import (
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 
 	"go.etcd.io/bbolt"
 )
 
-// format is the version of what is in the buckets.
-const format = 1
+// format is the version of what is in the file. In format 1 there were three buckets with a key for each value.
+const format = 2
 
-// The buckets of the file. Every value begins with the sum of its key and what follows.
-var (
-	headerBucket  = []byte("header")  // one key, headerBucket again: a header
-	piecesBucket  = []byte("pieces")  // a snapshot's number and the piece's index, 8 and 4 bytes: a piece
-	entriesBucket = []byte("entries") // an entry's number, 8 bytes: the entry. The bucket's sequence is the last number that was given
+// The kinds of values, in the order in which a start reads them.
+const (
+	headerKind = 1 + iota // one: a header
+	pieceKind             // a piece of a snapshot, by the snapshot's number and the piece's index
+	entryKind             // an entry, by its number
 )
 
-// innerKey is the only key of an inner bucket. See put.
-var innerKey = []byte("v")
+const keyLength = 1 + 8 + 4
+
+// key is a kind, a number and an index.
+func key(kind byte, at uint64, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64([]byte{kind}, at), index)
+}
+
+// number returns the number in a key.
+func number(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
 
 // header says which of the pieces are the snapshot.
 type header struct {
-	at     uint64 // the snapshot stands for all entries up to this one; 0: there is none
-	pieces uint32
+	Format uint32
+	At     uint64 // the snapshot stands for all entries up to this one; 0: there is none
+	Pieces uint32
 }
 
-const headerLength = 4 + 8 + 4
-
-func (h header) encode() []byte {
-	data := binary.BigEndian.AppendUint32(nil, format)
-	data = binary.BigEndian.AppendUint64(data, h.at)
-	return binary.BigEndian.AppendUint32(data, h.pieces)
+// put replaces the header.
+func (h header) put(tx *bbolt.Tx) error {
+	data, _ := binary.Append(nil, binary.BigEndian, h) // it never fails for a fixed size
+	return put(tx, key(headerKind, 0, 0), data)
 }
 
-func entryKey(at uint64) []byte { return binary.BigEndian.AppendUint64(nil, at) }
+// valueKey is the only key of a bucket. See put.
+var valueKey = []byte("v")
 
-func pieceKey(at uint64, index uint32) []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, at), index)
+// put adds a value, or replaces it. Each value is in a bucket of its own: bbolt keeps a short one beside the bucket's name, and gives a long one
+// pages of its own. As a plain key a long value would be written again with each of the next ones: bbolt never splits a page of up to four keys.
+func put(tx *bbolt.Tx, key, data []byte) error {
+	tx.Cursor().Bucket().FillPercent = 1 // hardly any key comes in between later
+	b, err := tx.CreateBucketIfNotExists(key)
+	if err != nil {
+		return err
+	}
+	return b.Put(valueKey, seal(key, uint64(tx.ID()), data)) //nolint:gosec // it is not negative
+}
+
+const sealLength = 4 + 8
+
+// seal puts a sum (of the key and what follows, CRC-32C) and the transaction's number before a value.
+func seal(key []byte, txid uint64, data []byte) []byte {
+	sealed := append(binary.BigEndian.AppendUint64(make([]byte, 4, sealLength+len(data)), txid), data...)
+	binary.BigEndian.PutUint32(sealed, sum(key, sealed))
+	return sealed
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func sum(key, data []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, data)
-}
-
-func seal(key, data []byte) []byte {
-	sealed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(data)), sum(key, data))
-	return append(sealed, data...)
-}
-
-func unseal(key, sealed []byte) (data []byte, ok bool) {
-	if len(sealed) < 4 {
-		return nil, false
-	}
-	data = sealed[4:]
-	return data, binary.BigEndian.Uint32(sealed) == sum(key, data)
-}
-
-// innerFrom is the length from which a value is put into an inner bucket.
-const innerFrom = 4096
-
-// put adds a key that is behind all others. bbolt never splits a page of up to four keys, and writes a page whole, so with long values side by
-// side each one would be written several times. In an inner bucket a value has pages of its own.
-func put(b *bbolt.Bucket, key, data []byte) error {
-	b.FillPercent = 1 // no key comes in between later
-	if len(data) < innerFrom {
-		return b.Put(key, seal(key, data))
-	}
-	inner, err := b.CreateBucket(key)
-	if err != nil {
-		return err
-	}
-	return inner.Put(innerKey, seal(key, data))
-}
-
-// putHeader replaces the header.
-func putHeader(tx *bbolt.Tx, h header) error {
-	return tx.Bucket(headerBucket).Put(headerBucket, seal(headerBucket, h.encode()))
-}
-
-// initialise makes an empty journal.
-func initialise(tx *bbolt.Tx) error {
-	_, err1 := tx.CreateBucket(headerBucket)
-	_, err2 := tx.CreateBucket(piecesBucket)
-	_, err3 := tx.CreateBucket(entriesBucket)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	return putHeader(tx, header{})
+func sum(key, sealed []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, sealed[4:])
 }

@@ -3,9 +3,12 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
+	"slices"
 )
 
 // bbolt itself does not notice all damage, and cannot tell all that it notices: of two meta pages it takes the older one if the newer one is
@@ -27,17 +30,12 @@ const (
 	bucketFlag = 1 // of an element of a leaf
 
 	noFreelist = 1<<64 - 1
-
-	deepest = 64 // more levels than any tree has
 )
 
 // damage is what is wrong with a file.
-type damage string
+type damage struct{ error }
 
-// Error implements error.
-func (d damage) Error() string { return string(d) }
-
-func damaged(format string, args ...any) error { return damage(fmt.Sprintf(format, args...)) }
+func damaged(format string, args ...any) error { return damage{fmt.Errorf(format, args...)} }
 
 // meta is a meta page after its header.
 type meta struct {
@@ -52,49 +50,42 @@ func (m meta) pageSize() int64 { return int64(m.PageSize) }
 
 // newestMeta returns the later one of a file's two meta pages. Each transaction replaces the older one with one write within one sector, so both are
 // valid always.
-func newestMeta(file io.ReaderAt) (meta, error) {
+func newestMeta(file *os.File) (meta, error) {
 	first, err := readMeta(file, 0)
 	if err != nil {
 		return meta{}, err
 	}
 	second, err := readMeta(file, first.pageSize())
-	if err != nil {
-		return meta{}, err
-	}
-	newer, older := first, second
+	newest := first
 	if second.Txid > first.Txid {
-		newer, older = second, first
+		newest = second
 	}
-	if newer.Txid != older.Txid+1 || first.Txid%2 != 0 || newer.pageSize() != older.pageSize() {
-		return meta{}, damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
+	if err == nil && (first.Txid%2 != 0 || first.Txid+second.Txid != 2*newest.Txid-1 || first.PageSize != second.PageSize) {
+		err = damaged("the meta pages are of the transactions %d and %d", first.Txid, second.Txid)
 	}
-	return newer, nil
+	return newest, err
 }
 
-func readMeta(file io.ReaderAt, offset int64) (meta, error) {
+func readMeta(file *os.File, offset int64) (m meta, err error) {
 	var page [pageHeader + metaLength]byte
 	if err := readFull(file, page[:], offset); err != nil {
-		return meta{}, err
+		return m, err
 	}
 	data := page[pageHeader:]
-	var m meta
 	if _, err := binary.Decode(data, binary.NativeEndian, &m); err != nil {
-		return meta{}, err
+		return m, err
 	}
 	hash := fnv.New64a()
 	_, _ = hash.Write(data[:metaLength-8])
 	if m.Magic != metaMagic || m.Version != metaVersion || m.Sum != hash.Sum64() || m.PageSize < 512 {
-		return meta{}, damaged("the meta page at byte %d is not valid", offset)
+		return m, damaged("the meta page at byte %d is not valid", offset)
 	}
 	return m, nil
 }
 
-func readFull(file io.ReaderAt, buffer []byte, offset int64) error {
-	n, err := file.ReadAt(buffer, offset)
-	if n == len(buffer) {
-		return nil
-	}
-	if err == io.EOF {
+func readFull(file *os.File, buffer []byte, offset int64) error {
+	_, err := file.ReadAt(buffer, offset)
+	if errors.Is(err, io.EOF) {
 		return damaged("it ends before byte %d", offset+int64(len(buffer)))
 	}
 	return err
@@ -102,146 +93,154 @@ func readFull(file io.ReaderAt, buffer []byte, offset int64) error {
 
 // pages reads the pages of a file. Each one that is in use is read once, and checked.
 type pages struct {
-	file    io.ReaderAt
-	meta    meta
-	used    []bool   // by page
-	inUse   int      // pages
-	buffers [][]byte // by depth
+	file   *os.File
+	meta   meta
+	used   []bool  // by page
+	inUse  int     // pages
+	levels []*page // by depth
+	low    []byte  // the last key that was read
+	inner  page    // of a bucket
 }
 
-// openPages begins to read a file of that size.
-func openPages(file io.ReaderAt, size int64) (*pages, error) {
+// openPages begins to read a file.
+func openPages(file *os.File) (*pages, error) {
 	newest, err := newestMeta(file)
 	if err != nil {
 		return nil, err
 	}
-	if newest.End > uint64(size/newest.pageSize()) { //nolint:gosec // neither is negative
-		return nil, damaged("it has %d bytes, and should have %d pages of %d", size, newest.End, newest.pageSize())
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if newest.End > uint64(info.Size()/newest.pageSize()) { //nolint:gosec // neither is negative
+		return nil, damaged("it has %d bytes, and should have %d pages of %d", info.Size(), newest.End, newest.pageSize())
 	}
 	if newest.Freelist != noFreelist { // see options
 		return nil, damaged("another program has written it: there is a list of free pages in it")
 	}
-	return &pages{file: file, meta: newest, used: make([]bool, newest.End), inUse: 2, buffers: make([][]byte, deepest)}, nil
+	return &pages{file: file, meta: newest, used: make([]bool, newest.End), inUse: 2}, nil
 }
 
-// read returns a page with the pages that overflow from it. It is valid until another one of that depth is read.
-func (p *pages) read(id uint64, depth int) ([]byte, error) {
-	if id < 2 || id >= p.meta.End || depth >= deepest {
-		return nil, damaged("a page %d is referred to, at depth %d of %d pages", id, depth, p.meta.End)
-	}
-	offset := int64(id) * p.meta.pageSize() //nolint:gosec // below the file's size
-	var head [pageHeader]byte
-	if err := readFull(p.file, head[:], offset); err != nil {
-		return nil, err
-	}
-	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
-	if binary.NativeEndian.Uint64(head[:]) != id || count > p.meta.End-id {
-		return nil, damaged("page %d is not valid", id)
-	}
-	for i := id; i < id+count; i++ {
-		if p.used[i] {
-			return nil, damaged("page %d is referred to twice", i)
-		}
-		p.used[i] = true
-	}
-	p.inUse += int(count)                         //nolint:gosec // at most all pages of the file
-	length := int(count) * int(p.meta.pageSize()) //nolint:gosec // at most the file's size
-	if cap(p.buffers[depth]) < length {
-		p.buffers[depth] = make([]byte, length)
-	}
-	page := p.buffers[depth][:length]
-	return page, readFull(p.file, page, offset)
+// page is one with the pages that overflow from it.
+type page struct {
+	buffer   []byte
+	leaf     bool
+	elements []element
 }
 
 // element is one of a page: of a branch a key and the page below, of a leaf a key and a value.
 type element struct {
 	key, value []byte
-	page       uint64
+	below      uint64
 	bucket     bool // the value is a bucket
-	depth      int  // of its page
 }
 
-// parse returns the elements of a page, and how many of its bytes are in use. It checks that all elements are within it, where bbolt puts them.
-func parse(page []byte) (found []element, leaf bool, used int, err error) {
-	native := binary.NativeEndian
-	flags, count := native.Uint16(page[8:]), int(native.Uint16(page[10:]))
-	leaf, used = flags == leafFlag, pageHeader+elementSize*count
-	if !leaf && (flags != branchFlag || count == 0) || used > len(page) {
-		return nil, false, 0, damaged("it is neither a leaf nor a branch of %d elements", count)
+// read reads a page, and checks that its length is that of what it holds.
+func (p *pages) read(id uint64, into *page) error {
+	if id < 2 || id >= p.meta.End {
+		return damaged("a page %d is referred to, and there are %d", id, p.meta.End)
 	}
-	found = make([]element, count)
-	for i := range found {
-		at := pageHeader + elementSize*i
-		raw := page[at:]
-		kind, position, keyLength, valueLength := uint32(0), native.Uint32(raw), native.Uint32(raw[4:]), uint32(0)
-		if leaf {
-			kind, position, keyLength, valueLength = position, keyLength, native.Uint32(raw[8:]), native.Uint32(raw[12:])
-		}
-		value := used + int(keyLength)
-		end := value + int(valueLength)
-		if kind > bucketFlag || at+int(position) != used || end > len(page) {
-			return nil, false, 0, damaged("element %d is out of place or of an unknown kind", i)
-		}
-		found[i] = element{key: page[used:value], value: page[value:end], page: native.Uint64(raw[8:]), bucket: kind == bucketFlag}
-		used = end
-	}
-	return found, leaf, used, nil
-}
-
-// walk gives the elements of all leaves below a page in order. Their keys are at least low, and below high if that is not nil.
-func (p *pages) walk(id uint64, low, high []byte, depth int, give func(element) error) error {
-	page, err := p.read(id, depth)
-	if err != nil {
+	size := p.meta.pageSize()
+	offset := int64(id) * size //nolint:gosec // below the file's size
+	head := slices.Grow(into.buffer[:0], int(size))[:size]
+	if err := readFull(p.file, head, offset); err != nil {
 		return err
 	}
-	used, err := p.walkPage(page, low, high, depth, give)
-	if size := int(p.meta.pageSize()); err == nil && (used+size-1)/size != len(page)/size {
+	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
+	if binary.NativeEndian.Uint64(head) != id || count > p.meta.End-id {
+		return damaged("page %d is not valid", id)
+	}
+	for i := id; i < id+count; i++ {
+		if p.used[i] {
+			return damaged("page %d is referred to twice", i)
+		}
+		p.used[i] = true
+	}
+	p.inUse += int(count)            //nolint:gosec // at most all pages of the file
+	more := int(count-1) * int(size) //nolint:gosec // at most the file's size
+	into.buffer = slices.Grow(head, more)[:int(size)+more]
+	if err := readFull(p.file, into.buffer[size:], offset+size); err != nil {
+		return err
+	}
+	used, err := into.parse(into.buffer)
+	if err == nil && (used-1)/int(size) != more/int(size) {
 		err = damaged("the length of page %d is not that of what it holds", id)
 	}
 	return err
 }
 
-// walkPage is walk for a page that was read. It returns how many bytes of it are in use.
-func (p *pages) walkPage(page []byte, low, high []byte, depth int, give func(element) error) (used int, err error) {
-	found, leaf, used, err := parse(page)
-	for i := 0; i < len(found) && err == nil; i++ {
-		e := found[i]
-		if c := bytes.Compare(e.key, low); c < 0 || c == 0 && i > 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
-			return 0, damaged("the key %x is not where it belongs", e.key)
+// parse finds the elements of a page, and returns how many of its bytes are in use. It checks that all elements are within it, where bbolt puts them.
+func (p *page) parse(data []byte) (used int, err error) {
+	native := binary.NativeEndian
+	if len(data) < pageHeader {
+		return 0, damaged("it is shorter than a page's header")
+	}
+	flags, count := native.Uint16(data[8:]), int(native.Uint16(data[10:]))
+	p.leaf, used = flags == leafFlag, pageHeader+elementSize*count
+	if !p.leaf && (flags != branchFlag || count == 0) || used > len(data) {
+		return 0, damaged("it is neither a leaf nor a branch of %d elements", count)
+	}
+	p.elements = p.elements[:0]
+	for at := pageHeader; at < pageHeader+elementSize*count; at += elementSize {
+		raw := data[at:]
+		kind, position, keyLength, valueLength := uint32(0), native.Uint32(raw), native.Uint32(raw[4:]), uint32(0)
+		if p.leaf {
+			kind, position, keyLength, valueLength = position, keyLength, native.Uint32(raw[8:]), native.Uint32(raw[12:])
 		}
-		low = e.key
-		if leaf {
-			e.depth = depth
+		value := used + int(keyLength)
+		end := value + int(valueLength)
+		if kind > bucketFlag || at+int(position) != used || end > len(data) {
+			return 0, damaged("the element at byte %d of a page is out of place or of an unknown kind", at)
+		}
+		p.elements = append(p.elements, element{data[used:value], data[value:end], native.Uint64(raw[8:]), kind == bucketFlag})
+		used = end
+	}
+	return used, nil
+}
+
+// walk gives the elements of all leaves below a page in order. The keys of branches, too, are in that order.
+func (p *pages) walk(id uint64, depth int, give func(element) error) error {
+	if depth == len(p.levels) {
+		p.levels = append(p.levels, new(page))
+	}
+	page := p.levels[depth]
+	if err := p.read(id, page); err != nil {
+		return err
+	}
+	for i, e := range page.elements {
+		if c := bytes.Compare(e.key, p.low); c < 0 || c == 0 && i > 0 || len(e.key) == 0 {
+			return damaged("the key %x is not where it belongs", e.key)
+		}
+		p.low = append(p.low[:0], e.key...)
+		var err error
+		if page.leaf {
 			err = give(e)
-			continue
+		} else {
+			err = p.walk(e.below, depth+1, give)
 		}
-		next := high
-		if i+1 < len(found) {
-			next = found[i+1].key
+		if err != nil {
+			return err
 		}
-		err = p.walk(e.page, e.key, next, depth+1, give)
 	}
-	return used, err
+	return nil
 }
 
-// bucket gives the elements of the bucket in e in order.
-func (p *pages) bucket(e element, give func(element) error) error {
+// valueIn returns the only value of a bucket. It is valid until the next one is read.
+func (p *pages) valueIn(e element) ([]byte, error) {
 	if !e.bucket || len(e.value) < bucketSize {
-		return damaged("%.20q is not a bucket", e.key)
+		return nil, damaged("%x is not a bucket", e.key)
 	}
+	inline := e.value[bucketSize:]
 	if root := binary.NativeEndian.Uint64(e.value); root != 0 {
-		return p.walk(root, nil, nil, e.depth+1, give)
+		if err := p.read(root, &p.inner); err != nil {
+			return nil, err
+		}
+	} else if used, err := p.inner.parse(inline); err != nil || used != len(inline) {
+		return nil, damaged("the inline bucket %x is not valid", e.key)
 	}
-	page := e.value[bucketSize:]
-	if len(page) < pageHeader || binary.NativeEndian.Uint16(page[8:]) != leafFlag {
-		return damaged("an inline bucket is not valid")
+	found := p.inner.elements
+	if !p.inner.leaf || len(found) != 1 || found[0].bucket || !bytes.Equal(found[0].key, valueKey) {
+		return nil, damaged("the bucket %x does not hold one value", e.key)
 	}
-	used, err := p.walkPage(page, nil, nil, e.depth, give)
-	if err == nil && used != len(page) {
-		err = damaged("an inline bucket is not valid")
-	}
-	return err
+	return found[0].value, nil
 }
-
-// sequence returns the sequence of the bucket in e, which bucket has taken.
-func (e element) sequence() uint64 { return binary.NativeEndian.Uint64(e.value[8:]) }

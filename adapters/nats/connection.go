@@ -25,7 +25,7 @@ const (
 const connectWithin = 2 * time.Second
 
 // connect makes one attempt. When ctx ends the connection breaks.
-func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
+func (j *Journal) connect(ctx context.Context) (jetstream.JetStream, error) {
 	conn, err := natsgo.Connect(j.config.URL, j.options(ctx)...)
 	if err != nil {
 		err = fmt.Errorf("store: cannot connect to NATS: %w", err)
@@ -44,7 +44,7 @@ func (j *Journal) connect(ctx context.Context) (*natsgo.Conn, error) {
 		j.log.Warn("store: the NATS servers take small messages only, so requests with very many users will be refused; "+
 			"set max_payload to 8MB in their configuration", "bytes", size)
 	}
-	return conn, nil
+	return jetstream.New(conn, jetstream.WithPublishAsyncTimeout(appendWithin), jetstream.WithDefaultTimeout(answerWithin))
 }
 
 func (j *Journal) options(ctx context.Context) []natsgo.Option {

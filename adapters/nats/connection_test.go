@@ -193,9 +193,10 @@ func TestTLS(t *testing.T) {
 	}
 	authority := xmpptest.NewAuthority(t)
 	certificate, key := authority.Issue(t, "localhost")
-	cluster := natstest.Start(t, natstest.Options{Servers: 1, Scheme: "tls", Config: fmt.Sprintf("tls {cert_file: %q, key_file: %q}",
+	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: fmt.Sprintf("tls {cert_file: %q, key_file: %q}",
 		file("server.pem", certificate), file("server.key", key))})
-	url := strings.ReplaceAll(cluster.URL(), "127.0.0.1", "localhost")
+	address := strings.Replace(cluster.URL(), "nats:", "tls:", 1)
+	url := strings.Replace(address, "127.0.0.1", "localhost", 1)
 	trusting := func(name string, pem []byte) func(*nats.Config) {
 		roots, err := setting.ReadRoots(file(name, pem))
 		if err != nil {
@@ -207,7 +208,7 @@ func TestTLS(t *testing.T) {
 	open(t, url, right).append("over TLS")
 	refused(t, url, wrong, "certificate")
 	refused(t, url, nil, "certificate")
-	refused(t, cluster.URL(), right, "certificate") // it is not for 127.0.0.1
+	refused(t, address, right, "certificate") // it is not for 127.0.0.1
 }
 
 // TestCredentials: a server that demands a user refuses who is none.

@@ -46,20 +46,16 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer close(j.ended)
 	defer cancel()
-	var conn *natsgo.Conn
+	var js jetstream.JetStream
 	err := j.await(ctx, func() (err error) {
-		conn, err = j.connect(ctx)
+		js, err = j.connect(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer js.Conn().Close()
 	defer cancel() // first: to close a connection to a frozen server takes two seconds
-	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(appendWithin))
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
 	err = j.await(ctx, func() (err error) {
 		j.streams, err = openStreams(ctx, js, j.config)
 		return err
@@ -75,8 +71,10 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 // Limit implements ports.Journal.
 func (j *Journal) Limit() int { return int(j.limit.Load()) }
 
-// appendWithin is how long the servers may take to keep an entry.
-const appendWithin = 2 * time.Second
+const (
+	appendWithin = 2 * time.Second // how long the servers may take to keep an entry
+	answerWithin = 2 * time.Second // how long they may take to answer any other question, if nothing else is said
+)
 
 // Append implements ports.Journal. It waits two seconds for the servers' answer, and twice as long if they accept no bytes.
 func (j *Journal) Append(ctx context.Context, entry []byte) error {

@@ -87,19 +87,9 @@ func (l *lease) during(ctx context.Context, work func(context.Context)) (lost bo
 func (l *lease) take(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, leaseReply)
 	defer cancel()
-	value, sequence, err := l.get(ctx, l.key)
-	if err != nil {
-		return false
-	}
-	holder := string(value)
-	if sequence != l.sequence || l.seen.IsZero() {
-		l.sequence, l.seen = sequence, time.Now()
-	}
-	free := sequence == 0 || holder == "" || holder == l.node
-	if !free && time.Since(l.seen) < leaseFree {
-		return false
-	}
-	return l.write(ctx, l.node) == nil
+	holder, err := l.look(ctx)
+	free := holder == "" || holder == l.node || time.Since(l.seen) >= leaseFree
+	return err == nil && free && l.write(ctx, l.node) == nil
 }
 
 // renew confirms the lease, or gives it up with an empty node. Any error but ErrLeaseLost means that nothing is known: the servers have
@@ -111,15 +101,22 @@ func (l *lease) renew(ctx context.Context, node string) error {
 	if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return err
 	}
-	holder, sequence, err := l.get(ctx, l.key) // an earlier renewal of ours may have arrived without an answer
-	switch {
+	switch holder, err := l.look(ctx); { // an earlier renewal of ours may have arrived without an answer
 	case err != nil:
 		return err
-	case string(holder) != l.node:
+	case holder != l.node:
 		return ports.ErrLeaseLost
 	}
-	l.sequence = sequence
 	return l.write(ctx, node)
+}
+
+// look returns who holds the lease: nobody if it is empty.
+func (l *lease) look(ctx context.Context) (holder string, err error) {
+	value, sequence, err := l.get(ctx, l.key)
+	if err == nil && (sequence != l.sequence || l.seen.IsZero()) {
+		l.sequence, l.seen = sequence, time.Now()
+	}
+	return string(value), err
 }
 
 // write replaces the value that was seen last.

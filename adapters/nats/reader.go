@@ -22,7 +22,7 @@ type reader struct {
 	log *slog.Logger
 	to  ports.Replay
 
-	created  time.Time // when the stream of entries was
+	created  time.Time // when the stream of entries was; zero: not known yet
 	reached  uint64    // the entry that was given last, or that the snapshot stands for
 	last     time.Time // when the stream got that entry, which tells it from another of the same number; zero: not known
 	upTo     uint64    // the last entry that was there when the attempt began
@@ -45,7 +45,6 @@ const (
 
 	readAgain    = 100 * time.Millisecond // between two consumers
 	readSilence  = 500 * time.Millisecond // between two signs of life of a consumer; the second that is missing ends it
-	readAnswer   = 2 * time.Second        // how long the servers may take to answer a question
 	readProgress = 2 * time.Second        // between two lines in the log about loading
 
 	// How much a consumer sends before the reader asks for more, about. It must be more than maxPayload, and less than half of what a server has
@@ -56,40 +55,19 @@ const (
 
 // run gives everything until ctx ends. It never returns nil. It may be called again unless the error is a refusal: other daemons make
 // snapshots meanwhile, and remove what this one was about to read.
-func (r *reader) run(ctx context.Context) error {
-	err := r.load(ctx)
-	if err == nil {
+func (r *reader) run(ctx context.Context) (err error) {
+	r.began, r.said, r.last, r.created = time.Now(), time.Now(), time.Time{}, time.Time{}
+	if r.reached, err = r.loadSnapshot(ctx); err == nil {
 		err = r.follow(ctx)
 	}
-	if r.caughtUp {
+	switch {
+	case r.caughtUp:
 		return refusal{err}
-	}
-	if r.dirty && ctx.Err() == nil && !final(err) {
+	case r.dirty && ctx.Err() == nil && !final(err):
 		r.dirty = false
 		r.to.Reset()
 	}
 	return err
-}
-
-// load gives the snapshot, and finds out what entries there are.
-func (r *reader) load(ctx context.Context) error {
-	r.began, r.said, r.last = time.Now(), time.Now(), time.Time{}
-	at, err := r.loadSnapshot(ctx)
-	if err != nil {
-		return err
-	}
-	info, err := r.entries.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("store: cannot read the journal: %w", err)
-	}
-	state := info.State
-	if state.LastSeq < at || state.Msgs > 0 && state.FirstSeq > at+1 || state.Msgs == 0 && state.LastSeq > at {
-		return r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; "+
-			"restore both from a backup", at, state.FirstSeq, state.LastSeq))
-	}
-	r.created, r.reached, r.upTo = info.Created, at, state.LastSeq
-	r.catchUp()
-	return nil
 }
 
 // catchUp tells that all is loaded, if it is.
@@ -107,10 +85,11 @@ func (r *reader) follow(ctx context.Context) error {
 	var lost time.Time
 	for {
 		err := r.consume(ctx)
-		again := time.Since(lost) < 2*readAnswer // the first time is not worth a line
+		again := time.Since(lost) < 2*answerWithin // the first time is not worth a line
 		lost = time.Now()
+		odd := !r.caughtUp && !r.oddSince.IsZero()
 		switch {
-		case ctx.Err() != nil || errors.Is(err, errLost) || final(err):
+		case ctx.Err() != nil || odd || errors.Is(err, errLost) || final(err):
 			return err
 		case again && time.Since(r.silent) >= sayEvery:
 			r.silent = time.Now()
@@ -126,6 +105,7 @@ func (r *reader) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.catchUp()
 	messages, _, err := messagesOf(ctx, r.entries, r.subject, next)
 	if err != nil {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
@@ -146,25 +126,30 @@ func (r *reader) consume(ctx context.Context) error {
 	}
 }
 
-// next checks that the stream is still the one that was read from, and returns the entry to begin with. That is the last one given if it can be
-// compared, else the one after it.
+// next checks that the stream is still the one that was read from, and has all that comes next. It returns the entry to begin with. That is the last
+// one given if it can be compared, else the one after it.
 func (r *reader) next(ctx context.Context) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, readAnswer)
-	defer cancel()
 	info, err := r.entries.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("store: cannot read the journal: %w", err)
 	}
-	switch state := info.State; {
+	first, last := info.State.FirstSeq, info.State.LastSeq
+	if r.created.IsZero() {
+		r.created, r.upTo = info.Created, last
+	}
+	gap := first > r.reached+1 || info.State.Msgs == 0 && last > r.reached
+	switch {
 	case !info.Created.Equal(r.created):
 		return 0, fmt.Errorf("store: the journal was replaced by another one: %w", errLost)
-	case state.FirstSeq > r.reached+1:
+	case gap && r.caughtUp:
 		return 0, fmt.Errorf("store: this daemon has the journal up to entry %d, and was cut off for so long that it now begins with entry %d: %w",
-			r.reached, state.FirstSeq, errLost)
-	case state.LastSeq < r.reached:
-		return 0, r.inconsistent(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", state.LastSeq, r.reached))
-	}
-	if info.State.LastSeq == r.reached {
+			r.reached, first, errLost)
+	case gap || last < r.reached && !r.caughtUp:
+		return 0, r.inconsistent(fmt.Errorf("store: the snapshot stands for entry %d, and the journal has entries %d to %d: something is missing; "+
+			"restore both from a backup", r.reached, first, last))
+	case last < r.reached:
+		return 0, r.inconsistent(fmt.Errorf("store: the journal ends with entry %d, and this daemon has had %d", last, r.reached))
+	case last == r.reached:
 		r.oddSince = time.Time{}
 	}
 	if r.last.IsZero() {
@@ -175,9 +160,7 @@ func (r *reader) next(ctx context.Context) (uint64, error) {
 
 // messagesOf makes a consumer, which delivers the messages of a subject from a sequence on. It also returns how many there are now.
 func messagesOf(ctx context.Context, stream jetstream.Stream, subject string, first uint64) (jetstream.MessagesContext, uint64, error) {
-	asking, cancel := context.WithTimeout(ctx, readAnswer)
-	defer cancel()
-	consumer, err := stream.CreateConsumer(asking, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       first,
 		FilterSubject:     subject,

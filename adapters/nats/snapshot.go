@@ -18,19 +18,17 @@ import (
 
 // A snapshot is pieces, each under a key of its own, and a manifest, which is written last. So a snapshot that was not finished is none.
 const (
-	manifestKey    = "snapshot"
-	pieceKeys      = "piece." // piece.ENTRY.RANDOM.NUMBER
-	manifestFormat = 2
+	manifestKey = "snapshot"
+	pieceKeys   = "piece." // piece.ENTRY.RANDOM.NUMBER
 )
 
 const (
-	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece
+	keepWithin  = 30 * time.Second // how long the servers may take to keep a piece, or to remove old ones
 	pieceWithin = 10 * time.Second // how long they may take to deliver one
 )
 
 // manifest describes the snapshot that holds.
 type manifest struct {
-	Format int    `json:"format"`
 	Name   string `json:"name"`   // the pieces' keys are piece.name.1, piece.name.2, ...
 	Entry  uint64 `json:"entry"`  // the last one that it stands for
 	Before uint64 `json:"before"` // the same of the snapshot before; the journal begins after it
@@ -45,32 +43,23 @@ func (j *Journal) Snapshot(ctx context.Context, at uint64, next func() ([]byte, 
 	if err != nil || at <= last.Entry {
 		return err
 	}
-	made := manifest{Format: manifestFormat, Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
-	if made.Pieces, err = j.writePieces(ctx, made.Name, next); err != nil {
-		j.discard(ctx, made.Name)
-		return err
-	}
-	for {
+	made := manifest{Name: fmt.Sprintf("%d.%s", at, rand.Text()), Entry: at}
+	made.Pieces, err = j.writePieces(ctx, made.Name, next)
+	for err == nil && at > last.Entry {
 		made.Before = last.Entry
-		text, err := json.Marshal(made)
-		if err != nil {
-			return err
+		switch err = j.streams.putManifest(ctx, made, last.sequence); {
+		case err == nil:
+			if err := j.streams.removeOld(ctx, made, last); err != nil && ctx.Err() == nil {
+				j.log.Warn("store: what is older than the snapshots cannot be removed, the next one will try again", "err", err)
+			}
+			return nil
+		case !errors.Is(err, jetstream.ErrKeyRevisionMismatch): // it may be there all the same, so the pieces stay for now
+			return fmt.Errorf("store: cannot write the snapshot's manifest: %w", err)
 		}
-		if _, err = j.streams.values.Update(ctx, manifestKey, text, last.sequence); err == nil {
-			break
-		}
-		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			return fmt.Errorf("store: cannot write the snapshot's manifest: %w", err) // it may be there all the same, so the pieces stay for now
-		}
-		if last, err = j.streams.fetchManifest(ctx); err != nil || at <= last.Entry {
-			j.discard(ctx, made.Name)
-			return err
-		}
+		last, err = j.streams.fetchManifest(ctx)
 	}
-	if err := j.streams.removeOld(ctx, &made, &last); err != nil && ctx.Err() == nil {
-		j.log.Warn("store: what is older than the snapshots cannot be removed, the next one will try again", "err", err)
-	}
-	return nil
+	_ = j.streams.purgePieces(context.WithoutCancel(ctx), made.Name) // else the next snapshot does it
+	return err
 }
 
 // writePieces writes what next gives, and returns how many pieces that were.
@@ -87,24 +76,13 @@ func (j *Journal) writePieces(ctx context.Context, name string, next func() ([]b
 			return 0, fmt.Errorf("%w: a piece of %d bytes, and the NATS servers take %d (max_payload)", ports.ErrTooLarge, len(piece), limit)
 		}
 		pieces++
-		if err := j.streams.writePiece(ctx, pieceKey(name, pieces), piece); err != nil {
+		keeping, cancel := context.WithTimeout(ctx, keepWithin)
+		_, err = j.streams.values.Put(keeping, pieceKey(name, pieces), piece)
+		cancel()
+		if err != nil {
 			return 0, fmt.Errorf("store: cannot write piece %d of the snapshot: %w", pieces, err)
 		}
 	}
-}
-
-// discard removes the pieces of a snapshot that will not be one. If that fails, the next snapshot does it.
-func (j *Journal) discard(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readAnswer)
-	defer cancel()
-	_ = j.streams.purgePieces(ctx, name)
-}
-
-func (s *streams) writePiece(ctx context.Context, key string, piece []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, keepWithin)
-	defer cancel()
-	_, err := s.values.Put(ctx, key, piece)
-	return err
 }
 
 // pieceKey returns the key of a piece, or a pattern for those of a whole snapshot if the number is "*".
@@ -117,7 +95,9 @@ func (s *streams) purgePieces(ctx context.Context, name string) error {
 // removeOld removes the pieces of all snapshots up to made, but for made itself and the one before, and also what a daemon left behind
 // when it was killed. Whoever is writing one of these will find that it was overtaken. The one before stays, as the entries since then do:
 // a daemon that starts may be reading it, and one that was cut off may need them.
-func (s *streams) removeOld(ctx context.Context, made, before *manifest) error {
+func (s *streams) removeOld(ctx context.Context, made, before manifest) error {
+	ctx, cancel := context.WithTimeout(ctx, keepWithin)
+	defer cancel()
 	info, err := s.bucket.Info(ctx, jetstream.WithSubjectFilter(s.keys+pieceKeys+">"))
 	if err != nil {
 		return err
@@ -138,6 +118,15 @@ func (s *streams) removeOld(ctx context.Context, made, before *manifest) error {
 	return s.entries.Purge(ctx, jetstream.WithPurgeSequence(made.Before+1))
 }
 
+// putManifest replaces the manifest that came with a message: 0 if there has been none.
+func (s *streams) putManifest(ctx context.Context, m manifest, sequence uint64) error {
+	text, err := json.Marshal(m)
+	if err == nil {
+		_, err = s.values.Update(ctx, manifestKey, text, sequence)
+	}
+	return err
+}
+
 // fetchManifest returns the manifest of the snapshot that holds: zero if there has been none.
 func (s *streams) fetchManifest(ctx context.Context) (m manifest, err error) {
 	text, sequence, err := s.get(ctx, manifestKey)
@@ -147,7 +136,7 @@ func (s *streams) fetchManifest(ctx context.Context) (m manifest, err error) {
 	if sequence == 0 {
 		return m, nil
 	}
-	if err := json.Unmarshal(text, &m); err != nil || m.Format != manifestFormat {
+	if err := json.Unmarshal(text, &m); err != nil {
 		return m, refusal{fmt.Errorf("store: the snapshot's manifest is not one that this version knows: %.80q", text)}
 	}
 	m.sequence = sequence

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -31,13 +30,8 @@ const (
 	currentFormat = formatMark + "2"
 )
 
-// openWithin is how long the servers may take to open the streams.
-const openWithin = 3 * time.Second
-
 // openStreams opens what is there and creates what is not. The number of replicas follows the configuration.
 func openStreams(ctx context.Context, js jetstream.JetStream, config Config) (*streams, error) {
-	ctx, cancel := context.WithTimeout(ctx, openWithin)
-	defer cancel()
 	s := &streams{js: js, subject: config.Bucket + ".journal", keys: "$KV." + config.Bucket + "."}
 	bucket := jetstream.StreamConfig{Storage: jetstream.FileStorage, Replicas: config.Replicas, Discard: jetstream.DiscardNew, DenyDelete: true}
 	entries := bucket

@@ -9,7 +9,6 @@
 package natstest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,7 +31,6 @@ import (
 // Options says which servers to start.
 type Options struct {
 	Servers int    // 1, or the number of servers in a cluster
-	Scheme  string // of the URL: nats (also if empty) or tls
 	Config  string // appended to each server's configuration, in the server's own syntax
 }
 
@@ -45,39 +43,27 @@ type Server struct {
 	Name string
 	Addr string // host:port for clients
 
-	scheme  string
-	program string
 	dir     string
 	monitor string // host:port of its monitoring endpoint
 }
 
 // build builds the program if it is not in Go's cache, and returns its path.
 var build = sync.OnceValues(func() (string, error) {
-	var log strings.Builder
 	command := exec.Command("go", "tool", "-n", "github.com/nats-io/nats-server/v2")
-	command.Stderr = &log
+	command.Stderr = os.Stderr
 	path, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("build nats-server: %w\n%s", err, log.String())
-	}
-	return strings.TrimSpace(string(path)), nil
+	return strings.TrimSpace(string(path)), err
 })
 
 // Start starts a server, or several that form a cluster. They end with the test. It returns when they are ready.
 func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
-	program, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &Cluster{}
 	var routes, listens []string
 	for i := range options.Servers {
 		c.Servers = append(c.Servers, &Server{
 			Name:    fmt.Sprintf("n%d", i+1),
 			Addr:    freeport.Address(t),
-			scheme:  cmp.Or(options.Scheme, "nats"),
-			program: program,
 			dir:     t.TempDir(),
 			monitor: freeport.Address(t),
 		})
@@ -100,7 +86,9 @@ func Start(t testing.TB, options Options) *Cluster {
 			}
 		})
 	}
-	c.AwaitReady(t)
+	for _, s := range c.Servers {
+		s.awaitReady(t)
+	}
 	return c
 }
 
@@ -108,7 +96,7 @@ func Start(t testing.TB, options Options) *Cluster {
 func (c *Cluster) URL() string {
 	var urls []string
 	for _, s := range c.Servers {
-		urls = append(urls, s.scheme+"://"+s.Addr)
+		urls = append(urls, "nats://"+s.Addr)
 	}
 	return strings.Join(urls, ",")
 }
@@ -116,14 +104,6 @@ func (c *Cluster) URL() string {
 // Server returns the server of that name.
 func (c *Cluster) Server(name string) *Server {
 	return c.Servers[slices.IndexFunc(c.Servers, func(s *Server) bool { return s.Name == name })]
-}
-
-// AwaitReady waits until all servers are healthy, their streams included.
-func (c *Cluster) AwaitReady(t testing.TB) {
-	t.Helper()
-	for _, s := range c.Servers {
-		s.AwaitReady(t)
-	}
 }
 
 // Leader waits until a stream has a leader and returns that server's name.
@@ -151,9 +131,12 @@ func (c *Cluster) Leader(t testing.TB, stream string) string {
 // Launch starts the server without waiting until it is ready. After Kill it has the same addresses and files as before.
 func (s *Server) Launch(t testing.TB) {
 	t.Helper()
-	var err error
-	if s.Process, err = process.Start(exec.Command(s.program, "--config", s.file("nats.conf")), s.file("log")); err != nil {
-		t.Fatal(err)
+	program, err := build()
+	if err == nil {
+		s.Process, err = process.Start(exec.Command(program, "--config", s.file("nats.conf")), s.file("log"))
+	}
+	if err != nil {
+		t.Fatalf("nats-server: %v", err)
 	}
 }
 
@@ -161,11 +144,11 @@ func (s *Server) Launch(t testing.TB) {
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Launch(t)
-	s.AwaitReady(t)
+	s.awaitReady(t)
 }
 
-// AwaitReady waits until the server is healthy, its streams included.
-func (s *Server) AwaitReady(t testing.TB) {
+// awaitReady waits until the server is healthy, its streams included.
+func (s *Server) awaitReady(t testing.TB) {
 	t.Helper()
 	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	err := s.Await(60*time.Second, func() error {
@@ -173,11 +156,10 @@ func (s *Server) AwaitReady(t testing.TB) {
 		if err != nil {
 			return err
 		}
-		defer answer.Body.Close()
 		if answer.StatusCode != http.StatusOK {
-			return errors.New(answer.Status)
+			err = errors.New(answer.Status)
 		}
-		return nil
+		return errors.Join(err, answer.Body.Close())
 	})
 	if err != nil {
 		t.Fatalf("%s %v", s.Name, err)
