@@ -8,21 +8,19 @@ import (
 	"github.com/zarafa/presence/daemon/internal/wiring"
 )
 
-const checkLong = `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
-effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`
-
 func (c *cli) check() *cobra.Command {
 	return c.addKeys(&cobra.Command{
-		Use:     "check [--config FILE] [flags]",
-		Short:   "Validate the configuration and print it",
-		Long:    checkLong,
+		Use:   "check [--config FILE] [flags]",
+		Short: "Validate the configuration and print it",
+		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
+effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`,
 		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
 		Args:    cobra.NoArgs,
-		RunE:    func(command *cobra.Command, _ []string) error { return c.runCheck(command) },
+		RunE:    c.runCheck,
 	}, true)
 }
 
-func (c *cli) runCheck(command *cobra.Command) error {
+func (c *cli) runCheck(command *cobra.Command, _ []string) error {
 	settings, err := c.settings(command)
 	if err != nil {
 		return err
@@ -30,10 +28,10 @@ func (c *cli) runCheck(command *cobra.Command) error {
 	for _, warning := range settings.Warnings() {
 		_, _ = fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
 	}
-	if err := settings.Validate(); err != nil {
-		return coded(exitUsage, err)
+	if err = settings.Validate(); err == nil {
+		_, err = wiring.New(settings, warnings(command))
 	}
-	if _, err := wiring.New(settings, warnings(command)); err != nil {
+	if err != nil {
 		return coded(exitUsage, err)
 	}
 	return settings.WriteYAML(command.OutOrStdout())

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -25,9 +26,12 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	if err == nil {
 		return exitOK
+	}
+	if !c.running { // the command line is at fault
+		err = usageError("%w%s (see: %s --help)", err, intended(command, err), command.CommandPath())
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(stderr, "zarafa-presence: "+printable(line)) // it may quote anything: an argument, a server
@@ -39,12 +43,18 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 type cli struct {
 	environ   []string
 	protocols []wiring.Protocol
+	running   bool   // the command line was accepted
 	file      string // --config
 
-	url, shown, as string // of commands that ask a daemon: --url, --token, --as
+	asJSON, skip   bool   // --json, --skip-invalid
+	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as
 }
 
-const long = `zarafa-presence collects who is available from several protocols and answers it over HTTP.
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "zarafa-presence",
+		Short: "Who is available, over several protocols, in one answer",
+		Long: `zarafa-presence collects who is available from several protocols and answers it over HTTP.
 
 Configuration: defaults, then the file given with --config, then environment variables such as
 PRESENCE_HTTP__LISTEN, then flags such as --http.listen, each over the one before it.
@@ -54,25 +64,28 @@ Exit codes:
   1  failed; for serve: it could not start, or could not go on
   2  the command line, the configuration or the request is wrong
   3  the daemon refused: the token is not accepted, or does not allow this
-  4  the daemon cannot be reached`
-
-func (c *cli) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "zarafa-presence",
-		Short:         "Who is available, over several protocols, in one answer",
-		Long:          long,
-		Args:          usageArgs(unknownCommand),
-		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+  4  the daemon cannot be reached`,
+		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return root.Help()
+		}
+		return fmt.Errorf("unknown command %q", args[0])
+	}
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.export(), c.importing(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
-		command.Args = usageArgs(command.Args)
+		run := command.RunE
+		command.RunE = func(command *cobra.Command, args []string) error {
+			c.running = true
+			c.url, c.shown = cmp.Or(c.url, c.getenv(envURL)), cmp.Or(c.shown, c.getenv(envToken))
+			return run(command, args)
+		}
 	}
 	return root
 }

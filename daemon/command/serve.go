@@ -18,18 +18,16 @@ import (
 // stopTime is how long the end may take.
 const stopTime = 1800 * time.Millisecond
 
-const serveLong = `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
-once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
-
-With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
-only by you, presences are kept in DIR/store, and commands to try are printed.`
-
 func (c *cli) serve() *cobra.Command {
 	var quickstart string
 	command := &cobra.Command{
-		Use:     "serve [--config FILE] [flags]",
-		Short:   "Run the daemon",
-		Long:    serveLong,
+		Use:   "serve [--config FILE] [flags]",
+		Short: "Run the daemon",
+		Long: `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
+once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
+
+With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
+only by you, presences are kept in DIR/store, and commands to try are printed.`,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
 		Args:    cobra.NoArgs,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },

@@ -75,11 +75,11 @@ func TestPhases(t *testing.T) {
 				lifecycle := fxtest.NewLifecycle(t)
 				lifecycle.Append(fx.StopHook(b.wait))
 				lifecycle.Append(fx.StartStopHook(func() { say("listening") }, func() { say("draining") }))
-				lifecycle.Append(fx.StartStopHook(b.start, b.stop))
+				lifecycle.Append(fx.StartStopHook(b.start, func() { b.stop() }))
 				lifecycle.RequireStart()
 				select {
 				case <-shutdown:
-					say(b.failure().Error())
+					say(b.Err().Error())
 				case <-time.After(time.Hour):
 				}
 				lifecycle.RequireStop()

@@ -78,14 +78,11 @@ func Keys(protocols []Protocol) ([]config.Key, error) {
 	return config.Keys(newSettings(protocols).sections()...)
 }
 
-// Validate checks the values of every section that is in use. The error has a line for each fault.
-func (s *Settings) Validate() error {
-	return s.loaded.Validate(s.inUse)
-}
-
-// ValidateOnly checks the values of some sections.
-func (s *Settings) ValidateOnly(sections ...string) error {
-	return s.loaded.Validate(func(section string) bool { return slices.Contains(sections, section) })
+// Validate checks the values of some sections, or, if none is named, of all that are in use. The error has a line for each fault.
+func (s *Settings) Validate(sections ...string) error {
+	return s.loaded.Validate(func(section string) bool {
+		return slices.Contains(sections, section) || len(sections) == 0 && s.inUse(section)
+	})
 }
 
 func (s *Settings) inUse(section string) bool {
@@ -93,14 +90,12 @@ func (s *Settings) inUse(section string) bool {
 }
 
 func (s *Settings) enabled(protocol string) bool {
-	i := slices.IndexFunc(s.protocols, func(p section) bool { return p.name == protocol })
-	if i < 0 {
-		return false
-	}
-	if config, bySection := s.protocols[i].config.(switched); bySection {
-		return config.On()
-	}
-	return slices.Contains(s.General.Protocols, protocol)
+	return slices.ContainsFunc(s.protocols, func(p section) bool {
+		if config, bySection := p.config.(switched); bySection && p.name == protocol {
+			return config.On()
+		}
+		return p.name == protocol && slices.Contains(s.General.Protocols, protocol)
+	})
 }
 
 // Enabled lists the protocols that are on.
