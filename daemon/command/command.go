@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 )
 
@@ -17,7 +18,7 @@ import (
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
 	c := &cli{environ: environ, protocols: protocols}
-	if _, err := wiring.Keys(protocols); err != nil { // two protocols have one name, or a Config cannot be one
+	if _, err := config.Keys(wiring.Sections(protocols)...); err != nil { // two protocols have one name, or a Config cannot be one
 		_, _ = fmt.Fprintln(stderr, "zarafa-presence:", err)
 		return exitFailed
 	}

@@ -27,7 +27,7 @@ const (
 // addKeys gives a command a flag for every configuration key. For one that needs few of them they are not listed.
 func (c *cli) addKeys(command *cobra.Command, listed bool) *cobra.Command {
 	keys := pflag.NewFlagSet("", pflag.ContinueOnError)
-	if err := wiring.AddFlags(keys, c.protocols); err != nil {
+	if err := config.AddFlags(keys, wiring.Sections(c.protocols)...); err != nil {
 		panic(err) // Run has looked
 	}
 	keys.VisitAll(func(flag *pflag.Flag) { flag.Hidden = !listed })

@@ -220,7 +220,7 @@ func TestBadModules(t *testing.T) {
 			t.Errorf("New: %v, want %s", err, test.want)
 		}
 	}
-	if _, err := Keys(append(BuiltIn(), BuiltIn()[0])); err == nil || err.Error() != BuiltIn()[0].name+": two protocols or other sections have this name" {
+	if _, err := keysOf(append(BuiltIn(), BuiltIn()[0])); err == nil || err.Error() != BuiltIn()[0].name+": two protocols or other sections have this name" {
 		t.Errorf("a protocol twice: %v", err)
 	}
 }

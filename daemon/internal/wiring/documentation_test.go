@@ -30,9 +30,11 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+func keysOf(protocols []Protocol) ([]config.Key, error) { return config.Keys(Sections(protocols)...) }
+
 func keys(t *testing.T) []config.Key {
 	t.Helper()
-	keys, err := Keys(BuiltIn())
+	keys, err := keysOf(BuiltIn())
 	if err != nil {
 		t.Fatal(err)
 	}

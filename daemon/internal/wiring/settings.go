@@ -5,8 +5,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/spf13/pflag"
-
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
@@ -26,6 +24,9 @@ type Settings struct {
 	loaded    *config.Loaded
 }
 
+// Sections are those of a daemon that knows some protocols, with their defaults.
+func Sections(protocols []Protocol) []config.Section { return newSettings(protocols).sections() }
+
 // newSettings are the defaults of a daemon that knows some protocols.
 func newSettings(protocols []Protocol) *Settings {
 	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Log: DefaultLog()}
@@ -42,12 +43,7 @@ func newSettings(protocols []Protocol) *Settings {
 
 // sections lists the parts of the configuration in the order in which they are shown.
 func (s *Settings) sections() []config.Section {
-	sections := []config.Section{
-		{Name: "http", Config: &s.HTTP},
-		{Name: "auth", Config: &s.Auth},
-		{Name: "store", Config: &s.Store},
-		{Name: "", Config: &s.General},
-	}
+	sections := []config.Section{{Name: "http", Config: &s.HTTP}, {Name: "auth", Config: &s.Auth}, {Name: "store", Config: &s.Store}, {Config: &s.General}}
 	for _, p := range s.protocols {
 		sections = append(sections, config.Section{Name: p.name, Config: p.config})
 	}
@@ -58,24 +54,11 @@ func (s *Settings) sections() []config.Section {
 // the values mean is not checked yet: call Validate.
 func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 	s := newSettings(protocols)
-	loaded, err := config.Load(in, s.sections()...)
-	if s.loaded = loaded; err == nil {
-		return s, nil
+	var err error
+	if s.loaded, err = config.Load(in, s.sections()...); err != nil && s.loaded != nil {
+		err = errors.Join(err, s.Validate()) // all at once
 	}
-	if loaded != nil {
-		err = errors.Join(err, loaded.Validate(s.inUse)) // all at once
-	}
-	return nil, err
-}
-
-// AddFlags defines a flag for every key that can have one.
-func AddFlags(flags *pflag.FlagSet, protocols []Protocol) error {
-	return config.AddFlags(flags, newSettings(protocols).sections()...)
-}
-
-// Keys describes every key.
-func Keys(protocols []Protocol) ([]config.Key, error) {
-	return config.Keys(newSettings(protocols).sections()...)
+	return s, err
 }
 
 // Validate checks the values of some sections, or, if none is named, of all that are in use. The error has a line for each fault.
