@@ -92,7 +92,7 @@ type remote struct{ *client }
 
 // Export implements ports.Backup.
 func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
-	lines, err := r.do(ctx, http.MethodGet, "v1/export", backup.ContentType, nil)
+	lines, err := r.do(ctx, http.MethodGet, "v1/export", nil)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (r remote) Import(ctx context.Context, presences []domain.Change) (written 
 		return written + more, err
 	}
 	var answer struct{ Imported int }
-	text, err := r.ask(ctx, http.MethodPost, "v1/import", backup.ContentType, lines)
+	text, err := r.ask(ctx, http.MethodPost, "v1/import", lines)
 	if err == nil {
 		err = json.Unmarshal(text, &answer)
 	}

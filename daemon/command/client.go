@@ -19,11 +19,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/domain"
 )
 
 const (
-	typeJSON    = "application/json"
 	patience    = 10 * time.Second // how long the daemon may take to begin an answer
 	silence     = 45 * time.Second // without a byte: then an answer is given up. Events have a sign of life every 15 seconds
 	maxAnswer   = 64 << 20         // bytes that are read of an answer that is no stream
@@ -82,15 +82,6 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 	return found, err
 }
 
-// jsonOf makes JSON of what is asked, in which nothing can fail.
-func jsonOf(document any) []byte {
-	text, err := json.Marshal(document)
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
-
 // urlOf is where a daemon that listens on an address is to be found from this machine.
 func urlOf(listen string) string {
 	host, port, _ := net.SplitHostPort(listen)
@@ -104,8 +95,8 @@ func urlOf(listen string) string {
 }
 
 // ask sends a request and returns the whole answer.
-func (c *client) ask(ctx context.Context, method, path, contentType string, content []byte) ([]byte, error) {
-	body, err := c.do(ctx, method, path, contentType, content)
+func (c *client) ask(ctx context.Context, method, path string, document any) ([]byte, error) {
+	body, err := c.do(ctx, method, path, document)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +123,18 @@ func (c impatient) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// do sends a request, and returns the body of the answer unless that is a refusal. It has to be closed.
-func (c *client) do(ctx context.Context, method, path, contentType string, content []byte) (io.ReadCloser, error) {
-	at, _ := url.JoinPath(c.url, path) // client has looked
-	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(content))
-	if err != nil {
+// do sends a request with a document, or with lines, which are bytes. It returns the body of the answer, which has to be closed, unless that is a
+// refusal.
+func (c *client) do(ctx context.Context, method, path string, document any) (io.ReadCloser, error) {
+	content, contentType := []byte(nil), "application/json"
+	if lines, ok := document.([]byte); ok {
+		content, contentType = lines, backup.ContentType
+	} else if document != nil {
+		content, _ = json.Marshal(document) // of texts and numbers
+	}
+	at, err := url.JoinPath(c.url, path)
+	request, fault := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(content))
+	if err := errors.Join(err, fault); err != nil {
 		return nil, coded(exitUsage, err)
 	}
 	request.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Content-Type": {contentType}}

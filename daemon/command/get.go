@@ -38,7 +38,7 @@ func (c *cli) runGet(command *cobra.Command, users []string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := client.ask(command.Context(), http.MethodPost, "v1/users:query", typeJSON, jsonOf(map[string]any{"users": users}))
+	answer, err := client.ask(command.Context(), http.MethodPost, "v1/users:query", map[string]any{"users": users})
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (c *cli) runSet(command *cobra.Command, protocol string, until time.Time, a
 		document["until"] = until.Format(time.RFC3339)
 		lasting = " until " + until.Format(time.DateTime)
 	}
-	if err := c.change(command, http.MethodPut, args[0], protocol, jsonOf(document)); err != nil {
+	if err := c.change(command, http.MethodPut, args[0], protocol, document); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, protocol, lasting)
@@ -97,13 +97,13 @@ set by hand ("zarafa-presence set --for" or --until, or the board). If there is 
 }
 
 // change sends a request about a user's presence on a protocol, on behalf of the user.
-func (c *cli) change(command *cobra.Command, method, user, protocol string, document []byte) error {
+func (c *cli) change(command *cobra.Command, method, user, protocol string, document any) error {
 	if _, err := domain.ParseProtocol(protocol); err != nil {
 		return usageError("--protocol: %w", err)
 	}
 	client, err := c.client(command, user)
 	if err == nil {
-		_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, typeJSON, document)
+		_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
 	}
 	return err
 }

@@ -104,7 +104,7 @@ func (f *follower) follow(ctx context.Context) error {
 		Users []string `json:"users,omitempty"`
 		Since uint64   `json:"since,omitempty"`
 	}{f.users, f.last}
-	stream, err := client.do(ctx, http.MethodPost, "v1/events", typeJSON, jsonOf(asked))
+	stream, err := client.do(ctx, http.MethodPost, "v1/events", asked)
 	if err != nil {
 		return err
 	}
