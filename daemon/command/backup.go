@@ -53,7 +53,7 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 	if err != nil {
 		return nil, err
 	}
-	return &wiring.OpenedStore{Backup: remote{client}, Where: client.url, Close: func() error { return nil }}, nil
+	return &wiring.OpenedStore{Backup: client, Where: client.url, Close: func() error { return nil }}, nil
 }
 
 // nobodyListens reports whether it is certain that no daemon runs at an address.
@@ -87,12 +87,9 @@ func orInterrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// remote implements ports.Backup over the API of a running daemon.
-type remote struct{ *client }
-
 // Export implements ports.Backup.
-func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
-	lines, err := r.do(ctx, http.MethodGet, "v1/export", nil)
+func (c *client) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
+	lines, err := c.do(ctx, http.MethodGet, "v1/export", nil)
 	if err != nil {
 		return err
 	}
@@ -109,7 +106,7 @@ func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p dom
 const maxPart = 1000 << 10
 
 // Import implements ports.Backup. What does not go into one request is sent with several.
-func (r remote) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+func (c *client) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
 	var lines []byte
 	for i := range presences {
 		if lines, err = backup.Append(lines, presences[i].User, &presences[i].Presence); err != nil {
@@ -117,14 +114,14 @@ func (r remote) Import(ctx context.Context, presences []domain.Change) (written 
 		}
 	}
 	if half := len(presences) / 2; len(lines) > maxPart && half > 0 {
-		if written, err = r.Import(ctx, presences[:half]); err != nil {
+		if written, err = c.Import(ctx, presences[:half]); err != nil {
 			return written, err
 		}
-		more, err := r.Import(ctx, presences[half:])
+		more, err := c.Import(ctx, presences[half:])
 		return written + more, err
 	}
 	var answer struct{ Imported int }
-	text, err := r.ask(ctx, http.MethodPost, "v1/import", lines)
+	text, err := c.ask(ctx, http.MethodPost, "v1/import", lines)
 	if err == nil {
 		err = json.Unmarshal(text, &answer)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func (c *cli) check() *cobra.Command {
-	return c.addKeys(&cobra.Command{
+	return &cobra.Command{
 		Use:   "check [--config FILE] [flags]",
 		Short: "Validate the configuration and print it",
 		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
@@ -17,7 +17,7 @@ effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, a
 		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
 		Args:    cobra.NoArgs,
 		RunE:    c.runCheck,
-	}, true)
+	}
 }
 
 func (c *cli) runCheck(command *cobra.Command, _ []string) error {

@@ -31,7 +31,7 @@ const (
 	maxRefusals = 50               // entries of a refusal that are shown
 )
 
-// client asks a running daemon.
+// client asks a running daemon. It implements ports.Backup.
 type client struct {
 	url, token string
 }
@@ -46,7 +46,7 @@ func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
 	command.Flags().StringVar(&c.shown, "token", "", "token to show; other users of this machine can see it here, so prefer "+envToken)
 	command.Flags().StringVar(&c.as, "as", "", "make the token for this `USER` instead of "+onBehalfOf)
-	return c.addKeys(command, false)
+	return command
 }
 
 // client finds out where the daemon is and which token to show it. Without a token it makes one: for --as, else for the first of the users that

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
@@ -17,22 +18,23 @@ import (
 // Run carries out one command line of a program that has some protocols, and returns its exit code. It reads no global state but the files that it
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
-	c := &cli{environ: environ, protocols: protocols}
-	if _, err := config.Keys(wiring.Sections(protocols)...); err != nil { // two protocols have one name, or a Config cannot be one
-		_, _ = fmt.Fprintln(stderr, "zarafa-presence:", err)
-		return exitFailed
+	c := &cli{environ: environ, env: make(map[string]string), protocols: protocols}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		c.env[name] = value
 	}
-	root := c.root()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	command, err := root.ExecuteC()
+	root, err := c.root()
+	if err == nil {
+		root.SetArgs(args)
+		root.SetIn(stdin)
+		root.SetOut(stdout)
+		root.SetErr(stderr)
+		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
+			err = usageError("%w%s (see: %s --help)", err, intended(root, err), root.CommandPath())
+		}
+	}
 	if err == nil {
 		return exitOK
-	}
-	if !c.running { // the command line is at fault
-		err = usageError("%w%s (see: %s --help)", err, intended(command, err), command.CommandPath())
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		_, _ = fmt.Fprintln(stderr, "zarafa-presence: "+printable(line)) // it may quote anything: an argument, a server
@@ -42,7 +44,8 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 
 // cli is what all commands share.
 type cli struct {
-	environ   []string
+	environ   []string          // the environment
+	env       map[string]string // the same, by name
 	protocols []wiring.Protocol
 	running   bool   // the command line was accepted
 	file      string // --config
@@ -51,7 +54,8 @@ type cli struct {
 	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as
 }
 
-func (c *cli) root() *cobra.Command {
+// root returns an error if the protocols' configurations cannot be one.
+func (c *cli) root() (*cobra.Command, error) {
 	root := &cobra.Command{
 		Use:   "zarafa-presence",
 		Short: "Who is available, over several protocols, in one answer",
@@ -81,12 +85,20 @@ Exit codes:
 	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.export(), c.importing(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
+		keys := pflag.NewFlagSet("", pflag.ContinueOnError)
+		if err := config.AddFlags(keys, wiring.Sections(c.protocols)...); err != nil {
+			return nil, err
+		}
+		keys.VisitAll(func(flag *pflag.Flag) {
+			flag.Hidden = flag.Hidden || command.Name() != "serve" && command.Name() != "check"
+		})
+		command.Flags().AddFlagSet(keys)
 		run := command.RunE
 		command.RunE = func(command *cobra.Command, args []string) error {
 			c.running = true
-			c.url, c.shown = cmp.Or(c.url, c.getenv(envURL)), cmp.Or(c.shown, c.getenv(envToken))
+			c.url, c.shown = cmp.Or(c.url, c.env[envURL]), cmp.Or(c.shown, c.env[envToken])
 			return run(command, args)
 		}
 	}
-	return root
+	return root, nil
 }

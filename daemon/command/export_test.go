@@ -470,7 +470,7 @@ func TestProgress(t *testing.T) {
 	var file bytes.Buffer
 	for _, to := range []io.Writer{slave, &file} {
 		p := newProgress(to)
-		p.at("exporting", 0, 0)
+		p.at("exporting", 1000, 1000)
 		p.drawn = p.drawn.Add(-redraw)
 		p.at("exporting", 420, 1000)
 		p.at("exporting", 430, 1000) // too soon after

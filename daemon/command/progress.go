@@ -31,10 +31,7 @@ const clearLine = "\r\x1b[K"
 
 // at shows that a part of the whole is done.
 func (p *progress) at(what string, done, whole int) {
-	percent := 100
-	if whole > 0 {
-		percent = done * 100 / whole
-	}
+	percent := done * 100 / whole
 	full := percent * barWidth / 100
 	p.draw("%s [%s%s] %d%%", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
 }

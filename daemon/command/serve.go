@@ -21,7 +21,7 @@ const stopTime = 1800 * time.Millisecond
 
 func (c *cli) serve() *cobra.Command {
 	var quickstart string
-	command := c.addKeys(&cobra.Command{
+	command := &cobra.Command{
 		Use:   "serve [--config FILE] [flags]",
 		Short: "Run the daemon",
 		Long: `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
@@ -32,7 +32,7 @@ only by you, presences are kept in DIR/store, and commands to try are printed.`,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
 		Args:    cobra.NoArgs,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },
-	}, true)
+	}
 	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
 	return command
 }
@@ -127,7 +127,7 @@ func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, hangup <-chan 
 // notify tells the service manager what the daemon does, if it asks for it: one datagram to the socket that it names (sd_notify(3)).
 // Failing to do so is no reason not to serve.
 func (c *cli) notify(state string, log *slog.Logger) {
-	name := c.getenv("NOTIFY_SOCKET")
+	name := c.env["NOTIFY_SOCKET"]
 	if name == "" {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) token() *cobra.Command {
-	return c.addKeys(&cobra.Command{
+	return &cobra.Command{
 		Use:   "token [--config FILE] USER",
 		Short: "Print a token for a user",
 		Long: `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
@@ -29,7 +29,7 @@ from now on. It accepts every flag of serve.`,
 			}
 			return err
 		},
-	}, false)
+	}
 }
 
 // issue makes a token. Whatever keeps it from that is a usage error.

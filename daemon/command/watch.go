@@ -46,7 +46,7 @@ func (c *cli) runWatch(command *cobra.Command, users []string) error {
 		users:   users,
 		client:  func() (*client, error) { return c.client(command, users...) },
 		renewed: c.shown == "",
-		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), c.asJSON, c.getenv("NO_COLOR") != ""),
+		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), c.asJSON, c.env["NO_COLOR"] != ""),
 	}
 	defer follower.show.end()
 	return follower.run(ctx)
