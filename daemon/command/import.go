@@ -129,7 +129,7 @@ func importAll(ctx context.Context, to ports.Backup, presences []domain.Change, 
 			return imported, orInterrupted(ctx, err)
 		}
 		done += len(batch)
-		shown.at("importing", done, len(presences))
+		shown.draw("importing: %d of %d", done, len(presences))
 	}
 	return imported, nil
 }
