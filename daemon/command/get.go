@@ -128,7 +128,7 @@ func writeTable(w io.Writer, people []person) error {
 	protocols := slices.Sorted(maps.Keys(known))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(p *person, ofProtocol func(string) string) {
-		cells := []string{p.User, p.Status, p.By}
+		cells := append(make([]string, 0, len(protocols)+4), p.User, p.Status, p.By)
 		for _, protocol := range protocols {
 			cells = append(cells, ofProtocol(protocol))
 		}

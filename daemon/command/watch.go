@@ -74,13 +74,12 @@ type follower struct {
 
 // run returns nil when ctx ends. It gives up what cannot get better by itself, and a daemon that it has never reached.
 func (f *follower) run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := f.follow(ctx)
-		code := exitCode(err)
-		switch {
+		switch code := exitCode(err); {
 		case ctx.Err() != nil:
-			return nil
-		case !f.connected, code == exitUsage, code == exitRefused && !(f.renewed && errors.Is(err, errTokenExpired)):
+			continue // which is why
+		case !f.connected, code == exitUsage, code == exitRefused && (!f.renewed || !errors.Is(err, errTokenExpired)):
 			return err
 		}
 		pause := min(firstReturn<<min(f.failures, 10), lastReturn)
@@ -92,6 +91,7 @@ func (f *follower) run(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 // follow connects once and shows what changes until the connection ends. It returns why.
