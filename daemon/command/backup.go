@@ -40,8 +40,11 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 			return nil, err
 		}
 		if direct || nobodyListens(ctx, settings.HTTP.Listen) {
-			if err := errors.Join(settings.Validate("store"), settings.Store.Reachable()); err != nil {
+			if err := settings.Validate("store"); err != nil {
 				return nil, coded(exitUsage, err)
+			}
+			if settings.Store.Name() == "memory" {
+				return nil, usageError("store.kind: with memory the presences are in the daemon alone: there is nothing to export, and nowhere to import to")
 			}
 			opening, cancel := context.WithTimeout(ctx, openWithin)
 			defer cancel()

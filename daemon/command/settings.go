@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -36,4 +37,33 @@ func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
 		Flags:       command.Flags(),
 	}, c.protocols)
 	return settings, coded(exitUsage, err)
+}
+
+func (c *cli) check() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [--config FILE] [flags]",
+		Short: "Validate the configuration and print it",
+		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
+effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`,
+		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    c.runCheck,
+	}
+}
+
+func (c *cli) runCheck(command *cobra.Command, _ []string) error {
+	settings, err := c.settings(command)
+	if err != nil {
+		return err
+	}
+	for _, warning := range settings.Warnings() {
+		_, _ = fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
+	}
+	if err = settings.Validate(); err == nil {
+		_, err = wiring.New(settings, warnings(command))
+	}
+	if err != nil {
+		return coded(exitUsage, err)
+	}
+	return settings.WriteYAML(command.OutOrStdout())
 }

@@ -97,9 +97,8 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 		if key.Flag == "" || err != nil {
 			continue
 		}
-		flags.String(key.Name, key.Default, key.Help)
-		flag := flags.Lookup(key.Name)
-		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
+		flag := flags.VarPF(&text{key.Default, key.Type}, key.Name, "", key.Help)
+		flag.Hidden = key.obsolete != ""
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}
@@ -107,14 +106,12 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	return err
 }
 
-// typed is a text that the help text gives a type.
-type typed struct {
-	pflag.Value
-	kind string
-}
+// text is a flag's value, as it was given. It implements pflag.Value.
+type text struct{ value, kind string }
 
-// Type implements pflag.Value.
-func (t typed) Type() string { return t.kind }
+func (t *text) String() string         { return t.value }
+func (t *text) Set(value string) error { t.value = value; return nil }
+func (t *text) Type() string           { return t.kind }
 
 // flags reads the flags that were given and that AddFlags has defined.
 func (l *Loaded) flags(flags *pflag.FlagSet) *posflag.Posflag {

@@ -140,8 +140,8 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left, right strings.Builder
-	got.loaded = loaded
-	want.loaded, err = config.Load(config.Input{}, want.sections()...)
+	got.Loaded = loaded
+	want.Loaded, err = config.Load(config.Input{}, want.sections()...)
 	if err != nil {
 		t.Fatal(err)
 	}

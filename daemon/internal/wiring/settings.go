@@ -2,7 +2,6 @@ package wiring
 
 import (
 	"errors"
-	"io"
 	"slices"
 
 	"github.com/zarafa/presence/adapters/auth"
@@ -20,8 +19,8 @@ type Settings struct {
 	Store   Store
 	Log     Log
 
+	*config.Loaded
 	protocols []section // all that are known, whether on or not
-	loaded    *config.Loaded
 }
 
 // Sections are those of a daemon that knows some protocols, with their defaults.
@@ -55,7 +54,7 @@ func (s *Settings) sections() []config.Section {
 func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 	s := newSettings(protocols)
 	var err error
-	if s.loaded, err = config.Load(in, s.sections()...); err != nil && s.loaded != nil {
+	if s.Loaded, err = config.Load(in, s.sections()...); err != nil && s.Loaded != nil {
 		err = errors.Join(err, s.Validate()) // all at once
 	}
 	return s, err
@@ -63,34 +62,28 @@ func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 
 // Validate checks the values of some sections, or, if none is named, of all that are in use. The error has a line for each fault.
 func (s *Settings) Validate(sections ...string) error {
-	return s.loaded.Validate(func(section string) bool {
+	return s.Loaded.Validate(func(section string) bool {
 		return slices.Contains(sections, section) || len(sections) == 0 && s.inUse(section)
 	})
 }
 
 func (s *Settings) inUse(section string) bool {
-	return !slices.Contains(s.General.known, section) || s.enabled(section)
-}
-
-func (s *Settings) enabled(protocol string) bool {
-	return slices.ContainsFunc(s.protocols, func(p section) bool {
-		if config, bySection := p.config.(switched); bySection && p.name == protocol {
-			return config.On()
-		}
-		return p.name == protocol && slices.Contains(s.General.Protocols, protocol)
-	})
+	return !slices.Contains(s.General.known, section) || slices.Contains(s.Enabled(), section)
 }
 
 // Enabled lists the protocols that are on.
-func (s *Settings) Enabled() []string {
-	return slices.DeleteFunc(slices.Clone(s.General.known), func(name string) bool { return !s.enabled(name) })
+func (s *Settings) Enabled() (names []string) {
+	for _, p := range s.protocols {
+		config, bySection := p.config.(switched)
+		if bySection && config.On() || !bySection && slices.Contains(s.General.Protocols, p.name) {
+			names = append(names, p.name)
+		}
+	}
+	return names
 }
 
 // Warnings says what the administrator should know about the configuration, one line each, valid or not.
-func (s *Settings) Warnings() []string { return s.loaded.Warnings(s.inUse) }
-
-// WriteYAML writes the effective configuration with its secrets masked.
-func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }
+func (s *Settings) Warnings() []string { return s.Loaded.Warnings(s.inUse) }
 
 // Tokens makes tokens as the daemon with this configuration does.
 func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

@@ -105,14 +105,6 @@ func (s Store) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Reachable returns an error if the presences are in the daemon alone, where nobody else can get at them.
-func (s Store) Reachable() error {
-	if s.Name() == storeMemory {
-		return fmt.Errorf("store.kind: with %s the presences are in the daemon alone: there is nothing to export, and nowhere to import to", storeMemory)
-	}
-	return nil
-}
-
 // module provides ports.Journal and ports.Leases.
 func (s Store) module() fx.Option {
 	switch s.Name() {
@@ -131,7 +123,7 @@ type OpenedStore struct {
 	Close func() error // what was written is kept
 }
 
-// OpenStore opens the store of a configuration that is valid and Reachable, without a daemon. What is in store.dir can be used by one process at a
+// OpenStore opens the store of a configuration that is valid, without a daemon. What is in store.dir can be used by one process at a
 // time. If it has to be there already, no new one is made. The store is to be closed.
 func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger) (*OpenedStore, error) {
 	where := s.Store.URL
