@@ -192,19 +192,18 @@ func (c *client) refusal(status int, answer []byte) error {
 			reason += "\n  " + excerpt(entry.Detail)
 		}
 	}
-	err := fmt.Errorf("the daemon at %s refused (%d): %s", c.url, status, reason)
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return coded(exitRefused, err)
-	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
-		return coded(exitUsage, err)
-	}
-	return coded(exitFailed, err)
+	return coded(cmp.Or(refusals[status], exitFailed), fmt.Errorf("the daemon at %s refused (%d): %s", c.url, status, reason))
+}
+
+// refusals are the exit codes for those refusals that have one of their own.
+var refusals = map[int]int{
+	http.StatusUnauthorized: exitRefused, http.StatusForbidden: exitRefused,
+	http.StatusBadRequest: exitUsage, http.StatusUnprocessableEntity: exitUsage, http.StatusRequestEntityTooLarge: exitUsage,
 }
 
 // strange is the error for an answer that is no refusal, and not what the daemon answers.
 func (c *client) strange(err error) error {
-	return coded(exitFailed, fmt.Errorf("%s does not answer like this daemon: %s", c.url, excerpt(err.Error())))
+	return fmt.Errorf("%s does not answer like this daemon: %s", c.url, excerpt(err.Error()))
 }
 
 // excerpt is what is shown of a text that whoever answered has written: printable, and not too much of it.

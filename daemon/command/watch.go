@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,7 +135,7 @@ func (f *follower) take(client *client, event sse.Event) error {
 		f.show.forget()
 	case "presence":
 		user := new(person)
-		if err := errors.Join(json.Unmarshal([]byte(event.Data), user), user.check()); err != nil {
+		if err := cmp.Or(json.Unmarshal([]byte(event.Data), user), user.check()); err != nil {
 			return client.strange(err)
 		}
 		f.show.presence(user, event.Data)
