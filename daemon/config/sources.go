@@ -97,8 +97,9 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 		if key.Flag == "" || err != nil {
 			continue
 		}
-		flag := flags.VarPF(&text{key.Default, key.Type}, key.Name, "", key.Help)
-		flag.Hidden = key.obsolete != ""
+		flags.String(key.Name, key.Default, key.Help)
+		flag := flags.Lookup(key.Name)
+		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}
@@ -106,12 +107,14 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	return err
 }
 
-// text is a flag's value, as it was given. It implements pflag.Value.
-type text struct{ value, kind string }
+// typed is a text that the help text gives a type.
+type typed struct {
+	pflag.Value
+	kind string
+}
 
-func (t *text) String() string         { return t.value }
-func (t *text) Set(value string) error { t.value = value; return nil }
-func (t *text) Type() string           { return t.kind }
+// Type implements pflag.Value.
+func (t typed) Type() string { return t.kind }
 
 // flags reads the flags that were given and that AddFlags has defined.
 func (l *Loaded) flags(flags *pflag.FlagSet) *posflag.Posflag {
