@@ -11,8 +11,7 @@ import (
 	"github.com/zarafa/presence/setting"
 )
 
-// TestVerifyDoesNotAllocate is not for the race detector, under which a sync.Pool forgets at random. The tokens are more than are
-// remembered, so that most are verified anew.
+// TestVerifyDoesNotAllocate is not for the race detector, under which a sync.Pool forgets at random.
 func TestVerifyDoesNotAllocate(t *testing.T) {
 	tokens := newTokens(t, config(func(c *auth.Config) { c.OldSecrets = []setting.Secret{setting.NewSecret("the secret before this one")} }), at(exampleTime))
 	many := make([]string, 4096)
@@ -24,7 +23,7 @@ func TestVerifyDoesNotAllocate(t *testing.T) {
 			_, _ = tokens.Verify(token)
 		}
 	}
-	if n := testing.AllocsPerRun(10, verify); n >= 1 { // after a first run, which remembers some
+	if n := testing.AllocsPerRun(10, verify); n >= 1 {
 		t.Errorf("Verify allocates %v times for %d tokens", n, len(many))
 	}
 }

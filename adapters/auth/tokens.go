@@ -40,7 +40,6 @@ type Tokens struct {
 	any      bool
 	services map[domain.UserID]bool
 	signers  sync.Pool // of *signer, for reuse: keying a hash costs more than using it
-	verified *verified
 }
 
 // New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak.
@@ -56,7 +55,6 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 		any:      cfg.Update == UpdateAny,
 		services: make(map[domain.UserID]bool),
 		signers:  sync.Pool{New: func() any { return newSigner(secrets) }},
-		verified: newVerified(),
 	}
 	for _, service := range cfg.Services {
 		user, _ := domain.ParseUserID(service)
@@ -75,26 +73,12 @@ func (t *Tokens) Issue(user domain.UserID) string {
 }
 
 // Verify returns who a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
-// token spells it. A token that is shown repeatedly is remembered and takes less time; otherwise it takes the same time whichever secret
-// made it. It allocates only for an error, for a user name with upper-case letters, and to remember a token.
+// token spells it. It takes the same time whichever secret made the token, and allocates only for an error and for a user name with
+// upper-case letters.
 func (t *Tokens) Verify(token string) (domain.Principal, error) {
-	if len(token) > MaxToken {
-		return domain.Principal{}, errMalformed
-	}
-	known, hash := t.verified.find(token)
-	if known == nil {
-		return t.verify(token, hash)
-	}
-	return t.principal(known.user, known.stamp)
-}
-
-var errMalformed = fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)
-
-// verify looks at a token that is not remembered.
-func (t *Tokens) verify(token string, hash uint64) (domain.Principal, error) {
 	stamp, name, signed, mac, ok := split(token)
-	if !ok {
-		return domain.Principal{}, errMalformed
+	if !ok || len(token) > MaxToken {
+		return domain.Principal{}, fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)
 	}
 	if !t.genuine(signed, mac) {
 		return domain.Principal{}, fmt.Errorf("%w: the token is forged, or made with another secret", domain.ErrUnauthenticated)
@@ -103,15 +87,6 @@ func (t *Tokens) verify(token string, hash uint64) (domain.Principal, error) {
 	if err != nil {
 		return domain.Principal{}, fmt.Errorf("%w: the token is for an %w", domain.ErrUnauthenticated, err)
 	}
-	by, err := t.principal(user, stamp)
-	if err == nil {
-		t.verified.note(hash, token, stamp, user, t.clock.Now()-domain.Timestamp(t.expire))
-	}
-	return by, err
-}
-
-// principal returns who a genuine token speaks for, or an error if it is too old or dated in the future.
-func (t *Tokens) principal(user domain.UserID, stamp domain.Timestamp) (domain.Principal, error) {
 	now := t.clock.Now()
 	if age := time.Duration(now - stamp); age > t.expire {
 		return domain.Principal{}, fmt.Errorf("%w: the token has expired: it is %v old, at most %v is allowed", domain.ErrUnauthenticated,

@@ -212,8 +212,8 @@ type ticking struct{ now domain.Timestamp }
 
 func (c *ticking) Now() domain.Timestamp { return c.now }
 
-// Whatever was verified before, and however often: the answer is what somebody says who remembers nothing.
-func TestWhatIsRememberedChangesNothing(t *testing.T) {
+// Whatever was verified before, and however often: the answer is that of new Tokens.
+func TestVerifyingChangesNothing(t *testing.T) {
 	const old = "the secret before this one"
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := config(func(c *auth.Config) {
@@ -245,7 +245,7 @@ func TestWhatIsRememberedChangesNothing(t *testing.T) {
 	})
 }
 
-// More tokens than are remembered, in any order, are all told apart.
+// Many tokens, in any order, are all told apart.
 func TestManyTokens(t *testing.T) {
 	tokens := newTokens(t, config(), at(exampleTime))
 	for round := range 4 {
@@ -261,7 +261,7 @@ func TestManyTokens(t *testing.T) {
 }
 
 // A token is a view of a request's buffer, which the next request overwrites.
-func TestWhatIsRememberedIsCopied(t *testing.T) {
+func TestNothingOfATokenIsKept(t *testing.T) {
 	tokens := newTokens(t, config(), at(exampleTime))
 	good := sign(secret, exampleTime, "markd@zarafa.com")
 	buffer := []byte(good)
@@ -280,14 +280,6 @@ func TestWhatIsRememberedIsCopied(t *testing.T) {
 	}
 	if got, err := tokens.Verify(string(buffer)); err == nil {
 		t.Errorf("a forged token: %v", got)
-	}
-}
-
-func TestVerifyingAgainDoesNotAllocate(t *testing.T) {
-	tokens := newTokens(t, config(), at(exampleTime))
-	token := sign(secret, exampleTime, "MarkD@zarafa.com")
-	if n := testing.AllocsPerRun(1000, func() { _, _ = tokens.Verify(token) }); n >= 1 {
-		t.Errorf("Verify allocates %v times", n)
 	}
 }
 
@@ -362,7 +354,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// BenchmarkVerify shows one token again and again, or so many in turns that most are not remembered.
+// BenchmarkVerify shows one token again and again, or many in turns.
 func BenchmarkVerify(b *testing.B) {
 	for _, olds := range []int{0, 2} {
 		for _, users := range []int{1, 1 << 15} {

@@ -5,28 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zarafa/presence/adapters/http/backup"
-	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/ports"
 )
-
-// presences is where export and import find them: a running daemon, or a store that no daemon has.
-type presences struct {
-	ports.Backup
-	where string
-	close func() error
-}
 
 // backupLong is what export and import share.
 const backupLong = `
@@ -37,23 +28,35 @@ It asks a running daemon, for which the token has to be a service's (auth.servic
 // firstService is the user who asks for everybody, unless --as or a token says otherwise.
 const firstService = "the first of auth.services"
 
-// openPresences finds the presences. If exists is set, a store that is opened must have some already.
-func (c *cli) openPresences(ctx context.Context, command *cobra.Command, exists bool) (*presences, error) {
+// openWithin is how long a cluster may take to answer and to be loaded: a daemon waits for ever, but nobody would notice that at night.
+const openWithin = 2 * time.Minute
+
+// presences finds them: in a running daemon, or in a store that no daemon has. If exists is set, the store must have some already.
+func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool) (*wiring.OpenedStore, error) {
 	direct := command.Flags().Changed("store.dir") || command.Flags().Changed("store.url")
-	if direct || c.address() == "" {
+	if direct || c.url == "" {
 		settings, err := c.settings(command)
 		if err != nil {
 			return nil, err
 		}
 		if direct || nobodyListens(ctx, settings.HTTP.Listen) {
-			return openStore(ctx, command, settings, exists)
+			if err := settings.Validate("store"); err != nil {
+				return nil, coded(exitUsage, err)
+			}
+			if settings.Store.Name() == "memory" {
+				return nil, usageError("store.kind: with memory the presences are in the daemon alone: there is nothing to export, and nowhere to import to")
+			}
+			opening, cancel := context.WithTimeout(ctx, openWithin)
+			defer cancel()
+			store, err := settings.OpenStore(opening, exists, warnings(command))
+			return store, orInterrupted(ctx, err)
 		}
 	}
 	client, err := c.client(command)
 	if err != nil {
 		return nil, err
 	}
-	return &presences{Backup: remote{client}, where: client.url, close: func() error { return nil }}, nil
+	return &wiring.OpenedStore{Backup: client, Where: client.url, Close: func() error { return nil }}, nil
 }
 
 // nobodyListens reports whether it is certain that no daemon runs at an address.
@@ -65,29 +68,16 @@ func nobodyListens(ctx context.Context, address string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// openWithin is how long a cluster may take to answer and to be loaded: a daemon waits for ever, but nobody would notice that at night.
-const openWithin = 2 * time.Minute
-
-// openStore opens the store that the configuration names. Warnings go to standard error.
-func openStore(ctx context.Context, command *cobra.Command, settings *wiring.Settings, exists bool) (*presences, error) {
-	if err := settings.ValidateOnly("store"); err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	if err := settings.Store.Reachable(); err != nil {
-		return nil, coded(exitUsage, err)
-	}
-	opening, cancel := context.WithTimeout(ctx, openWithin)
-	defer cancel()
-	store, err := settings.OpenStore(opening, exists, warnings(command))
-	if err != nil {
-		return nil, orInterrupted(ctx, err)
-	}
-	return &presences{Backup: app.NewBackup(store.Core, nil), where: store.Where, close: store.Close}, nil
-}
-
 // warnings is a log that writes warnings and errors to standard error.
 func warnings(command *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// untilSignal returns a context that ends with the first signal to end; a second one kills.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 var errInterrupted = errors.New("interrupted")
@@ -100,17 +90,14 @@ func orInterrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// remote implements ports.Backup over the API of a running daemon.
-type remote struct{ *client }
-
 // Export implements ports.Backup.
-func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
-	response, err := r.do(ctx, http.MethodGet, "v1/export", nil, http.Header{})
+func (c *client) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
+	lines, err := c.do(ctx, http.MethodGet, "v1/export", nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	return backup.Lines(response.Body, func(l backup.Line) error {
+	defer func() { _ = lines.Close() }() // it was only read
+	return backup.Lines(lines, func(l backup.Line) error {
 		if l.Err != nil {
 			return fmt.Errorf("line %d of the daemon's answer: %w", l.Number, l.Err)
 		}
@@ -118,36 +105,28 @@ func (r remote) Export(ctx context.Context, visit func(user domain.UserID, p dom
 	})
 }
 
-// importPart is how many bytes of lines are sent at once, about: the daemon takes 1 MiB, and the last line may have 64 KiB.
-const importPart = 900 << 10
+// maxPart is how many bytes of lines are sent at once. The daemon takes 1 MiB.
+const maxPart = 1000 << 10
 
 // Import implements ports.Backup. What does not go into one request is sent with several.
-func (r remote) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
-	var part []byte
+func (c *client) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+	var lines []byte
 	for i := range presences {
-		if part, err = backup.Append(part, presences[i].User, &presences[i].Presence); err != nil {
+		if lines, err = backup.Append(lines, presences[i].User, &presences[i].Presence); err != nil {
+			return 0, err
+		}
+	}
+	if half := len(presences) / 2; len(lines) > maxPart && half > 0 {
+		if written, err = c.Import(ctx, presences[:half]); err != nil {
 			return written, err
 		}
-		if len(part) < importPart && i < len(presences)-1 {
-			continue
-		}
-		n, err := r.importPart(ctx, part)
-		written += n
-		if err != nil {
-			return written, err
-		}
-		part = part[:0]
+		more, err := c.Import(ctx, presences[half:])
+		return written + more, err
 	}
-	return written, nil
-}
-
-func (r remote) importPart(ctx context.Context, part []byte) (int, error) {
-	response, err := r.do(ctx, http.MethodPost, "v1/import", part, http.Header{"Content-Type": {backup.ContentType}})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = response.Body.Close() }() // it was only read
 	var answer struct{ Imported int }
-	err = json.NewDecoder(io.LimitReader(response.Body, 1<<10)).Decode(&answer)
+	text, err := c.ask(ctx, http.MethodPost, "v1/import", lines)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
 	return answer.Imported, err
 }

@@ -19,25 +19,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/domain"
 )
 
 const (
-	// patience is how long the daemon may take to begin an answer, and to give the whole of a short one.
-	patience = 10 * time.Second
-
-	// silence is after how long without a byte a long answer is given up. Events have a sign of life every 15 seconds.
-	silence = 45 * time.Second
-
-	// maxAnswer is the largest answer that is read, in bytes.
-	maxAnswer = 64 << 20
-
-	// maxExcerpt is how much is shown of a text in a refusal, in characters, and maxRefusals of how many entries.
-	maxExcerpt  = 500
-	maxRefusals = 50
+	patience    = 10 * time.Second // how long the daemon may take to begin an answer
+	silence     = 45 * time.Second // without a byte: then an answer is given up. Events have a sign of life every 15 seconds
+	maxAnswer   = 64 << 20         // bytes that are read of an answer that is no stream
+	maxExcerpt  = 500              // characters that are shown of a text in a refusal
+	maxRefusals = 50               // entries of a refusal that are shown
 )
 
-// client asks a running daemon.
+// client asks a running daemon. It implements ports.Backup.
 type client struct {
 	url, token string
 }
@@ -52,14 +46,8 @@ func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
 	command.Flags().StringVar(&c.shown, "token", "", "token to show; other users of this machine can see it here, so prefer "+envToken)
 	command.Flags().StringVar(&c.as, "as", "", "make the token for this `USER` instead of "+onBehalfOf)
-	return c.addKeys(command, false)
+	return command
 }
-
-// address is where the daemon is, if --url or the environment says so.
-func (c *cli) address() string { return cmp.Or(c.url, c.getenv(envURL)) }
-
-// ownToken is the token that --token or the environment has, if any.
-func (c *cli) ownToken() string { return cmp.Or(c.shown, c.getenv(envToken)) }
 
 // client finds out where the daemon is and which token to show it. Without a token it makes one: for --as, else for the first of the users that
 // the command is about, else for the first service.
@@ -69,10 +57,10 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 			return nil, coded(exitUsage, err)
 		}
 	}
-	found := &client{url: c.address(), token: c.ownToken()}
 	if _, err := domain.ParseUserID(c.as); err != nil && c.as != "" {
 		return nil, usageError("--as: %w", err)
 	}
+	found := &client{c.url, c.shown}
 	if at, err := url.Parse(found.url); found.url != "" && (err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https") {
 		return nil, usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", found.url)
 	}
@@ -80,131 +68,106 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 		return found, nil
 	}
 	settings, err := c.settings(command)
-	if err != nil {
-		return nil, err
+	if err == nil && found.url == "" {
+		found.url, err = urlOf(settings.HTTP.Listen), coded(exitUsage, settings.Validate("http"))
 	}
-	if found.token == "" {
+	if err == nil && found.token == "" {
 		user := cmp.Or(slices.Concat([]string{c.as}, users, settings.Auth.Services)...)
 		if user == "" {
 			return nil, usageError("auth.services lists no service, and %s is for services only: name one there, or use --as or a service's token",
 				command.Name())
 		}
-		if found.token, err = issue(settings, user); err != nil {
-			return nil, err
-		}
+		found.token, err = issue(settings, user)
 	}
-	if found.url == "" {
-		if err := settings.ValidateOnly("http"); err != nil {
-			return nil, coded(exitUsage, err)
-		}
-		found.url = urlOf(settings.HTTP.Listen)
-	}
-	return found, nil
+	return found, err
 }
 
 // urlOf is where a daemon that listens on an address is to be found from this machine.
 func urlOf(listen string) string {
 	host, port, _ := net.SplitHostPort(listen)
-	switch ip := net.ParseIP(host); {
-	case host == "", ip.Equal(net.IPv4zero):
+	switch host {
+	case "", "0.0.0.0":
 		host = "127.0.0.1"
-	case ip.Equal(net.IPv6unspecified):
+	case "::":
 		host = "::1"
 	}
 	return "http://" + net.JoinHostPort(host, port) + "/"
 }
 
-var (
-	errNoAnswer = fmt.Errorf("no answer within %v", patience)
-	errSilent   = fmt.Errorf("nothing came for %v", silence)
-)
-
-// ask sends a document, if there is one, and returns the answer's body.
+// ask sends a request and returns the whole answer.
 func (c *client) ask(ctx context.Context, method, path string, document any) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
-	defer cancel()
-	var body []byte
-	header := http.Header{}
-	if document != nil {
-		var err error
-		if body, err = json.Marshal(document); err != nil {
-			return nil, err
-		}
-		header.Set("Content-Type", "application/json")
-	}
-	response, err := c.do(ctx, method, path, body, header)
+	body, err := c.do(ctx, method, path, document)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
-	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	defer func() { _ = body.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(body, maxAnswer))
 }
 
-// do sends a request, and returns the answer unless it is a refusal. Its body has to be closed. A read of it fails if nothing comes for a while.
-func (c *client) do(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+// transport reaches a daemon that is near, without a proxy, once.
+var transport = &http.Transport{
+	DisableKeepAlives:     true,
+	ResponseHeaderTimeout: patience,
+	DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, network, address)
+		return impatient{conn}, err
+	},
+}
+
+// impatient is a connection that ends when nothing comes for a while.
+type impatient struct{ net.Conn }
+
+// Read implements net.Conn.
+func (c impatient) Read(p []byte) (int, error) {
+	_ = c.SetReadDeadline(time.Now().Add(silence)) // if it is closed already the read fails
+	return c.Conn.Read(p)
+}
+
+// do sends a request with a document, or with lines, which are bytes. It returns the body of the answer, which has to be closed, unless that is a
+// refusal.
+func (c *client) do(ctx context.Context, method, path string, document any) (io.ReadCloser, error) {
+	content, contentType := []byte(nil), "application/json"
+	if lines, ok := document.([]byte); ok {
+		content, contentType = lines, backup.ContentType
+	} else if document != nil {
+		content, _ = json.Marshal(document) // of texts and numbers
+	}
 	at, err := url.JoinPath(c.url, path)
-	if err != nil {
+	request, fault := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(content))
+	if err := errors.Join(err, fault); err != nil {
 		return nil, coded(exitUsage, err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	request.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Content-Type": {contentType}}
+	response, err := transport.RoundTrip(request) // follows no redirection: the token is not sent elsewhere
 	if err != nil {
-		cancel(nil)
-		return nil, coded(exitUsage, err)
-	}
-	request.Header = header
-	request.Header.Set("Authorization", "Bearer "+c.token)
-	late := time.AfterFunc(patience, func() { cancel(errNoAnswer) })
-	defer late.Stop()
-	response, err := (&http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},                                      // one request, and no proxy: the daemon is near
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is not sent elsewhere
-	}).Do(request)
-	if err != nil {
-		cancel(nil)
 		return nil, c.unreachable(err)
 	}
-	response.Body = &answerBody{ReadCloser: response.Body, client: c, cancel: cancel}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNoContent {
 		defer func() { _ = response.Body.Close() }()                    // it was only read
 		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // what has come of it may say why
 		return nil, c.refusal(response.StatusCode, text)
 	}
-	return response, nil
+	return answer{response.Body, c}, nil
 }
 
-// answerBody is the body of an answer.
-type answerBody struct {
+// answer is the body of one. Its errors say that the daemon cannot be reached.
+type answer struct {
 	io.ReadCloser
 	client *client
-	cancel context.CancelCauseFunc // of the request
 }
 
-// Read fails if nothing comes for a while.
-func (b *answerBody) Read(p []byte) (int, error) {
-	watchdog := time.AfterFunc(silence, func() { b.cancel(errSilent) })
-	defer watchdog.Stop()
-	n, err := b.ReadCloser.Read(p)
+// Read implements io.Reader.
+func (a answer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = b.client.unreachable(err)
+		err = a.client.unreachable(err)
 	}
 	return n, err
 }
 
-// Close ends the request.
-func (b *answerBody) Close() error {
-	b.cancel(nil)
-	return b.ReadCloser.Close()
-}
-
 func (c *client) unreachable(err error) error {
-	var errno syscall.Errno
-	var failed *url.Error
-	switch {
-	case errors.As(err, &errno):
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
-	case errors.As(err, &failed):
-		err = failed.Err
 	}
 	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, err))
 }
@@ -229,19 +192,18 @@ func (c *client) refusal(status int, answer []byte) error {
 			reason += "\n  " + excerpt(entry.Detail)
 		}
 	}
-	err := fmt.Errorf("the daemon at %s refused (%d): %s", c.url, status, reason)
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return coded(exitRefused, err)
-	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
-		return coded(exitUsage, err)
-	}
-	return coded(exitFailed, err)
+	return coded(cmp.Or(refusals[status], exitFailed), fmt.Errorf("the daemon at %s refused (%d): %s", c.url, status, reason))
+}
+
+// refusals are the exit codes for those refusals that have one of their own.
+var refusals = map[int]int{
+	http.StatusUnauthorized: exitRefused, http.StatusForbidden: exitRefused,
+	http.StatusBadRequest: exitUsage, http.StatusUnprocessableEntity: exitUsage, http.StatusRequestEntityTooLarge: exitUsage,
 }
 
 // strange is the error for an answer that is no refusal, and not what the daemon answers.
 func (c *client) strange(err error) error {
-	return coded(exitFailed, fmt.Errorf("%s does not answer like this daemon: %s", c.url, excerpt(err.Error())))
+	return fmt.Errorf("%s does not answer like this daemon: %s", c.url, excerpt(err.Error()))
 }
 
 // excerpt is what is shown of a text that whoever answered has written: printable, and not too much of it.

@@ -3,29 +3,38 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 )
 
 // Run carries out one command line of a program that has some protocols, and returns its exit code. It reads no global state but the files that it
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
-	c := &cli{environ: environ, protocols: protocols}
-	if _, err := wiring.Keys(protocols); err != nil { // two protocols have one name, or a Config cannot be one
-		_, _ = fmt.Fprintln(stderr, "zarafa-presence:", err)
-		return exitFailed
+	c := &cli{environ: environ, env: make(map[string]string), protocols: protocols}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		c.env[name] = value
 	}
-	root := c.root()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.Execute()
+	root, err := c.root()
+	if err == nil {
+		root.SetArgs(args)
+		root.SetIn(stdin)
+		root.SetOut(stdout)
+		root.SetErr(stderr)
+		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
+			err = usageError("%w%s (see: %s --help)", err, intended(root, err), root.CommandPath())
+		}
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -37,14 +46,22 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 
 // cli is what all commands share.
 type cli struct {
-	environ   []string
+	environ   []string          // the environment
+	env       map[string]string // the same, by name
 	protocols []wiring.Protocol
+	running   bool   // the command line was accepted
 	file      string // --config
 
-	url, shown, as string // of commands that ask a daemon: --url, --token, --as
+	asJSON, skip   bool   // --json, --skip-invalid
+	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as
 }
 
-const long = `zarafa-presence collects who is available from several protocols and answers it over HTTP.
+// root returns an error if the protocols' configurations cannot be one.
+func (c *cli) root() (*cobra.Command, error) {
+	root := &cobra.Command{
+		Use:   "zarafa-presence",
+		Short: "Who is available, over several protocols, in one answer",
+		Long: `zarafa-presence collects who is available from several protocols and answers it over HTTP.
 
 Configuration: defaults, then the file given with --config, then environment variables such as
 PRESENCE_HTTP__LISTEN, then flags such as --http.listen, each over the one before it.
@@ -54,25 +71,59 @@ Exit codes:
   1  failed; for serve: it could not start, or could not go on
   2  the command line, the configuration or the request is wrong
   3  the daemon refused: the token is not accepted, or does not allow this
-  4  the daemon cannot be reached`
-
-func (c *cli) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "zarafa-presence",
-		Short:         "Who is available, over several protocols, in one answer",
-		Long:          long,
-		Args:          usageArgs(unknownCommand),
-		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+  4  the daemon cannot be reached`,
+		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return root.Help()
+		}
+		return fmt.Errorf("unknown command %q", args[0])
+	}
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.export(), c.importing(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
-		command.Args = usageArgs(command.Args)
+		keys := pflag.NewFlagSet("", pflag.ContinueOnError)
+		if err := config.AddFlags(keys, wiring.Sections(c.protocols)...); err != nil {
+			return nil, err
+		}
+		keys.VisitAll(func(flag *pflag.Flag) {
+			flag.Hidden = flag.Hidden || command.Name() != "serve" && command.Name() != "check"
+		})
+		command.Flags().AddFlagSet(keys)
+		run := command.RunE
+		command.RunE = func(command *cobra.Command, args []string) error {
+			c.running = true
+			c.url, c.shown = cmp.Or(c.url, c.env[envURL]), cmp.Or(c.shown, c.env[envToken])
+			return run(command, args)
+		}
 	}
-	return root
+	return root, nil
+}
+
+// release is set when a release is built: -ldflags "-X github.com/zarafa/presence/daemon/command.release=1.2.3". Otherwise the version is what Go
+// knows of the build.
+var release string
+
+func version() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(command.OutOrStdout(), "zarafa-presence %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+func versionText() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(release, info.Main.Version, "unknown")
+	}
+	return cmp.Or(release, "unknown")
 }

@@ -174,6 +174,9 @@ func TestUsage(t *testing.T) {
 		{"set a bad user", nil, []string{"set", "x", "busy"}, 2, []string{`invalid user "x"`}},
 		{"set a bad status", nil, []string{"set", markd, "bussy"}, 2, []string{`unknown status "bussy": must be available, busy, away or unavailable`}},
 		{"set a long message", nil, []string{"set", markd, "busy", strings.Repeat("x", 4097)}, 2, []string{"invalid message: 4097 bytes, at most 4096 are allowed"}},
+		{"set for no time", nil, []string{"set", markd, "busy", "--for", "0s"}, 2, []string{"--for", "it must be a duration of more than zero, e.g. 2h30m", "(see: zarafa-presence set --help)"}},
+		{"set until something", nil, []string{"set", markd, "busy", "--until", "noon"}, 2, []string{"--until", "it is neither a time of day, e.g. 15:00, nor a date and time"}},
+		{"set for a time and until another", nil, []string{"set", markd, "busy", "--for", "1h", "--until", "15:00"}, 2, []string{"[for until]"}},
 		{"set on a bad protocol", nil, []string{"set", markd, "busy", "--protocol", "X Y"}, 2, []string{`--protocol: invalid protocol name "X Y"`}},
 	}
 	for _, test := range tests {

@@ -40,49 +40,23 @@ func usageError(format string, args ...any) error {
 }
 
 func exitCode(err error) int {
-	var with codedError
-	if errors.As(err, &with) {
+	if with, ok := errors.AsType[codedError](err); ok {
 		return with.code
 	}
 	return exitFailed
 }
 
-// flagError says which flag may have been meant.
-func flagError(command *cobra.Command, err error) error {
-	hint := ""
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		var names []string
+// intended says which flag or command may have been meant instead of one that there is not.
+func intended(command *cobra.Command, err error) string {
+	word, names := command.Flags().Arg(0), []string{}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		word = "--" + unknown.GetSpecifiedName()
 		command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
-		hint = suggest.DidYouMean("--"+unknown.GetSpecifiedName(), names)
 	}
-	return usageError("%w%s%s", err, hint, seeHelp(command))
-}
-
-func seeHelp(command *cobra.Command) string {
-	return fmt.Sprintf(" (see: %s --help)", command.CommandPath())
-}
-
-// usageArgs makes the complaint of an argument check a usage error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
-			return usageError("%w%s", err, seeHelp(command))
-		}
-		return nil
+	for _, other := range command.Commands() {
+		names = append(names, other.Name())
 	}
-}
-
-// unknownCommand is the check of the root command, which has nothing to do itself.
-func unknownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var names []string
-	for _, command := range root.Commands() {
-		names = append(names, command.Name())
-	}
-	return fmt.Errorf("unknown command %q%s", args[0], suggest.DidYouMean(args[0], names))
+	return suggest.DidYouMean(word, names)
 }
 
 // between is a check for the number of arguments that says which are expected. Without a most there may be any number.

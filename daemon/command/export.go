@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,63 +16,50 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-const exportLong = `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE
-appears, or is replaced, when all is written, and only you can read it.
-`
-
 func (c *cli) export() *cobra.Command {
 	return c.asking(&cobra.Command{
-		Use:     "export [--config FILE] [FILE]",
-		Short:   "Write all presences to a file",
-		Long:    exportLong + backupLong,
+		Use:   "export [--config FILE] [FILE]",
+		Short: "Write all presences to a file",
+		Long: `Writes all presences to FILE, or to standard output if there is none or it is "-": one a line, as JSON, ordered by user. FILE
+appears, or is replaced, when all is written, and only you can read it.
+` + backupLong,
 		Example: "  zarafa-presence export presences.jsonl\n  zarafa-presence export | gzip > presences.jsonl.gz",
 		Args:    between(0, 1, "one file, or none"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return c.runExport(command, append(args, standard)[0])
-		},
+		RunE:    c.runExport,
 	}, firstService)
 }
 
 // standard is the name of standard input and output. It is the file if none is named.
 const standard = "-"
 
-func (c *cli) runExport(command *cobra.Command, file string) error {
+func (c *cli) runExport(command *cobra.Command, args []string) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	from, err := c.openPresences(ctx, command, true)
+	from, err := c.presences(ctx, command, true)
 	if err != nil {
 		return err
 	}
-	shown := newProgress(command.ErrOrStderr())
-	var count int
-	to := func(w io.Writer) (err error) {
+	shown, count := newProgress(command.ErrOrStderr()), 0
+	write := func(w io.Writer) (err error) {
 		count, err = writeLines(ctx, w, from, shown)
 		return err
 	}
-	outcome := "nothing was exported"
+	outcome, file := "nothing was exported", append(args, standard)[0]
 	if file == standard {
 		outcome = "the export is not complete"
-		err = to(command.OutOrStdout())
+		err = write(command.OutOrStdout())
 	} else {
-		err = replaceFile(file, to)
+		err = replaceFile(file, write)
 	}
 	shown.clear()
-	closed := from.close()
+	if closed := from.Close(); err == nil {
+		err, outcome = closed, "closing the store"
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", outcome, err)
 	}
-	if closed != nil {
-		return fmt.Errorf("closing the store: %w", closed)
-	}
-	shown.say("%s exported from %s", plural(count, "presence"), from.where)
+	shown.say("%s exported from %s", plural(count, "presence"), from.Where)
 	return nil
-}
-
-// untilSignal returns a context that ends with the first signal to end; a second one kills.
-func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }
 
 // writeLines writes every presence, as it is kept, and returns how many there were.
@@ -104,19 +88,17 @@ func replaceFile(name string, write func(io.Writer) error) error {
 		name = real
 	}
 	info, err := os.Stat(name)
-	switch {
-	case err == nil && info.IsDir():
+	if err != nil || info.Mode().IsRegular() {
+		return makeFile(name, write, os.Rename)
+	}
+	if info.IsDir() {
 		return fmt.Errorf("%s is a directory", name)
-	case err == nil && !info.Mode().IsRegular():
-		file, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // the caller names it
-		if err != nil {
-			return err
-		}
-		return errors.Join(write(file), file.Close())
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // the caller names it
+	if err != nil {
 		return err
 	}
-	return makeFile(name, write, os.Rename)
+	return errors.Join(write(file), file.Close())
 }
 
 // makeFile makes a file of what write writes. It has its mode, 0600, and all of it is on the disk, when publish gives it its name.

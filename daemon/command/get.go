@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -12,32 +11,29 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zarafa/presence/domain"
 )
 
-const getLong = `Asks a running daemon who is available and prints a line for each user: the unified status, the protocol that decided, its
-message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
-`
-
 func (c *cli) get() *cobra.Command {
-	var asJSON bool
-	command := &cobra.Command{
-		Use:     "get [--config FILE] [--json] USER...",
-		Short:   "Ask a running daemon who is available",
-		Long:    getLong,
+	command := c.asking(&cobra.Command{
+		Use:   "get [--config FILE] [--json] USER...",
+		Short: "Ask a running daemon who is available",
+		Long: `Asks a running daemon who is available and prints a line for each user: the unified status, the protocol that decided, its
+message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
+`,
 		Example: "  zarafa-presence get markd@zarafa.com\n  zarafa-presence get --json markd@zarafa.com | jq -r '.[].status'",
 		Args:    between(1, 0, "users, e.g. markd@zarafa.com"),
-		RunE:    func(command *cobra.Command, args []string) error { return c.runGet(command, args, asJSON) },
-	}
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c.asking(command, "the first user asked about")
+		RunE:    c.runGet,
+	}, "the first user asked about")
+	command.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
+	return command
 }
 
-func (c *cli) runGet(command *cobra.Command, users []string, asJSON bool) error {
+func (c *cli) runGet(command *cobra.Command, users []string) error {
 	client, err := c.client(command, users...)
 	if err != nil {
 		return err
@@ -50,34 +46,32 @@ func (c *cli) runGet(command *cobra.Command, users []string, asJSON bool) error 
 	if err != nil {
 		return client.strange(err)
 	}
-	if asJSON {
+	if c.asJSON {
 		return writeJSON(command.OutOrStdout(), documents)
 	}
 	return writeTable(command.OutOrStdout(), people)
 }
 
-// writeJSON prints a document. What a terminal would obey is escaped, which changes no value.
-func writeJSON(w io.Writer, document []byte) error {
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, document, "", "  "); err != nil {
-		return err
+// writeJSON prints a document.
+func writeJSON(w io.Writer, document json.RawMessage) error {
+	indented, err := json.MarshalIndent(document, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintln(w, escapeTerminal(string(indented)))
 	}
-	indented.WriteByte('\n')
-	_, err := w.Write(escapeTerminal(indented.Bytes()))
 	return err
 }
 
 // escapeTerminal escapes in a JSON document what a terminal would obey, which changes no value.
-func escapeTerminal(document []byte) []byte {
-	escaped := make([]byte, 0, len(document))
-	for _, r := range string(document) {
+func escapeTerminal(document string) string {
+	var escaped strings.Builder
+	for _, r := range document {
 		if r != '\n' && unprintable(r) {
-			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+			_, _ = fmt.Fprintf(&escaped, `\u%04x`, r) // it never fails
 		} else {
-			escaped = utf8.AppendRune(escaped, r)
+			escaped.WriteRune(r)
 		}
 	}
-	return escaped
+	return escaped.String()
 }
 
 // person is what is shown of a user's document.
@@ -86,6 +80,8 @@ type person struct {
 	Status    string           `json:"status"`
 	Message   string           `json:"message"`
 	By        string           `json:"by"` // empty if no protocol knows the user
+	Since     *time.Time       `json:"since"`
+	Stale     bool             `json:"stale"`
 	Protocols map[string]state `json:"protocols"`
 }
 
@@ -94,7 +90,7 @@ type state struct {
 }
 
 // readAnswer reads the document that a query is answered with, and returns the users' documents also as they are.
-func readAnswer(answer []byte) ([]person, json.RawMessage, error) {
+func readAnswer(answer []byte) (people []person, documents json.RawMessage, err error) {
 	var document struct{ Users json.RawMessage }
 	if err := json.Unmarshal(answer, &document); err != nil {
 		return nil, nil, err
@@ -102,23 +98,17 @@ func readAnswer(answer []byte) ([]person, json.RawMessage, error) {
 	if document.Users == nil {
 		return nil, nil, errors.New("it has no users")
 	}
-	var people []person
-	if err := json.Unmarshal(document.Users, &people); err != nil {
-		return nil, nil, err
+	err = json.Unmarshal(document.Users, &people)
+	for i := 0; i < len(people) && err == nil; i++ {
+		err = people[i].check()
 	}
-	for i := range people {
-		if err := people[i].check(); err != nil {
-			return nil, nil, err
-		}
-	}
-	return people, document.Users, nil
+	return people, document.Users, err
 }
 
 func (p *person) check() error {
-	if _, err := domain.ParseUserID(p.User); err != nil {
-		return err
-	}
-	if _, err := domain.ParseStatus(p.Status); err != nil {
+	_, err := domain.ParseUserID(p.User)
+	_, fault := domain.ParseStatus(p.Status)
+	if err := cmp.Or(err, fault); err != nil {
 		return fmt.Errorf("%s: %w", p.User, err)
 	}
 	for protocol, s := range p.Protocols {
@@ -137,19 +127,20 @@ func writeTable(w io.Writer, people []person) error {
 	}
 	protocols := slices.Sorted(maps.Keys(known))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(user, status, by string, ofProtocol func(string) string, message string) {
-		cell := func(text, end string) { _, _ = fmt.Fprint(table, printable(cmp.Or(text, "-"))+end) } // Flush tells
-		cell(user, "\t")
-		cell(status, "\t")
-		cell(by, "\t")
+	row := func(p *person, ofProtocol func(string) string) {
+		cells := append(make([]string, 0, len(protocols)+4), p.User, p.Status, p.By)
 		for _, protocol := range protocols {
-			cell(ofProtocol(protocol), "\t")
+			cells = append(cells, ofProtocol(protocol))
 		}
-		cell(message, "\n")
+		cells = append(cells, p.Message)
+		for i := range cells {
+			cells[i] = printable(cmp.Or(cells[i], "-"))
+		}
+		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) // Flush tells
 	}
-	row("USER", "STATUS", "BY", strings.ToUpper, "MESSAGE")
+	row(&person{User: "USER", Status: "STATUS", By: "BY", Message: "MESSAGE"}, strings.ToUpper)
 	for _, p := range people {
-		row(p.User, p.Status, p.By, func(protocol string) string { return p.Protocols[protocol].Status }, p.Message)
+		row(&p, func(protocol string) string { return p.Protocols[protocol].Status })
 	}
 	return table.Flush()
 }

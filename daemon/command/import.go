@@ -16,61 +16,55 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-const importLong = `Reads presences from FILE, or from standard input if there is none or it is "-", as export has written them. A presence is taken
+func (c *cli) importing() *cobra.Command {
+	command := c.asking(&cobra.Command{
+		Use:   "import [--config FILE] [--skip-invalid] [FILE]",
+		Short: "Take over presences from an export",
+		Long: `Reads presences from FILE, or from standard input if there is none or it is "-", as export has written them. A presence is taken
 over if none is stored, or if the stored one was updated earlier; so importing a file again changes nothing, and what users have done
 meanwhile stays. First all lines are read: if one is wrong nothing is imported.
-`
-
-func (c *cli) importing() *cobra.Command {
-	var skip bool
-	command := &cobra.Command{
-		Use:     "import [--config FILE] [--skip-invalid] [FILE]",
-		Short:   "Take over presences from an export",
-		Long:    importLong + backupLong,
+` + backupLong,
 		Example: "  zarafa-presence import presences.jsonl\n  gunzip < presences.jsonl.gz | zarafa-presence import",
 		Args:    between(0, 1, "one file, or none"),
-		RunE: func(command *cobra.Command, args []string) error {
-			return c.runImport(command, append(args, standard)[0], skip)
-		},
-	}
-	command.Flags().BoolVar(&skip, "skip-invalid", false, "leave out lines that are wrong, and import the others")
-	return c.asking(command, firstService)
+		RunE:    c.runImport,
+	}, firstService)
+	command.Flags().BoolVar(&c.skip, "skip-invalid", false, "leave out lines that are wrong, and import the others")
+	return command
 }
 
-func (c *cli) runImport(command *cobra.Command, name string, skip bool) error {
+func (c *cli) runImport(command *cobra.Command, args []string) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
 	shown := newProgress(command.ErrOrStderr())
-	from, err := readLines(ctx, command.InOrStdin(), name, shown)
+	from, err := readLines(ctx, command.InOrStdin(), append(args, standard)[0], shown)
 	shown.clear()
-	switch {
-	case err != nil:
+	if err == nil && from.wrong > 0 && !c.skip {
+		err = from.refused()
+	}
+	if err != nil {
 		return err
-	case from.wrong > 0 && !skip:
-		return coded(exitUsage, from.refused())
 	}
 	for _, fault := range from.faults {
 		shown.say("zarafa-presence: warning: left out: %s", fault)
 	}
-	to, err := c.openPresences(ctx, command, false)
+	to, err := c.presences(ctx, command, false)
 	if err != nil {
 		return err
 	}
 	imported, err := importAll(ctx, to, from.presences, shown)
-	if err := errors.Join(err, to.close()); err != nil {
+	if err := errors.Join(err, to.Close()); err != nil {
 		shown.clear()
 		return fmt.Errorf("after %s: %w; import it again when that is mended: what is there already is left as it is", plural(imported, "presence"), err)
 	}
-	shown.say("%s imported into %s%s%s", plural(imported, "presence"), to.where,
-		unlessZero(", %d left as they are", len(from.presences)-imported), unlessZero(", %d invalid lines left out", from.wrong))
-	return nil
-}
-
-func unlessZero(format string, n int) string {
-	if n == 0 {
-		return ""
+	outcome := plural(imported, "presence") + " imported into " + to.Where
+	if left := len(from.presences) - imported; left > 0 {
+		outcome += fmt.Sprintf(", %d left as they are", left)
 	}
-	return fmt.Sprintf(format, n)
+	if from.wrong > 0 {
+		outcome += fmt.Sprintf(", %d invalid lines left out", from.wrong)
+	}
+	shown.say("%s", outcome)
+	return nil
 }
 
 // maxFaults is how many wrong lines are named.
@@ -114,12 +108,12 @@ func readLines(ctx context.Context, from io.Reader, name string, shown *progress
 }
 
 // refused names the lines that are wrong.
-func (e *exportFile) refused() error {
-	text := strings.Join(e.faults, "\n")
-	if more := e.wrong - len(e.faults); more > 0 {
+func (f *exportFile) refused() error {
+	text := strings.Join(f.faults, "\n")
+	if more := f.wrong - len(f.faults); more > 0 {
 		text += fmt.Sprintf("\nand %d more", more)
 	}
-	return fmt.Errorf("%s\nnothing was imported, because %s of %s cannot be; --skip-invalid imports the others", text, plural(e.wrong, "line"), e.name)
+	return usageError("%s\nnothing was imported, because %s of %s cannot be; --skip-invalid imports the others", text, plural(f.wrong, "line"), f.name)
 }
 
 // importBatch is how many presences are written at once. However long their messages are, they make less than the 1 MiB that a NATS
@@ -130,14 +124,12 @@ const importBatch = 200
 func importAll(ctx context.Context, to ports.Backup, presences []domain.Change, shown *progress) (imported int, err error) {
 	done := 0
 	for batch := range slices.Chunk(presences, importBatch) {
-		var written int
-		written, err = to.Import(ctx, batch)
-		imported += written
-		if err != nil {
+		written, err := to.Import(ctx, batch)
+		if imported += written; err != nil {
 			return imported, orInterrupted(ctx, err)
 		}
 		done += len(batch)
-		shown.at("importing", done, len(presences))
+		shown.draw("importing: %d of %d", done, len(presences))
 	}
 	return imported, nil
 }

@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
 )
 
-const (
-	barWidth = 30
-	redraw   = 100 * time.Millisecond
-)
+// redraw is how long what was drawn stays.
+const redraw = 100 * time.Millisecond
 
 // progress shows on a terminal how far something is. Elsewhere it says nothing until the end.
 type progress struct {
@@ -28,16 +25,6 @@ func newProgress(to io.Writer) *progress {
 }
 
 const clearLine = "\r\x1b[K"
-
-// at shows that a part of the whole is done.
-func (p *progress) at(what string, done, whole int) {
-	percent := 100
-	if whole > 0 {
-		percent = done * 100 / whole
-	}
-	full := percent * barWidth / 100
-	p.draw("%s [%s%s] %d%%", what, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), percent)
-}
 
 // draw draws something, unless it has done so a moment ago.
 func (p *progress) draw(format string, args ...any) {

@@ -15,10 +15,9 @@ import (
 
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
-	"github.com/zarafa/presence/domain"
 )
 
-const quickstartUser = domain.UserID("markd@zarafa.com")
+const quickstartUser = "markd@zarafa.com"
 
 // The keys that --quickstart sets.
 const (
@@ -79,11 +78,11 @@ Ctrl-C ends the daemon.
 
 // printQuickstart prints what a newcomer can paste.
 func printQuickstart(command *cobra.Command, settings *wiring.Settings, address net.Addr) error {
-	tokens, err := settings.Tokens()
+	token, err := issue(settings, quickstartUser)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), tokens.Issue(quickstartUser), quickstartUser,
+	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
 		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.Auth.Secret.File())
 	return err
 }

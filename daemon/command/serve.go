@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,30 +19,28 @@ import (
 // stopTime is how long the end may take.
 const stopTime = 1800 * time.Millisecond
 
-const serveLong = `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
-once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
-
-With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
-only by you, presences are kept in DIR/store, and commands to try are printed.`
-
 func (c *cli) serve() *cobra.Command {
 	var quickstart string
 	command := &cobra.Command{
-		Use:     "serve [--config FILE] [flags]",
-		Short:   "Run the daemon",
-		Long:    serveLong,
+		Use:   "serve [--config FILE] [flags]",
+		Short: "Run the daemon",
+		Long: `Runs the daemon in the foreground until SIGTERM or SIGINT, which end it within two seconds; a second one ends it at
+once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOCKET), it is told when requests are served.
+
+With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
+only by you, presences are kept in DIR/store, and commands to try are printed.`,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
 		Args:    cobra.NoArgs,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },
 	}
 	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
-	return c.addKeys(command, true)
+	return command
 }
 
 func (c *cli) runServe(command *cobra.Command, quickstart string) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 
 	settings, err := c.serveSettings(command, quickstart)
 	if err != nil {
@@ -58,13 +57,13 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	}
 	log.Info("starting", "version", versionText())
 	daemon, err := wiring.New(settings, log)
+	if err == nil {
+		err = daemon.Start(context.Background())
+	}
 	if err != nil {
 		return err
 	}
-	if err := daemon.Start(context.Background()); err != nil {
-		return err
-	}
-	err = untilStopped(daemon, logging, signals, func() error {
+	err = untilStopped(daemon, logging, hangup, func() error {
 		log.Info("started", "protocols", settings.Enabled(), "store", settings.Store.Name())
 		c.notify("READY=1", log)
 		if quickstart == "" {
@@ -76,15 +75,30 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	if stopped := daemon.Stop(ctx); err == nil {
-		err = stopped
+	return cmp.Or(err, daemon.Stop(ctx))
+}
+
+// serveSettings reads and checks the configuration.
+func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.Settings, error) {
+	if quickstart != "" && c.file != "" {
+		return nil, usageError("--quickstart and --config exclude each other")
 	}
-	return err
+	if quickstart != "" {
+		c.file = os.DevNull // not the usual one
+		if err := useQuickstart(command.Flags(), quickstart); err != nil {
+			return nil, err
+		}
+	}
+	settings, err := c.settings(command)
+	if err == nil {
+		err = coded(exitUsage, settings.Validate())
+	}
+	return settings, err
 }
 
 // untilStopped returns when the daemon is to be stopped: without an error because somebody wants it, else because it has failed. It calls ready
 // when the store is loaded.
-func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan os.Signal, ready func() error) error {
+func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, hangup <-chan os.Signal, ready func() error) error {
 	loaded, ended := daemon.Loaded(), daemon.Wait()
 	for {
 		select {
@@ -93,19 +107,16 @@ func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan
 			if err := ready(); err != nil {
 				return err
 			}
-		case <-ended:
+		case end := <-ended:
 			if err := daemon.Err(); err != nil {
 				return err
 			}
-			ended = nil // a signal, which signals tells, too
-		case received := <-signals:
-			if received != syscall.SIGHUP {
-				if loaded != nil {
-					logging.Logger.Info("stopped before it was ready")
-				}
-				logging.Logger.Info("stopping", "signal", fmt.Sprint(received))
-				return nil
+			if loaded != nil {
+				logging.Logger.Info("stopped before it was ready")
 			}
+			logging.Logger.Info("stopping", "signal", fmt.Sprint(end.Signal))
+			return nil
+		case <-hangup:
 			if err := logging.Reopen(); err != nil {
 				logging.Logger.Error("log.file cannot be opened again; the old one stays in use", "err", err)
 			}
@@ -116,7 +127,7 @@ func untilStopped(daemon *wiring.Daemon, logging *wiring.Logging, signals <-chan
 // notify tells the service manager what the daemon does, if it asks for it: one datagram to the socket that it names (sd_notify(3)).
 // Failing to do so is no reason not to serve.
 func (c *cli) notify(state string, log *slog.Logger) {
-	name := c.getenv("NOTIFY_SOCKET")
+	name := c.env["NOTIFY_SOCKET"]
 	if name == "" {
 		return
 	}
@@ -128,22 +139,4 @@ func (c *cli) notify(state string, log *slog.Logger) {
 	if err != nil {
 		log.Warn("cannot notify the service manager", "err", err)
 	}
-}
-
-// serveSettings reads and checks the configuration.
-func (c *cli) serveSettings(command *cobra.Command, quickstart string) (*wiring.Settings, error) {
-	if quickstart != "" {
-		if c.file != "" {
-			return nil, usageError("--quickstart and --config exclude each other")
-		}
-		c.file = os.DevNull // not the usual one
-		if err := useQuickstart(command.Flags(), quickstart); err != nil {
-			return nil, err
-		}
-	}
-	settings, err := c.settings(command)
-	if err != nil {
-		return nil, err
-	}
-	return settings, coded(exitUsage, settings.Validate())
 }

@@ -13,96 +13,87 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-const setLong = `Sets a user's status on a running daemon: available, busy, away or unavailable. On spreed, which is where it is set unless --protocol
-says otherwise, it holds for spreed.auto_unavailable unless it is repeated. With --for or --until it is set on manual, wins over what
-all other protocols say, and ends then; "zarafa-presence clear" ends it earlier.
-`
-
-// setFlags are those of set alone.
-type setFlags struct {
-	protocol, until string
-	lasting         time.Duration
-}
-
 func (c *cli) set() *cobra.Command {
-	var how setFlags
-	command := &cobra.Command{
+	var protocol string
+	var until time.Time // zero: as long as the protocol says
+	command := c.asking(&cobra.Command{
 		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
 		Short: "Set a user's status on a running daemon",
-		Long:  setLong,
+		Long: `Sets a user's status on a running daemon: available, busy, away or unavailable. On spreed, which is where it is set unless --protocol
+says otherwise, it holds for spreed.auto_unavailable unless it is repeated. With --for or --until it is set on manual, wins over what
+all other protocols say, and ends then; "zarafa-presence clear" ends it earlier.
+`,
 		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
   zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
 		Args: between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
 		RunE: func(command *cobra.Command, args []string) error {
-			if !command.Flags().Changed("protocol") && (how.until != "" || command.Flags().Changed("for")) {
-				how.protocol = wiring.ByHand.String()
+			if !command.Flags().Changed("protocol") && !until.IsZero() {
+				protocol = wiring.ByHand.String()
 			}
-			return c.runSet(command, how, args)
+			return c.runSet(command, protocol, until, args)
 		},
 		ValidArgsFunction: completeStatus,
-	}
-	command.Flags().StringVar(&how.protocol, "protocol", "spreed", "the protocol on which to set it")
-	command.Flags().DurationVar(&how.lasting, "for", 0, "how long it is to hold, e.g. 2h30m")
-	command.Flags().StringVar(&how.until, "until", "", "until when it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00")
+	}, "the user")
+	command.Flags().StringVar(&protocol, "protocol", "spreed", "the protocol on which to set it")
+	command.Flags().Func("for", "for this `DURATION` it is to hold, e.g. 2h30m", func(text string) (err error) {
+		until, err = timeIn(time.Now(), text)
+		return err
+	})
+	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00", func(text string) (err error) {
+		until, err = timeAfter(time.Now(), text)
+		return err
+	})
 	command.MarkFlagsMutuallyExclusive("for", "until")
-	return c.asking(command, "the user")
+	return command
 }
 
-func completeStatus(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) != 1 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
+func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	for _, status := range domain.Statuses() {
-		names = append(names, status.String())
+		if len(args) == 1 {
+			names = append(names, status.String())
+		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (c *cli) runSet(command *cobra.Command, how setFlags, args []string) error {
+func (c *cli) runSet(command *cobra.Command, protocol string, until time.Time, args []string) error {
 	message := append(args, "")[2]
 	status, err := domain.ParseStatus(args[1])
 	if err := errors.Join(err, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
-	until, err := how.end(command.Flags().Changed("for"), time.Now())
-	if err != nil {
-		return err
-	}
 	document, lasting := map[string]string{"status": status.String(), "message": message}, ""
 	if !until.IsZero() {
 		document["until"] = until.Format(time.RFC3339)
-		lasting = " until " + until.Format("2006-01-02 15:04:05")
+		lasting = " until " + until.Format(time.DateTime)
 	}
-	if err := c.change(command, http.MethodPut, args[0], how.protocol, document); err != nil {
+	if err := c.change(command, http.MethodPut, args[0], protocol, document); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, how.protocol, lasting)
+	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, protocol, lasting)
 	return err
 }
 
-const clearLong = `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was
-set by hand ("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
-`
-
 func (c *cli) clear() *cobra.Command {
 	var protocol string
-	command := &cobra.Command{
-		Use:     "clear [--config FILE] USER",
-		Short:   "Take away what a user has set on a running daemon",
-		Long:    clearLong,
+	command := c.asking(&cobra.Command{
+		Use:   "clear [--config FILE] USER",
+		Short: "Take away what a user has set on a running daemon",
+		Long: `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was
+set by hand ("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
+`,
 		Example: "  zarafa-presence clear markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := c.change(command, http.MethodDelete, args[0], protocol, nil); err != nil {
-				return err
+			err := c.change(command, http.MethodDelete, args[0], protocol, nil)
+			if err == nil {
+				_, err = fmt.Fprintf(command.OutOrStdout(), "%s has nothing set on %s\n", args[0], protocol)
 			}
-			_, err := fmt.Fprintf(command.OutOrStdout(), "%s has nothing set on %s\n", args[0], protocol)
 			return err
 		},
-	}
+	}, "the user")
 	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to take it away")
-	return c.asking(command, "the user")
+	return command
 }
 
 // change sends a request about a user's presence on a protocol, on behalf of the user.
@@ -111,33 +102,33 @@ func (c *cli) change(command *cobra.Command, method, user, protocol string, docu
 		return usageError("--protocol: %w", err)
 	}
 	client, err := c.client(command, user)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
 	}
-	_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
 	return err
 }
 
-// end returns until when the status is to hold; the zero time if nothing was said of it.
-func (f setFlags) end(lasting bool, now time.Time) (time.Time, error) {
-	switch {
-	case lasting && f.lasting <= 0:
-		return time.Time{}, usageError("--for: must be more than zero, e.g. 2h30m; it is %v", f.lasting)
-	case lasting:
-		return now.Add(f.lasting), nil
-	case f.until == "":
-		return time.Time{}, nil
+// timeIn reads a duration, and returns when it is over.
+func timeIn(now time.Time, text string) (time.Time, error) {
+	lasting, err := time.ParseDuration(text)
+	if err != nil || lasting <= 0 {
+		err = errors.New("it must be a duration of more than zero, e.g. 2h30m")
 	}
-	if clock, err := time.ParseInLocation("15:04", f.until, now.Location()); err == nil {
+	return now.Add(lasting), err
+}
+
+// timeAfter reads a time of day, and returns when it is next, or a date and time.
+func timeAfter(now time.Time, text string) (time.Time, error) {
+	if clock, err := time.Parse("15:04", text); err == nil {
 		at := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
 		if !at.After(now) {
-			at = time.Date(now.Year(), now.Month(), now.Day()+1, clock.Hour(), clock.Minute(), 0, 0, now.Location())
+			at = at.AddDate(0, 0, 1)
 		}
 		return at, nil
 	}
-	at, err := time.Parse(time.RFC3339, f.until)
+	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, usageError("--until: %q is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00", f.until)
+		err = errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00")
 	}
-	return at, nil
+	return at, err
 }

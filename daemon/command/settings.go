@@ -3,13 +3,11 @@ package command
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
@@ -24,20 +22,9 @@ const (
 	envURL    = "PRESENCE_URL" // where the daemon is
 )
 
-// addKeys gives a command a flag for every configuration key. For one that needs few of them they are not listed.
-func (c *cli) addKeys(command *cobra.Command, listed bool) *cobra.Command {
-	keys := pflag.NewFlagSet("", pflag.ContinueOnError)
-	if err := wiring.AddFlags(keys, c.protocols); err != nil {
-		panic(err) // Run has looked
-	}
-	keys.VisitAll(func(flag *pflag.Flag) { flag.Hidden = !listed })
-	command.Flags().AddFlagSet(keys)
-	return command
-}
-
 // settings reads the configuration. What is wrong with it is a usage error.
 func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
-	file := cmp.Or(c.file, c.getenv(envConfig))
+	file := cmp.Or(c.file, c.env[envConfig])
 	if file == "" {
 		if _, err := os.Stat(defaultFile); !errors.Is(err, fs.ErrNotExist) {
 			file = defaultFile
@@ -52,12 +39,31 @@ func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
 	return settings, coded(exitUsage, err)
 }
 
-// getenv returns the last value of a variable.
-func (c *cli) getenv(name string) string {
-	for _, entry := range slices.Backward(c.environ) {
-		if value, found := strings.CutPrefix(entry, name+"="); found {
-			return value
-		}
+func (c *cli) check() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [--config FILE] [flags]",
+		Short: "Validate the configuration and print it",
+		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
+effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`,
+		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    c.runCheck,
 	}
-	return ""
+}
+
+func (c *cli) runCheck(command *cobra.Command, _ []string) error {
+	settings, err := c.settings(command)
+	if err != nil {
+		return err
+	}
+	for _, warning := range settings.Warnings() {
+		_, _ = fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
+	}
+	if err = settings.Validate(); err == nil {
+		_, err = wiring.New(settings, warnings(command))
+	}
+	if err != nil {
+		return coded(exitUsage, err)
+	}
+	return settings.WriteYAML(command.OutOrStdout())
 }

@@ -35,8 +35,8 @@ type lineShow struct {
 func (s *lineShow) forget() {}
 func (s *lineShow) end()    {}
 
-func (s *lineShow) presence(user *watched, document []byte) {
-	line := string(escapeTerminal(document))
+func (s *lineShow) presence(user *person, document string) {
+	line := escapeTerminal(document)
 	if !s.asJSON { // when it changed, who, what, on which protocol, and the message
 		since := "-"
 		if user.Since != nil {
@@ -66,43 +66,32 @@ const (
 // colours of the statuses, and of what is less important.
 var colours = map[string]string{"available": "\x1b[32m", "busy": "\x1b[31m", "away": "\x1b[33m", "unavailable": "\x1b[90m"}
 
-// tableShow draws a table, some times a second at most.
+// tableShow draws a table, some times a second at most. One goroutine draws, and has what is drawn.
 type tableShow struct {
 	terminal *os.File
 	plain    bool // no colours
+	users    map[string]*person
+	trouble  string
 
-	mu      sync.Mutex
-	users   map[string]*watched
-	trouble string
-	dirty   bool
-
-	stop    chan struct{}
+	changes chan func()
 	drawing sync.WaitGroup
 }
 
 func newTableShow(terminal *os.File, plain bool) *tableShow {
-	s := &tableShow{terminal: terminal, plain: plain, users: make(map[string]*watched), stop: make(chan struct{})}
+	s := &tableShow{terminal: terminal, plain: plain, users: make(map[string]*person), changes: make(chan func())}
 	_, _ = io.WriteString(terminal, enterScreen)
 	s.drawing.Go(s.draw)
 	return s
 }
 
-// change lets do change what is shown.
-func (s *tableShow) change(do func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	do()
-	s.dirty = true
+func (s *tableShow) forget() { s.changes <- func() { clear(s.users) } }
+func (s *tableShow) presence(user *person, _ string) {
+	s.changes <- func() { s.users[user.User] = user }
 }
-
-func (s *tableShow) forget() { s.change(func() { clear(s.users) }) }
-func (s *tableShow) presence(user *watched, _ []byte) {
-	s.change(func() { s.users[user.User] = user })
-}
-func (s *tableShow) connection(text string) { s.change(func() { s.trouble = text }) }
+func (s *tableShow) connection(text string) { s.changes <- func() { s.trouble = text } }
 
 func (s *tableShow) end() {
-	close(s.stop)
+	close(s.changes)
 	s.drawing.Wait()
 	_, _ = io.WriteString(s.terminal, leaveScreen)
 }
@@ -113,19 +102,18 @@ func (s *tableShow) draw() {
 	defer ticker.Stop()
 	for drawn := (time.Time{}); ; {
 		select {
-		case <-s.stop:
-			return
-		case now := <-ticker.C:
-			s.mu.Lock()
-			if !s.dirty && now.Sub(drawn) < time.Second {
-				s.mu.Unlock()
-				continue
+		case change, more := <-s.changes:
+			if !more {
+				return
 			}
-			s.dirty, drawn = false, now
-			rows, columns := terminalSize(s.terminal)
-			screen := renderScreen(slices.Collect(maps.Values(s.users)), s.trouble, rows, columns, now, s.plain)
-			s.mu.Unlock()
-			_, _ = io.WriteString(s.terminal, screen)
+			change()
+			drawn = time.Time{}
+		case now := <-ticker.C:
+			if now.Sub(drawn) >= time.Second {
+				drawn = now
+				rows, columns := terminalSize(s.terminal)
+				_, _ = io.WriteString(s.terminal, renderScreen(slices.Collect(maps.Values(s.users)), s.trouble, rows, columns, now, s.plain))
+			}
 		}
 	}
 }
@@ -140,34 +128,36 @@ func terminalSize(terminal *os.File) (rows, columns int) {
 }
 
 // renderScreen is everything that is on the terminal: a title, the users, those who can be reached first, and what does not fit in.
-func renderScreen(users []*watched, trouble string, rows, columns int, now time.Time, plain bool) string {
-	rank := func(user *watched) domain.Status {
+func renderScreen(users []*person, trouble string, rows, columns int, now time.Time, plain bool) string {
+	rank := func(user *person) domain.Status {
 		status, _ := domain.ParseStatus(user.Status) // check has looked
 		return status
 	}
-	slices.SortFunc(users, func(a, b *watched) int {
+	slices.SortFunc(users, func(a, b *person) int {
 		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(a.User, b.User))
 	})
-	var screen strings.Builder
-	line := func(colour, text string) {
-		text = runewidth.Truncate(printable(text), columns, "…")
-		if colour != "" && !plain {
-			text = colour + text + colourOff
-		}
-		screen.WriteString(text + clearRest)
-	}
-	screen.WriteString(home)
-	line("", cmp.Or(trouble, fmt.Sprintf("%s, live; Ctrl-C ends", plural(len(users), "user"))))
 	width := len("USER")
 	for _, user := range users {
 		width = max(width, runewidth.StringWidth(user.User))
 	}
-	width = min(width, max(columns/2, 10))
-	screen.WriteString("\r\n")
-	line("\x1b[1m", tableLine(width, "USER", "STATUS", "BY", "SINCE", "MESSAGE"))
+	widths := []int{min(width, max(columns/2, 10)), 12, 8, 6}
+	screen := home
+	line := func(colour string, cells ...string) {
+		for i := range len(cells) - 1 {
+			cells[i] = runewidth.FillRight(runewidth.Truncate(cells[i], widths[i], "…"), widths[i])
+		}
+		text := runewidth.Truncate(printable(strings.Join(cells, "  ")), columns, "…")
+		if colour != "" && !plain {
+			text = colour + text + colourOff
+		}
+		screen += text + clearRest
+	}
+	line("", cmp.Or(trouble, plural(len(users), "user")+", live; Ctrl-C ends"))
+	screen += "\r\n"
+	line("\x1b[1m", "USER", "STATUS", "BY", "SINCE", "MESSAGE")
 	room := max(rows-3, 1)
 	for i, user := range users {
-		screen.WriteString("\r\n")
+		screen += "\r\n"
 		if i == room-1 && len(users) > room {
 			line("", fmt.Sprintf("and %d more", len(users)-i))
 			break
@@ -176,16 +166,9 @@ func renderScreen(users []*watched, trouble string, rows, columns int, now time.
 		if user.Stale {
 			status += "?"
 		}
-		line(colours[user.Status], tableLine(width, user.User, status, cmp.Or(user.By, "-"), age(user.Since, now), user.Message))
+		line(colours[user.Status], user.User, status, cmp.Or(user.By, "-"), age(user.Since, now), user.Message)
 	}
-	return screen.String() + clearBelow
-}
-
-func tableLine(width int, user, status, by, since, message string) string {
-	cell := func(text string, width int) string {
-		return runewidth.FillRight(runewidth.Truncate(text, width, "…"), width)
-	}
-	return strings.Join([]string{cell(user, width), cell(status, 12), cell(by, 8), cell(since, 6), message}, "  ")
+	return screen + clearBelow
 }
 
 // age is how long ago something was, in the largest unit that it fills.
@@ -193,14 +176,14 @@ func age(since *time.Time, now time.Time) string {
 	if since == nil {
 		return "-"
 	}
-	d := max(now.Sub(*since), 0)
-	switch {
+	switch d := max(now.Sub(*since), 0); {
 	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
+		return fmt.Sprintf("%ds", d/time.Second)
 	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
+		return fmt.Sprintf("%dm", d/time.Minute)
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
 	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }

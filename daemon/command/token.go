@@ -10,14 +10,12 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-const issueLong = `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
-from now on. It accepts every flag of serve.`
-
 func (c *cli) token() *cobra.Command {
-	return c.addKeys(&cobra.Command{
-		Use:     "token [--config FILE] USER",
-		Short:   "Print a token for a user",
-		Long:    issueLong,
+	return &cobra.Command{
+		Use:   "token [--config FILE] USER",
+		Short: "Print a token for a user",
+		Long: `Prints a token for a user, made with the configured secret (auth.secret or auth.secret_file) and valid for auth.token_expire
+from now on. It accepts every flag of serve.`,
 		Example: "  zarafa-presence token markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -26,24 +24,23 @@ func (c *cli) token() *cobra.Command {
 				return err
 			}
 			token, err := issue(settings, args[0])
-			if err != nil {
-				return err
+			if err == nil {
+				_, err = fmt.Fprintln(command.OutOrStdout(), token)
 			}
-			_, err = fmt.Fprintln(command.OutOrStdout(), token)
 			return err
 		},
-	}, false)
+	}
 }
 
 // issue makes a token. Whatever keeps it from that is a usage error.
 func issue(settings *wiring.Settings, user string) (string, error) {
 	id, err := domain.ParseUserID(user)
-	if err := errors.Join(err, settings.ValidateOnly("auth")); err != nil {
+	if err := errors.Join(err, settings.Validate("auth")); err != nil {
 		return "", coded(exitUsage, err)
 	}
 	tokens, err := settings.Tokens()
 	if err != nil {
-		return "", coded(exitUsage, err)
+		return "", err
 	}
 	return tokens.Issue(id), nil
 }

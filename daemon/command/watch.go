@@ -1,23 +1,22 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tmaxmax/go-sse"
 )
-
-const watchLong = `Follows a running daemon and shows who is available as it changes, until it is interrupted: a live table on a terminal, else a
-line for each change, and with --json each user's document as the API gives it. It begins with how things are. Without USER it shows
-everybody, for which the token has to be a service's (auth.services). It comes back by itself when the connection is lost.
-`
 
 // The pauses before a connection is tried again, less up to one half by chance.
 const (
@@ -26,27 +25,29 @@ const (
 )
 
 func (c *cli) watch() *cobra.Command {
-	var asJSON bool
-	command := &cobra.Command{
-		Use:     "watch [--config FILE] [--json] [USER...]",
-		Short:   "Follow who is available on a running daemon",
-		Long:    watchLong,
+	command := c.asking(&cobra.Command{
+		Use:   "watch [--config FILE] [--json] [USER...]",
+		Short: "Follow who is available on a running daemon",
+		Long: `Follows a running daemon and shows who is available as it changes, until it is interrupted: a live table on a terminal, else a
+line for each change, and with --json each user's document as the API gives it. It begins with how things are. Without USER it shows
+everybody, for which the token has to be a service's (auth.services). It comes back by itself when the connection is lost.
+`,
 		Example: "  zarafa-presence watch markd@zarafa.com\n  zarafa-presence watch --json | jq -r '.user + \" \" + .status'",
 		Args:    cobra.ArbitraryArgs,
-		RunE:    func(command *cobra.Command, args []string) error { return c.runWatch(command, args, asJSON) },
-	}
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON, a line for each change")
-	return c.asking(command, "the first user named, or "+firstService)
+		RunE:    c.runWatch,
+	}, "the first user named, or "+firstService)
+	command.Flags().BoolVar(&c.asJSON, "json", false, "print JSON, a line for each change")
+	return command
 }
 
-func (c *cli) runWatch(command *cobra.Command, users []string, asJSON bool) error {
+func (c *cli) runWatch(command *cobra.Command, users []string) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
 	follower := &follower{
 		users:   users,
 		client:  func() (*client, error) { return c.client(command, users...) },
-		renewed: c.ownToken() == "",
-		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), asJSON, c.getenv("NO_COLOR") != ""),
+		renewed: c.shown == "",
+		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), c.asJSON, c.env["NO_COLOR"] != ""),
 	}
 	defer follower.show.end()
 	return follower.run(ctx)
@@ -54,9 +55,9 @@ func (c *cli) runWatch(command *cobra.Command, users []string, asJSON bool) erro
 
 // show is where a follower shows what it learns.
 type show interface {
-	forget()                                 // nothing of what was shown is known any more
-	presence(user *watched, document []byte) // what is so now
-	connection(text string)                  // how the connection is; empty if it is well
+	forget()                                // nothing of what was shown is known any more
+	presence(user *person, document string) // what is so now
+	connection(text string)                 // how the connection is; empty if it is well
 	end()
 }
 
@@ -67,7 +68,7 @@ type follower struct {
 	renewed bool                    // the token is made anew for each connection
 	show    show
 
-	last      string // id of the last event
+	last      uint64 // id of the last event
 	connected bool   // has been, once
 	failures  int    // since then
 }
@@ -76,10 +77,10 @@ type follower struct {
 func (f *follower) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := f.follow(ctx)
-		if ctx.Err() != nil {
+		switch code := exitCode(err); {
+		case ctx.Err() != nil:
 			continue // which is why
-		}
-		if !f.connected || f.final(err) {
+		case !f.connected, code == exitUsage, code == exitRefused && (!f.renewed || !errors.Is(err, errTokenExpired)):
 			return err
 		}
 		pause := min(firstReturn<<min(f.failures, 10), lastReturn)
@@ -94,92 +95,83 @@ func (f *follower) run(ctx context.Context) error {
 	return nil
 }
 
-// final reports whether to try again is of no use.
-func (f *follower) final(err error) bool {
-	switch exitCode(err) {
-	case exitRefused:
-		return !f.renewed || !errors.Is(err, errTokenExpired)
-	case exitUsage:
-		return true
-	}
-	return false
-}
-
-var (
-	errTokenExpired = errors.New("the token has expired")
-	errStreamEnded  = errors.New("the daemon has ended the connection")
-)
-
-// follow connects once and reads events until the connection ends. It returns why.
+// follow connects once and shows what changes until the connection ends. It returns why.
 func (f *follower) follow(ctx context.Context) error {
 	client, err := f.client()
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(struct {
+	asked := struct {
 		Users []string `json:"users,omitempty"`
-	}{f.users})
+		Since uint64   `json:"since,omitempty"`
+	}{f.users, f.last}
+	stream, err := client.do(ctx, http.MethodPost, "v1/events", asked)
 	if err != nil {
 		return err
 	}
-	header := http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}}
-	if f.last != "" {
-		header.Set("Last-Event-ID", f.last)
-	}
-	response, err := client.do(ctx, http.MethodPost, "v1/events", body, header)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }() // it was only read
+	defer func() { _ = stream.Close() }() // it was only read
 	f.connected, f.failures = true, 0
 	f.show.connection("")
-	stream := newEvents(response.Body, f.last)
-	for {
-		e, err := stream.next()
-		if errors.Is(err, io.EOF) {
-			err = client.unreachable(errStreamEnded)
-		}
+	for event, err := range eventsOf(stream) {
 		if err == nil {
-			err = f.take(client, e)
+			err = f.take(client, event)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	return nil // the stream has no end but an error
 }
 
+var errTokenExpired = errors.New("the token has expired")
+
 // take shows an event. An error ends the connection.
-func (f *follower) take(client *client, e event) error {
-	f.last = e.id
-	switch e.name {
+func (f *follower) take(client *client, event sse.Event) error {
+	if id, err := strconv.ParseUint(event.LastEventID, 10, 64); err == nil {
+		f.last = id
+	}
+	switch event.Type {
 	case "reset":
 		f.show.forget()
 	case "presence":
-		user, err := readWatched(e.data)
-		if err != nil {
+		user := new(person)
+		if err := cmp.Or(json.Unmarshal([]byte(event.Data), user), user.check()); err != nil {
 			return client.strange(err)
 		}
-		f.show.presence(user, e.data)
+		f.show.presence(user, event.Data)
 	case "end":
-		if strings.Contains(string(e.data), `"expired"`) {
+		if strings.Contains(event.Data, `"expired"`) {
 			return coded(exitRefused, errTokenExpired)
 		}
-		return coded(exitUnreachable, errStreamEnded)
+		return errStreamEnded
 	}
 	return nil
 }
 
-// watched is what is shown of a user's document that has come as an event.
-type watched struct {
-	person
-	Since *time.Time `json:"since"`
-	Stale bool       `json:"stale"`
+// maxEvent is the largest event that is read, in bytes: a user's document with a long message on many protocols.
+const maxEvent = 4 << 20
+
+var errStreamEnded = errors.New("the daemon has ended the connection")
+
+// eventsOf reads a stream of server-sent events. Those without data are none. The last thing that it yields is an error: why the stream ended.
+func eventsOf(stream io.Reader) iter.Seq2[sse.Event, error] {
+	return func(yield func(sse.Event, error) bool) {
+		for event, err := range sse.Read(endless{stream}, &sse.ReadConfig{MaxEventSize: maxEvent}) {
+			if (err != nil || event.Data != "") && !yield(event, err) {
+				return
+			}
+		}
+	}
 }
 
-func readWatched(document []byte) (*watched, error) {
-	var user watched
-	if err := json.Unmarshal(document, &user); err != nil {
-		return nil, err
+// endless is a stream whose end is an error. Otherwise sse.Read would take an event that breaks off for a whole one.
+type endless struct{ io.Reader }
+
+// Read implements io.Reader.
+func (s endless) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = errStreamEnded
 	}
-	return &user, user.check()
+	return n, err
 }

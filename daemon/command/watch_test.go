@@ -11,19 +11,19 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/tmaxmax/go-sse"
 	"pgregory.net/rapid"
 )
 
 // readEvents renders every event of a stream, and how it ends.
 func readEvents(stream io.Reader) (events []string, err error) {
-	reader := newEvents(stream, "")
-	for {
-		e, err := reader.next()
+	for event, err := range eventsOf(stream) {
 		if err != nil {
 			return events, err
 		}
-		events = append(events, e.name+"|"+e.id+"|"+string(e.data))
+		events = append(events, event.Type+"|"+event.LastEventID+"|"+event.Data)
 	}
+	return events, nil
 }
 
 func TestEvents(t *testing.T) {
@@ -42,13 +42,13 @@ func TestEvents(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			for _, stream := range []io.Reader{strings.NewReader(test.stream), iotest.OneByteReader(strings.NewReader(test.stream))} {
-				if got, err := readEvents(stream); !slices.Equal(got, test.want) || !errors.Is(err, io.EOF) {
+				if got, err := readEvents(stream); !slices.Equal(got, test.want) || !errors.Is(err, errStreamEnded) && !errors.Is(err, sse.ErrUnexpectedEOF) {
 					t.Errorf("%q, %v; want %q", got, err, test.want)
 				}
 			}
 		})
 	}
-	if _, err := readEvents(strings.NewReader("data: " + strings.Repeat("x", maxEventLine+1))); err == nil || errors.Is(err, io.EOF) {
+	if _, err := readEvents(strings.NewReader("data: " + strings.Repeat("x", maxEvent+1))); err == nil || errors.Is(err, errStreamEnded) {
 		t.Errorf("an endless line ends with %v", err)
 	}
 }
@@ -67,10 +67,10 @@ func FuzzEvents(f *testing.F) {
 func TestRenderScreen(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { since := now.Add(-d); return &since }
-	users := []*watched{
-		{person: person{User: "zoe@example.test", Status: "busy", By: "xmpp", Message: "in a meeting"}, Since: ago(5 * time.Minute)},
-		{person: person{User: "anna@example.test", Status: "unavailable"}},
-		{person: person{User: "kim@example.test", Status: "available", By: "spreed", Message: "\x1b[2J会議中"}, Since: ago(3 * time.Hour), Stale: true},
+	users := []*person{
+		{User: "zoe@example.test", Status: "busy", By: "xmpp", Message: "in a meeting", Since: ago(5 * time.Minute)},
+		{User: "anna@example.test", Status: "unavailable"},
+		{User: "kim@example.test", Status: "available", By: "spreed", Message: "\x1b[2J会議中", Since: ago(3 * time.Hour), Stale: true},
 	}
 	want := home + "3 users, live; Ctrl-C ends" + clearRest +
 		"\r\n" + "USER               STATUS        BY        SINCE   MESSAGE" + clearRest +
@@ -93,8 +93,8 @@ func TestRenderScreen(t *testing.T) {
 func TestScreenFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, columns := rapid.IntRange(4, 30).Draw(t, "rows"), rapid.IntRange(20, 100).Draw(t, "columns")
-		users := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *watched {
-			return &watched{person: person{User: rapid.String().Draw(t, "user"), Status: "busy", Message: rapid.String().Draw(t, "message")}}
+		users := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *person {
+			return &person{User: rapid.String().Draw(t, "user"), Status: "busy", Message: rapid.String().Draw(t, "message")}
 		}), 0, 40).Draw(t, "users")
 		screen := renderScreen(users, "", rows, columns, time.Now(), true)
 		lines := strings.Split(strings.TrimSuffix(strings.TrimPrefix(screen, home), clearBelow), "\r\n")
@@ -169,25 +169,22 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func TestUntil(t *testing.T) {
+func TestTimes(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("", 3600))
 	for text, want := range map[string]string{
 		"15:00":                     "2026-11-22T15:00:00+01:00",
 		"12:00":                     "2026-11-23T12:00:00+01:00",
 		"2026-12-24T15:00:00-05:00": "2026-12-24T15:00:00-05:00",
-		"":                          "0001-01-01T00:00:00Z",
+		"":                          "",
 		"noon":                      "",
 		"25:00":                     "",
 	} {
-		at, err := setFlags{until: text}.end(false, now)
+		at, err := timeAfter(now, text)
 		if got := at.Format(time.RFC3339); (err != nil) != (want == "") || err == nil && got != want {
 			t.Errorf("until %q: %s, %v; want %s", text, got, err, want)
 		}
 	}
-	if at, err := (setFlags{lasting: time.Hour}).end(true, now); err != nil || !at.Equal(now.Add(time.Hour)) {
+	if at, err := timeIn(now, "1h"); err != nil || !at.Equal(now.Add(time.Hour)) {
 		t.Errorf("for an hour: %v, %v", at, err)
-	}
-	if _, err := (setFlags{}).end(true, now); err == nil {
-		t.Error("for no time is accepted")
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
-	"maps"
 	"net"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,91 +33,71 @@ func parseLegacy(file, text string) (entries []legacyEntry) {
 //go:embed legacy.cfg
 var translations string
 
-// legacyReader translates a presence.cfg.
-type legacyReader struct {
-	*Loaded
-	values map[string]any
-	last   map[string]legacyEntry // those that count, by key
-}
-
+// readLegacy translates a presence.cfg.
 func (l *Loaded) readLegacy(text string) (values map[string]any) {
-	l.legacy = map[string]string{}
-	r := legacyReader{l, map[string]any{}, map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}}}
-	for _, e := range parseLegacy("", translations) {
-		r.legacy[e.key] = e.value
+	rules, entries := parseLegacy("", translations), parseLegacy(l.file, text)
+	l.legacy, values = map[string]string{}, map[string]any{}
+	for _, rule := range rules {
+		l.legacy[rule.key] = rule.value
 	}
-	entries := parseLegacy(l.file, text)
+	last := map[string]legacyEntry{"server_bind": {value: "127.0.0.1"}} // those that count, by key
 	for _, e := range entries {
-		if earlier := r.last[e.key]; e.key == "" {
-			r.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
+		if earlier := last[e.key]; e.key == "" {
+			l.note(e.where, e.key, "ignored: it is neither key = value nor a comment")
 		} else if earlier.where != "" {
-			r.note(e.where, e.key, "set twice; this line counts, not %s", earlier.where)
+			l.note(e.where, e.key, "set twice; this line counts, not %s", earlier.where)
 		}
-		r.last[e.key] = e
+		last[e.key] = e
 	}
+	port := cmp.Or(last["server_port"].value, "1234")
 	for _, e := range entries {
-		if e.key != "" && e == r.last[e.key] {
-			r.translate(e)
+		switch {
+		case e.key == "" || e != last[e.key]:
+			continue
+		case e.key == "server_port" && !isPort(port):
+			l.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
+		case e.key == "server_port" || e.key == "server_bind": // nothing, or *, is every address
+			e.value = net.JoinHostPort(strings.Trim(last["server_bind"].value, "*[]"), port)
+			fallthrough
+		default:
+			l.translate(values, e, rules)
 		}
 	}
-	l.set(r.values, l.key["auth.update"], l.file, "any") // the original's rule, for its clients may rely on it: any valid token may update anybody
-	return r.values
+	l.set(values, l.key["auth.update"], l.file, "any") // the original's rule, for its clients may rely on it: any valid token may update anybody
+	return values
 }
 
-func (r *legacyReader) translate(e legacyEntry) {
-	name := r.legacy[e.key]
-	value, expected := r.converted(e)
-	switch {
-	case strings.HasPrefix(name, "! "):
-		r.note(e.where, e.key, "ignored, it means nothing any more: %s", name[2:])
-	case name == "" || strings.Contains(e.key, " "):
-		names := slices.DeleteFunc(slices.Sorted(maps.Keys(r.legacy)), func(name string) bool { return strings.Contains(name, " ") })
-		r.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, names))
-	case name == "http.listen":
-		r.address(e)
-	case e.value == "": // it leaves the default
-	case expected != "":
-		r.fault(e.where, e.key, unexpected(expected, quote(e.value)))
-	default:
-		r.assign(e, name, value)
-	}
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
-// converted is the entry's value as the environment would have it, or, if it is wrong, what is expected.
-func (r *legacyReader) converted(e legacyEntry) (value, expected string) {
-	for rule, replacement := range r.legacy {
-		if pattern, ours := strings.CutPrefix(rule, e.key+" "); ours && regexp.MustCompile(pattern).MatchString(e.value) {
-			return regexp.MustCompile(pattern).ReplaceAllString(e.value, replacement), ""
+// translate sets the keys of today that an entry stands for, as the rules of legacy.cfg say.
+func (l *Loaded) translate(values map[string]any, e legacyEntry, rules []legacyEntry) {
+	known, done, names := false, map[string]bool{}, []string{}
+	for _, rule := range rules {
+		words := append(strings.Fields(rule.key), "")
+		name, pattern := words[1], regexp.MustCompile(words[2])
+		names = append(names, words[0])
+		if words[0] != e.key || e.key == "+" {
+			continue
+		}
+		known = true
+		switch {
+		case name == "!":
+			l.note(e.where, e.key, "ignored, it means nothing any more: %s", rule.value)
+		case e.value == "" || done[name] || name == "?" && len(done) > 0 || !pattern.MatchString(e.value): // an empty value leaves the default
+		case name == "?":
+			l.fault(e.where, e.key, unexpected(rule.value, quote(e.value)))
+		default:
+			done[name] = true
+			l.set(values, l.key[name], e.where+": "+e.key, pattern.ReplaceAllString(e.value, rule.value))
+			if l.key[name].Secret && strings.ContainsAny(e.value[:1], `"'`) {
+				l.note(e.where, e.key, "the quotes are part of the value, as they were in the original")
+			}
 		}
 	}
-	return e.value, r.legacy["? "+e.key]
-}
-
-var chatJID = regexp.MustCompile(`^[^@]*@chat\.([a-z0-9][a-z0-9.-]*)(/.*)?$`)
-
-// assign sets a key of today, and what else follows from it.
-func (r *legacyReader) assign(e legacyEntry, name, value string) {
-	key := r.key[name]
-	r.set(r.values, key, e.where+": "+e.key, value)
-	if key.Secret && strings.ContainsAny(value[:1], `"'`) {
-		r.note(e.where, e.key, "the quotes are part of the value, as they were in the original")
-	}
-	switch name {
-	case "protocols": // spreed is on by itself today
-		r.assign(e, "spreed.enabled", strconv.FormatBool(slices.Contains(strings.Split(value, ","), "spreed")))
-	case "xmpp.jid": // to the original, every user@chat.example.test was user@example.test
-		if m := chatJID.FindStringSubmatch(strings.ToLower(value)); m != nil {
-			r.assign(e, "xmpp.domain_map", "chat."+m[1]+"="+m[1])
-		}
-	}
-}
-
-// address sets http.listen to server_bind, where nothing means every address, and server_port.
-func (r *legacyReader) address(e legacyEntry) {
-	port := cmp.Or(r.last["server_port"].value, "1234")
-	if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
-		r.assign(e, "http.listen", net.JoinHostPort(strings.Trim(r.last["server_bind"].value, "*[]"), port))
-	} else if e.key == "server_port" {
-		r.fault(e.where, e.key, unexpected("a port number from 1 to 65535", quote(port)))
+	if !known {
+		l.note(e.where, e.key, "ignored: unknown key%s", suggest.DidYouMean(e.key, names))
 	}
 }

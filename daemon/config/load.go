@@ -156,13 +156,13 @@ func (l *Loaded) note(where, key, format string, args ...any) {
 }
 
 // said returns the faults in the chosen sections, and what these sections say themselves: lines that begin with a key.
-func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) string) []error {
+func (l *Loaded) said(faults []error, chosen func(section string) bool, say func(config any) []string) []error {
 	said := slices.DeleteFunc(slices.Clone(faults), func(f error) bool { return !chosen(keyOf(f)[:max(strings.Index(keyOf(f), "."), 0)]) })
 	for _, section := range l.sections {
-		for line := range strings.SplitSeq(say(section.Config), "\n") {
+		for _, line := range say(section.Config) {
 			key, _, _ := strings.Cut(line, ": ")
 			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
-			if line == "" || !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
+			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
 			}
 			v := l.current(key)
@@ -181,24 +181,24 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 // Validate returns what is wrong with the files that the chosen sections name, and what their methods Validate() error, if
 // they have them, find: a line for each fault, with the place where the value was set.
 func (l *Loaded) Validate(chosen func(section string) bool) error {
-	return errors.Join(l.said(l.unread, chosen, func(config any) string {
-		if v, ok := config.(interface{ Validate() error }); ok {
+	return errors.Join(l.said(l.unread, chosen, func(config any) []string {
+		if v, can := config.(interface{ Validate() error }); can {
 			if err := v.Validate(); err != nil {
-				return err.Error()
+				return strings.Split(err.Error(), "\n")
 			}
 		}
-		return ""
+		return nil
 	})...)
 }
 
 // Warnings returns what the administrator should know, one line each, without secrets: about the file, and about values that are accepted, as
 // the methods Warnings() []string of the chosen sections say.
 func (l *Loaded) Warnings(chosen func(section string) bool) (warnings []string) {
-	for _, warning := range l.said(l.notes, chosen, func(config any) string {
-		if v, ok := config.(interface{ Warnings() []string }); ok {
-			return strings.Join(v.Warnings(), "\n")
+	for _, warning := range l.said(l.notes, chosen, func(config any) []string {
+		if v, can := config.(interface{ Warnings() []string }); can {
+			return v.Warnings()
 		}
-		return ""
+		return nil
 	}) {
 		warnings = append(warnings, warning.Error())
 	}

@@ -18,10 +18,10 @@ type background struct {
 	parts      []part
 	shutdowner fx.Shutdowner
 
-	err     atomic.Pointer[error] // why the daemon cannot go on
-	running []running
-	stopAll context.CancelFunc // ends the parts, not the writer; nil before start
-	close   context.CancelFunc // ends the writer
+	err   atomic.Pointer[error]         // why the daemon cannot go on
+	ended []func(context.Context) error // wait, each for one that was started: the parts, and then the writer
+	stop  context.CancelFunc            // tells the parts to end, while the last requests are served, for which the writer goes on
+	close context.CancelFunc            // ends the writer; nil before the start
 }
 
 // part is something that runs from when the store is loaded until its context ends.
@@ -29,14 +29,6 @@ type part struct {
 	name string
 	run  func(context.Context)
 }
-
-// running is something that has been started.
-type running struct {
-	name  string
-	ended chan struct{}
-}
-
-const theStore = "the store"
 
 func newBackground(w *commit.Writer, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, shutdowner fx.Shutdowner) *background {
 	return &background{
@@ -51,7 +43,7 @@ func newBackground(w *commit.Writer, e *app.Expirer, s *app.Supervisor, h *app.H
 func (b *background) start(ctx context.Context) {
 	ctx, b.close = context.WithCancel(context.WithoutCancel(ctx))
 	working, cancel := context.WithCancel(ctx)
-	b.stopAll = cancel
+	b.stop = cancel
 	for _, p := range b.parts {
 		b.launch(p.name, func() {
 			select {
@@ -61,7 +53,7 @@ func (b *background) start(ctx context.Context) {
 			}
 		})
 	}
-	b.launch(theStore, func() {
+	b.launch("the store", func() {
 		if err := b.write(ctx); err != nil {
 			b.fail(err)
 		}
@@ -70,33 +62,41 @@ func (b *background) start(ctx context.Context) {
 
 func (b *background) launch(name string, run func()) {
 	ended := make(chan struct{})
-	b.running = append(b.running, running{name, ended})
 	go func() {
 		defer close(ended)
 		run()
 	}()
+	b.ended = append(b.ended, func(ctx context.Context) error {
+		select {
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not end in time", name)
+		}
+	})
 }
 
 // fail ends the daemon, because it cannot go on.
 func (b *background) fail(err error) {
 	select {
 	case <-b.loaded:
-		err = fmt.Errorf("%s has failed: %w", theStore, err)
+		err = fmt.Errorf("the store has failed: %w", err)
 	default: // it could not be loaded: the error says so
 	}
 	b.err.Store(&err)
 	_ = b.shutdowner.Shutdown(fx.ExitCode(1)) // it fails if the daemon is ending already
 }
 
-func (b *background) failure() error {
+// Err says why the daemon cannot go on, or returns nil.
+func (b *background) Err() error {
 	if err := b.err.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// stop tells the parts to end, while the last requests are served. The writer goes on: those requests need it.
-func (b *background) stop() { b.stopAll() }
+// Loaded is closed when the store is loaded.
+func (b *background) Loaded() <-chan struct{} { return b.loaded }
 
 // wait waits for the parts to end, and then for the writer. It does nothing if start was not called.
 func (b *background) wait(ctx context.Context) error {
@@ -104,14 +104,12 @@ func (b *background) wait(ctx context.Context) error {
 		return nil
 	}
 	defer b.close()
-	for _, r := range b.running {
-		if r.name == theStore {
+	for i, ended := range b.ended {
+		if i == len(b.parts) {
 			b.close()
 		}
-		select {
-		case <-r.ended:
-		case <-ctx.Done():
-			return fmt.Errorf("%s did not end in time", r.name)
+		if err := ended(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

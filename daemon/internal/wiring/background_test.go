@@ -75,11 +75,11 @@ func TestPhases(t *testing.T) {
 				lifecycle := fxtest.NewLifecycle(t)
 				lifecycle.Append(fx.StopHook(b.wait))
 				lifecycle.Append(fx.StartStopHook(func() { say("listening") }, func() { say("draining") }))
-				lifecycle.Append(fx.StartStopHook(b.start, b.stop))
+				lifecycle.Append(fx.StartStopHook(b.start, func() { b.stop() }))
 				lifecycle.RequireStart()
 				select {
 				case <-shutdown:
-					say(b.failure().Error())
+					say(b.Err().Error())
 				case <-time.After(time.Hour):
 				}
 				lifecycle.RequireStop()
@@ -220,7 +220,7 @@ func TestBadModules(t *testing.T) {
 			t.Errorf("New: %v, want %s", err, test.want)
 		}
 	}
-	if _, err := Keys(append(BuiltIn(), BuiltIn()[0])); err == nil || err.Error() != BuiltIn()[0].name+": two protocols or other sections have this name" {
+	if _, err := keysOf(append(BuiltIn(), BuiltIn()[0])); err == nil || err.Error() != BuiltIn()[0].name+": two protocols or other sections have this name" {
 		t.Errorf("a protocol twice: %v", err)
 	}
 }

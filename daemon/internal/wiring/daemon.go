@@ -1,3 +1,8 @@
+// Package wiring puts the daemon together: it names the configuration's sections, reads them, and connects adapters and use cases
+// with fx. Packages daemon and daemon/command call it.
+//
+// It is the only package that knows every adapter. A new protocol is one line in the list in protocols.go. Everything is made by
+// plain constructors; a protocol that is off is not made.
 package wiring
 
 import (
@@ -22,10 +27,10 @@ import (
 
 // Daemon is the whole of it, to be started and stopped once.
 type Daemon struct {
-	log        *slog.Logger
-	app        *fx.App
-	server     *http.Server
-	background *background
+	*background
+	log    *slog.Logger
+	app    *fx.App
+	server *http.Server
 }
 
 // New makes a daemon of settings that are valid. It opens no port and starts nothing. Its error is what a start would fail with, the network
@@ -48,14 +53,8 @@ func (d *Daemon) Start(ctx context.Context) error {
 // Addr is the address at which requests are served, after Start.
 func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
-// Loaded is closed when the store is loaded.
-func (d *Daemon) Loaded() <-chan struct{} { return d.background.loaded }
-
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
-
-// Err says why the daemon cannot go on, or returns nil.
-func (d *Daemon) Err() error { return d.background.failure() }
 
 // Stop ends everything and waits for it, at most until ctx ends.
 func (d *Daemon) Stop(ctx context.Context) error {
@@ -92,7 +91,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
-		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, b.stop)) })),
+		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, func() { b.stop() })) })),
 	)...)
 }
 

@@ -30,9 +30,11 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+func keysOf(protocols []Protocol) ([]config.Key, error) { return config.Keys(Sections(protocols)...) }
+
 func keys(t *testing.T) []config.Key {
 	t.Helper()
-	keys, err := Keys(BuiltIn())
+	keys, err := keysOf(BuiltIn())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +140,8 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left, right strings.Builder
-	got.loaded = loaded
-	want.loaded, err = config.Load(config.Input{}, want.sections()...)
+	got.Loaded = loaded
+	want.Loaded, err = config.Load(config.Input{}, want.sections()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ type parts struct {
 func newParts(s *Settings, all []constructor) (p parts, err error) {
 	slices.SortFunc(all, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
 	for _, c := range all {
-		if !s.enabled(c.name) {
+		if !slices.Contains(s.Enabled(), c.name) {
 			continue
 		}
 		if named, err := c.add(&p); err != nil {

@@ -2,10 +2,7 @@ package wiring
 
 import (
 	"errors"
-	"io"
 	"slices"
-
-	"github.com/spf13/pflag"
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
@@ -22,9 +19,12 @@ type Settings struct {
 	Store   Store
 	Log     Log
 
+	*config.Loaded
 	protocols []section // all that are known, whether on or not
-	loaded    *config.Loaded
 }
+
+// Sections are those of a daemon that knows some protocols, with their defaults.
+func Sections(protocols []Protocol) []config.Section { return newSettings(protocols).sections() }
 
 // newSettings are the defaults of a daemon that knows some protocols.
 func newSettings(protocols []Protocol) *Settings {
@@ -42,12 +42,7 @@ func newSettings(protocols []Protocol) *Settings {
 
 // sections lists the parts of the configuration in the order in which they are shown.
 func (s *Settings) sections() []config.Section {
-	sections := []config.Section{
-		{Name: "http", Config: &s.HTTP},
-		{Name: "auth", Config: &s.Auth},
-		{Name: "store", Config: &s.Store},
-		{Name: "", Config: &s.General},
-	}
+	sections := []config.Section{{Name: "http", Config: &s.HTTP}, {Name: "auth", Config: &s.Auth}, {Name: "store", Config: &s.Store}, {Config: &s.General}}
 	for _, p := range s.protocols {
 		sections = append(sections, config.Section{Name: p.name, Config: p.config})
 	}
@@ -58,61 +53,37 @@ func (s *Settings) sections() []config.Section {
 // the values mean is not checked yet: call Validate.
 func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 	s := newSettings(protocols)
-	loaded, err := config.Load(in, s.sections()...)
-	if s.loaded = loaded; err == nil {
-		return s, nil
+	var err error
+	if s.Loaded, err = config.Load(in, s.sections()...); err != nil && s.Loaded != nil {
+		err = errors.Join(err, s.Validate()) // all at once
 	}
-	if loaded != nil {
-		err = errors.Join(err, loaded.Validate(s.inUse)) // all at once
-	}
-	return nil, err
+	return s, err
 }
 
-// AddFlags defines a flag for every key that can have one.
-func AddFlags(flags *pflag.FlagSet, protocols []Protocol) error {
-	return config.AddFlags(flags, newSettings(protocols).sections()...)
-}
-
-// Keys describes every key.
-func Keys(protocols []Protocol) ([]config.Key, error) {
-	return config.Keys(newSettings(protocols).sections()...)
-}
-
-// Validate checks the values of every section that is in use. The error has a line for each fault.
-func (s *Settings) Validate() error {
-	return s.loaded.Validate(s.inUse)
-}
-
-// ValidateOnly checks the values of some sections.
-func (s *Settings) ValidateOnly(sections ...string) error {
-	return s.loaded.Validate(func(section string) bool { return slices.Contains(sections, section) })
+// Validate checks the values of some sections, or, if none is named, of all that are in use. The error has a line for each fault.
+func (s *Settings) Validate(sections ...string) error {
+	return s.Loaded.Validate(func(section string) bool {
+		return slices.Contains(sections, section) || len(sections) == 0 && s.inUse(section)
+	})
 }
 
 func (s *Settings) inUse(section string) bool {
-	return !slices.Contains(s.General.known, section) || s.enabled(section)
-}
-
-func (s *Settings) enabled(protocol string) bool {
-	i := slices.IndexFunc(s.protocols, func(p section) bool { return p.name == protocol })
-	if i < 0 {
-		return false
-	}
-	if config, bySection := s.protocols[i].config.(switched); bySection {
-		return config.On()
-	}
-	return slices.Contains(s.General.Protocols, protocol)
+	return !slices.Contains(s.General.known, section) || slices.Contains(s.Enabled(), section)
 }
 
 // Enabled lists the protocols that are on.
-func (s *Settings) Enabled() []string {
-	return slices.DeleteFunc(slices.Clone(s.General.known), func(name string) bool { return !s.enabled(name) })
+func (s *Settings) Enabled() (names []string) {
+	for _, p := range s.protocols {
+		config, bySection := p.config.(switched)
+		if bySection && config.On() || !bySection && slices.Contains(s.General.Protocols, p.name) {
+			names = append(names, p.name)
+		}
+	}
+	return names
 }
 
 // Warnings says what the administrator should know about the configuration, one line each, valid or not.
-func (s *Settings) Warnings() []string { return s.loaded.Warnings(s.inUse) }
-
-// WriteYAML writes the effective configuration with its secrets masked.
-func (s *Settings) WriteYAML(w io.Writer) error { return s.loaded.WriteYAML(w) }
+func (s *Settings) Warnings() []string { return s.Loaded.Warnings(s.inUse) }
 
 // Tokens makes tokens as the daemon with this configuration does.
 func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

@@ -105,14 +105,6 @@ func (s Store) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Reachable returns an error if the presences are in the daemon alone, where nobody else can get at them.
-func (s Store) Reachable() error {
-	if s.Name() == storeMemory {
-		return fmt.Errorf("store.kind: with %s the presences are in the daemon alone: there is nothing to export, and nowhere to import to", storeMemory)
-	}
-	return nil
-}
-
 // module provides ports.Journal and ports.Leases.
 func (s Store) module() fx.Option {
 	switch s.Name() {
@@ -124,48 +116,46 @@ func (s Store) module() fx.Option {
 	return fx.Options(fx.Supply(s.disk), bolt.Module)
 }
 
-// OpenStore opens the store of a configuration that is valid and Reachable, without a daemon. What is in store.dir can be used by one process at a
+// OpenedStore is a store that somebody other than a daemon has opened.
+type OpenedStore struct {
+	ports.Backup
+	Where string       // the directory or the URL
+	Close func() error // what was written is kept
+}
+
+// OpenStore opens the store of a configuration that is valid, without a daemon. What is in store.dir can be used by one process at a
 // time. If it has to be there already, no new one is made. The store is to be closed.
 func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger) (*OpenedStore, error) {
-	opened := &OpenedStore{Where: s.Store.URL, ended: make(chan error, 1)}
+	where := s.Store.URL
 	if s.Store.Name() == storeBolt {
 		var err error
-		if opened.Where, err = s.Store.Directory(); err == nil {
-			err = checkDirectory(opened.Where, exists)
+		if where, err = s.Store.Directory(); err == nil {
+			err = checkDirectory(where, exists)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("store.dir: %w", err)
 		}
 	}
-	if err := fx.New(fx.NopLogger, s.core(log), fx.Populate(&opened.Core)).Err(); err != nil {
+	var core app.Core
+	if err := fx.New(fx.NopLogger, s.core(log), fx.Populate(&core)).Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	opened.cancel = cancel
-	go func() { opened.ended <- opened.Writer.Run(running) }()
+	ended := make(chan error, 1)
+	go func() { ended <- core.Writer.Run(running) }()
+	end := func() error {
+		cancel()
+		return <-ended
+	}
 	select {
-	case <-opened.Writer.Loaded():
-		return opened, nil
-	case err := <-opened.ended:
+	case <-core.Writer.Loaded():
+		return &OpenedStore{app.NewBackup(core, nil), where, end}, nil
+	case err := <-ended:
 		cancel()
 		return nil, err
 	case <-ctx.Done():
-		return nil, errors.Join(opened.Close(), ctx.Err())
+		return nil, errors.Join(end(), ctx.Err())
 	}
-}
-
-// OpenedStore is a store that somebody other than a daemon has opened.
-type OpenedStore struct {
-	app.Core
-	Where  string // the directory or the URL
-	cancel context.CancelFunc
-	ended  chan error
-}
-
-// Close closes it. What was written is kept.
-func (s *OpenedStore) Close() error {
-	s.cancel()
-	return <-s.ended
 }
 
 // checkDirectory refuses a directory with nothing in it, if there has to be something, and one that another user could not use any more
