@@ -23,7 +23,6 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
-	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
@@ -67,14 +66,14 @@ type Server struct {
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
+func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
 	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), presence, tokens, lists.New(presence, legacy.Render))
+	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
 	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, tokens)
 	s.backups = v1.NewBackups(s.conns.Context(), backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
