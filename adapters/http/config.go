@@ -61,12 +61,7 @@ func (c Config) Validate() error {
 
 // limits are those of the connections.
 func (c Config) limits() conn.Limits {
-	return conn.Limits{
-		Connections: c.MaxConnections,
-		Slack:       conn.Slack(min(c.HeaderTimeout, c.ReadTimeout, c.WriteTimeout, c.IdleTimeout)),
-		SmallBody:   smallBody,
-		BodyTimeout: c.ReadTimeout,
-	}
+	return conn.Limits{Connections: c.MaxConnections, SmallBody: smallBody, BodyTimeout: c.ReadTimeout}
 }
 
 func validateAddress(address string) error {

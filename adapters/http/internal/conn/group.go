@@ -22,7 +22,6 @@ const (
 // Limits bound what connections may take.
 type Limits struct {
 	Connections int           // at once
-	Slack       time.Duration // see Slack
 	SmallBody   int           // in bytes; a body of this size or less is covered by the header's time-out
 	BodyTimeout time.Duration // for a larger body
 }
@@ -100,7 +99,7 @@ func (g *Group) accept(listener net.Listener) {
 }
 
 func (g *Group) serve(raw net.Conn) {
-	c := &Conn{Conn: raw, slack: g.limits.Slack}
+	c := &Conn{Conn: raw}
 	if !g.add(c) {
 		g.turnAway(raw)
 		return

@@ -78,8 +78,11 @@ func (a *API) Get(c *fiber.Ctx) error {
 // longList returns the text of the list in a query. It returns nil if the list is too short to keep its answer, or the document begins in an
 // unusual way; and if the token is not valid.
 func (a *API) longList(body []byte) []byte {
+	if a.recent == nil || len(body) < minList {
+		return nil
+	}
 	token, text, ok := Head(body)
-	if !ok || a.recent == nil || len(text) < minList || len(text) > maxList {
+	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
 	if _, err := a.authenticate(strings.Clone(token)); err != nil {

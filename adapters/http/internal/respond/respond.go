@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"io"
 	"iter"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -34,18 +33,6 @@ func Headers(header *fasthttp.ResponseHeader) {
 // Cacheable lets the client keep an answer, if it asks each time whether it is still the same.
 func Cacheable(header *fasthttp.ResponseHeader) {
 	header.SetCanonical(nameCache, mayKeep)
-}
-
-// AcceptsGzip reports whether a request accepts a compressed answer (RFC 9110, 12.5.3): it names gzip, and not only to refuse it.
-func AcceptsGzip(request *fasthttp.RequestHeader) bool {
-	for part := range strings.SplitSeq(string(request.Peek(fasthttp.HeaderAcceptEncoding)), ",") {
-		coding, weight, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			name, value, _ := strings.Cut(weight, "=")
-			return !strings.EqualFold(strings.TrimSpace(name), "q") || strings.Trim(strings.TrimSpace(value), "0.") != ""
-		}
-	}
-	return false
 }
 
 // Has reports whether the client has the answer with this strong tag already: If-None-Match names it, by the weak comparison (RFC 9110,

@@ -7,8 +7,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/valyala/fasthttp"
-
-	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
 
 // minPacked is from which size on an answer is worth compressing, in bytes. The quickest level makes about a tenth of a long list.
@@ -20,7 +18,7 @@ func compresses(ctx *fasthttp.RequestCtx, size int) bool {
 		return false
 	}
 	ctx.Response.Header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
-	return respond.AcceptsGzip(&ctx.Request.Header)
+	return ctx.Request.Header.HasAcceptEncoding("gzip")
 }
 
 // packers are kept, because each takes more memory than most answers.
