@@ -1,7 +1,25 @@
 package legacy
 
+import (
+	"bytes"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// MaxPiece is about how long a piece of an answer is, in bytes.
+const MaxPiece = maxPiece
+
+// Pieces makes the answer about users that were found.
+func Pieces(users []string, found []domain.Presences) (pieces [][]byte) {
+	b := buffers{request: Request{Users: users}, found: found}
+	for piece := range b.pieces {
+		pieces = append(pieces, bytes.Clone(piece))
+	}
+	return pieces
+}
+
 // MaxRecent is how much memory recent answers and their lists may take, in bytes.
-const MaxRecent = recentLists * (maxList + maxWhole)
+const MaxRecent = recentLists * (maxList + maxPiece)
 
 // Forgetful returns the same handlers, which keep no answers.
 func (a *API) Forgetful() *API {

@@ -169,10 +169,6 @@ func (a *API) authenticate(token string) (domain.Principal, error) {
 	return a.tokens.Verify(token)
 }
 
-// maxWhole is the largest answer that is made in memory at once, in bytes. A larger one is made while it is sent: an answer may have
-// hundreds of megabytes, since a request can name one user with a long message very often.
-const maxWhole = 256 << 10
-
 // answer answers with what is known about the request's users now, and keeps that for the list. It sees to the release of the buffers.
 func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	found, err := a.presence.Query(b.request.Users, b.found[:0])
@@ -181,23 +177,29 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 		b.Release()
 		return problem.Locate(err, placeOfUser)
 	}
-	answer := Answer{Users: b.request.Users, Found: b.found}
-	var fits bool
-	if b.body, fits = answer.Append(b.body[:0], maxWhole); fits {
-		a.recent.keep(list, b.body, found)
-		whole(ctx, b.body)
-		conn.ReleaseAfter(ctx, b)
+	size := 0
+	for piece := range b.pieces {
+		size += len(piece)
+		b.body = piece
+	}
+	if size > len(b.body) {
+		headers(ctx)
+		respond.Stream(ctx, b.pieces, size, b.Release)
 		return nil
 	}
-	respond.Headers(&ctx.Response.Header)
-	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	respond.Stream(ctx, answer.Pieces, answer.Size(), b.Release)
+	a.recent.keep(list, b.body, b.found)
+	whole(ctx, b.body)
+	conn.ReleaseAfter(ctx, b)
 	return nil
 }
 
 // whole answers with a body, which is not copied: it must not change until the answer is sent.
 func whole(ctx *fasthttp.RequestCtx, body []byte) {
+	headers(ctx)
+	ctx.Response.SetBodyRaw(body)
+}
+
+func headers(ctx *fasthttp.RequestCtx) {
 	respond.Headers(&ctx.Response.Header)
 	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	ctx.Response.SetBodyRaw(body)
 }
