@@ -28,11 +28,7 @@ type Conn struct {
 	served   bool // at least one request
 	linger   bool // the client may still be sending what nobody will read
 	takeOver func(*net.TCPConn)
-	sending  Releaser
 }
-
-// Releaser is memory that goes back to its pool.
-type Releaser interface{ Release() }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.
 func Linger(ctx *fasthttp.RequestCtx) {
@@ -47,17 +43,6 @@ func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) {
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(net.Conn) {}) // fasthttp lets go of the connection, and Group goes on with it
 	ctx.Conn().(*Conn).takeOver = use
-}
-
-// ReleaseAfter releases the memory of the answer to a request when the answer was sent, or could not be.
-func ReleaseAfter(ctx *fasthttp.RequestCtx, memory Releaser) { ctx.Conn().(*Conn).sending = memory }
-
-// release releases the memory of an answer that was sent.
-func (c *Conn) release() {
-	if c.sending != nil {
-		c.sending.Release()
-		c.sending = nil
-	}
 }
 
 // Read notes the beginning of a request.
@@ -80,7 +65,6 @@ func (c *Conn) note(state fasthttp.ConnState) {
 	case fasthttp.StateIdle:
 		c.served = true
 		c.busy.Store(false)
-		c.release()
 	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
 	}
 }

@@ -106,7 +106,6 @@ func (g *Group) serve(raw net.Conn) {
 	}
 	g.running.Go(func() {
 		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
-		c.release()
 		if c.takeOver == nil {
 			g.forget(c)
 			return

@@ -19,7 +19,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -63,7 +62,8 @@ func (a *API) Get(c *fiber.Ctx) error {
 	if text := a.longList(ctx.Request.Body()); text != nil {
 		var kept []byte
 		if kept, list = a.recent.answer(text); kept != nil {
-			whole(ctx, kept)
+			headers(ctx)
+			ctx.Response.SetBodyRaw(kept) // which nobody writes to
 			return nil
 		}
 	}
@@ -182,21 +182,14 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 		size += len(piece)
 		b.body = piece
 	}
+	headers(ctx)
 	if size > len(b.body) {
-		headers(ctx)
-		respond.Stream(ctx, b.pieces, size, b.Release)
+		respond.Stream(ctx, b.pieces, size, b)
 		return nil
 	}
 	a.recent.keep(list, b.body, b.found)
-	whole(ctx, b.body)
-	conn.ReleaseAfter(ctx, b)
+	respond.Whole(ctx, b.body, b)
 	return nil
-}
-
-// whole answers with a body, which is not copied: it must not change until the answer is sent.
-func whole(ctx *fasthttp.RequestCtx, body []byte) {
-	headers(ctx)
-	ctx.Response.SetBodyRaw(body)
 }
 
 func headers(ctx *fasthttp.RequestCtx) {

@@ -52,7 +52,7 @@ func (b *Backups) Export(c *fiber.Ctx) error {
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	respond.Stream(ctx, b.parts(ctx.Conn()), -1, func() {})
+	respond.Stream(ctx, b.parts(ctx.Conn()), -1, nil)
 	return nil
 }
 
