@@ -14,9 +14,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -136,12 +136,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	respond.Headers(header)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
-		var how *problem.Unauthenticated
-		if errors.As(err, &how) {
-			header.Set(fasthttp.HeaderWWWAuthenticate, how.Challenge)
-		} else {
-			header.Set(fasthttp.HeaderWWWAuthenticate, legacy.Challenge)
-		}
+		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
 		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
 	case fasthttp.StatusForbidden:
 		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
@@ -156,6 +151,18 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetStatusCode(r.Status)
 	header.SetContentType(typeProblem)
 	ctx.SetBody(r.body())
+}
+
+// challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
+func challenge(ctx *fasthttp.RequestCtx, err error) string {
+	var missing *problem.Error
+	switch {
+	case !v1.Serves(ctx):
+		return `AuthenticationToken realm="presence"`
+	case errors.As(err, &missing):
+		return `Bearer realm="presence"`
+	}
+	return `Bearer realm="presence", error="invalid_token"`
 }
 
 // onError is what Fiber calls with the error of a handler, or its own.

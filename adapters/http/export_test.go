@@ -39,7 +39,7 @@ func (s *Server) Routes() []string {
 
 // NewRefusals returns a function that is refused over and over.
 func NewRefusals(log io.Writer) (note func()) {
-	r := newRefusals(slog.New(slog.NewTextHandler(log, nil)))
+	r := refusals{log: slog.New(slog.NewTextHandler(log, nil))}
 	return func() { r.note(401, "forged", &net.TCPAddr{}) }
 }
 

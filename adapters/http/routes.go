@@ -30,8 +30,8 @@ func (s *Server) allRoutes() []route {
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
-		{fiber.MethodGet, "/v1/export", s.backups.Export},
-		{fiber.MethodPost, "/v1/import", s.backups.Import},
+		{fiber.MethodGet, "/v1/export", s.v1.Export},
+		{fiber.MethodPost, "/v1/import", s.v1.Import},
 	}, pageRoutes()...)
 }
 

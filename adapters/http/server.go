@@ -46,15 +46,14 @@ type Server struct {
 	cfg       Config
 	readiness ports.Readiness
 	log       *slog.Logger
-	refusals  *refusals
+	refusals  refusals
 
-	legacy  *legacy.API
-	v1      *v1.API
-	backups *v1.Backups
-	events  *events.API
-	hub     *events.Hub
-	cors    v1.CORS
-	routes  []route
+	legacy *legacy.API
+	v1     *v1.API
+	events *events.API
+	hub    *events.Hub
+	cors   v1.CORS
+	routes []route
 
 	next  fasthttp.RequestHandler // Fiber's router
 	conns *conn.Group
@@ -67,15 +66,14 @@ type Server struct {
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.NewCORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
 	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
-	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, tokens)
-	s.backups = v1.NewBackups(s.conns.Context(), backup, tokens, cfg.WriteTimeout)
+	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)

@@ -157,10 +157,7 @@ func checkIDs(request *Request) error {
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.
-var errNoToken = &problem.Unauthenticated{Detail: "the AuthenticationToken is missing", Challenge: Challenge}
-
-// Challenge says how clients of this API authenticate.
-const Challenge = `AuthenticationToken realm="presence"`
+var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the AuthenticationToken is missing"}
 
 func (a *API) authenticate(token string) (domain.Principal, error) {
 	if token == "" {

@@ -35,10 +35,13 @@ const (
 
 var prefix = []byte("/v1/")
 
+// Serves reports whether a request is one of API v1.
+func Serves(ctx *fasthttp.RequestCtx) bool { return bytes.HasPrefix(ctx.URI().PathOriginal(), prefix) }
+
 // Handle sets what the answer to a page needs, whatever the answer will be. If the request is only the browser's question whether it may ask
 // (a preflight), it is answered, and done is true; or the error says why it may not.
 func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
-	if !bytes.HasPrefix(ctx.URI().PathOriginal(), prefix) {
+	if !Serves(ctx) {
 		return false, nil
 	}
 	header := &ctx.Response.Header
