@@ -101,9 +101,6 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 	})
 }
 
-// knownMethods are those that Fiber's router knows.
-var knownMethods = slices.Clone(fiber.DefaultMethods)
-
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	defer s.recover(ctx)
@@ -128,12 +125,9 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 	if err := s.readiness.Ready(); err != nil {
 		return err
 	}
-	if !slices.Contains(knownMethods, string(ctx.Method())) {
+	if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) { // Fiber would answer with 400, whatever the path
 		ctx.SetConnectionClose() // a body of such a request may not have been read
-		if allowed := s.methods(string(ctx.URI().PathOriginal())); allowed != "" {
-			return &methodError{allowed: allowed}
-		}
-		return fiber.ErrNotFound
+		return s.unrouted(ctx)
 	}
 	s.next(ctx)
 	return nil

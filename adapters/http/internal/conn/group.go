@@ -17,6 +17,9 @@ const (
 
 	// closeTimeout is how long Stop then waits for the connections that it has closed.
 	closeTimeout = 500 * time.Millisecond
+
+	// acceptPause is how long no connection is accepted after one could not be.
+	acceptPause = 200 * time.Millisecond
 )
 
 // Limits bound what connections may take.
@@ -76,25 +79,21 @@ func Tune(server *fasthttp.Server, limits Limits) {
 func (g *Group) Accept(listener net.Listener) { g.running.Go(func() { g.accept(listener) }) }
 
 func (g *Group) accept(listener net.Listener) {
-	const first, longest = 5 * time.Millisecond, time.Second
-	pause := first
 	for {
 		c, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			g.serve(c)
+			continue
+		case errors.Is(err, net.ErrClosed):
 			return
 		}
-		if err != nil { // out of file descriptors, as a rule: others will be closed
-			g.log.Warn("cannot accept a connection", "err", err, "retry_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-g.ctx.Done():
-				return
-			}
-			pause = min(2*pause, longest)
-			continue
+		g.log.Warn("cannot accept a connection", "err", err, "retry_in", acceptPause) // no file descriptors are left, as a rule: others will be closed
+		select {
+		case <-time.After(acceptPause):
+		case <-g.ctx.Done():
+			return
 		}
-		pause = first
-		g.serve(c)
 	}
 }
 

@@ -77,9 +77,13 @@ func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
 // because the answer may be sent compressed or not.
 func send(ctx *fasthttp.RequestCtx, b *buffers, size int, hash uint64) {
 	whole := size == len(b.body)
-	compress := compresses(ctx, size) && (whole || ctx.Request.Header.IsHTTP11()) // which knows bodies whose size is not told
+	compress := size >= minPacked && ctx.Request.Header.HasAcceptEncoding("gzip") &&
+		(whole || ctx.Request.Header.IsHTTP11()) // which knows bodies whose size is not told
 	header := &ctx.Response.Header
 	respond.Headers(header)
+	if size >= minPacked {
+		header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
+	}
 	if ctx.IsGet() {
 		respond.Cacheable(header)
 		if isKnown(ctx, hash) {
