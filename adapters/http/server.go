@@ -34,9 +34,6 @@ const (
 	// maxHeader is the largest header of a request, in bytes. It is also the size of each connection's read buffer.
 	maxHeader = 8 << 10
 
-	// smallBody is a body that arrives together with its header, usually.
-	smallBody = 4 << 10
-
 	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
 	keptBody = 256 << 10
 )
@@ -71,7 +68,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
-	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
+	s.conns = conn.NewGroup(server, cfg.MaxConnections, s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
 	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
@@ -85,7 +82,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 
 // newApp makes Fiber as the server and its benchmarks use it.
 func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
-	return fiber.New(fiber.Config{
+	app := fiber.New(fiber.Config{
 		BodyLimit:                    MaxBody,
 		ReadBufferSize:               maxHeader,
 		Concurrency:                  math.MaxInt32, // conn.Group counts
@@ -99,6 +96,8 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 		CaseSensitive:                true,
 		ErrorHandler:                 onError,
 	})
+	conn.Tune(app.Server(), cfg.ReadTimeout)
+	return app
 }
 
 // handle is every request's way in.
