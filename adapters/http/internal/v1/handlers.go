@@ -99,41 +99,37 @@ func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Prob
 
 // PutPresence sets a presence.
 func (a *API) PutPresence(c *fiber.Ctx) error {
-	by, update, err := a.beginUpdate(c)
+	by, user, protocol, err := a.admitUpdate(c)
 	if err != nil {
 		return err
 	}
-	setting, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
+	update, byTTL, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
 	if err != nil {
 		return err
 	}
-	update.Status, update.Message, update.Until = setting.Status, setting.Message, setting.Until
-	return a.update(c, by, update, setting.ByTTL)
+	update.User, update.Protocol = user, protocol
+	return a.update(c, by, update, byTTL)
 }
 
 // DeletePresence takes a presence away.
 func (a *API) DeletePresence(c *fiber.Ctx) error {
-	by, update, err := a.beginUpdate(c)
+	by, user, protocol, err := a.admitUpdate(c)
 	if err != nil {
 		return err
 	}
-	update.Remove = true
-	return a.update(c, by, update, false)
+	return a.update(c, by, domain.Update{User: user, Protocol: protocol, Remove: true}, false)
 }
 
-// beginUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
-func (a *API) beginUpdate(c *fiber.Ctx) (by domain.Principal, update domain.Update, err error) {
+// admitUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
+func (a *API) admitUpdate(c *fiber.Ctx) (by domain.Principal, user, protocol string, err error) {
 	if by, err = Admit(c, a.tokens); err != nil {
-		return by, update, err
+		return by, "", "", err
 	}
-	if update.User, err = parameter(c, "user"); err != nil {
-		return by, update, err
+	if user, err = parameter(c, "user"); err != nil {
+		return by, "", "", err
 	}
-	if update.Protocol, err = parameter(c, "protocol"); err != nil {
-		return by, update, err
-	}
-	update.User, update.Protocol = strings.Clone(update.User), strings.Clone(update.Protocol)
-	return by, update, nil
+	protocol, err = parameter(c, "protocol")
+	return by, strings.Clone(user), strings.Clone(protocol), err
 }
 
 // update carries out an update.
