@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,6 +70,27 @@ func (f *fixture) observe(t *testing.T, user domain.UserID, status domain.Status
 	next := old.Observe(status, message, domain.ExpiryPolicy{}, f.clock.now)
 	if err := f.store.Apply(t.Context(), image.Write{User: user, Old: old, New: next}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func (f *fixture) remove(t *testing.T, user domain.UserID) {
+	t.Helper()
+	old, _ := f.store.Presences(user).On(chat)
+	if err := f.store.Apply(t.Context(), image.Write{User: user, Old: old, New: old.Remove(f.clock.now)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type tester interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+func (f *fixture) set(t tester, user domain.UserID, status, message string) {
+	t.Helper()
+	err := f.Update(context.Background(), asService, []domain.Update{{User: string(user), Protocol: web.String(), Status: status, Message: message}})
+	if err != nil {
+		t.Fatalf("Update: %v", err)
 	}
 }
 

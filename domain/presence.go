@@ -138,10 +138,10 @@ func (p Presence) Remove(now Timestamp) Presence {
 }
 
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
-// expiry is none; that there is one now, or none any more, is, and so is another end that was asked for.
+// expiry is none, unless it comes sooner; that there is one now, or none any more, is, and so is another end that was asked for.
 func (p Presence) Differs(q Presence) bool {
 	return p.DiffersInStatus(q) || p.Message != q.Message || p.Since != q.Since ||
-		p.Expires.IsZero() != q.Expires.IsZero() || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
+		p.Expires.IsZero() != q.Expires.IsZero() || q.Expires < p.Expires || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
 }
 
 // DiffersInStatus reports whether q is a change from p for somebody who may see the status and nothing else.

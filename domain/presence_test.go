@@ -45,6 +45,9 @@ func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
 	if p.Differs(renewed) || renewed.Since != start || renewed.Updated != later || renewed.Expires != later.Add(time.Minute) {
 		t.Errorf("a repetition makes %+v of %+v", renewed, p)
 	}
+	if sooner := renewed.Observe(domain.Available, "here", domain.ExpiryPolicy{After: time.Second}, later); !renewed.Differs(sooner) {
+		t.Errorf("%+v and %+v count as the same, though the second ends sooner", renewed, sooner)
+	}
 	changed := p.Observe(domain.Available, "still here", policy, later)
 	if !p.Differs(changed) || changed.Since != later {
 		t.Errorf("another message makes %+v of %+v", changed, p)

@@ -15,10 +15,6 @@ type Presence interface {
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
 	Query(ids []string, into []domain.Presences) ([]domain.Presences, error)
 
-	// View returns what Query would answer, in a form that can be brought up to date for much less than another Query: for
-	// lists that are asked for again and again. A malformed id is an error as in Query.
-	View(ids []string) (View, error)
-
 	// Update carries out all updates on behalf of a principal, or none. It blocks until the store has acknowledged them.
 	// Two updates of the same presence take effect in order.
 	//
@@ -28,17 +24,4 @@ type Presence interface {
 	// ErrUnknownStatus, ErrInvalidMessage, ErrInvalidUntil, ErrReadOnly, ErrForbidden), ErrUnavailable if nothing can be written
 	// now, ErrTooLarge if the updates are too much to be written at once, or the context's error.
 	Update(ctx context.Context, by domain.Principal, updates []domain.Update) error
-}
-
-// View is a list of users and what was known of each at one moment. It never changes, and may be used concurrently.
-type View interface {
-	// IDs returns the ids as they were asked for. They are shared and must not be changed.
-	IDs() []string
-	// Presences returns what Query would have answered for the ids at that moment. It is shared and must not be changed.
-	Presences() []domain.Presences
-	// Refresh returns a view of the same list as it is now, which is the view itself if nothing has happened. changed says
-	// whether it reads differently: it is false if all that is new is when presences were confirmed and until when they
-	// hold (Updated and Expires). It never blocks; if nothing has happened it allocates nothing, and looks up only users without
-	// any presence.
-	Refresh() (now View, changed bool)
 }

@@ -37,7 +37,7 @@ func BenchmarkV1GetOneUser(b *testing.B) {
 }
 
 // BenchmarkGetThousandUsers has all clients ask about the same users, out of many, as the pages of one organisation do. Nobody
-// changes meanwhile, so it shows what a list costs that the server knows.
+// changes meanwhile, so it shows what an answer costs that the server has kept.
 func BenchmarkGetThousandUsers(b *testing.B) {
 	r := populated(b)
 	compare(b, 0.5, r, thousand(r))

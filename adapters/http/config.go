@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zarafa/presence/adapters/http/internal/conn"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 )
 
@@ -57,16 +56,6 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(append(faults, v1.ValidateOrigins(c.CORSOrigins)...)...)
-}
-
-// limits are those of the connections.
-func (c Config) limits() conn.Limits {
-	return conn.Limits{
-		Connections: c.MaxConnections,
-		Slack:       conn.Slack(min(c.HeaderTimeout, c.ReadTimeout, c.WriteTimeout, c.IdleTimeout)),
-		SmallBody:   smallBody,
-		BodyTimeout: c.ReadTimeout,
-	}
 }
 
 func validateAddress(address string) error {

@@ -14,9 +14,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
+	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -26,12 +26,9 @@ var (
 	errUnread  = errors.New("the request could not be read")
 	errPanic   = errors.New("a fault in the server")
 	errFull    = errors.New("http.max_connections are in use")
+	errNoPath  = errors.New("there is nothing here; /openapi.json tells what there is")
+	errMethod  = errors.New("the methods are")
 )
-
-// methodError says that a path has other methods.
-type methodError struct{ allowed string }
-
-func (e *methodError) Error() string { return "the methods are " + e.allowed }
 
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
 // a fault of ours.
@@ -54,22 +51,18 @@ var answers = []struct {
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
 	{errFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
 	{errBadHTTP, fasthttp.StatusBadRequest, ""},
+	{errNoPath, fasthttp.StatusNotFound, ""},
+	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
 }
 
 // statusOf returns the status for an error, and what the client is told. This, with the table above, is the only place that decides it.
 func statusOf(err error) (status int, detail string) {
 	var problems domain.Problems
-	var routing *fiber.Error
-	var method *methodError
 	switch {
 	case errors.As(err, &problems) && errors.Is(err, domain.ErrForbidden):
 		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
 	case errors.As(err, &problems):
 		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
-	case errors.As(err, &routing) && routing.Code == fasthttp.StatusNotFound:
-		return fasthttp.StatusNotFound, "there is nothing here; /openapi.json tells what there is"
-	case errors.As(err, &method):
-		return fasthttp.StatusMethodNotAllowed, method.Error()
 	case errors.Is(err, errUnread):
 		return statusOfReading(err)
 	}
@@ -117,10 +110,7 @@ func refusalOf(err error) refusal {
 }
 
 func (r refusal) body() []byte {
-	body, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // strings and numbers can always be marshalled
-	}
+	body, _ := json.Marshal(r) //nolint:errchkjson // strings and numbers can always be marshalled
 	return body
 }
 
@@ -136,20 +126,12 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	respond.Headers(header)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
-		var how *problem.Unauthenticated
-		if errors.As(err, &how) {
-			header.Set(fasthttp.HeaderWWWAuthenticate, how.Challenge)
-		} else {
-			header.Set(fasthttp.HeaderWWWAuthenticate, legacy.Challenge)
-		}
+		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
 		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
 	case fasthttp.StatusForbidden:
 		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
 	case fasthttp.StatusMethodNotAllowed:
-		var method *methodError
-		if errors.As(err, &method) {
-			header.Set(fasthttp.HeaderAllow, method.allowed)
-		}
+		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
 	case fasthttp.StatusServiceUnavailable:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}
@@ -158,11 +140,23 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetBody(r.body())
 }
 
+// challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
+func challenge(ctx *fasthttp.RequestCtx, err error) string {
+	var missing *problem.Error
+	switch {
+	case !v1.Serves(ctx):
+		return `AuthenticationToken realm="presence"`
+	case errors.As(err, &missing):
+		return `Bearer realm="presence"`
+	}
+	return `Bearer realm="presence", error="invalid_token"`
+}
+
 // onError is what Fiber calls with the error of a handler, or its own.
 func (s *Server) onError(c *fiber.Ctx, err error) error {
 	var routing *fiber.Error
-	if errors.As(err, &routing) && routing.Code == fasthttp.StatusMethodNotAllowed {
-		err = &methodError{allowed: s.methods(c.Path())}
+	if errors.As(err, &routing) {
+		err = s.unrouted(c.Context())
 	}
 	s.refuse(c.Context(), err)
 	return nil

@@ -6,15 +6,12 @@ import (
 	"net"
 
 	"github.com/gofiber/fiber/v2"
-
-	"github.com/zarafa/presence/adapters/http/internal/conn"
 )
 
 // NewBare makes what the benchmarks compare the server with: Fiber with the same settings, and a handler that reads the body and
 // returns a constant.
 func NewBare(cfg Config, constant []byte) *fiber.App {
 	app := newApp(cfg, fiber.DefaultErrorHandler)
-	conn.Tune(app.Server(), cfg.limits())
 	handler := func(c *fiber.Ctx) error {
 		if len(c.Body()) == 0 {
 			return fiber.ErrBadRequest
@@ -39,7 +36,7 @@ func (s *Server) Routes() []string {
 
 // NewRefusals returns a function that is refused over and over.
 func NewRefusals(log io.Writer) (note func()) {
-	r := newRefusals(slog.New(slog.NewTextHandler(log, nil)))
+	r := refusals{log: slog.New(slog.NewTextHandler(log, nil))}
 	return func() { r.note(401, "forged", &net.TCPAddr{}) }
 }
 

@@ -16,23 +16,14 @@ type refusals struct {
 	unsaid int // since the last line
 }
 
-func newRefusals(log *slog.Logger) *refusals { return &refusals{log: log} }
-
 // note records a refusal. why must contain no secret.
 func (r *refusals) note(status int, why string, remote net.Addr) {
-	unsaid, say := r.count(time.Now())
-	if say {
-		r.log.Warn("refused a request", "status", status, "why", why, "remote", remote.String(), "others_since", unsaid)
-	}
-}
-
-func (r *refusals) count(now time.Time) (unsaid int, say bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.last) < time.Second {
+	if time.Since(r.last) < time.Second {
 		r.unsaid++
-		return 0, false
+		return
 	}
-	unsaid, r.unsaid, r.last = r.unsaid, 0, now
-	return unsaid, true
+	r.log.Warn("refused a request", "status", status, "why", why, "remote", remote.String(), "others_since", r.unsaid)
+	r.last, r.unsaid = time.Now(), 0
 }

@@ -1,10 +1,12 @@
 package http
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/pages"
 )
@@ -30,8 +32,8 @@ func (s *Server) allRoutes() []route {
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
-		{fiber.MethodGet, "/v1/export", s.backups.Export},
-		{fiber.MethodPost, "/v1/import", s.backups.Import},
+		{fiber.MethodGet, "/v1/export", s.v1.Export},
+		{fiber.MethodPost, "/v1/import", s.v1.Import},
 	}, pageRoutes()...)
 }
 
@@ -43,12 +45,19 @@ func pageRoutes() (all []route) {
 	return all
 }
 
-// methods returns the methods that a path has, as an Allow field, or "" if there is no such path. Fiber would answer a method that it does not
-// know with 400, whatever the path.
-func (s *Server) methods(path string) string {
+// unrouted is the error for a request that no route serves.
+func (s *Server) unrouted(ctx *fasthttp.RequestCtx) error {
+	if allowed := s.methods(ctx); allowed != "" {
+		return fmt.Errorf("%w %s", errMethod, allowed)
+	}
+	return errNoPath
+}
+
+// methods returns the methods that a request's path has, as an Allow field, or "" if there is no such path.
+func (s *Server) methods(ctx *fasthttp.RequestCtx) string {
 	var found []string
 	for _, r := range s.routes {
-		if r.matches(path) && !slices.Contains(found, r.method) {
+		if r.matches(string(ctx.URI().PathOriginal())) && !slices.Contains(found, r.method) {
 			found = append(found, r.method)
 		}
 	}

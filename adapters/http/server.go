@@ -23,7 +23,6 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
-	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
@@ -35,9 +34,6 @@ const (
 	// maxHeader is the largest header of a request, in bytes. It is also the size of each connection's read buffer.
 	maxHeader = 8 << 10
 
-	// smallBody is a body that arrives together with its header, usually.
-	smallBody = 4 << 10
-
 	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
 	keptBody = 256 << 10
 )
@@ -47,15 +43,14 @@ type Server struct {
 	cfg       Config
 	readiness ports.Readiness
 	log       *slog.Logger
-	refusals  *refusals
+	refusals  refusals
 
-	legacy  *legacy.API
-	v1      *v1.API
-	backups *v1.Backups
-	events  *events.API
-	hub     *events.Hub
-	cors    v1.CORS
-	routes  []route
+	legacy *legacy.API
+	v1     *v1.API
+	events *events.API
+	hub    *events.Hub
+	cors   v1.CORS
+	routes []route
 
 	next  fasthttp.RequestHandler // Fiber's router
 	conns *conn.Group
@@ -67,16 +62,15 @@ type Server struct {
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: newRefusals(log), cors: v1.NewCORS(cfg.CORSOrigins)}
+func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
-	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), presence, tokens, lists.New(presence, legacy.Render))
-	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, tokens)
-	s.backups = v1.NewBackups(s.conns.Context(), backup, tokens, cfg.WriteTimeout)
+	s.conns = conn.NewGroup(server, cfg.MaxConnections, s.turnAway, log)
+	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
+	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)
@@ -88,7 +82,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 
 // newApp makes Fiber as the server and its benchmarks use it.
 func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
-	return fiber.New(fiber.Config{
+	app := fiber.New(fiber.Config{
 		BodyLimit:                    MaxBody,
 		ReadBufferSize:               maxHeader,
 		Concurrency:                  math.MaxInt32, // conn.Group counts
@@ -102,10 +96,9 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 		CaseSensitive:                true,
 		ErrorHandler:                 onError,
 	})
+	conn.Tune(app.Server(), cfg.ReadTimeout)
+	return app
 }
-
-// knownMethods are those that Fiber's router knows.
-var knownMethods = slices.Clone(fiber.DefaultMethods)
 
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
@@ -131,12 +124,9 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 	if err := s.readiness.Ready(); err != nil {
 		return err
 	}
-	if !slices.Contains(knownMethods, string(ctx.Method())) {
+	if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) { // Fiber would answer with 400, whatever the path
 		ctx.SetConnectionClose() // a body of such a request may not have been read
-		if allowed := s.methods(string(ctx.URI().PathOriginal())); allowed != "" {
-			return &methodError{allowed: allowed}
-		}
-		return fiber.ErrNotFound
+		return s.unrouted(ctx)
 	}
 	s.next(ctx)
 	return nil

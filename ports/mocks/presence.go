@@ -10,7 +10,6 @@ import (
 
 	gomock "github.com/golang/mock/gomock"
 	domain "github.com/zarafa/presence/domain"
-	ports "github.com/zarafa/presence/ports"
 )
 
 // MockPresence is a mock of Presence interface.
@@ -63,85 +62,4 @@ func (m *MockPresence) Update(ctx context.Context, by domain.Principal, updates 
 func (mr *MockPresenceMockRecorder) Update(ctx, by, updates interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Update", reflect.TypeOf((*MockPresence)(nil).Update), ctx, by, updates)
-}
-
-// View mocks base method.
-func (m *MockPresence) View(ids []string) (ports.View, error) {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "View", ids)
-	ret0, _ := ret[0].(ports.View)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
-}
-
-// View indicates an expected call of View.
-func (mr *MockPresenceMockRecorder) View(ids interface{}) *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "View", reflect.TypeOf((*MockPresence)(nil).View), ids)
-}
-
-// MockView is a mock of View interface.
-type MockView struct {
-	ctrl     *gomock.Controller
-	recorder *MockViewMockRecorder
-}
-
-// MockViewMockRecorder is the mock recorder for MockView.
-type MockViewMockRecorder struct {
-	mock *MockView
-}
-
-// NewMockView creates a new mock instance.
-func NewMockView(ctrl *gomock.Controller) *MockView {
-	mock := &MockView{ctrl: ctrl}
-	mock.recorder = &MockViewMockRecorder{mock}
-	return mock
-}
-
-// EXPECT returns an object that allows the caller to indicate expected use.
-func (m *MockView) EXPECT() *MockViewMockRecorder {
-	return m.recorder
-}
-
-// IDs mocks base method.
-func (m *MockView) IDs() []string {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "IDs")
-	ret0, _ := ret[0].([]string)
-	return ret0
-}
-
-// IDs indicates an expected call of IDs.
-func (mr *MockViewMockRecorder) IDs() *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "IDs", reflect.TypeOf((*MockView)(nil).IDs))
-}
-
-// Presences mocks base method.
-func (m *MockView) Presences() []domain.Presences {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Presences")
-	ret0, _ := ret[0].([]domain.Presences)
-	return ret0
-}
-
-// Presences indicates an expected call of Presences.
-func (mr *MockViewMockRecorder) Presences() *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Presences", reflect.TypeOf((*MockView)(nil).Presences))
-}
-
-// Refresh mocks base method.
-func (m *MockView) Refresh() (ports.View, bool) {
-	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Refresh")
-	ret0, _ := ret[0].(ports.View)
-	ret1, _ := ret[1].(bool)
-	return ret0, ret1
-}
-
-// Refresh indicates an expected call of Refresh.
-func (mr *MockViewMockRecorder) Refresh() *gomock.Call {
-	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Refresh", reflect.TypeOf((*MockView)(nil).Refresh))
 }

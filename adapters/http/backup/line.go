@@ -22,13 +22,13 @@ const ContentType = "application/jsonl"
 //
 // (without the line break). What is optional may be missing; a presence that holds for ever has no expires.
 type line struct {
-	User     *string `json:"user"`
-	Protocol *string `json:"protocol"`
+	User     string  `json:"user"`
+	Protocol string  `json:"protocol"`
 	Device   string  `json:"device,omitzero"`
-	Status   *string `json:"status"`
+	Status   string  `json:"status"`
 	Message  string  `json:"message"`
-	Since    *string `json:"since"`
-	Updated  *string `json:"updated"`
+	Since    string  `json:"since"`
+	Updated  string  `json:"updated"`
 	Expires  *string `json:"expires,omitzero"`
 	Stale    bool    `json:"stale"`
 	Fixed    bool    `json:"fixed,omitzero"`    // expires was asked for
@@ -40,16 +40,15 @@ const momentLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Append appends the line of a presence, line feed included.
 func Append(dst []byte, user domain.UserID, p *domain.Presence) ([]byte, error) {
-	moment := func(t domain.Timestamp) *string {
-		if t.IsZero() {
-			return nil
-		}
-		return new(t.Time().Format(momentLayout))
+	moment := func(t domain.Timestamp) string { return t.Time().Format(momentLayout) }
+	l := line{
+		User: string(user), Protocol: p.Protocol.String(), Device: p.Device.String(), Status: p.Status.String(), Message: p.Message,
+		Since: moment(p.Since), Updated: moment(p.Updated), Stale: p.Stale, Fixed: p.Fixed, Vanishes: p.Vanishes,
 	}
-	text, err := json.Marshal(&line{
-		User: new(string(user)), Protocol: new(p.Protocol.String()), Device: p.Device.String(), Status: new(p.Status.String()), Message: p.Message,
-		Since: moment(p.Since), Updated: moment(p.Updated), Expires: moment(p.Expires), Stale: p.Stale, Fixed: p.Fixed, Vanishes: p.Vanishes,
-	})
+	if !p.Expires.IsZero() {
+		l.Expires = new(moment(p.Expires))
+	}
+	text, err := json.Marshal(&l)
 	if err != nil {
 		return dst, err
 	}
@@ -66,38 +65,40 @@ func Parse(text []byte) (domain.Change, error) {
 	if err := json.Unmarshal(text, &l, json.RejectUnknownMembers(true)); err != nil {
 		return domain.Change{}, fault(err)
 	}
-	for _, member := range [...]struct {
-		name  string
-		value *string
-	}{{"user", l.User}, {"protocol", l.Protocol}, {"status", l.Status}, {"since", l.Since}, {"updated", l.Updated}} {
-		if member.value == nil {
-			return domain.Change{}, fmt.Errorf("%s is missing", member.name)
+	for _, member := range [...][2]string{{"user", l.User}, {"protocol", l.Protocol}, {"status", l.Status}, {"since", l.Since}, {"updated", l.Updated}} {
+		if member[1] == "" {
+			return domain.Change{}, fmt.Errorf("%s is missing", member[0])
 		}
 	}
-	user, err := domain.ParseUserID(*l.User)
-	faults := append(make([]error, 0, 8), in("user", err))
-	p := domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes}
-	p.Protocol, err = domain.ParseProtocol(*l.Protocol)
-	faults = append(faults, in("protocol", err))
-	p.Device, err = domain.ParseDeviceID(l.Device)
-	faults = append(faults, in("device", err))
-	p.Status, err = domain.ParseStatus(*l.Status)
-	faults = append(faults, in("status", err), in("message", domain.CheckMessage(l.Message)))
-	faults = append(faults, in("since", setMoment(&p.Since, l.Since)), in("updated", setMoment(&p.Updated, l.Updated)), in("expires", setMoment(&p.Expires, l.Expires)))
-	for _, fault := range faults {
-		if fault != nil {
-			return domain.Change{}, fault
+	c := domain.Change{Presence: domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes}}
+	var first, err error
+	check := func(member string) {
+		if first == nil && err != nil {
+			first = fmt.Errorf("%s: %w", member, err)
 		}
 	}
-	return domain.Change{User: user, Presence: p}, nil
-}
-
-// in names the member that an error is about.
-func in(member string, err error) error {
-	if err == nil {
-		return nil
+	c.User, err = domain.ParseUserID(l.User)
+	check("user")
+	c.Presence.Protocol, err = domain.ParseProtocol(l.Protocol)
+	check("protocol")
+	c.Presence.Device, err = domain.ParseDeviceID(l.Device)
+	check("device")
+	c.Presence.Status, err = domain.ParseStatus(l.Status)
+	check("status")
+	err = domain.CheckMessage(l.Message)
+	check("message")
+	c.Presence.Since, err = parseMoment(l.Since)
+	check("since")
+	c.Presence.Updated, err = parseMoment(l.Updated)
+	check("updated")
+	if l.Expires != nil {
+		c.Presence.Expires, err = parseMoment(*l.Expires)
+		check("expires")
 	}
-	return fmt.Errorf("%s: %w", member, err)
+	if first != nil {
+		return domain.Change{}, first
+	}
+	return c, nil
 }
 
 // fault says what is wrong with a line that is not JSON, or has other members than it should.
@@ -117,18 +118,15 @@ func fault(err error) error {
 	return errors.New("not JSON")
 }
 
-// setMoment reads a moment in any form that RFC 3339 has.
-func setMoment(moment *domain.Timestamp, text *string) error {
-	if text == nil {
-		return nil
-	}
+// parseMoment reads a moment in any form that RFC 3339 has.
+func parseMoment(text string) (domain.Timestamp, error) {
 	var t time.Time
-	if err := t.UnmarshalText([]byte(*text)); err != nil {
-		return fmt.Errorf("expected a time such as 2026-11-23T09:14:30.123456789Z, got %.40q", *text)
+	if err := t.UnmarshalText([]byte(text)); err != nil {
+		return 0, fmt.Errorf("expected a time such as 2026-11-23T09:14:30.123456789Z, got %.40q", text)
 	}
-	*moment = domain.TimestampOf(t)
+	moment := domain.TimestampOf(t)
 	if moment.IsZero() || !moment.Time().Equal(t) {
-		return fmt.Errorf("%.40q is too far away, or is what stands for no time", *text)
+		return 0, fmt.Errorf("%.40q is too far away, or is what stands for no time", text)
 	}
-	return nil
+	return moment, nil
 }

@@ -25,16 +25,10 @@ type Conn struct {
 	busy atomic.Bool // from a request's first byte to the end of its answer
 
 	// Only the goroutine that serves the connection uses what follows.
-	served        bool // at least one request
-	linger        bool // the client may still be sending what nobody will read
-	slack         time.Duration
-	reads, writes deadline
-	takeOver      func(*net.TCPConn)
-	sending       Releaser
+	served   bool // at least one request
+	linger   bool // the client may still be sending what nobody will read
+	takeOver func(*net.TCPConn)
 }
-
-// Releaser is memory that goes back to its pool.
-type Releaser interface{ Release() }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.
 func Linger(ctx *fasthttp.RequestCtx) {
@@ -51,31 +45,13 @@ func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) {
 	ctx.Conn().(*Conn).takeOver = use
 }
 
-// ReleaseAfter releases the memory of the answer to a request when the answer was sent, or could not be.
-func ReleaseAfter(ctx *fasthttp.RequestCtx, memory Releaser) { ctx.Conn().(*Conn).sending = memory }
-
-// release releases the memory of an answer that was sent.
-func (c *Conn) release() {
-	if c.sending != nil {
-		c.sending.Release()
-		c.sending = nil
-	}
-}
-
 // Read notes the beginning of a request.
 func (c *Conn) Read(p []byte) (int, error) {
-	c.reads.apply(c.slack, c.Conn.SetReadDeadline)
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.busy.Load() {
 		c.busy.Store(true)
 	}
 	return n, err
-}
-
-// Write sends a part of an answer.
-func (c *Conn) Write(p []byte) (int, error) {
-	c.writes.apply(c.slack, c.Conn.SetWriteDeadline)
-	return c.Conn.Write(p)
 }
 
 // note follows the state of a connection. A new one is active from its first byte; the next request of a used one may have been read
@@ -89,27 +65,8 @@ func (c *Conn) note(state fasthttp.ConnState) {
 	case fasthttp.StateIdle:
 		c.served = true
 		c.busy.Store(false)
-		c.release()
 	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
 	}
-}
-
-// SetReadDeadline notes the deadline for Read, which sets it if it has to wait.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.reads.wanted = t
-	return nil
-}
-
-// SetWriteDeadline is SetReadDeadline for Write.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.writes.wanted = t
-	return nil
-}
-
-// SetDeadline is both.
-func (c *Conn) SetDeadline(t time.Time) error {
-	c.reads.wanted, c.writes.wanted = t, t
-	return nil
 }
 
 // Close ends the connection after a request or its refusal. If the client may still be sending, Close reads on for a moment: closing

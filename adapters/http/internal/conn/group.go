@@ -17,20 +17,15 @@ const (
 
 	// closeTimeout is how long Stop then waits for the connections that it has closed.
 	closeTimeout = 500 * time.Millisecond
-)
 
-// Limits bound what connections may take.
-type Limits struct {
-	Connections int           // at once
-	Slack       time.Duration // see Slack
-	SmallBody   int           // in bytes; a body of this size or less is covered by the header's time-out
-	BodyTimeout time.Duration // for a larger body
-}
+	// acceptPause is how long no connection is accepted after one could not be.
+	acceptPause = 200 * time.Millisecond
+)
 
 // Group is the connections of a server. Its methods may be called concurrently.
 type Group struct {
 	server   *fasthttp.Server
-	limits   Limits
+	limit    int // of connections
 	turnAway func(net.Conn)
 	log      *slog.Logger
 
@@ -42,11 +37,9 @@ type Group struct {
 	conns map[*Conn]struct{}
 }
 
-// NewGroup makes a group whose connections the server serves, whose hooks it sets. A connection that is one too many is given to turnAway,
-// which closes it.
-func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn), log *slog.Logger) *Group {
-	Tune(server, limits)
-	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
+// NewGroup makes a group of at most so many connections, which the server serves after Tune. One too many is given to turnAway, which closes it.
+func NewGroup(server *fasthttp.Server, limit int, turnAway func(net.Conn), log *slog.Logger) *Group {
+	g := &Group{server: server, limit: limit, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
@@ -56,8 +49,11 @@ func (g *Group) Context() context.Context {
 	return g.ctx
 }
 
-// Tune sets what Fiber does not pass on to fasthttp.
-func Tune(server *fasthttp.Server, limits Limits) {
+// smallBody is a body that arrives together with its header, usually, in bytes.
+const smallBody = 4 << 10
+
+// Tune sets what Fiber does not pass on to fasthttp. A body that is not small may take the time-out to arrive, others that of the header.
+func Tune(server *fasthttp.Server, bodyTimeout time.Duration) {
 	server.SecureErrorLogMessage = true
 	server.KeepHijackedConns = true
 	server.ConnState = func(c net.Conn, state fasthttp.ConnState) {
@@ -66,8 +62,8 @@ func Tune(server *fasthttp.Server, limits Limits) {
 		}
 	}
 	server.HeaderReceived = func(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
-		if n := header.ContentLength(); n > limits.SmallBody || n == -1 {
-			config.ReadTimeout = limits.BodyTimeout
+		if n := header.ContentLength(); n > smallBody || n == -1 {
+			config.ReadTimeout = bodyTimeout
 		}
 		return config
 	}
@@ -77,37 +73,32 @@ func Tune(server *fasthttp.Server, limits Limits) {
 func (g *Group) Accept(listener net.Listener) { g.running.Go(func() { g.accept(listener) }) }
 
 func (g *Group) accept(listener net.Listener) {
-	const first, longest = 5 * time.Millisecond, time.Second
-	pause := first
 	for {
 		c, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			g.serve(c)
+			continue
+		case errors.Is(err, net.ErrClosed):
 			return
 		}
-		if err != nil { // out of file descriptors, as a rule: others will be closed
-			g.log.Warn("cannot accept a connection", "err", err, "retry_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-g.ctx.Done():
-				return
-			}
-			pause = min(2*pause, longest)
-			continue
+		g.log.Warn("cannot accept a connection", "err", err, "retry_in", acceptPause) // no file descriptors are left, as a rule: others will be closed
+		select {
+		case <-time.After(acceptPause):
+		case <-g.ctx.Done():
+			return
 		}
-		pause = first
-		g.serve(c)
 	}
 }
 
 func (g *Group) serve(raw net.Conn) {
-	c := &Conn{Conn: raw, slack: g.limits.Slack}
+	c := &Conn{Conn: raw}
 	if !g.add(c) {
 		g.turnAway(raw)
 		return
 	}
 	g.running.Go(func() {
 		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
-		c.release()
 		if c.takeOver == nil {
 			g.forget(c)
 			return
@@ -127,7 +118,7 @@ func (g *Group) serve(raw net.Conn) {
 func (g *Group) add(c *Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.conns) >= g.limits.Connections {
+	if len(g.conns) >= g.limit {
 		return false
 	}
 	g.conns[c] = struct{}{}

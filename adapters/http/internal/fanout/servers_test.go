@@ -49,7 +49,7 @@ func runSubject() error {
 	core := coretest.Start(fatal{})
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxConnections, cfg.IdleTimeout = "127.0.0.1:0", 50_000, time.Hour
-	server := http.New(cfg, core.Presence, core.Feed, nothing{}, core.Backup, nothing{}, tokens, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	server := http.New(cfg, core.Presence, core.Feed, nothing{}, core.Backup, nothing{}, tokens, core.Clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 package legacy
 
 import (
-	"github.com/zarafa/presence/adapters/http/internal/jsontext"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -10,72 +10,47 @@ const (
 	answerEnd   = `]}`
 )
 
+// maxPiece is how much of an answer is made in memory at once, in bytes, give or take an entry. A larger one is made while it is sent: an answer
+// may have hundreds of megabytes, since a request can name one user with a long message very often.
+const maxPiece = 256 << 10
+
 // afterProtocol is what stands between a protocol's name and its message, for each status.
 var afterProtocol = func() (texts [4]string) {
 	for _, status := range domain.Statuses() {
-		texts[status] = `":{"` + keyStatus + `":"` + status.String() + `","` + keyText + `":"`
+		texts[status] = `":{"` + keyStatus + `":"` + status.String() + `","` + keyText + `":`
 	}
 	return texts
 }()
 
-// Answer is what was found out about users. It may be used concurrently.
-type Answer struct {
-	Users []string           // as they were asked
-	Found []domain.Presences // what is known of each of them now
-}
-
-// Append appends the answer to dst, unless it would make dst longer than most: then it reports false, and what it has
-// appended is of no use but its memory.
-func (a Answer) Append(dst []byte, most int) ([]byte, bool) {
-	dst = append(dst, answerBegin...)
-	for i := range a.Users {
-		if len(dst) > most {
-			return dst, false
+// pieces makes the answer about the users that were found, piece by piece, in the buffers' memory. An answer that is not large is one piece.
+func (b *buffers) pieces(yield func([]byte) bool) {
+	dst := append(b.body[:0], answerBegin...)
+	for i, user := range b.request.Users {
+		if len(dst) > maxPiece {
+			if !yield(dst) {
+				return
+			}
+			dst = dst[:0]
 		}
-		dst = a.appendEntry(dst, i)
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendEntry(dst, user, b.found[i])
 	}
-	return append(dst, answerEnd...), true
+	yield(append(dst, answerEnd...))
 }
 
-// appendEntry appends the i-th entry, and the comma before it.
-func (a Answer) appendEntry(dst []byte, i int) []byte {
-	if i > 0 {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `{"`+keyUser+`":"`...)
-	dst = jsontext.Append(dst, a.Users[i])
-	dst = append(dst, '"')
-	for j := range a.Found[i] {
-		p := &a.Found[i][j]
+// appendEntry appends the entry of a user, as it was asked for.
+func appendEntry(dst []byte, user string, found domain.Presences) []byte {
+	dst = append(dst, `{"`+keyUser+`":`...)
+	dst = respond.AppendString(dst, user)
+	for i := range found {
+		p := &found[i]
 		dst = append(dst, `,"`...)
 		dst = append(dst, p.Protocol.String()...)
 		dst = append(dst, afterProtocol[p.Status]...)
-		dst = jsontext.Append(dst, p.Message)
-		dst = append(dst, `"}`...)
+		dst = respond.AppendString(dst, p.Message)
+		dst = append(dst, '}')
 	}
 	return append(dst, '}')
-}
-
-// Pieces makes the answer piece by piece, in memory of its own, for an answer that is too large to be held in memory.
-func (a Answer) Pieces(yield func([]byte) bool) {
-	const size = 64 << 10 // give or take an entry
-	buffer := append(make([]byte, 0, size+size/4), answerBegin...)
-	for i := range a.Users {
-		buffer = a.appendEntry(buffer, i)
-		if len(buffer) >= size {
-			if !yield(buffer) {
-				return
-			}
-			buffer = buffer[:0]
-		}
-	}
-	yield(append(buffer, answerEnd...))
-}
-
-// Size returns exactly how many bytes the answer has. It makes it once to find out.
-func (a Answer) Size() (size int) {
-	for piece := range a.Pieces {
-		size += len(piece)
-	}
-	return size
 }

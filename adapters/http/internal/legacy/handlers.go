@@ -19,8 +19,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/zarafa/presence/adapters/http/internal/conn"
-	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -31,13 +29,13 @@ import (
 type API struct {
 	presence ports.Presence
 	tokens   ports.Tokens
-	lists    *lists.Lists    // nil: none is known
+	recent   *recent
 	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
 }
 
-// New makes the handlers. Updates end with ctx. Without lists no list is known.
-func New(ctx context.Context, presence ports.Presence, tokens ports.Tokens, known *lists.Lists) *API {
-	return &API{ctx: ctx, presence: presence, tokens: tokens, lists: known}
+// New makes the handlers. Updates end with ctx. The clock is the one by which presences expire.
+func New(ctx context.Context, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
+	return &API{ctx: ctx, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
 }
 
 // buffers is the memory that one request and its answer need, kept for the next.
@@ -60,40 +58,31 @@ func (b *buffers) Release() {
 // Get answers a query.
 func (a *API) Get(c *fiber.Ctx) error {
 	ctx := c.Context()
-	body := ctx.Request.Body()
-	var repeated []byte
-	if text := a.knowable(body); text != nil {
-		if answer := a.lists.Answer(text); answer != nil {
-			whole(ctx, answer)
+	var list listAt
+	if text := a.longList(ctx.Request.Body()); text != nil {
+		var kept []byte
+		if kept, list = a.recent.answer(text); kept != nil {
+			headers(ctx)
+			ctx.Response.SetBodyRaw(kept) // which nobody writes to
 			return nil
-		}
-		if a.lists.Again(text) {
-			repeated = text
 		}
 	}
 	b := pool.Get().(*buffers)
-	if err := a.query(b, body); err != nil {
+	if err := a.query(b, ctx.Request.Body()); err != nil {
 		b.Release()
 		return err
 	}
-	if repeated != nil && len(b.request.Users) >= lists.MinUsers {
-		if answer, err := a.lists.Add(bytes.Clone(repeated), b.request.Users); err == nil && answer != nil {
-			b.Release()
-			whole(ctx, answer)
-			return nil
-		}
-	}
-	return a.answer(ctx, b)
+	return a.answer(ctx, b, list)
 }
 
-// knowable returns the text of the list in a query, which is worth knowing. It returns nil if the list is too short, or the document
-// begins in an unusual way; and if the token is not valid, because then the lists that are known must not be touched.
-func (a *API) knowable(body []byte) []byte {
-	if a.lists == nil || len(body) < lists.MinText {
+// longList returns the text of the list in a query. It returns nil if the list is too short to keep its answer, or the document begins in an
+// unusual way; and if the token is not valid.
+func (a *API) longList(body []byte) []byte {
+	if a.recent == nil || len(body) < minList {
 		return nil
 	}
 	token, text, ok := Head(body)
-	if !ok || len(text) < lists.MinText {
+	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
 	if _, err := a.authenticate(strings.Clone(token)); err != nil {
@@ -129,7 +118,7 @@ func (a *API) Post(c *fiber.Ctx) error {
 		b.Release()
 		return err
 	}
-	return a.answer(c.Context(), b)
+	return a.answer(c.Context(), b, listAt{})
 }
 
 // update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
@@ -168,10 +157,7 @@ func checkIDs(request *Request) error {
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.
-var errNoToken = &problem.Unauthenticated{Detail: "the AuthenticationToken is missing", Challenge: Challenge}
-
-// Challenge says how clients of this API authenticate.
-const Challenge = `AuthenticationToken realm="presence"`
+var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the AuthenticationToken is missing"}
 
 func (a *API) authenticate(token string) (domain.Principal, error) {
 	if token == "" {
@@ -180,45 +166,30 @@ func (a *API) authenticate(token string) (domain.Principal, error) {
 	return a.tokens.Verify(token)
 }
 
-// maxWhole is the largest answer that is made in memory at once, in bytes. A larger one is made while it is sent: an answer may have
-// hundreds of megabytes, since a request can name one user with a long message very often.
-const maxWhole = 256 << 10
-
-// answer answers with what is known about the request's users now. It sees to the release of the buffers.
-func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers) error {
+// answer answers with what is known about the request's users now, and keeps that for the list. It sees to the release of the buffers.
+func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	found, err := a.presence.Query(b.request.Users, b.found[:0])
 	b.found = found
 	if err != nil {
 		b.Release()
 		return problem.Locate(err, placeOfUser)
 	}
-	answer := Answer{Users: b.request.Users, Found: b.found}
-	var fits bool
-	if b.body, fits = answer.Append(b.body[:0], maxWhole); fits {
-		whole(ctx, b.body)
-		conn.ReleaseAfter(ctx, b)
+	size := 0
+	for piece := range b.pieces {
+		size += len(piece)
+		b.body = piece
+	}
+	headers(ctx)
+	if size > len(b.body) {
+		respond.Stream(ctx, b.pieces, size, b)
 		return nil
 	}
-	respond.Headers(&ctx.Response.Header)
-	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	respond.Stream(ctx, answer.Pieces, answer.Size(), b.Release)
+	a.recent.keep(list, b.body, b.found)
+	respond.Whole(ctx, b.body, b)
 	return nil
 }
 
-// whole answers with a body, which is not copied: it must not change until the answer is sent.
-func whole(ctx *fasthttp.RequestCtx, body []byte) {
+func headers(ctx *fasthttp.RequestCtx) {
 	respond.Headers(&ctx.Response.Header)
 	ctx.Response.Header.SetContentTypeBytes(respond.JSON)
-	ctx.Response.SetBodyRaw(body)
-}
-
-// Render makes the answer about some users for lists.New.
-func Render(ids []string, found []domain.Presences) []byte {
-	b := pool.Get().(*buffers)
-	defer b.Release()
-	var fits bool
-	if b.body, fits = (Answer{Users: ids, Found: found}).Append(b.body[:0], maxWhole); !fits {
-		return nil
-	}
-	return bytes.Clone(b.body)
 }

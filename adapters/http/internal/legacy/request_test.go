@@ -351,7 +351,8 @@ func TestWhatEncodingJSONWritesIsRead(t *testing.T) {
 
 func TestAnswerMeansWhatItWasMadeOf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var a legacy.Answer
+		var users []string
+		var all []domain.Presences
 		var want []map[string]any
 		for range rapid.IntRange(0, 5).Draw(t, "users") {
 			user := texts().Draw(t, "user")
@@ -362,12 +363,12 @@ func TestAnswerMeansWhatItWasMadeOf(t *testing.T) {
 				found = append(found, p)
 				entry[protocol] = map[string]any{"status": p.Status.String(), "message": p.Message}
 			}
-			a.Users, a.Found, want = append(a.Users, user), append(a.Found, found), append(want, entry)
+			users, all, want = append(users, user), append(all, found), append(want, entry)
 		}
-		text, whole := a.Append([]byte("before"), 1<<30)
-		text, found := bytes.CutPrefix(text, []byte("before"))
-		if !whole || !found || !utf8.Valid(text) || bytes.ContainsAny(text, "\u2028\u2029") {
-			t.Fatalf("Append: %q", text)
+		pieces := legacy.Pieces(users, all)
+		text := bytes.Join(pieces, nil)
+		if len(pieces) != 1 || !utf8.Valid(text) || bytes.ContainsAny(text, "\u2028\u2029") {
+			t.Fatalf("%d pieces: %q", len(pieces), text)
 		}
 		var got struct {
 			Type       string
@@ -379,30 +380,25 @@ func TestAnswerMeansWhatItWasMadeOf(t *testing.T) {
 		if got.Type != "UserStatus" || len(got.UserStatus) != len(want) || len(want) > 0 && !reflect.DeepEqual(got.UserStatus, want) {
 			t.Fatalf("%s\nwant %v", text, want)
 		}
-		var pieces []byte
-		for piece := range a.Pieces {
-			pieces = append(pieces, piece...)
-		}
-		if a.Size() != len(text) || !bytes.Equal(pieces, text) {
-			t.Fatalf("Pieces: %d, %q\nAppend: %q", a.Size(), pieces, text)
-		}
 	})
 }
 
 func TestAnswerReplacesWhatIsNotUTF8(t *testing.T) {
-	a := legacy.Answer{Users: []string{"a\xffb@c"}, Found: []domain.Presences{nil}}
-	text, _ := a.Append(nil, 1<<20)
-	if want := `{"Type":"UserStatus","UserStatus":[{"user_id":"a\ufffdb@c"}]}`; string(text) != want {
+	text := legacy.Pieces([]string{"a\xffb@c"}, []domain.Presences{nil})[0]
+	if want := "{\"Type\":\"UserStatus\",\"UserStatus\":[{\"user_id\":\"a\ufffdb@c\"}]}"; string(text) != want {
 		t.Errorf("%q, want %q", text, want)
 	}
 }
 
-func TestAppendGivesUpOnALargeAnswer(t *testing.T) {
-	a := legacy.Answer{Users: slices.Repeat([]string{"markd@zarafa.com"}, 1000), Found: make([]domain.Presences, 1000)}
-	if _, whole := a.Append(nil, 1000); whole {
-		t.Error("an answer of more than 1000 bytes was appended")
+// TestLargeAnswerComesInPieces: together they are the document.
+func TestLargeAnswerComesInPieces(t *testing.T) {
+	const users = 20_000
+	pieces := legacy.Pieces(slices.Repeat([]string{"markd@zarafa.com"}, users), make([]domain.Presences, users))
+	entries := strings.Repeat(`{"user_id":"markd@zarafa.com"},`, users)
+	if want := `{"Type":"UserStatus","UserStatus":[` + entries[:len(entries)-1] + `]}`; string(bytes.Join(pieces, nil)) != want {
+		t.Errorf("the pieces are not the answer about %d users", users)
 	}
-	if _, whole := a.Append(nil, a.Size()); !whole {
-		t.Error("an answer of exactly the size was not appended")
+	if want := 1 + users*31/legacy.MaxPiece; len(pieces) != want {
+		t.Errorf("%d pieces, want %d", len(pieces), want)
 	}
 }

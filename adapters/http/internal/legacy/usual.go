@@ -2,8 +2,7 @@ package legacy
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -95,34 +94,11 @@ func (s *scanner) str() (value string, ok bool) {
 	if !s.take('"') {
 		return "", false
 	}
-	end := special(s.rest)
-	if end == len(s.rest) || s.rest[end] != '"' {
+	end := bytes.IndexByte(s.rest, '"')
+	if end < 0 || slices.ContainsFunc(s.rest[:end], func(c byte) bool { return c == '\\' || c < ' ' }) {
 		return "", false
 	}
 	value = unsafe.String(unsafe.SliceData(s.rest), end)
 	s.rest = s.rest[end+1:]
 	return value, true
-}
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special returns the index of the first byte that ends a plain run of a JSON string: a quotation mark, a backslash or a control character; or
-// len(text). It looks at eight bytes at a time.
-func special(text []byte) (i int) {
-	for ; i+8 <= len(text); i += 8 {
-		x := binary.LittleEndian.Uint64(text[i:])
-		found := ((x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) &^ x & highs
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c == '"' || c == '\\' || c < ' ' {
-			break
-		}
-	}
-	return i
 }

@@ -101,7 +101,7 @@ func (f *File) Serve(c *fiber.Ctx) error {
 	}
 	request := &c.Context().Request.Header
 	sent := f.plain
-	if respond.AcceptsGzip(request) {
+	if request.HasAcceptEncoding("gzip") {
 		sent = f.packed
 	}
 	c.Set(fiber.HeaderETag, sent.tag)

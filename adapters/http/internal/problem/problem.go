@@ -77,18 +77,6 @@ func Locate(err error, place func(domain.Problem) Entry) error {
 	return &Error{Kind: err, Detail: err.Error(), Entries: entries}
 }
 
-// Unauthenticated is a domain.ErrUnauthenticated of API v1, which tells the client how to authenticate.
-type Unauthenticated struct {
-	Challenge string // the WWW-Authenticate field
-	Detail    string
-}
-
-// Error returns the detail.
-func (u *Unauthenticated) Error() string { return u.Detail }
-
-// Unwrap returns the domain's error.
-func (u *Unauthenticated) Unwrap() error { return domain.ErrUnauthenticated }
-
 // Pointer returns a JSON pointer, as a URI fragment (RFC 6901, section 6), to what the given path leads to.
 func Pointer(path ...string) string {
 	var b strings.Builder

@@ -3,9 +3,6 @@ package respond
 
 import (
 	"bytes"
-	"io"
-	"iter"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -36,18 +33,6 @@ func Cacheable(header *fasthttp.ResponseHeader) {
 	header.SetCanonical(nameCache, mayKeep)
 }
 
-// AcceptsGzip reports whether a request accepts a compressed answer (RFC 9110, 12.5.3): it names gzip, and not only to refuse it.
-func AcceptsGzip(request *fasthttp.RequestHeader) bool {
-	for part := range strings.SplitSeq(string(request.Peek(fasthttp.HeaderAcceptEncoding)), ",") {
-		coding, weight, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			name, value, _ := strings.Cut(weight, "=")
-			return !strings.EqualFold(strings.TrimSpace(name), "q") || strings.Trim(strings.TrimSpace(value), "0.") != ""
-		}
-	}
-	return false
-}
-
 // Has reports whether the client has the answer with this strong tag already: If-None-Match names it, by the weak comparison (RFC 9110,
 // 13.1.2).
 func Has(request *fasthttp.RequestHeader, tag []byte) bool {
@@ -59,47 +44,4 @@ func Has(request *fasthttp.RequestHeader, tag []byte) bool {
 		}
 	}
 	return false
-}
-
-// Stream answers with pieces that are made while they are sent, for an answer that is too large to be made in memory at once. Each piece is used
-// before the next one is made. A size of -1 is not known, which only HTTP/1.1 can tell. release is called when the answer was sent, or could not be.
-func Stream(ctx *fasthttp.RequestCtx, pieces iter.Seq[[]byte], size int, release func()) {
-	next, stop := iter.Pull(pieces)
-	ctx.Response.SetBodyStream(&stream{next: next, stop: stop, release: release}, size)
-}
-
-type stream struct {
-	next          func() ([]byte, bool)
-	stop, release func()
-	rest          []byte // of the piece that is being sent
-}
-
-// Read implements io.Reader.
-func (s *stream) Read(p []byte) (n int, err error) {
-	for len(s.rest) == 0 {
-		var more bool
-		if s.rest, more = s.next(); !more {
-			return 0, io.EOF
-		}
-	}
-	n = copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
-// WriteTo implements io.WriterTo, which fasthttp prefers for an answer of a known size: it need not copy the pieces.
-func (s *stream) WriteTo(w io.Writer) (written int64, err error) {
-	for more := true; more && err == nil; s.rest, more = s.next() {
-		var n int
-		n, err = w.Write(s.rest)
-		written += int64(n)
-	}
-	return written, err
-}
-
-// Close is called by fasthttp when the answer was sent, or could not be.
-func (s *stream) Close() error {
-	s.stop()
-	s.release()
-	return nil
 }

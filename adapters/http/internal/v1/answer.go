@@ -9,7 +9,6 @@ import (
 	"github.com/minio/highwayhash"
 	"github.com/valyala/fasthttp"
 
-	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
@@ -78,9 +77,13 @@ func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
 // because the answer may be sent compressed or not.
 func send(ctx *fasthttp.RequestCtx, b *buffers, size int, hash uint64) {
 	whole := size == len(b.body)
-	compress := compresses(ctx, size) && (whole || ctx.Request.Header.IsHTTP11()) // which knows bodies whose size is not told
+	compress := size >= minPacked && ctx.Request.Header.HasAcceptEncoding("gzip") &&
+		(whole || ctx.Request.Header.IsHTTP11()) // which knows bodies whose size is not told
 	header := &ctx.Response.Header
 	respond.Headers(header)
+	if size >= minPacked {
+		header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
+	}
 	if ctx.IsGet() {
 		respond.Cacheable(header)
 		if isKnown(ctx, hash) {
@@ -99,15 +102,13 @@ func send(ctx *fasthttp.RequestCtx, b *buffers, size int, hash uint64) {
 		for piece := range packed(slices.Values([][]byte{b.body})) {
 			b.packed = append(b.packed, piece...)
 		}
-		ctx.Response.SetBodyRaw(b.packed)
-		conn.ReleaseAfter(ctx, b)
+		respond.Whole(ctx, b.packed, b)
 	case whole:
-		ctx.Response.SetBodyRaw(b.body)
-		conn.ReleaseAfter(ctx, b)
+		respond.Whole(ctx, b.body, b)
 	case compress:
-		respond.Stream(ctx, packed(b.pieces), -1, b.Release)
+		respond.Stream(ctx, packed(b.pieces), -1, b)
 	default:
-		respond.Stream(ctx, b.pieces, size, b.Release)
+		respond.Stream(ctx, b.pieces, size, b)
 	}
 }
 

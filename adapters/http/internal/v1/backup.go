@@ -2,7 +2,6 @@ package v1
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,25 +15,11 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/ports"
 )
 
-// Backups has the handlers of exports and imports. They may be called concurrently.
-type Backups struct {
-	ctx          context.Context //nolint:containedctx // of all imports, for fasthttp has none of its own
-	backup       ports.Backup
-	tokens       ports.Tokens
-	writeTimeout time.Duration
-}
-
-// NewBackups makes the handlers. Imports end with ctx. A client may take so long to receive each part of an export.
-func NewBackups(ctx context.Context, backup ports.Backup, tokens ports.Tokens, writeTimeout time.Duration) *Backups {
-	return &Backups{ctx: ctx, backup: backup, tokens: tokens, writeTimeout: writeTimeout}
-}
-
-// authenticate lets services pass.
-func (b *Backups) authenticate(c *fiber.Ctx) error {
-	by, err := Admit(c, b.tokens)
+// admitService lets services pass, which alone may see and replace everything.
+func (a *API) admitService(c *fiber.Ctx) error {
+	by, err := Admit(c, a.tokens)
 	if err != nil {
 		return err
 	}
@@ -45,22 +30,22 @@ func (b *Backups) authenticate(c *fiber.Ctx) error {
 const exportPart = 64 << 10
 
 // Export answers with all presences, a line each. They are rendered while they are sent.
-func (b *Backups) Export(c *fiber.Ctx) error {
-	if err := b.authenticate(c); err != nil {
+func (a *API) Export(c *fiber.Ctx) error {
+	if err := a.admitService(c); err != nil {
 		return err
 	}
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	respond.Stream(ctx, b.parts(ctx.Conn()), -1, func() {})
+	respond.Stream(ctx, a.parts(ctx.Conn()), -1, nil)
 	return nil
 }
 
 // parts renders the export. The client gets the whole time-out for each part of it.
-func (b *Backups) parts(connection net.Conn) iter.Seq[[]byte] {
+func (a *API) parts(connection net.Conn) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var part []byte
-		err := b.backup.Export(b.ctx, func(user domain.UserID, p domain.Presence) (err error) {
+		err := a.backup.Export(a.ctx, func(user domain.UserID, p domain.Presence) (err error) {
 			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
 				return err
 			}
@@ -68,7 +53,7 @@ func (b *Backups) parts(connection net.Conn) iter.Seq[[]byte] {
 				return errGone
 			}
 			part = part[:0]
-			return connection.SetWriteDeadline(time.Now().Add(b.writeTimeout))
+			return connection.SetWriteDeadline(time.Now().Add(a.writeTimeout))
 		})
 		switch {
 		case err == nil:
@@ -85,8 +70,8 @@ var errGone = errors.New("the client takes no more")
 const maxLineFaults = 20
 
 // Import takes over the presences of the body, a line each, all or none.
-func (b *Backups) Import(c *fiber.Ctx) error {
-	if err := b.authenticate(c); err != nil {
+func (a *API) Import(c *fiber.Ctx) error {
+	if err := a.admitService(c); err != nil {
 		return err
 	}
 	var presences []domain.Change
@@ -107,7 +92,7 @@ func (b *Backups) Import(c *fiber.Ctx) error {
 	if len(refused.Entries) > 0 {
 		return refused
 	}
-	imported, err := b.backup.Import(b.ctx, presences)
+	imported, err := a.backup.Import(a.ctx, presences)
 	if err != nil {
 		return err
 	}

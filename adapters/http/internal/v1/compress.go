@@ -6,22 +6,10 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/valyala/fasthttp"
-
-	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
 
 // minPacked is from which size on an answer is worth compressing, in bytes. The quickest level makes about a tenth of a long list.
 const minPacked = 2 << 10
-
-// compresses reports whether an answer of the given size is to be compressed. It tells caches that the size depends on the request.
-func compresses(ctx *fasthttp.RequestCtx, size int) bool {
-	if size < minPacked {
-		return false
-	}
-	ctx.Response.Header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
-	return respond.AcceptsGzip(&ctx.Request.Header)
-}
 
 // packers are kept, because each takes more memory than most answers.
 var packers = sync.Pool{New: func() any {

@@ -16,15 +16,7 @@ import (
 
 // CORS tells browsers which pages of other servers may use API v1 (Fetch Standard, 3.2). The original API is not for browsers. Fiber's own
 // middleware does not refuse a preflight, and so cannot say which key of the configuration is at fault.
-type CORS struct {
-	origins []string
-	any     bool
-}
-
-// NewCORS makes it for origins that ValidateOrigins accepts.
-func NewCORS(origins []string) CORS {
-	return CORS{origins: origins, any: slices.Contains(origins, "*")}
-}
+type CORS []string // the origins, which ValidateOrigins accepts
 
 const (
 	corsMethods = "GET, PUT, POST, DELETE"
@@ -35,14 +27,18 @@ const (
 
 var prefix = []byte("/v1/")
 
+// Serves reports whether a request is one of API v1.
+func Serves(ctx *fasthttp.RequestCtx) bool { return bytes.HasPrefix(ctx.URI().PathOriginal(), prefix) }
+
 // Handle sets what the answer to a page needs, whatever the answer will be. If the request is only the browser's question whether it may ask
 // (a preflight), it is answered, and done is true; or the error says why it may not.
 func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
-	if !bytes.HasPrefix(ctx.URI().PathOriginal(), prefix) {
+	if !Serves(ctx) {
 		return false, nil
 	}
 	header := &ctx.Response.Header
-	if len(c.origins) > 0 && !c.any {
+	all := slices.Contains(c, "*")
+	if len(c) > 0 && !all {
 		header.Add(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 	}
 	origin := ctx.Request.Header.Peek(fasthttp.HeaderOrigin)
@@ -50,9 +46,9 @@ func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
 	switch {
 	case len(origin) == 0:
 		return false, nil
-	case c.any:
+	case all:
 		header.Set(fasthttp.HeaderAccessControlAllowOrigin, "*")
-	case slices.Contains(c.origins, string(origin)):
+	case slices.Contains(c, string(origin)):
 		header.SetBytesV(fasthttp.HeaderAccessControlAllowOrigin, origin)
 	case preflight:
 		return false, problem.ErrForbiddenOrigin

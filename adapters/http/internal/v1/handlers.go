@@ -21,16 +21,20 @@ import (
 
 // API has the handlers. They may be called concurrently.
 type API struct {
-	presence ports.Presence
-	feed     ports.Feed
-	sources  ports.Sources
-	tokens   ports.Tokens
-	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
+	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
+	presence     ports.Presence
+	feed         ports.Feed
+	sources      ports.Sources
+	backup       ports.Backup
+	tokens       ports.Tokens
+	writeTimeout time.Duration
 }
 
-// New makes the handlers. Updates end with ctx.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, tokens ports.Tokens) *API {
-	return &API{ctx: ctx, presence: presence, feed: feed, sources: sources, tokens: tokens}
+// New makes the handlers. Updates and imports end with ctx. A client may take the write timeout to receive each part of an export.
+func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
+	writeTimeout time.Duration,
+) *API {
+	return &API{ctx, presence, feed, sources, backup, tokens, writeTimeout}
 }
 
 // GetUser answers with one user.
@@ -95,41 +99,37 @@ func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Prob
 
 // PutPresence sets a presence.
 func (a *API) PutPresence(c *fiber.Ctx) error {
-	by, update, err := a.beginUpdate(c)
+	by, user, protocol, err := a.admitUpdate(c)
 	if err != nil {
 		return err
 	}
-	setting, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
+	update, byTTL, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
 	if err != nil {
 		return err
 	}
-	update.Status, update.Message, update.Until = setting.Status, setting.Message, setting.Until
-	return a.update(c, by, update, setting.ByTTL)
+	update.User, update.Protocol = user, protocol
+	return a.update(c, by, update, byTTL)
 }
 
 // DeletePresence takes a presence away.
 func (a *API) DeletePresence(c *fiber.Ctx) error {
-	by, update, err := a.beginUpdate(c)
+	by, user, protocol, err := a.admitUpdate(c)
 	if err != nil {
 		return err
 	}
-	update.Remove = true
-	return a.update(c, by, update, false)
+	return a.update(c, by, domain.Update{User: user, Protocol: protocol, Remove: true}, false)
 }
 
-// beginUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
-func (a *API) beginUpdate(c *fiber.Ctx) (by domain.Principal, update domain.Update, err error) {
+// admitUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
+func (a *API) admitUpdate(c *fiber.Ctx) (by domain.Principal, user, protocol string, err error) {
 	if by, err = Admit(c, a.tokens); err != nil {
-		return by, update, err
+		return by, "", "", err
 	}
-	if update.User, err = parameter(c, "user"); err != nil {
-		return by, update, err
+	if user, err = parameter(c, "user"); err != nil {
+		return by, "", "", err
 	}
-	if update.Protocol, err = parameter(c, "protocol"); err != nil {
-		return by, update, err
-	}
-	update.User, update.Protocol = strings.Clone(update.User), strings.Clone(update.Protocol)
-	return by, update, nil
+	protocol, err = parameter(c, "protocol")
+	return by, strings.Clone(user), strings.Clone(protocol), err
 }
 
 // update carries out an update.
@@ -170,22 +170,15 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 	return text, nil
 }
 
-// The challenges (RFC 6750, 3). A request without any token is not told that its token is wrong.
-const (
-	challengeBearer  = `Bearer realm="presence"` //nolint:gosec // no credentials, but the request for them
-	challengeInvalid = `Bearer realm="presence", error="invalid_token"`
-)
+// errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
+var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
 
 // Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1).
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeBearer, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
+		return domain.Principal{}, errNoToken
 	}
-	by, err := tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
-	if err != nil {
-		return domain.Principal{}, &problem.Unauthenticated{Challenge: challengeInvalid, Detail: err.Error()}
-	}
-	return by, nil
+	return tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
 }

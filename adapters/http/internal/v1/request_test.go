@@ -40,6 +40,11 @@ func sameQuery(a, b Query) bool {
 func TestReadSetting(t *testing.T) {
 	three := domain.TimestampOf(time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC))
 	far := domain.TimestampOf(time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC))
+	type setting struct {
+		Status, Message string
+		Until           domain.Timestamp
+		ByTTL           bool
+	}
 	for text, want := range map[string]setting{
 		`{"status":"busy"}`: {Status: "busy"},
 		`{"message":"in a \"meeting\"","status":"lunch"}`:                                {Status: "lunch", Message: `in a "meeting"`},
@@ -54,8 +59,8 @@ func TestReadSetting(t *testing.T) {
 		`{"status":"","message":"` + strings.Repeat("x", 5000) + `"}`:                    {Message: strings.Repeat("x", 5000)},
 		`{"st\u0061tus":"\u0062usy","ttl" : 1 , "m\u0065ssage" : "\ud83d\ude00"}` + "\t": {Status: "busy", Message: "😀", Until: now.Add(time.Second), ByTTL: true},
 	} {
-		if s, err := readSetting([]byte(text), now); err != nil || s != want {
-			t.Errorf("%s is read as %+v, %v; want %+v", text, s, err, want)
+		if u, byTTL, err := readSetting([]byte(text), now); err != nil || u != (domain.Update{Status: want.Status, Message: want.Message, Until: want.Until}) || byTTL != want.ByTTL {
+			t.Errorf("%s is read as %+v, %t, %v; want %+v", text, u, byTTL, err, want)
 		}
 	}
 }
@@ -64,7 +69,7 @@ func TestReadSetting(t *testing.T) {
 func TestFaultsOfDocuments(t *testing.T) {
 	query := func(text string) error { return new(Query).ReadBody([]byte(text)) }
 	setting := func(text string) error {
-		_, err := readSetting([]byte(text), now)
+		_, _, err := readSetting([]byte(text), now)
 		return err
 	}
 	many := `{"users":["a@b"` + strings.Repeat(`,"a@b"`, MaxUsers) + `]}`
@@ -212,7 +217,7 @@ func FuzzQuery(f *testing.F) {
 func FuzzSetting(f *testing.F) {
 	f.Add([]byte(`{"status":"busy","message":"m","until":"2026-11-23T15:00:00.5+01:00"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s, err := readSetting(bytes.Clone(text), now)
+		s, _, err := readSetting(bytes.Clone(text), now)
 		if err != nil {
 			return
 		}

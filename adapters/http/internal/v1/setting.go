@@ -10,17 +10,9 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// setting is a request to set one presence: {"status": "busy", "message": "in a meeting", "until": "2026-11-23T15:00:00Z"}, or with
-// "ttl", in seconds, instead of "until".
-type setting struct {
-	Status  string
-	Message string
-	Until   domain.Timestamp // zero if there is no end
-	ByTTL   bool             // the end came as a ttl
-}
-
-// readSetting reads the document. The ttl counts from the given moment. A fault is a *problem.Error.
-func readSetting(body []byte, now domain.Timestamp) (setting, error) {
+// readSetting reads a request to set one presence: {"status": "busy", "message": "in a meeting", "until": "2026-11-23T15:00:00Z"}, or with
+// "ttl", in seconds from the given moment, instead of "until". A fault is a *problem.Error.
+func readSetting(body []byte, now domain.Timestamp) (read domain.Update, byTTL bool, err error) {
 	var document struct {
 		Status  member[text]    `json:"status"`
 		Message member[text]    `json:"message"`
@@ -28,20 +20,18 @@ func readSetting(body []byte, now domain.Timestamp) (setting, error) {
 		TTL     member[seconds] `json:"ttl"`
 	}
 	if err := readObject(body, &document, "status, message, until and ttl"); err != nil {
-		return setting{}, err
+		return read, false, err
 	}
-	read := setting{Status: string(document.Status.value), Message: string(document.Message.value)}
+	read.Status, read.Message, read.Until = string(document.Status.value), string(document.Message.value), domain.Timestamp(document.Until.value)
 	switch {
 	case document.Until.set && document.TTL.set:
-		return setting{}, problem.InBody(problem.ErrMalformed, "#/ttl", "and until exclude each other")
+		err = problem.InBody(problem.ErrMalformed, "#/ttl", "and until exclude each other")
 	case !document.Status.set:
-		return setting{}, problem.InBody(problem.ErrMalformed, "#/status", "is missing")
-	case document.Until.set:
-		read.Until = domain.Timestamp(document.Until.value)
+		err = problem.InBody(problem.ErrMalformed, "#/status", "is missing")
 	case document.TTL.set:
-		read.Until, read.ByTTL = document.TTL.value.after(now), true
+		read.Until = document.TTL.value.after(now)
 	}
-	return read, nil
+	return read, document.TTL.set, err
 }
 
 var (

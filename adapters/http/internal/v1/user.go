@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zarafa/presence/adapters/http/internal/jsontext"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -12,9 +12,9 @@ import (
 // key is always there; what there is none of is null.
 func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	unified := &state.Unified
-	dst = append(dst, `{"user":"`...)
-	dst = jsontext.Append(dst, id)
-	dst = appendStatus(dst, `","status":"`, unified.Status, unified.Message)
+	dst = append(dst, `{"user":`...)
+	dst = respond.AppendString(dst, id)
+	dst = appendStatus(dst, `,"status":"`, unified.Status, unified.Message)
 	if unified.Reason == domain.NobodyKnows {
 		dst = append(dst, `,"by":null`...)
 	} else {
@@ -54,9 +54,8 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 func appendStatus(dst []byte, begin string, status domain.Status, message string) []byte {
 	dst = append(dst, begin...)
 	dst = append(dst, status.String()...)
-	dst = append(dst, `","message":"`...)
-	dst = jsontext.Append(dst, message)
-	return append(dst, '"')
+	dst = append(dst, `","message":`...)
+	return respond.AppendString(dst, message)
 }
 
 // appendTime appends a moment in RFC 3339, in UTC and to the millisecond; null if there is none. It does what time.Time.AppendFormat would do, in a

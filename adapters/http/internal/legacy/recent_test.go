@@ -1,4 +1,4 @@
-package lists_test
+package legacy_test
 
 import (
 	"bytes"
@@ -19,7 +19,6 @@ import (
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
-	"github.com/zarafa/presence/adapters/http/internal/legacy/lists"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/domain"
@@ -51,9 +50,8 @@ type manualClock struct{ now domain.Timestamp }
 
 func (c *manualClock) Now() domain.Timestamp { return c.now }
 
-// pair is the original API twice over the same use case: with lists, and without.
+// pair is the original API twice over the same use case: one keeps recent answers, the other does not.
 type pair struct {
-	*lists.Lists
 	router, forgetful *legacy.API
 	tokens            *auth.Tokens
 	core              *coretest.Core
@@ -70,9 +68,8 @@ func startPair(t tester) *pair {
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
 	p.core = coretest.StartOver(t, memory.NewJournal(), p.clock)
-	p.Lists = lists.New(p.core.Presence, legacy.Render)
-	p.router = legacy.New(context.Background(), p.core.Presence, tokens, p.Lists)
-	p.forgetful = legacy.New(context.Background(), p.core.Presence, tokens, nil)
+	p.router = legacy.New(context.Background(), p.core.Presence, p.core.Feed, tokens, p.clock)
+	p.forgetful = p.router.Forgetful()
 	return p
 }
 
@@ -138,18 +135,19 @@ func user(i int) string { return fmt.Sprintf("user%06d@example.test", i) }
 
 func entry(i int) string { return fmt.Sprintf(`{"user_id":%q}`, user(i)) }
 
-// get asks both and checks that they answer the same.
-func (p *pair) get(t tester, body string) answer {
+// get asks both and checks that they answer the same. It asks three times, the third time for an answer that is kept.
+func (p *pair) get(t tester, body string) (got answer) {
 	t.Helper()
 	want := call(t, p.forgetful.Get, body)
-	got := p.do(t, "GET", body)
-	if got != want {
-		t.Fatalf("the answer is\n%+v\nwithout known lists\n%+v", got, want)
+	for range 3 {
+		if got = p.do(t, "GET", body); got != want {
+			t.Fatalf("the answer is\n%+v\nwithout recent answers\n%+v", got, want)
+		}
 	}
 	return got
 }
 
-// entries renders the entries of some users who are long enough a list to become known.
+// entries renders the entries of some users who are a list that is long enough to keep its answer.
 func entries(more ...string) string {
 	all := slices.Clone(more)
 	for i := range 20 {
@@ -158,25 +156,25 @@ func entries(more ...string) string {
 	return strings.Join(all, ",")
 }
 
-func TestRepeatedListIsKnown(t *testing.T) {
+func TestAnswerToARepeatedListIsKept(t *testing.T) {
 	p := startPair(t)
 	body := p.body(mark, entries())
 	for i, want := range []int{0, 1, 1, 1} {
-		p.get(t, body)
-		if count, _, _ := p.Known(); count != want {
-			t.Errorf("after request %d %d lists are known, want %d", i+1, count, want)
+		p.do(t, "GET", body)
+		if count, _, _ := p.router.Recent(); count != want {
+			t.Errorf("after request %d %d answers are kept, want %d", i+1, count, want)
 		}
 	}
 	p.get(t, p.body(alice, entries())) // another client, the same list
 	p.get(t, p.body(alice, entry(1)))
 	p.get(t, p.body(alice, entry(1)))
-	if count, size, _ := p.Known(); count != 1 || size == 0 {
-		t.Errorf("%d lists of %d bytes are known, want one: short ones are not worth while", count, size)
+	if count, size, _ := p.router.Recent(); count != 1 || size == 0 {
+		t.Errorf("%d answers of %d bytes are kept, want one: short lists are not worth it", count, size)
 	}
 }
 
-// TestKnownListShowsWhatIsTrue: own writes, others', and an expiry, to the moment.
-func TestKnownListShowsWhatIsTrue(t *testing.T) {
+// TestRecentAnswersShowWhatIsTrue: own writes, others', and an expiry, to the moment.
+func TestRecentAnswersShowWhatIsTrue(t *testing.T) {
 	p := startPair(t)
 	body := p.body(mark, entries(`{"user_id":"MarkD@Zarafa.com"}`))
 	says := func(want string) {
@@ -204,12 +202,22 @@ func TestKnownListShowsWhatIsTrue(t *testing.T) {
 	says(`,"spreed":{"status":"away","message":"ü"},"xmpp":{"status":"available","message":""}`)
 	p.clock.now++
 	says(`,"spreed":{"status":"unavailable","message":""},"xmpp":{"status":"available","message":""}`)
-	if count, _, _ := p.Known(); count != 1 {
-		t.Errorf("%d lists are known, want 1", count)
+	p.clock.now--
+	says(`,"spreed":{"status":"away","message":"ü"},"xmpp":{"status":"available","message":""}`)
+	for _, holds := range []time.Duration{10 * time.Second, 5 * time.Second} { // renewed for a shorter time
+		p.core.Change(t, mark, spreed, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+			return old.Observe(domain.Busy, "", domain.ExpiryPolicy{After: holds}, now)
+		})
+		says(`,"spreed":{"status":"busy","message":""},"xmpp":{"status":"available","message":""}`)
+	}
+	p.clock.now = p.clock.now.Add(5*time.Second + 1)
+	says(`,"spreed":{"status":"unavailable","message":""},"xmpp":{"status":"available","message":""}`)
+	if count, _, _ := p.router.Recent(); count != 1 {
+		t.Errorf("%d answers are kept, want 1", count)
 	}
 }
 
-func TestKnownListNeedsAToken(t *testing.T) {
+func TestRecentAnswersNeedAToken(t *testing.T) {
 	p := startPair(t)
 	for range 3 {
 		p.get(t, p.body(mark, entries()))
@@ -222,12 +230,12 @@ func TestKnownListNeedsAToken(t *testing.T) {
 			p.get(t, `{"AuthenticationToken":"`+token+`","Type":"UserStatus","UserStatus":[`+entries()+`,{}]}`)
 		}
 	}
-	if count, _, noted := p.Known(); count != 1 || noted != 0 {
-		t.Errorf("%d lists are known and %d noted, want one and none: nobody else was authorised", count, noted)
+	if count, _, noted := p.router.Recent(); count != 1 || noted != 1 {
+		t.Errorf("%d answers are kept and %d lists noted, want one and the same: nobody else was authorised", count, noted)
 	}
 }
 
-// TestAnswerThatGrows: a list whose answer has become too large for one piece is answered and forgotten.
+// TestAnswerThatGrows: an answer that has become too large for one piece is not kept.
 func TestAnswerThatGrows(t *testing.T) {
 	p := startPair(t)
 	var users []string
@@ -238,6 +246,9 @@ func TestAnswerThatGrows(t *testing.T) {
 	for range 3 {
 		p.get(t, body)
 	}
+	if p.router.Last(list(body)) == nil {
+		t.Error("the answer is not kept while it is small")
+	}
 	for i := range 100 {
 		p.knows(t, domain.UserID(user(i)), xmpp, domain.Busy, strings.Repeat("x", domain.MaxMessage))
 		if i%20 == 0 {
@@ -247,42 +258,41 @@ func TestAnswerThatGrows(t *testing.T) {
 	for range 4 {
 		p.get(t, body)
 	}
-	if count, size, _ := p.Known(); count != 0 || size != 0 {
-		t.Errorf("%d lists of %d bytes are known, want none", count, size)
+	if got := p.router.Last(list(body)); got != nil {
+		t.Errorf("an answer of %d bytes is kept, want none", len(got))
 	}
 }
 
-// TestKnownListsAreBounded: whatever clients ask for, what is kept stays below the limit, and what is asked for often stays.
-func TestKnownListsAreBounded(t *testing.T) {
+// TestRecentAnswersAreBounded: whatever clients ask for, what is kept stays below the limit, and what is asked for often stays or comes back.
+func TestRecentAnswersAreBounded(t *testing.T) {
 	p := startPair(t)
-	long := make([]string, 2000)
+	long := make([]string, 6000)
 	for i := range long {
 		long[i] = entry(i)
 	}
 	often := p.body(mark, entries())
-	most := 0
-	for i := range 60 {
+	var count, size int
+	for i := range 150 {
 		long[0] = entry(10_000 + i)
 		body := p.body(mark, strings.Join(long, ","))
 		for range 2 {
 			p.do(t, "GET", body)
 			p.do(t, "GET", often)
 		}
-		count, size, _ := p.Known()
-		if size > lists.MaxSize {
-			t.Fatalf("%d bytes are kept for %d lists, at most %d are allowed", size, count, lists.MaxSize)
+		if count, size, _ = p.router.Recent(); size > legacy.MaxRecent {
+			t.Fatalf("%d bytes are kept for %d lists, at most %d are allowed", size, count, legacy.MaxRecent)
 		}
-		most = max(most, count)
 	}
-	if most > 50 || most < 5 {
-		t.Errorf("up to %d lists were known, so the limit was not reached", most)
+	if size < legacy.MaxRecent/2 {
+		t.Errorf("only %d bytes are kept for %d lists, so the limit was not tried", size, count)
 	}
-	if p.Last(list(often)) == nil {
-		t.Error("the list that is asked for all the time was forgotten")
+	p.do(t, "GET", often)
+	if p.router.Last(list(often)) == nil {
+		t.Error("the answer to the list that is asked for all the time is not kept")
 	}
 }
 
-func TestKnownListUnderLoad(t *testing.T) {
+func TestRecentAnswersUnderLoad(t *testing.T) {
 	p := startPair(t)
 	body := p.body(mark, entries())
 	for range 2 {
@@ -305,8 +315,8 @@ func TestKnownListUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// TestKnownListsProperties: whatever happens between, both servers answer the same.
-func TestKnownListsProperties(t *testing.T) {
+// TestRecentAnswersProperties: whatever happens between, both servers answer the same.
+func TestRecentAnswersProperties(t *testing.T) {
 	p := startPair(t)
 	bodies := []string{p.body(mark, entries()), p.body(alice, entries(`{"user_id":"USER000003@example.test"}`)), p.body(mark, entries(entry(3), entry(3)))}
 	rapid.Check(t, func(t *rapid.T) {
@@ -323,7 +333,7 @@ func TestKnownListsProperties(t *testing.T) {
 				})
 			},
 			"time": func(t *rapid.T) {
-				p.clock.now = p.clock.now.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "seconds")) * time.Second)
+				p.clock.now += domain.Timestamp(rapid.IntRange(-2, 3).Draw(t, "seconds")) * domain.Timestamp(time.Second) // which may be set back
 			},
 		})
 	})
@@ -349,7 +359,7 @@ func FuzzRepeatedList(f *testing.F) {
 	})
 }
 
-// TestUnusualHeads: documents that begin otherwise are answered as ever, and known lists do not make anything valid.
+// TestUnusualHeads: documents that begin otherwise are answered as ever, and recent answers do not make anything valid.
 func TestUnusualHeads(t *testing.T) {
 	p := startPair(t)
 	token, list := p.tokens.Issue(mark), `[`+entries()+`]}`
@@ -381,21 +391,21 @@ func TestUnusualHeads(t *testing.T) {
 	}
 }
 
-// TestKnownAnswerIsNotChanged: the bytes are shared by all clients that they are sent to.
-func TestKnownAnswerIsNotChanged(t *testing.T) {
+// TestRecentAnswerIsNotChanged: the bytes are shared by all clients that they are sent to.
+func TestRecentAnswerIsNotChanged(t *testing.T) {
 	p := startPair(t)
 	body := p.body(mark, entries())
 	for range 2 {
 		p.get(t, body)
 	}
-	before := p.Last(list(body))
+	before := p.router.Last(list(body))
 	kept := bytes.Clone(before)
 	for range 20 {
 		p.get(t, body)
 		p.do(t, "GET", "bad")
 		p.do(t, "PUT", p.body(mark, ""))
 	}
-	if after := p.Last(list(body)); len(kept) == 0 || !bytes.Equal(before, kept) || &after[0] != &before[0] {
+	if after := p.router.Last(list(body)); len(kept) == 0 || !bytes.Equal(before, kept) || &after[0] != &before[0] {
 		t.Error("the answer's memory was changed, or replaced although nothing happened")
 	}
 }
