@@ -105,7 +105,7 @@ func TestSlowReader(t *testing.T) {
 	for _, all := range []bool{true, false} {
 		for _, ring := range []int{64, 1 << 14} { // which is outrun, or not
 			t.Run(fmt.Sprintf("all %v ring %d", all, ring), func(t *testing.T) {
-				w := newWorld(t, func(s *events.Settings) { s.Ring, s.Shards, s.Heartbeat = ring, 1, 10*time.Second })
+				w := newWorld(t, func(s *events.Settings) { s.Recent, s.Heartbeat = ring, 10*time.Second })
 				var users []domain.UserID
 				for i := range 10 {
 					users = append(users, domain.UserID(fmt.Sprintf("user%d@example.test", i)))
@@ -132,7 +132,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestStalledReaderTakesLittleMemory: for a reader with many users who does not read, no more changes are kept than a few hundred.
 func TestStalledReaderTakesLittleMemory(t *testing.T) {
-	w := newWorld(t, func(s *events.Settings) { s.Shards = 1 })
+	w := newWorld(t)
 	var users []domain.UserID
 	for i := range 2000 {
 		users = append(users, domain.UserID(fmt.Sprintf("user%04d@example.test", i)))

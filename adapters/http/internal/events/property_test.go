@@ -28,7 +28,7 @@ func TestWhatReadersHoldIsWhatIsStored(t *testing.T) {
 	t.Logf("seed %d", seed)
 	for _, c := range []struct{ ring, batch int }{{16, 64 << 10}, {1 << 12, 3000}} {
 		t.Run(fmt.Sprintf("ring of %d", c.ring), func(t *testing.T) {
-			p := &property{world: newWorld(t, func(s *events.Settings) { s.Ring, s.Batch = c.ring, c.batch }), changing: make(chan struct{}), quiet: make(chan struct{})}
+			p := &property{world: newWorld(t, func(s *events.Settings) { s.Recent = c.ring }), changing: make(chan struct{}), quiet: make(chan struct{})}
 			for i := range 60 {
 				p.users = append(p.users, domain.UserID(fmt.Sprintf("user%02d@example.test", i)))
 			}
