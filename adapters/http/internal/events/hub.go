@@ -1,11 +1,12 @@
 // Package events tells subscribers how the states of users change, as server-sent events (HTML Living Standard, 9.2): GET and POST of
 // /v1/events. It is a measured hot path and goes below Fiber: once the head of the response is made, the hub has the connection.
 //
-// A subscriber is told in one of two ways. If it knows everything so far, the goroutine that follows the feed gives it each change, and
-// one of a few workers writes it, without waiting. If it is new, or does not read, or has too much pending, it is behind: a goroutine of its own
-// tells it from the feed what has changed since the revision up to which it knows everything, and may wait. When there is no more to tell, the
-// subscriber is given the changes again. So a slow reader delays nobody else, takes no memory, is not dropped, and does not get what is
-// out of date.
+// A subscriber that knows everything so far gets each change from the goroutine that follows the feed: it puts the event in the subscriber's
+// list, and a worker writes it without waiting. All subscribers share the bytes.
+//
+// A subscriber that is new, that does not read, or that has too much in its list is behind. A separate goroutine then reads from the feed what has
+// changed since the revision up to which the subscriber knows everything, and writes it; these writes may wait. When nothing is left, the
+// subscriber gets the changes again. So a slow reader delays nobody else, takes little memory, is not dropped, and does not get what is out of date.
 package events
 
 import (
@@ -61,7 +62,7 @@ type Hub struct {
 	topics      map[domain.UserID]*topic
 	subscribers map[*subscriber]struct{}
 	due         []*subscriber // for the workers, in order
-	work        *sync.Cond    // is signalled when there is one more
+	wake        *sync.Cond    // is signalled when there is one more
 }
 
 // New makes a hub that does nothing until it has a subscriber.
@@ -74,7 +75,7 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 		topics:      make(map[domain.UserID]*topic),
 		subscribers: make(map[*subscriber]struct{}),
 	}
-	h.work = sync.NewCond(&h.mu)
+	h.wake = sync.NewCond(&h.mu)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -112,7 +113,7 @@ func (h *Hub) start() {
 	h.running.Go(func() { h.follow(following) })
 	h.running.Go(h.watchTime)
 	for range runtime.GOMAXPROCS(0) {
-		h.running.Go(h.send)
+		h.running.Go(h.work)
 	}
 }
 
@@ -185,7 +186,7 @@ func (h *Hub) skip(head domain.Revision) {
 	defer h.mu.Unlock()
 	for sub := range h.subscribers {
 		h.schedule(sub)
-		sub.fallBehind()
+		sub.fallBehind(true)
 	}
 	h.head = max(h.head, head)
 	h.forgotten, h.recent = h.head, nil
@@ -229,7 +230,7 @@ func (h *Hub) Stop() {
 	for sub := range h.subscribers {
 		h.end(sub, stopping, stopTimeout)
 	}
-	h.work.Broadcast()
+	h.wake.Broadcast()
 	h.mu.Unlock()
 	h.running.Wait()
 }

@@ -92,6 +92,9 @@ func (r *report) next() bool {
 		return false
 	}
 	r.ending, r.since, r.upto = sub.ending, sub.told, h.head
+	if !sub.missed {
+		r.since = h.head
+	}
 	sub.missed, sub.told = false, h.head
 	r.remembered = sub.all && r.since > 0 && r.since >= h.forgotten
 	if r.remembered {
@@ -133,6 +136,8 @@ func (r *report) notes() ([]note, error) {
 	switch {
 	case r.reset:
 		r.since = 0
+	case !r.first && r.since == r.upto:
+		return nil, nil
 	case r.remembered:
 		return r.recent, nil
 	}

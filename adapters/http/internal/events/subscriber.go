@@ -7,30 +7,24 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// subscriber is a client with a stream. Hub.mu guards what follows the time when it ends.
+// subscriber is a client with a stream. Hub.mu guards what comes after until.
 type subscriber struct {
 	conn   *net.TCPConn
-	heard  [8]byte  // for what the client sends, which nobody reads
-	all    bool     // it follows everybody
-	topics []*topic // that it is in; they stay the same
-	until  domain.Timestamp
+	heard  [8]byte          // for what the client sends, which nobody reads
+	all    bool             // it follows everybody
+	topics []*topic         // whose follower it is; they stay the same
+	until  domain.Timestamp // when its stream ends
 
 	busy    bool            // it is due, or somebody is writing to it
 	behind  bool            // it is told from the feed; then it is busy as well
-	missed  bool            // if it is behind: something has changed since it was last told
+	missed  bool            // if it is behind: there is something that it was not told
 	ending  reason          // why its stream is to end
 	told    domain.Revision // if it is busy: it was told everything up to here
 	pending []*event        // what is new for it, if it is not behind
 	wrote   time.Time       // when anything was last written
 }
 
-// event is what is written to many subscribers.
-type event struct {
-	revision domain.Revision // who has been told it has been told everything up to here
-	text     []byte
-}
-
-// topic is a user whom somebody follows, or everybody.
+// topic is a user with followers, or everybody.
 type topic struct {
 	user      domain.UserID
 	followers map[*subscriber]struct{}
@@ -68,7 +62,7 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 	}
 	h.subscribers[sub] = struct{}{}
 	sub.busy, sub.told = true, s.Since
-	sub.fallBehind()
+	sub.fallBehind(true)
 	h.running.Go(func() { h.begin(sub, s) })
 	return true
 }
@@ -85,7 +79,7 @@ func (sub *subscriber) listen() {
 // remove forgets a subscriber and closes its connection, which also ends a write.
 func (h *Hub) remove(sub *subscriber) {
 	_ = sub.conn.Close()
-	if _, there := h.subscribers[sub]; !there {
+	if _, there := h.subscribers[sub]; !there || h.ctx.Err() != nil { // a hub that stops needs no tidying, which takes long if there are many
 		return
 	}
 	delete(h.subscribers, sub)
@@ -105,7 +99,7 @@ func (h *Hub) give(sub *subscriber, e *event) {
 	case sub.behind:
 		sub.missed = true
 	case len(sub.pending) == maxPending:
-		sub.fallBehind()
+		sub.fallBehind(true)
 	default:
 		sub.pending = append(sub.pending, e)
 	}
@@ -126,11 +120,11 @@ func (h *Hub) schedule(sub *subscriber) {
 	if !sub.busy {
 		sub.busy, sub.told = true, h.head
 		h.due = append(h.due, sub)
-		h.work.Signal()
+		h.wake.Signal()
 	}
 }
 
 // fallBehind drops what is pending: it will come from the feed.
-func (sub *subscriber) fallBehind() {
-	sub.behind, sub.missed, sub.pending = true, true, nil
+func (sub *subscriber) fallBehind(missed bool) {
+	sub.behind, sub.missed, sub.pending = true, missed || sub.missed || len(sub.pending) > 0, nil
 }

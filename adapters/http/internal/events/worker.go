@@ -12,8 +12,8 @@ import (
 // batchSize is about how many bytes are written to a connection at once.
 const batchSize = 64 << 10
 
-// send is one of the workers. It writes to the subscribers that are due, until the hub has stopped and none is left.
-func (h *Hub) send() {
+// work is one of the workers. It writes to the subscribers that are due, until the hub has stopped and none is left.
+func (h *Hub) work() {
 	var batch []*event
 	var text []byte
 	h.mu.Lock()
@@ -23,12 +23,12 @@ func (h *Hub) send() {
 			if h.ctx.Err() != nil {
 				return
 			}
-			h.work.Wait()
+			h.wake.Wait()
 		}
 		sub := h.due[0]
-		h.due = h.due[1:]
+		h.due[0], h.due = nil, h.due[1:]
 		if sub.behind || sub.ending != unended {
-			h.leave(sub, nil)
+			h.leave(sub, nil, false)
 			continue
 		}
 		batch, text = batch[:0], text[:0]
@@ -59,19 +59,19 @@ func (h *Hub) wrote(sub *subscriber, batch []*event, n int, err error) {
 	case err != nil:
 		h.remove(sub)
 	case len(rest) > 0:
-		h.leave(sub, rest)
+		h.leave(sub, rest, len(batch) > 0)
 	case len(batch) > 0:
-		h.leave(sub, []byte(nothing)) // which is written when the connection takes something again
+		h.leave(sub, []byte(nothing), true) // which is written when the connection takes something again
 	case len(sub.pending) > 0 || sub.behind || sub.ending != unended:
 		h.due = append(h.due, sub)
 	default:
-		sub.busy = false
+		sub.busy, sub.pending = false, nil
 	}
 }
 
 // leave leaves a subscriber to a goroutine of its own, which first writes the rest of an event.
-func (h *Hub) leave(sub *subscriber, rest []byte) {
-	sub.fallBehind()
+func (h *Hub) leave(sub *subscriber, rest []byte, missed bool) {
+	sub.fallBehind(missed)
 	h.running.Go(func() { h.catchUp(&report{hub: h, sub: sub}, rest) })
 }
 
