@@ -27,7 +27,7 @@ type Settings struct {
 	Heartbeat      time.Duration // a subscriber that was sent nothing for so long is sent a comment
 	CatchUpTimeout time.Duration // how long a subscriber that knows a later revision than this daemon waits for it
 	EndTimeout     time.Duration // how long a stalled reader has to take the rest when its token has expired
-	Recent         int           // at least so many changes are remembered for the subscribers to all users that are behind
+	Recent         int           // at least so many changes are remembered for the subscribers that are behind
 }
 
 // DefaultSettings are what the server uses.
@@ -83,7 +83,7 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 // Subscription is what a client has asked for.
 type Subscription struct {
 	Head  []byte           // the head of the HTTP response, which is sent first
-	Users []domain.UserID  // the users to be told about, each once
+	Users []domain.UserID  // the users to be told about
 	All   bool             // all users; Users does not count
 	Since domain.Revision  // up to where the subscriber knows everything
 	Lost  bool             // what it knows is not of this daemon's revisions

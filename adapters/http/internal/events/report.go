@@ -96,7 +96,7 @@ func (r *report) next() bool {
 		r.since = h.head
 	}
 	sub.missed, sub.told = false, h.head
-	r.remembered = sub.all && r.since > 0 && r.since >= h.forgotten
+	r.remembered = r.since > 0 && r.since >= h.forgotten
 	if r.remembered {
 		after, _ := slices.BinarySearchFunc(h.recent, r.since+1, func(n note, revision domain.Revision) int { return cmp.Compare(n.revision, revision) })
 		r.recent = h.recent[after:]
@@ -138,8 +138,10 @@ func (r *report) notes() ([]note, error) {
 		r.since = 0
 	case !r.first && r.since == r.upto:
 		return nil, nil
-	case r.remembered:
+	case r.remembered && r.sub.all:
 		return r.recent, nil
+	case r.remembered && len(r.recent) < len(r.sub.topics):
+		return r.notesOfRecent(), nil
 	}
 	if r.sub.all {
 		look = r.notesOfAll
@@ -170,6 +172,16 @@ func (r *report) notesOfAll() ([]note, error) {
 		}
 	}
 	return notes, nil
+}
+
+// notesOfRecent finds those users in the list who are among the recent changes.
+func (r *report) notesOfRecent() (notes []note) {
+	for _, n := range r.recent {
+		if _, listed := slices.BinarySearchFunc(r.sub.topics, n.user, func(t *topic, user domain.UserID) int { return cmp.Compare(t.user, user) }); listed {
+			notes = append(notes, n)
+		}
+	}
+	return notes
 }
 
 // notesOfListed finds the users in the list with something new: all of them, without since.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -12,7 +13,7 @@ type subscriber struct {
 	conn   *net.TCPConn
 	heard  [8]byte          // for what the client sends, which nobody reads
 	all    bool             // it follows everybody
-	topics []*topic         // whose follower it is; they stay the same
+	topics []*topic         // whose follower it is, in the order of users; they stay the same
 	until  domain.Timestamp // when its stream ends
 
 	busy    bool            // it is due, or somebody is writing to it
@@ -46,7 +47,7 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 	if !h.started {
 		h.start()
 	}
-	users := s.Users
+	users := slices.Compact(slices.Sorted(slices.Values(s.Users)))
 	if sub.all {
 		users = []domain.UserID{everybody}
 	}
