@@ -7,6 +7,12 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
+// event is what is written to several subscribers.
+type event struct {
+	revision domain.Revision // who has got it knows everything up to here
+	text     []byte
+}
+
 // The events that are always the same.
 const (
 	// retry is how many milliseconds a client should wait before it connects again.

@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -52,7 +51,7 @@ func (a *API) Post(c *fiber.Ctx) error {
 	return a.begin(c, &asked, by, v1.InUsers)
 }
 
-// subscribe returns what was asked for, each user once, in memory of its own.
+// subscribe returns what was asked for, in memory of its own.
 func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 	if !asked.Named {
 		if err := by.MayWatchAll(); err != nil {
@@ -70,8 +69,7 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		}
 		users = append(users, domain.UserID(strings.Clone(string(user))))
 	}
-	slices.Sort(users)
-	return &Subscription{Users: slices.Compact(users), Since: asked.Since, Until: by.Until}, problems.OrNil()
+	return &Subscription{Users: users, Since: asked.Since, Until: by.Until}, problems.OrNil()
 }
 
 // begin sends the head of the response, and leaves the rest to the hub.

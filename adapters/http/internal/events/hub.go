@@ -1,22 +1,21 @@
 // Package events tells subscribers how the states of users change, as server-sent events (HTML Living Standard, 9.2): GET and POST of
 // /v1/events. It is a measured hot path and goes below Fiber: once the head of the response is made, the hub has the connection.
 //
-// One goroutine follows the feed and puts each new state in a ring. A few others, the shards, each own a part of the subscribers and write to
-// their connections. If a write would block, a separate goroutine finishes it, and the subscriber then goes on with what is the latest. So a slow
-// reader delays nobody else, is not dropped, and does not get what is out of date.
+// A subscriber that knows everything so far gets each change from the goroutine that follows the feed: it puts the event in the subscriber's
+// list, and a worker writes it without waiting. All subscribers share the bytes.
 //
-// A subscriber's position is the revision up to which it has been told everything. If it is new, comes back, or was overtaken by the ring, it
-// is first told from the feed what has changed since that revision, up to where its shard is in the ring, and then goes on from the ring.
+// A subscriber that is new, that does not read, or that has too much in its list is behind. A separate goroutine then reads from the feed what has
+// changed since the revision up to which the subscriber knows everything, and writes it; these writes may wait. When nothing is left, the
+// subscriber gets the changes again. So a slow reader delays nobody else, takes little memory, is not dropped, and does not get what is out of date.
 package events
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -27,56 +26,56 @@ import (
 type Settings struct {
 	Heartbeat      time.Duration // a subscriber that was sent nothing for so long is sent a comment
 	CatchUpTimeout time.Duration // how long a subscriber that knows a later revision than this daemon waits for it
-	EndTimeout     time.Duration // how long a stalled reader has to take the rest when its stream ends
-	StopTimeout    time.Duration // the same when the hub stops
-	Ring           int           // how many entries are kept
-	Batch          int           // about how many bytes are written to a connection at once
-	Shards         int
+	EndTimeout     time.Duration // how long a stalled reader has to take the rest when its token has expired
+	Recent         int           // at least so many changes are remembered for the subscribers that are behind
 }
 
 // DefaultSettings are what the server uses.
 func DefaultSettings() Settings {
-	return Settings{
-		Heartbeat:      15 * time.Second,
-		CatchUpTimeout: 2 * time.Second,
-		EndTimeout:     5 * time.Second,
-		StopTimeout:    400 * time.Millisecond,
-		Ring:           1 << 14,
-		Batch:          64 << 10,
-		Shards:         runtime.GOMAXPROCS(0),
-	}
+	return Settings{Heartbeat: 15 * time.Second, CatchUpTimeout: 2 * time.Second, EndTimeout: 5 * time.Second, Recent: 1 << 14}
 }
+
+const (
+	// stopTimeout is how long a stalled reader has to take the rest when the hub stops.
+	stopTimeout = 400 * time.Millisecond
+
+	// sendBuffer is how much the kernel keeps for a subscriber that does not read, in bytes. What is in there cannot be brought up to date.
+	sendBuffer = 128 << 10
+)
 
 // Hub serves the subscribers. Its methods may be called concurrently.
 type Hub struct {
 	settings Settings
 	feed     ports.Feed
 	log      *slog.Logger
-
-	ring   *ring
-	head   atomic.Uint64 // a domain.Revision: all changes up to it have been put in the ring, or were there before
-	shards []*shard
-	next   atomic.Uint32 // which shard gets the next subscriber
-	scans  chan struct{} // holds a token for each reading of all users that is in progress
+	scans    chan struct{} // holds a token for each reading of all users that is in progress
 
 	ctx     context.Context //nolint:containedctx // of the hub's goroutines: it ends with Stop
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu      sync.Mutex
-	started bool
-	stopped bool
+	mu          sync.Mutex
+	started     bool
+	head        domain.Revision // the subscribers were given all changes up to it
+	recent      []note          // the latest changes, in order; what is in it does not change
+	forgotten   domain.Revision // all changes after it, up to head, are in recent
+	topics      map[domain.UserID]*topic
+	subscribers map[*subscriber]struct{}
+	due         []*subscriber // for the workers, in order
+	wake        *sync.Cond    // is signalled when there is one more
 }
 
 // New makes a hub that does nothing until it has a subscriber.
 func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 	h := &Hub{
-		settings: settings,
-		feed:     feed,
-		log:      log,
-		ring:     newRing(settings.Ring),
-		scans:    make(chan struct{}, settings.Shards),
+		settings:    settings,
+		feed:        feed,
+		log:         log,
+		scans:       make(chan struct{}, runtime.GOMAXPROCS(0)),
+		topics:      make(map[domain.UserID]*topic),
+		subscribers: make(map[*subscriber]struct{}),
 	}
+	h.wake = sync.NewCond(&h.mu)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -84,100 +83,48 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 // Subscription is what a client has asked for.
 type Subscription struct {
 	Head  []byte           // the head of the HTTP response, which is sent first
-	Users []domain.UserID  // the users to be told about, each once
+	Users []domain.UserID  // the users to be told about
 	All   bool             // all users; Users does not count
 	Since domain.Revision  // up to where the subscriber knows everything
 	Lost  bool             // what it knows is not of this daemon's revisions
 	Until domain.Timestamp // when the stream ends
 }
 
-var errStopped = errors.New("the hub has stopped")
-
 // Serve serves a subscriber over its connection until one of the two ends the stream. Then it closes the connection and returns. It returns at
 // once if the hub has stopped. What the client sends is ignored.
 func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
-	defer func() { _ = conn.Close() }()
-	raw, err := conn.SyscallConn()
-	if err != nil || h.start() != nil {
-		return
-	}
 	_ = conn.SetDeadline(time.Time{})
 	_ = conn.SetWriteBuffer(sendBuffer)
-	if s.Since > 0 && !s.Lost {
-		s.Lost = !h.reaches(s.Since)
+	sub := &subscriber{conn: conn, all: s.All, until: s.Until}
+	if h.join(sub, s) {
+		sub.listen()
 	}
-	sub := &subscriber{conn: conn, raw: raw, all: s.All, until: s.Until}
-	shard := h.shards[int(h.next.Add(1))%len(h.shards)]
-	if !shard.post(func() { shard.join(sub, s) }) {
-		return
-	}
-	sub.listen()
-	shard.post(func() { shard.remove(sub) })
-}
-
-// sendBuffer is how much the kernel keeps for a subscriber that does not read, in bytes. What is in there cannot be brought up to date.
-const sendBuffer = 128 << 10
-
-// reaches reports whether this daemon knows everything up to a revision, now or soon: the client may have the revision from another daemon
-// of the cluster.
-func (h *Hub) reaches(since domain.Revision) bool {
-	if domain.Revision(h.head.Load()) >= since {
-		return true
-	}
-	late := time.NewTimer(h.settings.CatchUpTimeout)
-	defer late.Stop()
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		select {
-		case <-again.C:
-			if domain.Revision(h.head.Load()) >= since {
-				return true
-			}
-		case <-late.C:
-			return false
-		case <-h.ctx.Done():
-			return false
-		}
-	}
-}
-
-// start begins to follow the feed, unless it does already. The feed is complete by then: no request is answered before.
-func (h *Hub) start() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.stopped:
-		return errStopped
-	case h.started:
-		return nil
-	}
+	h.remove(sub)
+}
+
+// start begins to follow the feed. The feed is complete by then: no request is answered before. The caller holds the lock.
+func (h *Hub) start() {
 	h.started = true
 	following := h.feed.Follow()
-	head := h.feed.Revision() // changes up to here that come from the feed as well are ignored
-	h.head.Store(uint64(head))
-	for range h.settings.Shards {
-		s := newShard(h, head)
-		h.shards = append(h.shards, s)
-		h.running.Go(s.run)
-	}
+	h.head = h.feed.Revision() // changes up to here that come from the feed as well are ignored
+	h.forgotten = h.head
 	h.running.Go(func() { h.follow(following) })
-	return nil
+	h.running.Go(h.watchTime)
+	for range runtime.GOMAXPROCS(0) {
+		h.running.Go(h.work)
+	}
 }
 
 // follow relays the feed, over and over, until the hub stops.
 func (h *Hub) follow(following ports.Following) {
-	const first, longest = 50 * time.Millisecond, 5 * time.Second
-	pause := first
+	const pause = 200 * time.Millisecond
 	for {
-		began := time.Now()
 		err := h.relay(following)
 		following.Close()
 		if h.ctx.Err() != nil {
 			return
-		}
-		if time.Since(began) > longest {
-			pause = first
 		}
 		h.log.Warn("the live changes were interrupted; subscribers go on from what they know", "err", err, "retry_in", pause)
 		select {
@@ -185,52 +132,105 @@ func (h *Hub) follow(following ports.Following) {
 		case <-h.ctx.Done():
 			return
 		}
-		pause = min(2*pause, longest)
 		following = h.feed.Follow()
-		head := max(h.feed.Revision(), domain.Revision(h.head.Load()))
-		h.ring.append(&entry{kind: gap, state: domain.State{Revision: head}})
-		h.advance(head)
+		h.skip(h.feed.Revision())
 	}
 }
 
-// relay puts the changes in the ring, until the following ends.
+// relay gives the changes to the subscribers, until the following ends.
 func (h *Hub) relay(following ports.Following) error {
 	for {
 		states, head, err := following.Next(h.ctx)
 		if err != nil {
 			return err
 		}
-		last := domain.Revision(h.head.Load())
 		for i := range states {
-			if states[i].Revision > last {
-				last = states[i].Revision
-				h.ring.append(&entry{state: states[i]})
-			}
+			h.publish(&states[i])
 		}
-		if head > last {
-			last = head
-			h.ring.append(&entry{kind: mark, state: domain.State{Revision: head}})
-		}
-		h.advance(last)
+		h.mu.Lock()
+		h.head = max(h.head, head)
+		h.mu.Unlock()
 	}
 }
 
-func (h *Hub) advance(head domain.Revision) {
-	h.head.Store(uint64(head))
-	for _, s := range h.shards {
-		s.notify()
+// publish gives a user's new state to the subscribers that follow the user.
+func (h *Hub) publish(state *domain.State) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if state.Revision <= h.head {
+		return
+	}
+	var e *event
+	for _, user := range [...]domain.UserID{everybody, state.User} {
+		t := h.topics[user]
+		if t == nil {
+			continue
+		}
+		if e == nil {
+			e = &event{state.Revision, appendPresence(nil, state)}
+		}
+		for sub := range t.followers {
+			h.give(sub, e)
+		}
+	}
+	h.recent = append(h.recent, note{state.User, state.Revision})
+	if n := h.settings.Recent; len(h.recent) == 2*n {
+		h.forgotten, h.recent = h.recent[n-1].revision, slices.Clone(h.recent[n:])
+	}
+	h.head = state.Revision
+}
+
+// skip goes on at a revision: changes up to it were missed, so that everybody is behind.
+func (h *Hub) skip(head domain.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for sub := range h.subscribers {
+		h.schedule(sub)
+		sub.fallBehind(true)
+	}
+	h.head = max(h.head, head)
+	h.forgotten, h.recent = h.head, nil
+}
+
+// watchTime ends the streams that have expired, and has a comment sent to subscribers that were sent nothing for long.
+func (h *Hub) watchTime() {
+	period := min(time.Second, h.settings.Heartbeat/4)
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			h.look(time.Now(), period)
+		case <-h.ctx.Done():
+			return
+		}
 	}
 }
 
-// Stop ends all streams with an event that says so, and returns when that is done, within Settings.StopTimeout or little more. The hub serves
-// nobody afterwards. Stopping again does nothing.
+func (h *Hub) look(now time.Time, period time.Duration) {
+	silent := now.Add(period - h.settings.Heartbeat)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	heartbeat := &event{h.head, appendHeartbeat(nil, h.head)}
+	for sub := range h.subscribers {
+		switch {
+		case domain.TimestampOf(now) > sub.until:
+			h.end(sub, expired, h.settings.EndTimeout)
+		case !sub.busy && sub.wrote.Before(silent):
+			h.give(sub, heartbeat)
+		}
+	}
+}
+
+// Stop ends all streams with an event that says so, and returns when that is done, within half a second. The hub serves nobody
+// afterwards. Stopping again does nothing.
 func (h *Hub) Stop() {
 	h.mu.Lock()
-	h.stopped = true
-	h.mu.Unlock()
 	h.cancel()
-	for _, s := range h.shards {
-		s.post(s.end)
+	for sub := range h.subscribers {
+		h.end(sub, stopping, stopTimeout)
 	}
+	h.wake.Broadcast()
+	h.mu.Unlock()
 	h.running.Wait()
 }

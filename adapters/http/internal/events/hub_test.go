@@ -103,9 +103,9 @@ func TestEverybody(t *testing.T) {
 // and little more than what was on its way to them when they stopped.
 func TestSlowReader(t *testing.T) {
 	for _, all := range []bool{true, false} {
-		for _, ring := range []int{64, 1 << 14} { // which is outrun, or not
-			t.Run(fmt.Sprintf("all %v ring %d", all, ring), func(t *testing.T) {
-				w := newWorld(t, func(s *events.Settings) { s.Ring, s.Shards, s.Heartbeat = ring, 1, 10*time.Second })
+		for _, recent := range []int{64, 1 << 14} { // less than what changes, or more
+			t.Run(fmt.Sprintf("all %v recent %d", all, recent), func(t *testing.T) {
+				w := newWorld(t, func(s *events.Settings) { s.Recent, s.Heartbeat = recent, 10*time.Second })
 				var users []domain.UserID
 				for i := range 10 {
 					users = append(users, domain.UserID(fmt.Sprintf("user%d@example.test", i)))
@@ -132,7 +132,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestStalledReaderTakesLittleMemory: for a reader with many users who does not read, no more changes are kept than a few hundred.
 func TestStalledReaderTakesLittleMemory(t *testing.T) {
-	w := newWorld(t, func(s *events.Settings) { s.Shards = 1 })
+	w := newWorld(t)
 	var users []domain.UserID
 	for i := range 2000 {
 		users = append(users, domain.UserID(fmt.Sprintf("user%04d@example.test", i)))
@@ -384,6 +384,27 @@ func TestLongList(t *testing.T) {
 	w.holds(r, users...)
 	if got, want := w.hub.Count(), (events.Count{Streams: 1, Users: len(users), Places: len(users)}); got != want {
 		t.Errorf("in memory are %+v, want %+v", got, want)
+	}
+}
+
+// TestManyChangesAtOnce: one update changes so many users that they are more than what is kept for a subscriber.
+func TestManyChangesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	var users []domain.UserID
+	var updates []domain.Update
+	for i := range 3000 {
+		users = append(users, domain.UserID(fmt.Sprintf("user%04d@example.test", i)))
+		updates = append(updates, domain.Update{User: string(users[i]), Protocol: spreed.String(), Status: "busy"})
+	}
+	all, list := w.everybody(), w.list(users...)
+	all.until(t, "ready")
+	list.until(t, "ready")
+	if err := w.core.Presence.Update(t.Context(), domain.Principal{User: mark, Any: true}, updates); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*reader{all, list} {
+		r.upTo(t, domain.Revision(len(users)))
+		w.holds(r, users...)
 	}
 }
 

@@ -2,9 +2,10 @@ package events
 
 import (
 	"cmp"
+	"context"
 	"errors"
-	"net"
 	"slices"
+	"time"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -15,18 +16,18 @@ const (
 	reportWrite = 16 << 10 // how much is written at once, in bytes
 )
 
-// report tells one subscriber from the feed what has changed after a revision, up to the one from which the ring goes on. It has the
-// subscriber's connection to itself, and its writes may block.
+// report tells one subscriber from the feed what has changed after a revision, up to another one. It has the subscriber's connection
+// to itself, and its writes may block.
 type report struct {
 	hub    *Hub
-	conn   *net.TCPConn
-	head   []byte // to be sent before everything else
+	sub    *subscriber
 	first  bool   // the stream begins with it
-	all    bool
-	places []place // of the users, if not all
-	since  domain.Revision
-	upto   domain.Revision
-	reset  bool // the subscriber has to forget what it knows
+	reset  bool   // the subscriber has to forget what it knows
+	ending reason // why the stream ends with it
+
+	since, upto domain.Revision
+	remembered  bool   // what has changed is in recent; else the feed has to be asked
+	recent      []note // shared
 
 	out    []byte
 	ids    []string
@@ -39,12 +40,72 @@ type note struct {
 	revision domain.Revision
 }
 
-// send returns when everything is written. It leaves out what is out of date by then: that comes by the ring.
-func (r *report) send() error {
-	r.out = append(r.out, r.head...)
-	if r.first {
-		r.out = append(r.out, retryEvent...)
+// begin begins a subscriber's stream, and tells it the present states.
+func (h *Hub) begin(sub *subscriber, s *Subscription) {
+	h.catchUp(&report{hub: h, sub: sub, first: true, reset: s.Lost || !h.reaches(s.Since)}, append(s.Head, retryEvent...))
+}
+
+// reaches reports whether this daemon knows everything up to a revision, now or soon: the client may have the revision from another daemon
+// of the cluster.
+func (h *Hub) reaches(since domain.Revision) bool {
+	ctx, cancel := context.WithTimeout(h.ctx, h.settings.CatchUpTimeout)
+	defer cancel()
+	for {
+		h.mu.Lock()
+		reached := h.head >= since
+		h.mu.Unlock()
+		if reached {
+			return true
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
 	}
+}
+
+// errEnded is why a stream is over when its end has been written.
+var errEnded = errors.New("the stream has ended")
+
+// catchUp writes the rest of an event, and then tells a subscriber everything that it has missed. After that the workers go on with it, unless
+// its stream ends.
+func (h *Hub) catchUp(r *report, rest []byte) {
+	_, err := r.sub.conn.Write(rest)
+	for err == nil && r.next() {
+		err = r.send()
+	}
+	if err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.remove(r.sub)
+	}
+}
+
+// next finds out what to tell. If there is nothing, it gives the subscriber back to the workers.
+func (r *report) next() bool {
+	h, sub := r.hub, r.sub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !sub.missed && sub.ending == unended {
+		sub.behind, sub.busy, sub.wrote = false, false, time.Now()
+		return false
+	}
+	r.ending, r.since, r.upto = sub.ending, sub.told, h.head
+	if !sub.missed {
+		r.since = h.head
+	}
+	sub.missed, sub.told = false, h.head
+	r.remembered = r.since > 0 && r.since >= h.forgotten
+	if r.remembered {
+		after, _ := slices.BinarySearchFunc(h.recent, r.since+1, func(n note, revision domain.Revision) int { return cmp.Compare(n.revision, revision) })
+		r.recent = h.recent[after:]
+	}
+	return true
+}
+
+// send returns when everything is written. It leaves out what is out of date by then: that is told later.
+func (r *report) send() error {
 	notes, err := r.notes()
 	if err != nil {
 		return err
@@ -52,30 +113,37 @@ func (r *report) send() error {
 	if r.reset {
 		r.out = append(r.out, resetEvent...)
 	}
-	slices.SortStableFunc(notes, func(a, b note) int { return cmp.Compare(a.revision, b.revision) })
-	for len(notes) > 0 {
-		n := min(len(notes), reportChunk)
-		if err := r.tell(notes[:n]); err != nil {
+	for chunk := range slices.Chunk(notes, reportChunk) {
+		if err := r.tell(chunk); err != nil {
 			return err
 		}
-		notes = notes[n:]
 	}
 	if r.first {
 		r.out = appendReady(r.out, r.upto)
 	}
-	return r.flush()
+	r.first, r.reset = false, false
+	if r.ending == unended {
+		return r.flush()
+	}
+	r.out = append(r.out, endEvents[r.ending]...)
+	return cmp.Or(r.flush(), errEnded)
 }
 
-// notes finds the users with something new. If the feed does not know any more, the subscriber has to begin anew.
+// notes finds the users with something new, in the order of their revisions. If the feed does not know any more, the subscriber has to begin
+// anew.
 func (r *report) notes() ([]note, error) {
-	if r.reset {
-		r.since = 0
-	}
-	if r.since > 0 && r.since == r.upto {
-		return nil, nil
-	}
 	look := r.notesOfListed
-	if r.all {
+	switch {
+	case r.reset:
+		r.since = 0
+	case !r.first && r.since == r.upto:
+		return nil, nil
+	case r.remembered && r.sub.all:
+		return r.recent, nil
+	case r.remembered && len(r.recent) < len(r.sub.topics):
+		return r.notesOfRecent(), nil
+	}
+	if r.sub.all {
 		look = r.notesOfAll
 	}
 	notes, err := look()
@@ -91,7 +159,7 @@ func (r *report) notesOfAll() ([]note, error) {
 	case r.hub.scans <- struct{}{}:
 		defer func() { <-r.hub.scans }()
 	case <-r.hub.ctx.Done():
-		return nil, errStopped
+		return nil, r.hub.ctx.Err()
 	}
 	states, err := r.hub.feed.Changed(r.since)
 	if err != nil {
@@ -106,14 +174,23 @@ func (r *report) notesOfAll() ([]note, error) {
 	return notes, nil
 }
 
+// notesOfRecent finds those users in the list who are among the recent changes.
+func (r *report) notesOfRecent() (notes []note) {
+	for _, n := range r.recent {
+		if _, listed := slices.BinarySearchFunc(r.sub.topics, n.user, func(t *topic, user domain.UserID) int { return cmp.Compare(t.user, user) }); listed {
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
 // notesOfListed finds the users in the list with something new: all of them, without since.
 func (r *report) notesOfListed() ([]note, error) {
 	var notes []note
-	for places := r.places; len(places) > 0; {
-		n := min(len(places), reportChunk)
+	for topics := range slices.Chunk(r.sub.topics, reportChunk) {
 		r.ids = r.ids[:0]
-		for i := range places[:n] { // which topic a place has never changes
-			r.ids = append(r.ids, string(places[i].topic.user))
+		for _, t := range topics {
+			r.ids = append(r.ids, string(t.user))
 		}
 		states, forgotten, err := r.hub.feed.States(r.ids, r.states[:0])
 		r.states = states
@@ -125,15 +202,15 @@ func (r *report) notesOfListed() ([]note, error) {
 		}
 		for i := range states {
 			if revision := states[i].Revision; revision <= r.upto && (r.since == 0 || revision > r.since) {
-				notes = append(notes, note{places[i].topic.user, revision})
+				notes = append(notes, note{topics[i].user, revision})
 			}
 		}
-		places = places[n:]
 	}
+	slices.SortFunc(notes, func(a, b note) int { return cmp.Compare(a.revision, b.revision) })
 	return notes, nil
 }
 
-// tell writes the states of some users. It leaves out those that have changed since: they come by the ring.
+// tell writes the states of some users. It leaves out those that have changed since, who have another note or will have one.
 func (r *report) tell(notes []note) error {
 	r.ids = r.ids[:0]
 	for i := range notes {
@@ -145,7 +222,7 @@ func (r *report) tell(notes []note) error {
 		return err
 	}
 	for i := range states {
-		if states[i].Revision > r.upto {
+		if states[i].Revision > notes[i].revision {
 			continue
 		}
 		states[i].Revision = notes[i].revision // even if the feed has forgotten it meanwhile: ids must ascend
@@ -160,7 +237,7 @@ func (r *report) tell(notes []note) error {
 }
 
 func (r *report) flush() error {
-	_, err := r.conn.Write(r.out)
+	_, err := r.sub.conn.Write(r.out)
 	r.out = r.out[:0]
 	return err
 }

@@ -2,51 +2,70 @@ package events
 
 import (
 	"net"
-	"syscall"
+	"slices"
 	"time"
 
 	"github.com/zarafa/presence/domain"
 )
 
-// subscriber is a client with a stream. Its shard owns everything but the connection.
+// subscriber is a client with a stream. Hub.mu guards what comes after until.
 type subscriber struct {
-	conn  *net.TCPConn
-	raw   syscall.RawConn
-	heard [8]byte // for what the client sends, which nobody reads
+	conn   *net.TCPConn
+	heard  [8]byte          // for what the client sends, which nobody reads
+	all    bool             // it follows everybody
+	topics []*topic         // whose follower it is, in the order of users; they stay the same
+	until  domain.Timestamp // when its stream ends
 
-	all    bool
-	at     int32   // its index in its shard's list
-	places []place // in the topics of the users in its list; the topics stay the same
-	due    bool    // it is in its shard's list of those with something new
-	away   bool    // a separate goroutine has its connection, and will give it back
-	behind bool    // what changed after told has to come from the feed
-	gone   bool    // it was removed
-	parted bool    // the end event is on its way
-	ending reason  // why its stream is to end
-
-	told    domain.Revision // it was told everything up to here; kept for one that is behind, has anything pending, or subscribes to all users
-	pending []*entry        // what is new for it, if it has a list
-	cursor  uint64          // it was told what is before this place in the ring, if it subscribes to all users
-	until   domain.Timestamp
-	wrote   time.Time // when anything was last written
+	busy    bool            // it is due, or somebody is writing to it
+	behind  bool            // it is told from the feed; then it is busy as well
+	missed  bool            // if it is behind: there is something that it was not told
+	ending  reason          // why its stream is to end
+	told    domain.Revision // if it is busy: it was told everything up to here
+	pending []*event        // what is new for it, if it is not behind
+	wrote   time.Time       // when anything was last written
 }
 
-// place is where a subscriber is in a topic.
-type place struct {
-	topic *topic
-	at    int32
-}
-
-// topic is a user that is in some list.
+// topic is a user with followers, or everybody.
 type topic struct {
-	user    domain.UserID
-	members []member
+	user      domain.UserID
+	followers map[*subscriber]struct{}
 }
 
-// member is a subscriber in a topic, and which of its places that is.
-type member struct {
-	sub   *subscriber
-	place int32
+// everybody stands for all users. It is no user's id.
+const everybody domain.UserID = ""
+
+// maxPending is how many events are kept for a subscriber until a worker has time for it. With more it is behind.
+const maxPending = 512
+
+// join adds a subscriber, and has it told the present states. It reports false if the hub has stopped.
+func (h *Hub) join(sub *subscriber, s *Subscription) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx.Err() != nil {
+		return false
+	}
+	if !h.started {
+		h.start()
+	}
+	users := slices.Compact(slices.Sorted(slices.Values(s.Users)))
+	if sub.all {
+		users = []domain.UserID{everybody}
+	}
+	sub.topics = make([]*topic, len(users))
+	for i, user := range users {
+		t := h.topics[user]
+		if t == nil {
+			t = &topic{user: user, followers: make(map[*subscriber]struct{})}
+			h.topics[user] = t
+		}
+		t.followers[sub] = struct{}{}
+		sub.topics[i] = t
+	}
+	h.subscribers[sub] = struct{}{}
+	sub.busy, sub.told = true, s.Since
+	sub.fallBehind(true)
+	h.running.Go(func() { h.begin(sub, s) })
+	return true
 }
 
 // listen returns when the client has gone, or the connection was closed.
@@ -58,51 +77,55 @@ func (sub *subscriber) listen() {
 	}
 }
 
-// maxPending is how many changes are kept for a subscriber with a list that cannot be written to. With more it is behind.
-const maxPending = 512
-
-// add notes a change for a subscriber with a list. If nothing else is pending, it was told everything up to the given revision.
-func (sub *subscriber) add(e *entry, told domain.Revision) {
-	if sub.behind {
+// remove forgets a subscriber and closes its connection, which also ends a write.
+func (h *Hub) remove(sub *subscriber) {
+	_ = sub.conn.Close()
+	if _, there := h.subscribers[sub]; !there || h.ctx.Err() != nil { // a hub that stops needs no tidying, which takes long if there are many
 		return
 	}
-	if len(sub.pending) == 0 {
-		sub.told = told
-	}
-	if len(sub.pending) >= maxPending {
-		sub.compact()
-	}
-	if len(sub.pending) >= maxPending {
-		sub.fallBehind(sub.told)
-		return
-	}
-	sub.pending = append(sub.pending, e)
-}
-
-// compact drops what is superseded.
-func (sub *subscriber) compact() {
-	kept := sub.pending[:0]
-	for _, e := range sub.pending {
-		if !e.superseded.Load() {
-			kept = append(kept, e)
+	delete(h.subscribers, sub)
+	for _, t := range sub.topics {
+		delete(t.followers, sub)
+		if len(t.followers) == 0 {
+			delete(h.topics, t.user)
 		}
 	}
-	clear(sub.pending[len(kept):])
-	sub.pending = kept
+	sub.pending = nil
 }
 
-// fallBehind drops what is pending: it will come from the feed. The subscriber was told everything up to the given revision.
-func (sub *subscriber) fallBehind(told domain.Revision) {
-	sub.pending, sub.behind, sub.told = nil, true, told
-}
-
-// consume drops the first n pending entries, which were written.
-func (sub *subscriber) consume(n int) {
-	const smallest = 16
-	left := copy(sub.pending, sub.pending[n:])
-	clear(sub.pending[left:])
-	sub.pending = sub.pending[:left]
-	if len(sub.pending) == 0 && cap(sub.pending) > smallest {
-		sub.pending = nil
+// give has an event written to a subscriber.
+func (h *Hub) give(sub *subscriber, e *event) {
+	h.schedule(sub)
+	switch {
+	case sub.behind:
+		sub.missed = true
+	case len(sub.pending) == maxPending:
+		sub.fallBehind(true)
+	default:
+		sub.pending = append(sub.pending, e)
 	}
+}
+
+// end has a subscriber's stream end with an event. If its connection takes no more, it has so much time for it.
+func (h *Hub) end(sub *subscriber, why reason, timeout time.Duration) {
+	if sub.ending >= why {
+		return
+	}
+	sub.ending = why
+	_ = sub.conn.SetWriteDeadline(time.Now().Add(timeout))
+	h.schedule(sub)
+}
+
+// schedule has a worker look after a subscriber, unless somebody does already.
+func (h *Hub) schedule(sub *subscriber) {
+	if !sub.busy {
+		sub.busy, sub.told = true, h.head
+		h.due = append(h.due, sub)
+		h.wake.Signal()
+	}
+}
+
+// fallBehind drops what is pending: it will come from the feed.
+func (sub *subscriber) fallBehind(missed bool) {
+	sub.behind, sub.missed, sub.pending = true, missed || sub.missed || len(sub.pending) > 0, nil
 }

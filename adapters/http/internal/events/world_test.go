@@ -95,7 +95,6 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 	t.Helper()
 	settings := events.DefaultSettings()
 	settings.Heartbeat = 40 * time.Millisecond
-	settings.Shards = 3
 	for _, c := range change {
 		c(&settings)
 	}

@@ -1,0 +1,92 @@
+package events
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// batchSize is about how many bytes are written to a connection at once.
+const batchSize = 64 << 10
+
+// work is one of the workers. It writes to the subscribers that are due, until the hub has stopped and none is left.
+func (h *Hub) work() {
+	var batch []*event
+	var text []byte
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		for len(h.due) == 0 {
+			if h.ctx.Err() != nil {
+				return
+			}
+			h.wake.Wait()
+		}
+		sub := h.due[0]
+		h.due[0], h.due = nil, h.due[1:]
+		if sub.behind || sub.ending != unended {
+			h.leave(sub, nil, false)
+			continue
+		}
+		batch, text = batch[:0], text[:0]
+		for _, e := range sub.pending {
+			if batch, text = append(batch, e), append(text, e.text...); len(text) >= batchSize {
+				break
+			}
+		}
+		sub.pending = slices.Delete(sub.pending, 0, len(batch))
+		h.mu.Unlock()
+		n, err := writeNow(sub.conn, text)
+		h.mu.Lock()
+		h.wrote(sub, batch, n, err)
+		clear(batch)
+	}
+}
+
+// wrote takes note of how many bytes of some events a subscriber's connection has taken.
+func (h *Hub) wrote(sub *subscriber, batch []*event, n int, err error) {
+	var rest []byte
+	for len(batch) > 0 && n > 0 {
+		e := batch[0]
+		sub.told, rest = e.revision, e.text[min(n, len(e.text)):]
+		batch, n = batch[1:], n-len(e.text)
+	}
+	sub.wrote = time.Now()
+	switch {
+	case err != nil:
+		h.remove(sub)
+	case len(rest) > 0:
+		h.leave(sub, rest, len(batch) > 0)
+	case len(batch) > 0:
+		h.leave(sub, []byte(nothing), true) // which is written when the connection takes something again
+	case len(sub.pending) > 0 || sub.behind || sub.ending != unended:
+		h.due = append(h.due, sub)
+	default:
+		sub.busy, sub.pending = false, nil
+	}
+}
+
+// leave leaves a subscriber to a goroutine of its own, which first writes the rest of an event.
+func (h *Hub) leave(sub *subscriber, rest []byte, missed bool) {
+	sub.fallBehind(missed)
+	h.running.Go(func() { h.catchUp(&report{hub: h, sub: sub}, rest) })
+}
+
+// writeNow writes as much as the connection takes at once, and returns how much that was.
+func writeNow(conn *net.TCPConn, data []byte) (n int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	closed := raw.Write(func(fd uintptr) bool {
+		n, err = syscall.Write(int(fd), data)
+		return true
+	})
+	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
+		err = nil
+	}
+	return max(n, 0), cmp.Or(closed, err)
+}
