@@ -1,7 +1,6 @@
 package xmpp
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -25,9 +24,9 @@ const maxUncounted = 100_000
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to
 // forget it. There is one for each user, or several: then all but the first that is no user's id are counted here.
 type contacts struct {
-	byJID   map[string]contact         // by the bare JID in lower case
-	aliases map[domain.UserID][]string // JIDs that are not their user's id; domain_map and strip_domain can give a user many
-	further int                        // how many aliases there are besides the first of each user
+	byJID   map[string]contact    // by the bare JID in lower case
+	aliases map[domain.UserID]int // how many JIDs are not their user's id; domain_map and strip_domain can give a user many
+	further int                   // how many aliases there are besides the first of each user
 }
 
 // renew forgets what was true of the last connection only.
@@ -43,10 +42,9 @@ func (c *contacts) set(bare string, now contact) {
 		bare = string(now.user) // so that it is in memory once
 	} else if _, there := c.byJID[bare]; !there {
 		bare = strings.Clone(bare)
-		if c.aliases[now.user] != nil {
+		if c.aliases[now.user]++; c.aliases[now.user] > 1 {
 			c.further++
 		}
-		c.aliases[now.user] = append(c.aliases[now.user], bare)
 	}
 	c.byJID[bare] = now
 }
@@ -54,13 +52,12 @@ func (c *contacts) set(bare string, now contact) {
 // remove removes a JID. It reports whether there is another one of the user.
 func (c *contacts) remove(bare string, user domain.UserID) (others bool) {
 	delete(c.byJID, bare)
-	before := len(c.aliases[user])
-	left := slices.DeleteFunc(c.aliases[user], func(alias string) bool { return alias == bare })
-	if len(left) > 0 {
-		c.further -= before - len(left)
-		c.aliases[user] = left
-		return true
+	if bare != string(user) {
+		if c.aliases[user]--; c.aliases[user] > 0 {
+			c.further--
+		} else {
+			delete(c.aliases, user)
+		}
 	}
-	delete(c.aliases, user)
-	return c.byJID[string(user)].user == user
+	return c.aliases[user] > 0 || c.byJID[string(user)].user == user
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -27,9 +28,9 @@ const maxMarks = 1_500_000
 // while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
 const maxIterations = 500_000
 
-// keptTail is how much of the latest plain text is kept to name the reason why the server ended the stream or refused the
-// roster. The library reads up to 4 KiB beyond the stanza that it returns.
-const keptTail = 8 << 10
+// keptText is how much of the latest plain text is kept after the login, to name the reason why the server ended the stream or refused
+// the roster. The library reads up to 4 KiB beyond the stanza that it returns.
+const keptText = 8 << 10
 
 // guard sees what the library has decrypted before the library parses it, as the library's "debug writer", and panics with a
 // refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
@@ -38,67 +39,35 @@ const keptTail = 8 << 10
 // Only the goroutine that called the library uses it, but for signs. Other goroutines write what the library sends; that is ignored, and
 // it contains the password.
 type guard struct {
-	relay    *relay
-	limit    int    // of unread
-	roster   int    // the limit while the roster is awaited
-	most     int    // of marks
-	unread   int    // bytes since the library returned the last stanza
-	marks    int    // an upper bound of the tags and attributes since then
-	loggedIn bool   // the library opens no stream any more
-	login    []byte // all plain text until logged in
-	scanned  int    // how much of login needs no second look
-	tail     []byte // the latest plain text
-	awaiting bool   // the roster is awaited: each piece of it is a sign of life
+	cut     func() error // why the link was cut; nil if it was not
+	phase   phase
+	limit   int    // of unread
+	most    int    // of marks
+	unread  int    // bytes since the library returned the last stanza
+	marks   int    // an upper bound of the tags and attributes since then
+	text    []byte // all plain text until logged in, then the latest
+	scanned int    // how much of the login's text needs no second look
 
 	signs atomic.Uint64 // of life: it grows with every stanza, and with all that arrives while the roster is awaited
 }
 
-func newGuard(relay *relay, l limits) *guard {
-	return &guard{relay: relay, limit: maxLogin, roster: l.rosterSize, most: l.marks}
-}
+// phase is how far a connection is.
+type phase int
 
-// refusal is what the guard panics with.
-type refusal struct{ err error }
-
-var (
-	received = []byte("RECV ") // the library marks what comes in
-	redirect = []byte("see-other-host")
-
-	errRedirected = errors.New("it redirects to another host, which is not supported: set xmpp.host")
-
-	errCut = errors.New("the connection was given up")
-
-	// challengeTag finds the opening tag of a challenge in any namespace, the text after it, and how the next tag begins.
-	challengeTag = regexp.MustCompile(`<(?:[^<>/:\s]+:)?challenge\b[^<>]*>([^<]*)<([^<])`)
+const (
+	loggingIn      phase = iota
+	awaitingRoster       // a single stanza that can take minutes: each piece of it is a sign of life
+	watching
 )
 
-// Write implements io.Writer for the library. It never returns an error.
-func (g *guard) Write(marked []byte) (int, error) {
-	text, ok := bytes.CutPrefix(marked, received)
-	if !ok {
-		return len(marked), nil
-	}
-	if g.relay.isCut.Load() { // megabytes may wait in the socket yet
-		panic(refusal{errCut})
-	}
-	g.unread += len(text)
-	if g.unread > g.limit {
-		panic(refusal{fmt.Errorf("it sent more than %d bytes without completing a stanza", g.limit)})
-	}
-	if g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("=")); g.marks > g.most {
-		panic(refusal{fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", g.most)})
-	}
-	if g.awaiting {
-		g.signs.Add(1)
-	}
-	g.keepTail(text)
-	if !g.loggedIn {
-		g.login = append(g.login, text...)
-		if err := g.checkLogin(); err != nil {
-			panic(refusal{err})
-		}
-	}
-	return len(marked), nil
+func newGuard(cut func() error, l limits) *guard {
+	return &guard{cut: cut, limit: maxLogin, most: l.marks}
+}
+
+// enter begins a phase, with a limit of the bytes from one stanza to the next.
+func (g *guard) enter(p phase, limit int) {
+	g.phase, g.limit = p, limit
+	g.unread, g.marks = 0, 0
 }
 
 // returned notes that the library has returned a stanza.
@@ -107,31 +76,55 @@ func (g *guard) returned() {
 	g.signs.Add(1)
 }
 
-// loginDone sets the bounds for the time after the login. First the roster is awaited, a single stanza that can take minutes.
-func (g *guard) loginDone() {
-	g.loggedIn, g.login, g.unread, g.marks = true, nil, 0, 0
-	g.limit, g.awaiting = g.roster, true
+// refusal is what the guard panics with.
+type refusal struct{ err error }
+
+var received = []byte("RECV ") // the library marks what comes in
+
+// Write implements io.Writer for the library. It never returns an error.
+func (g *guard) Write(marked []byte) (int, error) {
+	if text, ok := bytes.CutPrefix(marked, received); ok {
+		if err := g.check(text); err != nil {
+			panic(refusal{err})
+		}
+	}
+	return len(marked), nil
 }
 
-// rosterDone sets the bounds for the time after the roster.
-func (g *guard) rosterDone() { g.limit, g.awaiting = maxStanza, false }
-
-func (g *guard) keepTail(text []byte) {
-	if len(text) >= keptTail {
-		g.tail = append(g.tail[:0], text[len(text)-keptTail:]...)
-		return
+// check returns why the library must not see the text that has arrived.
+func (g *guard) check(text []byte) error {
+	if err := g.cut(); err != nil { // megabytes may wait in the socket yet
+		return err
 	}
-	if drop := len(g.tail) + len(text) - keptTail; drop > 0 {
-		g.tail = append(g.tail[:0], g.tail[drop:]...)
+	g.text = append(g.text, text...)
+	g.unread += len(text)
+	g.marks += bytes.Count(text, []byte("<")) + bytes.Count(text, []byte("="))
+	switch {
+	case g.unread > g.limit:
+		return fmt.Errorf("it sent more than %d bytes without completing a stanza", g.limit)
+	case g.marks > g.most:
+		return fmt.Errorf("it sent more than %d tags and attributes without completing a stanza", g.most)
+	case g.phase == loggingIn:
+		return g.checkLogin()
+	case g.phase == awaitingRoster:
+		g.signs.Add(1)
 	}
-	g.tail = append(g.tail, text...)
+	g.text = slices.Delete(g.text, 0, max(0, len(g.text)-keptText))
+	return nil
 }
+
+var (
+	errRedirected = errors.New("it redirects to another host, which is not supported: set xmpp.host")
+
+	// challengeTag finds the opening tag of a challenge in any namespace, the text after it, and how the next tag begins.
+	challengeTag = regexp.MustCompile(`<(?:[^<>/:\s]+:)?challenge\b[^<>]*>([^<]*)<([^<])`)
+)
 
 // checkLogin refuses what the library must not see during the login. It would answer <see-other-host/> by an unencrypted connection of its
 // own, past the relay, and it would compute any number of iterations that a challenge names.
 func (g *guard) checkLogin() error {
-	text := g.login[g.scanned:]
-	if bytes.Contains(text, redirect) {
+	text := g.text[g.scanned:]
+	if bytes.Contains(text, []byte("see-other-host")) {
 		return errRedirected
 	}
 	for _, tag := range challengeTag.FindAllSubmatch(text, -1) {
@@ -155,10 +148,7 @@ func checkChallenge(text, next []byte) error {
 	}
 	for field := range strings.SplitSeq(string(decoded), ",") {
 		count, found := strings.CutPrefix(field, "i=")
-		if !found {
-			continue
-		}
-		if n, err := strconv.Atoi(count); err != nil || n > maxIterations {
+		if n, err := strconv.Atoi(count); found && (err != nil || n > maxIterations) {
 			return fmt.Errorf("its login asks for %.20q rounds of hashing, at most %d are done", count, maxIterations)
 		}
 	}
@@ -171,8 +161,8 @@ var streamCondition = regexp.MustCompile(`<([a-z-]{1,40})[^<>]*?/?>`)
 // condition returns the name of the latest error element: the first child of a stream error or of a SASL failure.
 func (g *guard) condition() string {
 	for _, opening := range []string{"<stream:error", "<failure"} {
-		if at := bytes.LastIndex(g.tail, []byte(opening)); at >= 0 {
-			if match := streamCondition.FindSubmatch(g.tail[at+len(opening):]); match != nil {
+		if at := bytes.LastIndex(g.text, []byte(opening)); at >= 0 {
+			if match := streamCondition.FindSubmatch(g.text[at+len(opening):]); match != nil {
 				return string(match[1])
 			}
 		}
@@ -186,7 +176,7 @@ var rosterRefusal = regexp.MustCompile(`(?s)<iq\b[^<>]*\bid\s*=\s*["']` + roster
 // rosterError returns the type of the error with which the server has just answered the roster request (RFC 6120, 8.3.2), or
 // nothing. The library does not keep it.
 func (g *guard) rosterError() string {
-	if match := rosterRefusal.FindSubmatch(g.tail); match != nil {
+	if match := rosterRefusal.FindSubmatch(g.text); match != nil {
 		return string(match[1])
 	}
 	return ""

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,7 +34,7 @@ func parseAccount(s string) (account, error) {
 	switch {
 	case !found || name == "":
 		return account{}, fmt.Errorf("%q is not account@domain", s)
-	case !legalParts(bare, resource) || strings.ContainsAny(name, "\"&'/:<>@ "):
+	case !utf8.ValidString(s) || !legalParts(bare, resource) || strings.ContainsAny(name, "\"&'/:<>@ "):
 		return account{}, fmt.Errorf("%q is not a valid JID", s)
 	case strings.ContainsAny(name, ",="):
 		return account{}, fmt.Errorf("%q: go-xmpp cannot log in to an account with a comma or an equals sign", s)
@@ -73,12 +74,9 @@ func hostOf(bare string) string {
 	return ""
 }
 
-// legalParts reports whether the parts of a JID keep to the length limits and are text.
+// legalParts reports whether the parts of a JID, which are valid UTF-8, keep to the length limits and are text.
 func legalParts(bare, resource string) bool {
-	if len(bare) > 2*maxPart+1 || len(resource) > maxPart || !utf8.ValidString(bare) || !utf8.ValidString(resource) {
-		return false
-	}
-	return !strings.ContainsFunc(resource, unicode.IsControl)
+	return len(bare) <= 2*maxPart+1 && len(resource) <= maxPart && !strings.ContainsFunc(resource, unicode.IsControl)
 }
 
 // directory turns JIDs into users, by the configuration.
@@ -93,16 +91,12 @@ func newDirectory(c Config, own account) directory {
 		d.hosts[strings.ToLower(host)] = strings.ToLower(to)
 	}
 	if c.StripDomain {
-		d.only = strings.TrimPrefix(own.host, "chat.")
-		if mapped, ok := d.hosts[own.host]; ok {
-			d.only = mapped
-		}
+		d.only = cmp.Or(d.hosts[own.host], strings.TrimPrefix(own.host, "chat."))
 	}
 	return d
 }
 
-// user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case. The result may share memory
-// with it.
+// user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case.
 //
 // The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
 // user id, as d\27artagnan does. What stays escaped is no valid id, so such a JID is ignored.
@@ -115,25 +109,14 @@ func (d directory) user(bare string) (domain.UserID, bool) {
 	if !found || name == "" {
 		return "", false
 	}
-	escaped := strings.Contains(name, `\`)
-	if escaped {
-		name = unescaper.Replace(name)
+	name = unescaper.Replace(name)
+	host = cmp.Or(d.only, d.hosts[host], host)
+	user, err := domain.ParseUserID(name)
+	if d.only == "" || err != nil {
+		user, err = domain.NewUserID(name, host)
+	} else if !d.ours(user) {
+		return "", false
 	}
-	if d.only != "" {
-		if user, err := domain.ParseUserID(name); err == nil {
-			if !d.ours(user) {
-				return "", false
-			}
-			return user, true
-		}
-		host = d.only
-	} else if to, ok := d.hosts[host]; ok {
-		host = to
-	} else if !escaped {
-		user, err := domain.ParseUserID(bare)
-		return user, err == nil
-	}
-	user, err := domain.NewUserID(name, host)
 	return user, err == nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -22,64 +20,55 @@ const loginWithin = 20 * time.Second
 
 // connection is a logged-in stream. Recv is for one goroutine, Send for any.
 type connection struct {
+	*relay
 	client *xmpp.Client
-	relay  *relay
 	guard  *guard
 	server string // the address
 	own    string // the full JID the server gave us
 }
+
+var (
+	errSlowLogin = errors.New("the server did not let us in in time")
+	errBinding   = errors.New("it refuses the channel binding that it offers")
+)
 
 // login connects to the server and logs in. Some servers offer a channel binding that they cannot do (ejabberd before 24.02 with TLS 1.3):
 // then it logs in without, now and from then on.
 func (s *Source) login(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limits.login, errSlowLogin)
 	defer cancel()
+	before := s.mechanism
 	c, err := s.loginOnce(ctx)
-	var binding *bindingError
-	if !errors.As(err, &binding) || s.mechanism != "" || binding.instead == "" {
+	if s.mechanism == before {
 		return c, err
 	}
-	s.log.Warn("the server's channel binding does not work, logging in without it", "mechanism", binding.instead, "err", err)
-	s.mechanism = binding.instead
+	s.log.Warn("the server's channel binding does not work, logging in without it", "mechanism", s.mechanism, "err", err)
 	return s.loginOnce(ctx)
 }
-
-var errSlowLogin = errors.New("the server did not let us in in time")
 
 func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 	server, err := s.dial(ctx)
 	if err != nil {
-		return nil, inTime(ctx, err)
+		return nil, cmp.Or(context.Cause(ctx), err)
 	}
 	address := server.RemoteAddr().String()
-	relay, err := newRelay(server)
+	relay, err := newRelay(ctx, server)
 	if err != nil {
-		_ = server.Close()
 		return nil, err
 	}
-	guard := newGuard(relay, s.limits)
+	guard := newGuard(relay.why, s.limits)
 	stop := context.AfterFunc(ctx, func() { relay.cut(context.Cause(ctx)) })
 	client, err := s.authenticate(relay, guard)
-	if !stop() && err == nil { // cut at the last moment
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	stop()
+	if err = cmp.Or(context.Cause(ctx), err); err != nil {
 		relay.end()
-		if cause := relay.why(); cause != nil {
-			err = cause
+		if err = s.explain(err, guard.condition()); errors.Is(err, errBinding) && s.mechanism == "" {
+			s.mechanism = unbound(guard.text)
 		}
-		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, address, s.explain(inTime(ctx, err), guard))
+		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, address, err)
 	}
-	guard.loginDone()
-	return &connection{client: client, relay: relay, guard: guard, server: address, own: client.JID()}, nil
-}
-
-// inTime replaces an error by the reason why ctx has ended, if it has.
-func inTime(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
+	guard.enter(awaitingRoster, s.limits.rosterSize)
+	return &connection{relay: relay, client: client, guard: guard, server: address, own: client.JID()}, nil
 }
 
 // authenticate lets the library log in through the relay. It ends when the relay is cut, if not before.
@@ -87,11 +76,11 @@ func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, 
 	defer contain(&err)
 	bypassProxy()
 	return xmpp.Options{
-		Host:          relay.address(),
+		Host:          relay.address,
 		User:          s.own.bare,
 		Password:      s.config.Password.Reveal(),
 		Resource:      escape(s.own.resource),
-		DialTimeout:   acceptWithin,
+		DialTimeout:   s.limits.login,
 		NoTLS:         s.config.TLS == StartTLS,
 		StartTLS:      s.config.TLS == StartTLS,
 		TLSConfig:     s.tls.Clone(),
@@ -113,57 +102,42 @@ func bypassProxy() {
 	}
 }
 
-// bindingError says that the server refused its own channel binding.
-type bindingError struct {
-	text    string
-	instead string // a way to log in without; empty if there is none
-}
-
-func (e *bindingError) Error() string { return e.text }
-
 // explain turns an error that the library returned while it logged in into one that a person can act on.
-func (s *Source) explain(err error, guard *guard) error {
+func (s *Source) explain(err error, condition string) error {
 	text := strings.ReplaceAll(err.Error(), s.config.Password.Reveal(), "***")
-	reason, refused := strings.CutPrefix(text, "auth failure: ")
-	reason = clip(reason)
-	condition := guard.condition()
+	clipped := clip(text)
+	reason, refused := strings.CutPrefix(clipped, "auth failure: ")
 	switch {
 	case refused && strings.Contains(strings.ToLower(reason), "channel binding"):
-		return &bindingError{text: reason, instead: unbound(guard)}
+		return fmt.Errorf("%w: %s", errBinding, reason)
 	case refused && condition == "temporary-auth-failure":
 		return fmt.Errorf("the server cannot check the password now: %s", reason)
 	case refused:
 		return fmt.Errorf("%w: wrong account or password: it said %q (%s)", ports.ErrRejected, reason, condition)
 	case strings.HasPrefix(text, "no viable authentication method"):
-		return fmt.Errorf("%w: it offers no way to log in with a password: %s", ports.ErrRejected, clip(text))
+		return fmt.Errorf("%w: it offers no way to log in with a password: %s", ports.ErrRejected, clipped)
 	case condition == "host-unknown":
 		return fmt.Errorf("%w: it does not serve the domain %s: check xmpp.jid and xmpp.host", ports.ErrRejected, s.own.host)
 	case condition == "policy-violation" || condition == "not-authorized":
-		return fmt.Errorf("%w: %s (%s)", ports.ErrRejected, clip(text), condition)
-	case strings.Contains(text, "x509: ") || isCertificateError(err):
-		return fmt.Errorf("the certificate is not accepted: %s (ca_file names the authority of a private one)", clip(text))
+		return fmt.Errorf("%w: %s (%s)", ports.ErrRejected, clipped, condition)
+	case strings.Contains(text, "x509: "):
+		return fmt.Errorf("the certificate is not accepted: %s (ca_file names the authority of a private one)", clipped)
 	case strings.Contains(text, "first record does not look like a TLS handshake"):
-		return fmt.Errorf("no TLS on this port: set xmpp.tls to %s, or another port: %s", StartTLS, clip(text))
+		return fmt.Errorf("no TLS on this port: set xmpp.tls to %s, or another port: %s", StartTLS, clipped)
 	case text == "EOF" && s.config.TLS == StartTLS:
 		return errors.New("the server closed the connection at once: if this is a direct TLS port, set xmpp.tls to " + DirectTLS)
 	case condition != "":
-		return fmt.Errorf("%s (%s)", clip(text), condition)
+		return fmt.Errorf("%s (%s)", clipped, condition)
 	case text != err.Error():
 		return errors.New(text)
 	}
 	return err
 }
 
-func isCertificateError(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var hostname x509.HostnameError
-	return errors.As(err, &verification) || errors.As(err, &hostname)
-}
-
-// unbound returns the strongest way to log in without channel binding that the server has offered.
-func unbound(guard *guard) string {
+// unbound returns the strongest way to log in without channel binding that a server has offered in a text.
+func unbound(text []byte) string {
 	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
-		if bytes.Contains(guard.login, []byte(">"+mechanism+"<")) {
+		if bytes.Contains(text, []byte(">"+mechanism+"<")) {
 			return mechanism
 		}
 	}

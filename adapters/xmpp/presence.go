@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"strings"
-	"unsafe"
 
 	xmpp "github.com/mattn/go-xmpp"
 
@@ -11,7 +10,7 @@ import (
 
 // presence handles a presence stanza (RFC 6121, 3 and 4). An error means that the link is lost.
 func (s *session) presence(p *xmpp.Presence) error {
-	jid, resource := splitJID(p.From)
+	jid, resource, found := strings.Cut(p.From, "/")
 	bare := strings.ToLower(jid)
 	if bare == "" || bare == s.bareOwn || p.Affiliation != "" || p.Role != "" { // ourselves, or somebody in a chat room (XEP-0045)
 		return nil
@@ -21,7 +20,11 @@ func (s *session) presence(p *xmpp.Presence) error {
 	}
 	switch p.Type {
 	case "", "unavailable", "error":
-		s.device(p, bare, resource)
+		device := p.From // needs no memory of its own
+		if bare != jid || !found {
+			device = bare + "/" + resource
+		}
+		s.device(p, bare, device)
 	case "subscribe":
 		return s.subscriptionRequest(bare)
 	case "unsubscribed":
@@ -34,7 +37,7 @@ func (s *session) presence(p *xmpp.Presence) error {
 
 // device handles what a presence says about a device. It counts if it comes from a contact or from a trusted host. Anybody else's is kept
 // until the roster says who is a contact: the first presences can arrive before it.
-func (s *session) device(p *xmpp.Presence, bare, resource string) {
+func (s *session) device(p *xmpp.Presence, bare, device string) {
 	c, known := s.contacts.byJID[bare]
 	if !c.visible && !s.source.trusted[hostOf(bare)] {
 		if !s.hasRoster {
@@ -42,15 +45,11 @@ func (s *session) device(p *xmpp.Presence, bare, resource string) {
 		}
 		return
 	}
-	report := domain.Report{Device: bare + "/" + resource, Message: p.Status}
-	if p.Type == "" {
-		report.Status, _ = domain.XMPPShow.Status(p.Show)
-	} else {
+	report := domain.Report{User: c.user, Device: device, Message: p.Status}
+	if p.Type != "" {
 		report.Status, _ = domain.XMPPType.Status(p.Type)
-	}
-	if report.Status == domain.Unavailable {
-		if c.visible || c.online { // else the observer was not told of the user
-			report.User, report.Prefix = c.user, resource == ""
+		report.Prefix = len(device) == len(bare)+1 // without a resource it goes for all of them
+		if c.visible || c.online {                 // else the observer was not told of the user
 			s.observer.Report(report)
 		}
 		return
@@ -59,35 +58,29 @@ func (s *session) device(p *xmpp.Presence, bare, resource string) {
 		if c, known = s.newContact(bare); !known {
 			return
 		}
+		report.User = c.user
 	}
-	report.User = c.user
+	report.Status, _ = domain.XMPPShow.Status(p.Show)
 	if s.observer.Report(report) && !c.online {
 		c.online = true
 		s.keep(bare, c)
 	}
 }
 
-// keepEarly keeps a presence until the roster arrives, if there is room.
+// earlySize is what a presence takes that is kept until the roster arrives, besides its texts.
+const earlySize = 256
+
+// keepEarly keeps what counts of a presence until the roster arrives, if there is room.
 func (s *session) keepEarly(p *xmpp.Presence) {
-	part := kept(p)
-	size := int(unsafe.Sizeof(part)) + len(part.From) + len(part.Show) + len(part.Status)
-	if s.earlySize+size <= maxEarly {
-		s.earlySize += size
+	part := xmpp.Presence{From: p.From, Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
+	if _, known := domain.XMPPShow.Status(p.Show); known {
+		part.Show = p.Show // else it means nothing
+	}
+	if size := earlySize + len(part.From) + len(part.Status); s.earlyBytes+size <= maxEarly {
+		s.earlyBytes += size
 		s.early = append(s.early, part)
 	}
 }
-
-// kept copies the parts of a presence that count. There can be thousands, and each would hold on to a stanza as large as the guard allows.
-func kept(p *xmpp.Presence) xmpp.Presence {
-	part := xmpp.Presence{From: strings.Clone(p.From), Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
-	if len(p.Show) <= maxShow {
-		part.Show = strings.Clone(p.Show) // else it means nothing
-	}
-	return part
-}
-
-// maxShow is the longest show that is kept, in bytes: all that mean something are shorter.
-const maxShow = 16
 
 // subscriptionRequest approves a request of an allowed host's user, and asks to see that user's presence in turn, once. Others
 // get no answer.

@@ -3,9 +3,7 @@ package xmpp
 import (
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +19,7 @@ const maxEarly = 4 << 20
 // maxLogged is how many refused subscription requests one connection logs.
 const maxLogged = 20
 
-// session is one connection from the login on. Only the receiving goroutine uses it, but for the channels and the atomics.
+// session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for ready and watches.
 type session struct {
 	*connection
 	source   *Source
@@ -33,21 +31,18 @@ type session struct {
 	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
-	earlySize   int             // what they take, in bytes
+	earlyBytes  int             // what they take
 	refused     int             // how many subscription requests were
 
-	pinged   uint64        // the number of the last ping that was answered
-	pong     chan struct{} // one token for each answer
-	ready    chan struct{} // closed when both the roster and the first pong have arrived
-	setReady func()        // closes it, once
-	watches  atomic.Bool   // whether there is anybody to watch
-	log      *slog.Logger
+	hasPong bool
+	ready   chan struct{} // closed when both the roster and the first pong have arrived
+	watches atomic.Bool   // whether there is anybody to watch
+	log     *slog.Logger
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(strings.ToLower(c.own))
 	source.contacts.renew()
-	ready := make(chan struct{})
 	return &session{
 		connection: c,
 		source:     source,
@@ -55,17 +50,15 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 		bareOwn:    bare,
 		contacts:   &source.contacts,
 		asked:      make(map[string]bool),
-		pong:       make(chan struct{}, 1),
-		ready:      ready,
-		setReady:   sync.OnceFunc(func() { close(ready) }),
+		ready:      make(chan struct{}),
 		log:        source.log,
 	}
 }
 
 // newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
 func (s *session) newContact(bare string) (contact, bool) {
-	user, ok := s.source.directory.user(strings.Clone(bare))
-	others := len(s.contacts.aliases[user])
+	user, ok := s.source.directory.user(bare)
+	others := s.contacts.aliases[user]
 	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
 		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
@@ -102,7 +95,7 @@ func (s *session) request(iq *xmpp.IQ) error {
 			return s.rosterPush(iq)
 		}
 	}
-	return s.sendUnsupported(iq.From, iq.ID)
+	return s.reply(iq, "error", unsupported)
 }
 
 // answer handles the answer to one of our requests. It must come from our server, on behalf of our account or of itself: anybody
@@ -112,25 +105,20 @@ func (s *session) answer(iq *xmpp.IQ) error {
 	if bare, _ := splitJID(from); from != "" && bare != s.bareOwn && from != s.source.own.host {
 		return nil
 	}
-	if iq.ID == rosterID && !s.hasRoster {
+	switch {
+	case iq.ID == rosterID && !s.hasRoster:
 		return s.roster(iq)
-	}
-	number, isPing := strings.CutPrefix(iq.ID, pingID)
-	if n, err := strconv.ParseUint(number, 10, 64); isPing && err == nil && n == s.pinged+1 { // an error is a sign of life, too
-		s.pinged = n
-		select {
-		case s.pong <- struct{}{}:
-		default: // an answer to a ping that was not sent yet
-		}
+	case iq.ID == pingID && !s.hasPong: // the server has dealt with our login and all that follows from it
+		s.hasPong = true
 		s.checkReady()
 	}
 	return nil
 }
 
-// checkReady closes ready at the moment after which only stragglers are still to come.
+// checkReady closes ready at the moment after which only stragglers are still to come. It is called once for the roster and once for the pong.
 func (s *session) checkReady() {
-	if s.hasRoster && s.pinged > 0 {
-		s.setReady()
+	if s.hasRoster && s.hasPong {
+		close(s.ready)
 	}
 }
 
@@ -148,11 +136,11 @@ func (s *session) roster(iq *xmpp.IQ) error {
 	}
 	s.rosterTimer.Stop()
 	s.hasRoster = true
-	s.guard.rosterDone()
+	s.guard.enter(watching, maxStanza)
 	for i := range s.early {
 		_ = s.presence(&s.early[i]) // reports: only a subscription request sends anything
 	}
-	s.early, s.earlySize = nil, 0
+	s.early, s.earlyBytes = nil, 0
 	if iq.Type != "error" {
 		s.forgetLost()
 	}
@@ -169,7 +157,7 @@ func (s *session) rosterPush(iq *xmpp.IQ) error {
 	if err := s.items(iq); err != nil {
 		s.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
 	}
-	return s.sendResult(iq.From, iq.ID)
+	return s.reply(iq, "result", "")
 }
 
 // items takes all items of a roster.

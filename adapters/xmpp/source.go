@@ -25,8 +25,7 @@ const leaveWithin = 300 * time.Millisecond
 // limits are the times and sizes that tests make smaller.
 type limits struct {
 	login       time.Duration // for the whole login
-	pingEvery   time.Duration // between two pings
-	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
+	silence     time.Duration // between two pings; without a sign of life for that long the link counts as lost
 	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
 	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
 	rosterSize  int           // see maxRoster
@@ -36,8 +35,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	login:       loginWithin,
-	pingEvery:   15 * time.Second,
-	pingTimeout: 10 * time.Second,
+	silence:     10 * time.Second,
 	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
 	unavailable: 500 * time.Millisecond,
 	rosterSize:  maxRoster,
@@ -79,7 +77,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		allowed:   make(map[string]bool, len(c.AllowDomains)),
 		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
-		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID][]string)},
+		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID]int)},
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
