@@ -56,7 +56,7 @@ func (c Config) Validate() error {
 		fault("password: it has more than one line")
 	}
 	if c.Host != "" {
-		if _, _, err := splitHostPort(c.Host, startTLSPort); err != nil {
+		if _, _, err := splitHostPort(c.Host, "5222"); err != nil {
 			fault("host: %w", err)
 		}
 	}

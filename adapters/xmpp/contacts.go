@@ -17,16 +17,12 @@ type contact struct {
 // maxAliases is how many JIDs besides the one that is the user's id may stand for one user.
 const maxAliases = 32
 
-// maxUncounted is how many JIDs are kept at most that the use cases do not count: the second and further aliases of each user, and those that
-// were only asked. They take 20 MB if they are of usual length, and 200 MB if all are as long as they can be.
-const maxUncounted = 100_000
-
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to
-// forget it. There is one for each user, or several: then all but the first that is no user's id are counted here.
+// forget it.
 type contacts struct {
 	byJID   map[string]contact    // by the bare JID in lower case
 	aliases map[domain.UserID]int // how many JIDs are not their user's id; domain_map and strip_domain can give a user many
-	further int                   // how many aliases there are besides the first of each user
+	further int                   // how many aliases there are besides the first of each user: the use cases do not count these
 }
 
 // renew forgets what was true of the last connection only.

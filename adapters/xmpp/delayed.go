@@ -35,14 +35,21 @@ func newDelayed(observer ports.Observer, moment time.Duration) *delayed {
 func (d *delayed) Report(report domain.Report) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if report.Status == domain.Unavailable {
-		d.hold(report)
-		return true
+	if report.Status != domain.Unavailable {
+		if _, held := d.users[report.User]; held { // nothing may overtake it
+			d.passHeld()
+		}
+		return d.Observer.Report(report)
 	}
-	if _, held := d.users[report.User]; held { // nothing may overtake it
+	if len(d.held) >= maxHeld {
 		d.passHeld()
 	}
-	return d.Observer.Report(report)
+	if len(d.held) == 0 {
+		d.timer.Reset(d.moment)
+	}
+	d.held = append(d.held, report)
+	d.users[report.User] = struct{}{}
+	return true
 }
 
 // Forget implements ports.Observer.
@@ -57,17 +64,6 @@ func (d *delayed) Synced() {
 	d.Observer.Synced()
 }
 
-func (d *delayed) hold(report domain.Report) {
-	if len(d.held) >= maxHeld {
-		d.passHeld()
-	}
-	if len(d.held) == 0 {
-		d.timer.Reset(d.moment)
-	}
-	d.held = append(d.held, report)
-	d.users[report.User] = struct{}{}
-}
-
 func (d *delayed) pass() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,7 +74,8 @@ func (d *delayed) passHeld() {
 	for _, report := range d.held {
 		d.Observer.Report(report)
 	}
-	d.forgetHeld()
+	d.held = nil
+	clear(d.users)
 }
 
 // drop ends the delay without passing on what is held. Nothing is passed on any more when it has returned.
@@ -86,10 +83,5 @@ func (d *delayed) drop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.timer.Stop()
-	d.forgetHeld()
-}
-
-func (d *delayed) forgetHeld() {
 	d.held = nil
-	clear(d.users)
 }

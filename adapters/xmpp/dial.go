@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-// The ports of a server that has no SRV records (RFC 6120, 14.7; XEP-0368).
-const (
-	startTLSPort  = "5222"
-	directTLSPort = "5223"
-)
-
 // dialWithin bounds the attempt to connect to one address; maxTargets how many are tried.
 const (
 	dialWithin = 8 * time.Second
@@ -46,9 +40,9 @@ func (s *Source) dial(ctx context.Context) (*net.TCPConn, error) {
 // targets returns where to connect, as host:port, in the order to try: xmpp.host, else the SRV records in order of priority
 // and weight (RFC 2782), else the domain itself on the standard port (RFC 6120, 3.2).
 func (s *Source) targets(ctx context.Context) ([]string, error) {
-	service, port := "xmpp-client", startTLSPort
+	service, port := "xmpp-client", "5222" // RFC 6120, 14.7
 	if s.config.TLS == DirectTLS {
-		service, port = "xmpps-client", directTLSPort
+		service, port = "xmpps-client", "5223" // XEP-0368
 	}
 	if s.config.Host != "" {
 		host, port, err := splitHostPort(s.config.Host, port)

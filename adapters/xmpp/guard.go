@@ -13,16 +13,11 @@ import (
 	"sync/atomic"
 )
 
-// How many bytes of plain text may arrive.
+// How many bytes of plain text may arrive. While the roster is awaited the limit is another one.
 const (
 	maxLogin  = 64 << 10 // altogether until logged in
-	maxRoster = 16 << 20 // from one stanza to the next while the roster is awaited: a contact takes about 120
-	maxStanza = 1 << 20  // from one stanza to the next afterwards
+	maxStanza = 1 << 20  // from one stanza to the next after the roster
 )
-
-// maxMarks bounds the tags and attributes that may arrive from one stanza to the next: each becomes some hundred bytes in the
-// parser, many times what it takes on the wire. The largest roster has fewer.
-const maxMarks = 1_500_000
 
 // maxIterations bounds what a server makes us compute to prove that we know the password (SCRAM, RFC 5802): nothing can stop go-xmpp
 // while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
@@ -39,14 +34,13 @@ const keptText = 8 << 10
 // Only the goroutine that called the library uses it, but for signs. Other goroutines write what the library sends; that is ignored, and
 // it contains the password.
 type guard struct {
-	cut     func() error // why the link was cut; nil if it was not
-	phase   phase
-	limit   int    // of unread
-	most    int    // of marks
-	unread  int    // bytes since the library returned the last stanza
-	marks   int    // an upper bound of the tags and attributes since then
-	text    []byte // all plain text until logged in, then the latest
-	scanned int    // how much of the login's text needs no second look
+	cut    func() error // why the link was cut; nil if it was not
+	phase  phase
+	limit  int    // of unread
+	most   int    // of marks
+	unread int    // bytes since the library returned the last stanza
+	marks  int    // an upper bound of the tags and attributes since then
+	text   []byte // all plain text until logged in, then the latest
 
 	signs atomic.Uint64 // of life: it grows with every stanza, and with all that arrives while the roster is awaited
 }
@@ -67,7 +61,7 @@ func newGuard(cut func() error, l limits) *guard {
 // enter begins a phase, with a limit of the bytes from one stanza to the next.
 func (g *guard) enter(p phase, limit int) {
 	g.phase, g.limit = p, limit
-	g.unread, g.marks = 0, 0
+	g.returned()
 }
 
 // returned notes that the library has returned a stanza.
@@ -123,18 +117,13 @@ var (
 // checkLogin refuses what the library must not see during the login. It would answer <see-other-host/> by an unencrypted connection of its
 // own, past the relay, and it would compute any number of iterations that a challenge names.
 func (g *guard) checkLogin() error {
-	text := g.text[g.scanned:]
-	if bytes.Contains(text, []byte("see-other-host")) {
+	if bytes.Contains(g.text, []byte("see-other-host")) {
 		return errRedirected
 	}
-	for _, tag := range challengeTag.FindAllSubmatch(text, -1) {
+	for _, tag := range challengeTag.FindAllSubmatch(g.text, -1) {
 		if err := checkChallenge(tag[1], tag[2]); err != nil {
 			return err
 		}
-	}
-	// A tag and its text end with the next tag, so what begins before the last but one is done.
-	if last := bytes.LastIndexByte(text, '<'); last > 0 {
-		g.scanned += max(0, bytes.LastIndexByte(text[:last], '<'))
 	}
 	return nil
 }
@@ -155,28 +144,19 @@ func checkChallenge(text, next []byte) error {
 	return nil
 }
 
-// streamCondition is the element that names why a server ended a stream or refused a login (RFC 6120, 4.9.3 and 6.5).
-var streamCondition = regexp.MustCompile(`<([a-z-]{1,40})[^<>]*?/?>`)
+var (
+	// streamCondition finds the latest element that names why a server ended a stream or refused a login (RFC 6120, 4.9.3 and 6.5): the first
+	// child of a stream error or of a SASL failure.
+	streamCondition = regexp.MustCompile(`(?s).*<(?:stream:error|failure)\b[^<>]*>[^<>]*<([a-z-]{1,40})`)
 
-// condition returns the name of the latest error element: the first child of a stream error or of a SASL failure.
-func (g *guard) condition() string {
-	for _, opening := range []string{"<stream:error", "<failure"} {
-		if at := bytes.LastIndex(g.text, []byte(opening)); at >= 0 {
-			if match := streamCondition.FindSubmatch(g.text[at+len(opening):]); match != nil {
-				return string(match[1])
-			}
-		}
-	}
-	return ""
-}
+	// rosterRefusal finds the type of the error with which the server has answered the roster request (RFC 6120, 8.3.2). The library does
+	// not keep it.
+	rosterRefusal = regexp.MustCompile(`(?s)<iq\b[^<>]*\bid\s*=\s*["']` + rosterID + `["'][^<>]*>.*?<error\b[^<>]*\btype\s*=\s*["']([a-z]{1,20})["']`)
+)
 
-// rosterRefusal is an answer to the roster request that is an error, up to the error's type.
-var rosterRefusal = regexp.MustCompile(`(?s)<iq\b[^<>]*\bid\s*=\s*["']` + rosterID + `["'][^<>]*>.*?<error\b[^<>]*\btype\s*=\s*["']([a-z]{1,20})["']`)
-
-// rosterError returns the type of the error with which the server has just answered the roster request (RFC 6120, 8.3.2), or
-// nothing. The library does not keep it.
-func (g *guard) rosterError() string {
-	if match := rosterRefusal.FindSubmatch(g.text); match != nil {
+// find returns the word that a pattern finds in the latest plain text, or nothing.
+func (g *guard) find(pattern *regexp.Regexp) string {
+	if match := pattern.FindSubmatch(g.text); match != nil {
 		return string(match[1])
 	}
 	return ""

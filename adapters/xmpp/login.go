@@ -8,15 +8,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	xmpp "github.com/mattn/go-xmpp"
 
 	"github.com/zarafa/presence/ports"
 )
-
-// loginWithin bounds everything from the first DNS query until the server has accepted us.
-const loginWithin = 20 * time.Second
 
 // connection is a logged-in stream. Recv is for one goroutine, Send for any.
 type connection struct {
@@ -62,7 +58,7 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 	stop()
 	if err = cmp.Or(context.Cause(ctx), err); err != nil {
 		relay.end()
-		if err = s.explain(err, guard.condition()); errors.Is(err, errBinding) && s.mechanism == "" {
+		if err = s.explain(err, guard.find(streamCondition)); errors.Is(err, errBinding) && s.mechanism == "" {
 			s.mechanism = unbound(guard.text)
 		}
 		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, address, err)

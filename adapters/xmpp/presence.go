@@ -28,7 +28,7 @@ func (s *session) presence(p *xmpp.Presence) error {
 	case "subscribe":
 		return s.subscriptionRequest(bare)
 	case "unsubscribed":
-		if c := s.contacts.byJID[bare]; c.visible {
+		if c := s.source.contacts.byJID[bare]; c.visible {
 			s.forget(bare, c)
 		}
 	}
@@ -38,8 +38,8 @@ func (s *session) presence(p *xmpp.Presence) error {
 // device handles what a presence says about a device. It counts if it comes from a contact or from a trusted host. Anybody else's is kept
 // until the roster says who is a contact: the first presences can arrive before it.
 func (s *session) device(p *xmpp.Presence, bare, device string) {
-	c, known := s.contacts.byJID[bare]
-	if !c.visible && !s.source.trusted[hostOf(bare)] {
+	c, known := s.source.contacts.byJID[bare]
+	if !c.visible && !s.source.trusts(hostOf(bare)) {
 		if !s.hasRoster {
 			s.keepEarly(p)
 		}
@@ -85,13 +85,13 @@ func (s *session) keepEarly(p *xmpp.Presence) {
 // subscriptionRequest approves a request of an allowed host's user, and asks to see that user's presence in turn, once. Others
 // get no answer.
 func (s *session) subscriptionRequest(bare string) error {
-	if !s.source.allowed[hostOf(bare)] {
+	if !s.source.allows(hostOf(bare)) {
 		if s.refused++; s.refused <= maxLogged {
-			s.log.Info("ignoring a subscription request: its host is not in xmpp.allow_domains", "jid", clip(bare))
+			s.source.log.Info("ignoring a subscription request: its host is not in xmpp.allow_domains", "jid", clip(bare))
 		}
 		return nil
 	}
-	c, known := s.contacts.byJID[bare]
+	c, known := s.source.contacts.byJID[bare]
 	if !known {
 		_, known = s.newContact(bare)
 	}
@@ -102,6 +102,6 @@ func (s *session) subscriptionRequest(bare string) error {
 	if err := s.sendPresence(bare, "subscribed"); err != nil || asked {
 		return err
 	}
-	s.log.Info("subscription approved, asking for the user's presence in turn", "jid", bare)
+	s.source.log.Info("subscription approved, asking for the user's presence in turn", "jid", bare)
 	return s.sendPresence(bare, "subscribe")
 }

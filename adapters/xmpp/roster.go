@@ -1,9 +1,6 @@
 package xmpp
 
-import (
-	"encoding/xml"
-	"fmt"
-)
+import "encoding/xml"
 
 const rosterNamespace = "jabber:iq:roster"
 
@@ -24,7 +21,7 @@ func parseRoster(text []byte) ([]rosterItem, error) {
 		Items   []rosterItem `xml:"jabber:iq:roster item"`
 	}
 	if err := xml.Unmarshal(text, &query); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
+		return nil, err
 	}
 	return query.Items, nil
 }

@@ -61,7 +61,7 @@ func FuzzGuard(f *testing.F) {
 		if strings.Contains(text, "see-other-host") && err == nil {
 			t.Fatalf("%q passes", text)
 		}
-		guard.condition()
+		guard.find(streamCondition)
 		whole := feed(lenient(defaultLimits), text, len(text)+1)
 		if (err == nil) != (whole == nil) {
 			t.Fatalf("in pieces of %d: %v; whole: %v", size, err, whole)

@@ -1,8 +1,8 @@
 package xmpp
 
 import (
+	"bytes"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,52 +26,42 @@ type session struct {
 	observer ports.Observer
 	bareOwn  string
 
-	contacts    *contacts       // the source's
 	asked       map[string]bool // the JIDs that we have asked to see their presence, and may not see
-	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
 	earlyBytes  int             // what they take
 	refused     int             // how many subscription requests were
 
-	hasPong bool
-	ready   chan struct{} // closed when both the roster and the first pong have arrived
-	watches atomic.Bool   // whether there is anybody to watch
-	log     *slog.Logger
+	hasRoster, hasPong bool
+	ready              chan struct{} // closed when both have arrived
+	watches            atomic.Bool   // whether there is anybody to watch
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(strings.ToLower(c.own))
 	source.contacts.renew()
-	return &session{
-		connection: c,
-		source:     source,
-		observer:   observer,
-		bareOwn:    bare,
-		contacts:   &source.contacts,
-		asked:      make(map[string]bool),
-		ready:      make(chan struct{}),
-		log:        source.log,
-	}
+	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
 }
 
 // newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
 func (s *session) newContact(bare string) (contact, bool) {
 	user, ok := s.source.directory.user(bare)
-	others := s.contacts.aliases[user]
+	others := s.source.contacts.aliases[user]
 	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
-		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
+		s.source.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
 	return contact{user: user}, true
 }
 
 // room reports whether there is room for a JID that the use cases do not count.
-func (s *session) room() bool { return s.contacts.further+len(s.asked) < s.source.limits.uncounted }
+func (s *session) room() bool {
+	return s.source.contacts.further+len(s.asked) < s.source.limits.uncounted
+}
 
 // keep stores what has become of a JID.
 func (s *session) keep(bare string, c contact) {
-	s.contacts.set(bare, c)
+	s.source.contacts.set(bare, c)
 	s.watches.Store(true)
 }
 
@@ -87,13 +77,11 @@ func (s *session) ask(bare string) bool {
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
 func (s *session) request(iq *xmpp.IQ) error {
-	switch iq.Type {
-	case "result", "error":
+	switch {
+	case iq.Type == "result" || iq.Type == "error":
 		return s.answer(iq)
-	case "set":
-		if strings.HasPrefix(string(iq.Query), `<query xmlns="`+rosterNamespace+`"`) {
-			return s.rosterPush(iq)
-		}
+	case iq.Type == "set" && bytes.HasPrefix(iq.Query, []byte(`<query xmlns="`+rosterNamespace+`"`)):
+		return s.rosterPush(iq)
 	}
 	return s.reply(iq, "error", unsupported)
 }
@@ -127,10 +115,10 @@ func (s *session) checkReady() {
 // the next one asks again. Nobody is forgotten unless the whole roster was read.
 func (s *session) roster(iq *xmpp.IQ) error {
 	if iq.Type == "error" {
-		if kind := s.guard.rosterError(); kind != "cancel" {
+		if kind := s.guard.find(rosterRefusal); kind != "cancel" {
 			return fmt.Errorf("%w: it answers with an error of type %q", errRosterFailed, kind)
 		}
-		s.log.Debug("the XMPP server has no contacts for us")
+		s.source.log.Debug("the XMPP server has no contacts for us")
 	} else if err := s.items(iq); err != nil {
 		return fmt.Errorf("%w: %w", errRosterFailed, err)
 	}
@@ -151,11 +139,11 @@ func (s *session) roster(iq *xmpp.IQ) error {
 // rosterPush takes a change of one contact. Only the own account's server may send it (RFC 6121, 2.1.6).
 func (s *session) rosterPush(iq *xmpp.IQ) error {
 	if from := strings.ToLower(iq.From); from != "" && from != s.bareOwn {
-		s.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
+		s.source.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
 		return nil
 	}
 	if err := s.items(iq); err != nil {
-		s.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
+		s.source.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
 	}
 	return s.reply(iq, "result", "")
 }
@@ -180,7 +168,7 @@ func (s *session) contact(item rosterItem) {
 	} else {
 		delete(s.asked, bare)
 	}
-	c, known := s.contacts.byJID[bare]
+	c, known := s.source.contacts.byJID[bare]
 	if !item.visible() {
 		if c.visible || known && item.Subscription == "remove" {
 			s.forget(bare, c)
@@ -200,12 +188,12 @@ func (s *session) contact(item rosterItem) {
 
 // forgetLost forgets the contacts of earlier connections that are not in the roster any more.
 func (s *session) forgetLost() {
-	for bare, c := range s.contacts.byJID {
+	for bare, c := range s.source.contacts.byJID {
 		switch {
 		case !c.wasVisible || c.visible:
 		case c.online:
 			c.wasVisible = false
-			s.contacts.set(bare, c)
+			s.source.contacts.byJID[bare] = c
 		default:
 			s.forget(bare, c)
 		}
@@ -214,7 +202,7 @@ func (s *session) forgetLost() {
 
 // forget tells the observer that we may not see the user any more, or only by another JID: then this one's devices are removed.
 func (s *session) forget(bare string, c contact) {
-	if s.contacts.remove(bare, c.user) {
+	if s.source.contacts.remove(bare, c.user) {
 		s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true})
 	} else {
 		s.observer.Forget(c.user)

@@ -18,7 +18,6 @@ import (
 var (
 	errSilent   = errors.New("the server has fallen silent: it does not answer a ping")
 	errNoRoster = errors.New("the server does not answer the request for the contacts")
-	errLeft     = errors.New("the daemon is stopping")
 
 	errRosterFailed = errors.New("the server does not tell all of the account's contacts")
 )
@@ -48,7 +47,7 @@ func (s *session) wait(ctx context.Context, lost <-chan error) error {
 			ready, sweep = nil, time.After(s.source.config.SweepAfter)
 		case <-sweep:
 			if !s.watches.Load() {
-				s.log.Warn("the XMPP account sees nobody: it has no contacts and no privilege to see the server's users", "jid", s.own)
+				s.source.log.Warn("the XMPP account sees nobody: it has no contacts and no privilege to see the server's users", "jid", s.own)
 			}
 			s.observer.Synced()
 		case err := <-lost:
@@ -62,7 +61,7 @@ func (s *session) wait(ctx context.Context, lost <-chan error) error {
 
 // leave says goodbye, and gives the server a moment to close the stream. After that moment the relay is cut, which ends whatever still waits.
 func (s *session) leave(lost <-chan error) {
-	timer := time.AfterFunc(leaveWithin, func() { s.cut(errLeft) })
+	timer := time.AfterFunc(300*time.Millisecond, func() { s.cut(nil) })
 	defer timer.Stop()
 	if s.send(goodbye) == nil {
 		<-lost //nolint:errcheck // the reason is that we go
@@ -117,7 +116,7 @@ func isHarmless(err error) bool {
 // lost makes an error that says why the link is lost.
 func (s *session) lost(err error) error {
 	err = cmp.Or(s.why(), err)
-	if condition := s.guard.condition(); condition != "" {
+	if condition := s.guard.find(streamCondition); condition != "" {
 		return fmt.Errorf("the XMPP server %s closed the connection: %s (%s)", s.server, clip(err.Error()), condition)
 	}
 	return fmt.Errorf("lost the XMPP server %s: %w", s.server, err)
