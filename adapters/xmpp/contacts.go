@@ -25,13 +25,6 @@ type contacts struct {
 	further int                   // how many aliases there are besides the first of each user: the use cases do not count these
 }
 
-// renew forgets what was true of the last connection only.
-func (c *contacts) renew() {
-	for bare, was := range c.byJID {
-		c.byJID[bare] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
-	}
-}
-
 // set notes what has become of a JID.
 func (c *contacts) set(bare string, now contact) {
 	if bare == string(now.user) {

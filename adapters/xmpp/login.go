@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
 
 	xmpp "github.com/mattn/go-xmpp"
 
@@ -87,14 +88,12 @@ func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, 
 	}.NewClient()
 }
 
-// bypassProxy keeps the library from asking an HTTP proxy for the way to the relay. It obeys HTTP_PROXY for every address that
-// is not in NO_PROXY. For everybody else in this process the additional entry means nothing: net/http never uses a proxy
-// for 127.0.0.1.
+// bypassProxy keeps the library from asking an HTTP proxy for the way to the relay: it obeys HTTP_PROXY for every address that is not in
+// NO_PROXY. For everybody else in this process the entry means nothing, as net/http never uses a proxy for 127.0.0.1.
 func bypassProxy() {
-	const loopback = "127.0.0.1"
 	except := cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))
-	if cmp.Or(os.Getenv("HTTP_PROXY"), os.Getenv("http_proxy")) != "" && !strings.Contains(except, loopback) {
-		_ = os.Setenv("NO_PROXY", strings.TrimPrefix(except+","+loopback, ","))
+	if !strings.Contains(except, "127.0.0.1") {
+		_ = os.Setenv("NO_PROXY", strings.TrimPrefix(except+",127.0.0.1", ","))
 	}
 }
 
@@ -143,12 +142,7 @@ func unbound(text []byte) string {
 // clip keeps what a server says short, printable and on one line.
 func clip(text string) string {
 	const most = 300
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
+	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}

@@ -39,7 +39,9 @@ type session struct {
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(strings.ToLower(c.own))
-	source.contacts.renew()
+	for jid, was := range source.contacts.byJID { // what was true of the last connection only is forgotten
+		source.contacts.byJID[jid] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
+	}
 	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
 }
 

@@ -53,18 +53,13 @@ func (s *session) wait(ctx context.Context, lost <-chan error) error {
 		case err := <-lost:
 			return err
 		case <-ctx.Done():
-			s.leave(lost)
+			// Say goodbye, and give the server a moment to close the stream. The cut ends whatever still waits after that.
+			defer time.AfterFunc(300*time.Millisecond, func() { s.cut(nil) }).Stop()
+			if s.send(goodbye) == nil {
+				<-lost //nolint:errcheck // the reason is that we go
+			}
 			return ctx.Err()
 		}
-	}
-}
-
-// leave says goodbye, and gives the server a moment to close the stream. After that moment the relay is cut, which ends whatever still waits.
-func (s *session) leave(lost <-chan error) {
-	timer := time.AfterFunc(300*time.Millisecond, func() { s.cut(nil) })
-	defer timer.Stop()
-	if s.send(goodbye) == nil {
-		<-lost //nolint:errcheck // the reason is that we go
 	}
 }
 
