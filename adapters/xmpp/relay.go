@@ -27,26 +27,23 @@ func newRelay(ctx context.Context, server *net.TCPConn) (*relay, error) {
 	}
 	ctx, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	r := &relay{address: listener.Addr().String(), cut: cut, why: func() error { return context.Cause(ctx) }, done: ctx.Done()}
-	r.closeWhenCut(listener)
-	r.closeWhenCut(server)
+	r.running.Go(func() {
+		<-r.done
+		_ = listener.Close()
+		_ = server.Close()
+	})
 	r.running.Go(func() {
 		local, err := listener.AcceptTCP()
 		if err != nil {
 			return // cut
 		}
+		defer local.Close()
 		_ = listener.Close()
-		r.closeWhenCut(local)
 		r.running.Go(func() { forward(server, local) })
-		forward(local, server)
+		r.running.Go(func() { forward(local, server) })
+		<-r.done
 	})
 	return r, nil
-}
-
-func (r *relay) closeWhenCut(c io.Closer) {
-	r.running.Go(func() {
-		<-r.done
-		_ = c.Close()
-	})
 }
 
 // end cuts the connection and returns when nothing of it is left running.

@@ -63,19 +63,41 @@ func (s *session) wait(ctx context.Context, lost <-chan error) error {
 	}
 }
 
-// receive handles what arrives until the link is lost, and returns why. It ends at the latest when the relay is cut.
+// receive takes what arrives until the link is lost, and returns why. It ends at the latest when the relay is cut. What comes after the roster
+// is handled by a goroutine of its own, so that the next stanza can be parsed meanwhile.
 func (s *session) receive() error {
 	defer s.cut(nil)
 	s.rosterTimer = time.AfterFunc(s.source.limits.roster, func() { s.cut(errNoRoster) })
 	defer s.rosterTimer.Stop()
 	err := s.send(rosterRequest + lowPriority)
-	for err == nil {
+	for err == nil && !s.hasRoster {
 		var stanza any
 		if stanza, err = s.next(); err == nil {
 			err = s.handle(stanza)
 		}
 	}
+	stanzas := make(chan any, 256)
+	defer close(stanzas)
+	s.running.Go(func() { s.handleAll(stanzas) })
+	for err == nil {
+		var stanza any
+		if stanza, err = s.next(); err == nil {
+			stanzas <- stanza
+		}
+	}
 	return s.lost(err)
+}
+
+// handleAll handles stanzas until there will be no more.
+func (s *session) handleAll(stanzas <-chan any) {
+	for stanza := range stanzas {
+		if err := s.handle(stanza); err != nil {
+			s.cut(err)
+		}
+		if len(stanzas) == 0 {
+			time.Sleep(time.Millisecond) // some more come together: to be woken for each costs more than to handle it
+		}
+	}
 }
 
 // next waits for the next stanza that the library understands.
