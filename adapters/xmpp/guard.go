@@ -28,11 +28,10 @@ const maxIterations = 500_000
 const keptText = 8 << 10
 
 // guard sees what the library has decrypted before the library parses it, as the library's "debug writer", and panics with a
-// refusal when that must not be parsed. There is no other way: the library does act on what it has read even if the debug
-// writer returns an error, and nothing can reach it then. See contain, which turns the panic into an error.
+// refusal when that must not be parsed. There is no other way: the library acts on what it has read even if the debug
+// writer returns an error. See contain, which turns the panic into an error.
 //
-// Only the goroutine that called the library uses it, but for signs. Other goroutines write what the library sends; that is ignored, and
-// it contains the password.
+// Only the goroutine that called the library uses it, but for signs. What others send passes by here as well, the password too; it is ignored.
 type guard struct {
 	cut    func() error // why the link was cut; nil if it was not
 	phase  phase

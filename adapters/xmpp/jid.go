@@ -68,10 +68,8 @@ func splitJID(s string) (bare, resource string) {
 
 // hostOf returns the host of a bare JID, or nothing if there is no account before it: a server or a component, not a user.
 func hostOf(bare string) string {
-	if at := strings.IndexByte(bare, '@'); at > 0 {
-		return bare[at+1:]
-	}
-	return ""
+	_, host, _ := strings.Cut(bare, "@")
+	return host
 }
 
 // legalParts reports whether the parts of a JID, which are valid UTF-8, keep to the length limits and are text.
@@ -82,7 +80,7 @@ func legalParts(bare, resource string) bool {
 // directory turns JIDs into users, by the configuration.
 type directory struct {
 	hosts map[string]string // domain_map, in lower case
-	only  string            // with strip_domain: the domain of every user
+	only  string            // with strip_domain the domain of every user: what domain_map says of the jid's, else the jid's without "chat."
 }
 
 func newDirectory(c Config, own account) directory {
@@ -99,11 +97,8 @@ func newDirectory(c Config, own account) directory {
 // user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case.
 //
 // The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
-// user id, as d\27artagnan does. What stays escaped is no valid id, so such a JID is ignored.
-//
-// With strip_domain the host does not count. An account that is itself account@domain when unescaped is that user if the domain is one
-// of ours, else it is ignored. Any other account belongs to the jid's own domain: what domain_map says of it, else the jid's host without a
-// leading "chat.".
+// user id, as d\27artagnan does; else the JID is ignored. With strip_domain the host does not count. An account that is itself account@domain
+// when unescaped is that user if the domain is one of ours, else it is ignored.
 func (d directory) user(bare string) (domain.UserID, bool) {
 	name, host, found := strings.Cut(bare, "@")
 	if !found || name == "" {

@@ -1,12 +1,13 @@
 package xmpp
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -20,7 +21,7 @@ type connection struct {
 	*relay
 	client *xmpp.Client
 	guard  *guard
-	server string // the address
+	server net.Addr
 	own    string // the full JID the server gave us
 }
 
@@ -28,6 +29,9 @@ var (
 	errSlowLogin = errors.New("the server did not let us in in time")
 	errBinding   = errors.New("it refuses the channel binding that it offers")
 )
+
+// unbound finds the ways to log in without channel binding that a server offers. The strongest is the last in the alphabet.
+var unbound = regexp.MustCompile(`>(SCRAM-SHA-(?:512|256|1))<`)
 
 // login connects to the server and logs in. Some servers offer a channel binding that they cannot do (ejabberd before 24.02 with TLS 1.3):
 // then it logs in without, now and from then on.
@@ -48,7 +52,6 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, cmp.Or(context.Cause(ctx), err)
 	}
-	address := server.RemoteAddr().String()
 	relay, err := newRelay(ctx, server)
 	if err != nil {
 		return nil, err
@@ -60,12 +63,14 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 	if err = cmp.Or(context.Cause(ctx), err); err != nil {
 		relay.end()
 		if err = s.explain(err, guard.find(streamCondition)); errors.Is(err, errBinding) && s.mechanism == "" {
-			s.mechanism = unbound(guard.text)
+			for _, offered := range unbound.FindAllSubmatch(guard.text, -1) {
+				s.mechanism = max(s.mechanism, string(offered[1]))
+			}
 		}
-		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, address, err)
+		return nil, fmt.Errorf("logging in as %s at %s: %w", s.own.bare, server.RemoteAddr(), err)
 	}
 	guard.enter(awaitingRoster, s.limits.rosterSize)
-	return &connection{relay: relay, client: client, guard: guard, server: address, own: client.JID()}, nil
+	return &connection{relay: relay, client: client, guard: guard, server: server.RemoteAddr(), own: client.JID()}, nil
 }
 
 // authenticate lets the library log in through the relay. It ends when the relay is cut, if not before.
@@ -127,16 +132,6 @@ func (s *Source) explain(err error, condition string) error {
 		return errors.New(text)
 	}
 	return err
-}
-
-// unbound returns the strongest way to log in without channel binding that a server has offered in a text.
-func unbound(text []byte) string {
-	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"} {
-		if bytes.Contains(text, []byte(">"+mechanism+"<")) {
-			return mechanism
-		}
-	}
-	return ""
 }
 
 // clip keeps what a server says short, printable and on one line.

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"strings"
+	"unsafe"
 
 	xmpp "github.com/mattn/go-xmpp"
 
@@ -12,11 +13,8 @@ import (
 func (s *session) presence(p *xmpp.Presence) error {
 	jid, resource, found := strings.Cut(p.From, "/")
 	bare := strings.ToLower(jid)
-	if bare == "" || bare == s.bareOwn || p.Affiliation != "" || p.Role != "" { // ourselves, or somebody in a chat room (XEP-0045)
-		return nil
-	}
-	if !legalParts(bare, resource) {
-		return nil
+	if bare == "" || bare == s.bareOwn || !legalParts(bare, resource) || p.Affiliation != "" || p.Role != "" {
+		return nil // ourselves, nobody, or somebody in a chat room (XEP-0045)
 	}
 	switch p.Type {
 	case "", "unavailable", "error":
@@ -55,7 +53,7 @@ func (s *session) device(p *xmpp.Presence, bare, device string) {
 		return
 	}
 	if !known {
-		if c, known = s.newContact(bare); !known {
+		if c, known = s.find(bare); !known {
 			return
 		}
 		report.User = c.user
@@ -67,16 +65,13 @@ func (s *session) device(p *xmpp.Presence, bare, device string) {
 	}
 }
 
-// earlySize is what a presence takes that is kept until the roster arrives, besides its texts.
-const earlySize = 256
-
 // keepEarly keeps what counts of a presence until the roster arrives, if there is room.
 func (s *session) keepEarly(p *xmpp.Presence) {
 	part := xmpp.Presence{From: p.From, Type: p.Type, Status: strings.Clone(domain.ClipMessage(p.Status))}
 	if _, known := domain.XMPPShow.Status(p.Show); known {
 		part.Show = p.Show // else it means nothing
 	}
-	if size := earlySize + len(part.From) + len(part.Status); s.earlyBytes+size <= maxEarly {
+	if size := int(unsafe.Sizeof(part)) + len(part.From) + len(part.Status); s.earlyBytes+size <= maxEarly {
 		s.earlyBytes += size
 		s.early = append(s.early, part)
 	}
@@ -91,12 +86,9 @@ func (s *session) subscriptionRequest(bare string) error {
 		}
 		return nil
 	}
-	c, known := s.source.contacts.byJID[bare]
-	if !known {
-		_, known = s.newContact(bare)
-	}
+	c, ok := s.find(bare)
 	asked := c.visible || s.asked[bare]
-	if !known || !asked && !s.ask(bare) {
+	if !ok || !asked && !s.ask(bare) {
 		return nil
 	}
 	if err := s.sendPresence(bare, "subscribed"); err != nil || asked {

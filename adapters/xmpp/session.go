@@ -45,8 +45,11 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
 }
 
-// newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
-func (s *session) newContact(bare string) (contact, bool) {
+// find returns the contact of a JID, perhaps a new one. It returns false if the JID can be no user's, or if there is no room for a new one.
+func (s *session) find(bare string) (contact, bool) {
+	if c, known := s.source.contacts.byJID[bare]; known {
+		return c, true
+	}
 	user, ok := s.source.directory.user(bare)
 	others := s.source.contacts.aliases[user]
 	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
@@ -170,21 +173,13 @@ func (s *session) contact(item rosterItem) {
 	} else {
 		delete(s.asked, bare)
 	}
-	c, known := s.source.contacts.byJID[bare]
-	if !item.visible() {
-		if c.visible || known && item.Subscription == "remove" {
-			s.forget(bare, c)
+	if item.visible() {
+		if c, ok := s.find(bare); ok && (c.visible || s.observer.Known(c.user)) {
+			c.visible = true
+			s.keep(bare, c)
 		}
-		return
-	}
-	if !known {
-		if c, known = s.newContact(bare); !known {
-			return
-		}
-	}
-	if c.visible || s.observer.Known(c.user) {
-		c.visible = true
-		s.keep(bare, c)
+	} else if c, known := s.source.contacts.byJID[bare]; c.visible || known && item.Subscription == "remove" {
+		s.forget(bare, c)
 	}
 }
 
