@@ -37,11 +37,11 @@ func newRelay(ctx context.Context, server *net.TCPConn) (*relay, error) {
 		if err != nil {
 			return // cut
 		}
-		defer local.Close()
 		_ = listener.Close()
 		r.running.Go(func() { forward(server, local) })
 		r.running.Go(func() { forward(local, server) })
 		<-r.done
+		_ = local.Close()
 	})
 	return r, nil
 }
