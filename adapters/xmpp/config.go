@@ -44,7 +44,6 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("xmpp."+format, args...)) }
-
 	if c.JID == "" {
 		fault("jid: it is missing: the account that watches, e.g. presence@example.test")
 	} else if _, err := parseAccount(c.JID); err != nil {

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"encoding/xml"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -13,9 +14,6 @@ type contact struct {
 	wasVisible bool // so said the roster of an earlier connection: until this one's arrives, it may still be so
 	online     bool // an available presence has been reported on this connection
 }
-
-// maxAliases is how many JIDs besides the one that is the user's id may stand for one user.
-const maxAliases = 32
 
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to
 // forget it.
@@ -49,4 +47,28 @@ func (c *contacts) remove(bare string, user domain.UserID) (others bool) {
 		}
 	}
 	return c.aliases[user] > 0 || c.byJID[string(user)].user == user
+}
+
+const rosterNamespace = "jabber:iq:roster"
+
+// rosterItem is one contact (RFC 6121, 2.1.2).
+type rosterItem struct {
+	JID          string `xml:"jid,attr"`
+	Subscription string `xml:"subscription,attr"`
+	Ask          string `xml:"ask,attr"`
+}
+
+// visible reports whether the contact lets us see its presence.
+func (i rosterItem) visible() bool { return i.Subscription == "to" || i.Subscription == "both" }
+
+// parseRoster returns the items of a <query xmlns='jabber:iq:roster'/>, in order.
+func parseRoster(text []byte) ([]rosterItem, error) {
+	var query struct {
+		XMLName xml.Name     `xml:"jabber:iq:roster query"`
+		Items   []rosterItem `xml:"jabber:iq:roster item"`
+	}
+	if err := xml.Unmarshal(text, &query); err != nil {
+		return nil, err
+	}
+	return query.Items, nil
 }

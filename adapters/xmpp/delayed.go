@@ -78,7 +78,7 @@ func (d *delayed) passHeld() {
 	clear(d.users)
 }
 
-// drop ends the delay without passing on what is held. Nothing is passed on any more when it has returned.
+// drop forgets what is held. Nothing is passed on any more when it has returned.
 func (d *delayed) drop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// dialWithin bounds the attempt to connect to one address; maxTargets how many are tried.
 const (
-	dialWithin = 8 * time.Second
-	maxTargets = 8
+	dialWithin = 8 * time.Second // for the attempt to connect to one address
+	maxTargets = 8               // addresses that are tried
 )
 
 // dial connects to the first of the server's addresses that answers.

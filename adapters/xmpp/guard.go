@@ -13,19 +13,18 @@ import (
 	"sync/atomic"
 )
 
-// How many bytes of plain text may arrive. While the roster is awaited the limit is another one.
 const (
-	maxLogin  = 64 << 10 // altogether until logged in
-	maxStanza = 1 << 20  // from one stanza to the next after the roster
+	maxLogin  = 64 << 10 // bytes of plain text that may arrive until logged in
+	maxStanza = 1 << 20  // and from one stanza to the next after the roster
+
+	// maxIterations bounds what a server makes us compute to prove that we know the password (SCRAM, RFC 5802): nothing can stop go-xmpp while
+	// it computes. This many take less than a second; servers ask for 4,096 to 100,000.
+	maxIterations = 500_000
+
+	// keptText is how much of the latest plain text is kept after the login, to name the reason why the server ended the stream or refused
+	// the roster. The library reads up to 4 KiB beyond the stanza that it returns.
+	keptText = 8 << 10
 )
-
-// maxIterations bounds what a server makes us compute to prove that we know the password (SCRAM, RFC 5802): nothing can stop go-xmpp
-// while it computes. This many take less than a second; servers ask for 4,096 to 100,000.
-const maxIterations = 500_000
-
-// keptText is how much of the latest plain text is kept after the login, to name the reason why the server ended the stream or refused
-// the roster. The library reads up to 4 KiB beyond the stanza that it returns.
-const keptText = 8 << 10
 
 // guard sees what the library has decrypted before the library parses it, as the library's "debug writer", and panics with a
 // refusal when that must not be parsed. There is no other way: the library acts on what it has read even if the debug
@@ -72,11 +71,9 @@ func (g *guard) returned() {
 // refusal is what the guard panics with.
 type refusal struct{ err error }
 
-var received = []byte("RECV ") // the library marks what comes in
-
 // Write implements io.Writer for the library. It never returns an error.
 func (g *guard) Write(marked []byte) (int, error) {
-	if text, ok := bytes.CutPrefix(marked, received); ok {
+	if text, ok := bytes.CutPrefix(marked, []byte("RECV ")); ok {
 		if err := g.check(text); err != nil {
 			panic(refusal{err})
 		}

@@ -136,10 +136,9 @@ func (s *Source) explain(err error, condition string) error {
 
 // clip keeps what a server says short, printable and on one line.
 func clip(text string) string {
-	const most = 300
 	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
+	if len(text) > 300 {
+		text = strings.ToValidUTF8(text[:300], "") + "..."
 	}
 	return text
 }

@@ -7,13 +7,10 @@ import (
 	xmpp "github.com/mattn/go-xmpp"
 )
 
-// The ids of our requests.
 const (
 	rosterID = "roster"
 	pingID   = "ping"
-)
 
-const (
 	rosterRequest = `<iq type="get" id="` + rosterID + `"><query xmlns="` + rosterNamespace + `"/></iq>`
 	pingRequest   = `<iq type="get" id="` + pingID + `"><ping xmlns="urn:xmpp:ping"/></iq>`
 

@@ -13,11 +13,11 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// maxEarly is how much is kept of the presences of strangers until the roster says who is a contact, in bytes.
-const maxEarly = 4 << 20
-
-// maxLogged is how many refused subscription requests one connection logs.
-const maxLogged = 20
+const (
+	maxAliases = 32      // JIDs besides the one that is the user's id that may stand for one user
+	maxEarly   = 4 << 20 // bytes of the presences of strangers that are kept until the roster says who is a contact
+	maxLogged  = 20      // refused subscription requests that one connection logs
+)
 
 // session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for ready and watches.
 type session struct {

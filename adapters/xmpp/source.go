@@ -15,8 +15,6 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Source = (*Source)(nil)
-
 // Protocol is the protocol's name.
 var Protocol = domain.MustProtocol("xmpp")
 

@@ -68,19 +68,13 @@ func (s *session) receive() error {
 	defer s.rosterTimer.Stop()
 	err := s.send(rosterRequest + lowPriority)
 	for err == nil && !s.hasRoster {
-		var stanza any
-		if stanza, err = s.next(); err == nil {
-			err = s.handle(stanza)
-		}
+		err = s.next(s.handle)
 	}
 	stanzas := make(chan any, 256)
 	defer close(stanzas)
 	s.running.Go(func() { s.handleAll(stanzas) })
 	for err == nil {
-		var stanza any
-		if stanza, err = s.next(); err == nil {
-			stanzas <- stanza
-		}
+		err = s.next(func(stanza any) error { stanzas <- stanza; return nil })
 	}
 	return s.lost(err)
 }
@@ -97,16 +91,23 @@ func (s *session) handleAll(stanzas <-chan any) {
 	}
 }
 
-// next waits for the next stanza that the library understands.
-func (c *connection) next() (stanza any, err error) {
-	defer contain(&err)
-	for {
-		stanza, err = c.client.Recv()
-		c.guard.returned()
-		if err == nil || !harmless.MatchString(err.Error()) {
-			return stanza, err
-		}
+// next waits for the next stanza and gives it to take, unless the library does not understand it.
+func (c *connection) next(take func(stanza any) error) error {
+	stanza, err := c.recv()
+	switch {
+	case err == nil:
+		return take(stanza)
+	case harmless.MatchString(err.Error()):
+		return nil
 	}
+	return err
+}
+
+func (c *connection) recv() (stanza any, err error) {
+	defer contain(&err)
+	stanza, err = c.client.Recv()
+	c.guard.returned()
+	return stanza, err
 }
 
 // harmless matches errors about a well-formed stanza that the library has read to its end and only then did not understand: a picture
