@@ -44,7 +44,6 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("xmpp."+format, args...)) }
-
 	if c.JID == "" {
 		fault("jid: it is missing: the account that watches, e.g. presence@example.test")
 	} else if _, err := parseAccount(c.JID); err != nil {
@@ -56,7 +55,7 @@ func (c Config) Validate() error {
 		fault("password: it has more than one line")
 	}
 	if c.Host != "" {
-		if _, _, err := splitHostPort(c.Host, "0"); err != nil {
+		if _, _, err := splitHostPort(c.Host, "5222"); err != nil {
 			fault("host: %w", err)
 		}
 	}
@@ -95,22 +94,14 @@ func (c Config) Validate() error {
 
 // splitHostPort splits host, host:port, an IP address or [IPv6]:port.
 func splitHostPort(s, defaultPort string) (host, port string, err error) {
-	if address, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return address.String(), defaultPort, nil
+	if host, port, err = net.SplitHostPort(s); err != nil { // without a port
+		host, port = strings.Trim(s, "[]"), defaultPort
 	}
-	host, port = s, defaultPort
-	if strings.Contains(s, ":") {
-		if host, port, err = net.SplitHostPort(s); err != nil {
-			return "", "", fmt.Errorf("%q is not host or host:port", s)
-		}
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", "", fmt.Errorf("%q: the port must be a number from 1 to 65535", s)
-		}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", "", fmt.Errorf("%q: the port must be a number from 1 to 65535", s)
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		if err := checkHost(host); err != nil {
-			return "", "", err
-		}
+		return host, port, checkHost(host)
 	}
 	return host, port, nil
 }

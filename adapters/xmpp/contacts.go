@@ -1,7 +1,7 @@
 package xmpp
 
 import (
-	"slices"
+	"encoding/xml"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -15,26 +15,12 @@ type contact struct {
 	online     bool // an available presence has been reported on this connection
 }
 
-// maxAliases is how many JIDs besides the one that is the user's id may stand for one user.
-const maxAliases = 32
-
-// maxUncounted is how many JIDs are kept at most that the use cases do not count: the second and further aliases of each user, and those that
-// were only asked. They take 20 MB if they are of usual length, and 200 MB if all are as long as they can be.
-const maxUncounted = 100_000
-
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to
-// forget it. There is one for each user, or several: then all but the first that is no user's id are counted here.
+// forget it.
 type contacts struct {
-	byJID   map[string]contact         // by the bare JID in lower case
-	aliases map[domain.UserID][]string // JIDs that are not their user's id; domain_map and strip_domain can give a user many
-	further int                        // how many aliases there are besides the first of each user
-}
-
-// renew forgets what was true of the last connection only.
-func (c *contacts) renew() {
-	for bare, was := range c.byJID {
-		c.byJID[bare] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
-	}
+	byJID   map[string]contact    // by the bare JID in lower case
+	aliases map[domain.UserID]int // how many JIDs are not their user's id; domain_map and strip_domain can give a user many
+	further int                   // how many aliases there are besides the first of each user: the use cases do not count these
 }
 
 // set notes what has become of a JID.
@@ -43,10 +29,9 @@ func (c *contacts) set(bare string, now contact) {
 		bare = string(now.user) // so that it is in memory once
 	} else if _, there := c.byJID[bare]; !there {
 		bare = strings.Clone(bare)
-		if c.aliases[now.user] != nil {
+		if c.aliases[now.user]++; c.aliases[now.user] > 1 {
 			c.further++
 		}
-		c.aliases[now.user] = append(c.aliases[now.user], bare)
 	}
 	c.byJID[bare] = now
 }
@@ -54,13 +39,36 @@ func (c *contacts) set(bare string, now contact) {
 // remove removes a JID. It reports whether there is another one of the user.
 func (c *contacts) remove(bare string, user domain.UserID) (others bool) {
 	delete(c.byJID, bare)
-	before := len(c.aliases[user])
-	left := slices.DeleteFunc(c.aliases[user], func(alias string) bool { return alias == bare })
-	if len(left) > 0 {
-		c.further -= before - len(left)
-		c.aliases[user] = left
-		return true
+	if bare != string(user) {
+		if c.aliases[user]--; c.aliases[user] > 0 {
+			c.further--
+		} else {
+			delete(c.aliases, user)
+		}
 	}
-	delete(c.aliases, user)
-	return c.byJID[string(user)].user == user
+	return c.aliases[user] > 0 || c.byJID[string(user)].user == user
+}
+
+const rosterNamespace = "jabber:iq:roster"
+
+// rosterItem is one contact (RFC 6121, 2.1.2).
+type rosterItem struct {
+	JID          string `xml:"jid,attr"`
+	Subscription string `xml:"subscription,attr"`
+	Ask          string `xml:"ask,attr"`
+}
+
+// visible reports whether the contact lets us see its presence.
+func (i rosterItem) visible() bool { return i.Subscription == "to" || i.Subscription == "both" }
+
+// parseRoster returns the items of a <query xmlns='jabber:iq:roster'/>, in order.
+func parseRoster(text []byte) ([]rosterItem, error) {
+	var query struct {
+		XMLName xml.Name     `xml:"jabber:iq:roster query"`
+		Items   []rosterItem `xml:"jabber:iq:roster item"`
+	}
+	if err := xml.Unmarshal(text, &query); err != nil {
+		return nil, err
+	}
+	return query.Items, nil
 }

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"sync"
+	"time"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -16,25 +17,39 @@ const maxHeld = 16_384
 // the next login.
 type delayed struct {
 	ports.Observer
-	first chan struct{} // one token when a report is held after none was
+	moment time.Duration
 
 	mu    sync.Mutex
+	timer *time.Timer // passes on what is held
 	held  []domain.Report
 	users map[domain.UserID]struct{} // of held
 }
 
-func newDelayed(observer ports.Observer) *delayed {
-	return &delayed{Observer: observer, first: make(chan struct{}, 1), users: make(map[domain.UserID]struct{})}
+func newDelayed(observer ports.Observer, moment time.Duration) *delayed {
+	d := &delayed{Observer: observer, moment: moment, users: make(map[domain.UserID]struct{})}
+	d.timer = time.AfterFunc(moment, d.pass)
+	return d
 }
 
 // Report implements ports.Observer.
 func (d *delayed) Report(report domain.Report) bool {
-	if report.Status == domain.Unavailable {
-		d.hold(report)
-		return true
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if report.Status != domain.Unavailable {
+		if _, held := d.users[report.User]; held { // nothing may overtake it
+			d.passHeld()
+		}
+		return d.Observer.Report(report)
 	}
-	d.passBefore(report.User)
-	return d.Observer.Report(report)
+	if len(d.held) >= maxHeld {
+		d.passHeld()
+	}
+	if len(d.held) == 0 {
+		d.timer.Reset(d.moment)
+	}
+	d.held = append(d.held, report)
+	d.users[report.User] = struct{}{}
+	return true
 }
 
 // Forget implements ports.Observer.
@@ -49,32 +64,6 @@ func (d *delayed) Synced() {
 	d.Observer.Synced()
 }
 
-func (d *delayed) hold(report domain.Report) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.held) >= maxHeld {
-		d.passHeld()
-	}
-	if len(d.held) == 0 {
-		select {
-		case d.first <- struct{}{}:
-		default:
-		}
-	}
-	d.held = append(d.held, report)
-	d.users[report.User] = struct{}{}
-}
-
-// passBefore passes on what is held if any of it is about a user who now shows something else: nothing may overtake it.
-func (d *delayed) passBefore(user domain.UserID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, held := d.users[user]; held {
-		d.passHeld()
-	}
-}
-
-// pass passes on what is held.
 func (d *delayed) pass() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,4 +76,12 @@ func (d *delayed) passHeld() {
 	}
 	d.held = nil
 	clear(d.users)
+}
+
+// drop forgets what is held. Nothing is passed on any more when it has returned.
+func (d *delayed) drop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer.Stop()
+	d.held = nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zarafa/presence/domain"
 )
@@ -38,7 +39,8 @@ func TestUnavailableAtTheEnd(t *testing.T) {
 // Nothing of the same user overtakes what is held, and only so many reports are held.
 func TestDelayKeepsTheOrder(t *testing.T) {
 	r := newRecording()
-	d := newDelayed(r)
+	d := newDelayed(r, time.Hour)
+	defer d.drop()
 	report := func(user, device string, status domain.Status) {
 		d.Report(domain.Report{User: domain.UserID(user), Device: device, Status: status})
 	}

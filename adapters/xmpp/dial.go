@@ -9,39 +9,29 @@ import (
 	"time"
 )
 
-// The ports of a server that has no SRV records (RFC 6120, 14.7; XEP-0368).
 const (
-	startTLSPort  = "5222"
-	directTLSPort = "5223"
-)
-
-// dialWithin bounds the attempt to connect to one address; maxTargets how many are tried.
-const (
-	dialWithin = 8 * time.Second
-	maxTargets = 8
+	dialWithin = 8 * time.Second // for the attempt to connect to one address
+	maxTargets = 8               // addresses that are tried
 )
 
 // dial connects to the first of the server's addresses that answers.
-func (s *Source) dial(ctx context.Context) (net.Conn, error) {
+func (s *Source) dial(ctx context.Context) (*net.TCPConn, error) {
 	targets, err := s.targets(ctx)
 	if err != nil {
 		return nil, err
 	}
+	dialer := net.Dialer{Resolver: s.resolver, Timeout: dialWithin}
 	var faults error // on one line
 	for _, target := range targets {
-		attempt, cancel := context.WithTimeout(ctx, dialWithin)
-		conn, err := (&net.Dialer{Resolver: s.resolver}).DialContext(attempt, "tcp", target)
-		cancel()
+		conn, err := dialer.DialContext(ctx, "tcp", target)
 		if err == nil {
-			return conn, nil
+			return conn.(*net.TCPConn), nil
 		}
 		err = fmt.Errorf("connecting to the XMPP server %s: %w", target, err)
 		if faults != nil {
 			err = fmt.Errorf("%w; %w", faults, err)
 		}
-		if faults = err; ctx.Err() != nil {
-			break
-		}
+		faults = err
 	}
 	return nil, faults
 }
@@ -49,25 +39,21 @@ func (s *Source) dial(ctx context.Context) (net.Conn, error) {
 // targets returns where to connect, as host:port, in the order to try: xmpp.host, else the SRV records in order of priority
 // and weight (RFC 2782), else the domain itself on the standard port (RFC 6120, 3.2).
 func (s *Source) targets(ctx context.Context) ([]string, error) {
-	service, port := "xmpp-client", startTLSPort
+	service, port := "xmpp-client", "5222" // RFC 6120, 14.7
 	if s.config.TLS == DirectTLS {
-		service, port = "xmpps-client", directTLSPort
+		service, port = "xmpps-client", "5223" // XEP-0368
 	}
 	if s.config.Host != "" {
 		host, port, err := splitHostPort(s.config.Host, port)
-		if err != nil {
-			return nil, err
-		}
-		return []string{net.JoinHostPort(host, port)}, nil
+		return []string{net.JoinHostPort(host, port)}, err
 	}
 	_, records, err := s.resolver.LookupSRV(ctx, service, "tcp", s.own.asciiOf)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	}
-	if len(records) == 1 && records[0].Target == "." {
+	case len(records) == 1 && records[0].Target == ".":
 		return nil, fmt.Errorf("the DNS of %s says that it offers no _%s._tcp service: set xmpp.host or xmpp.tls", s.own.host, service)
-	}
-	if len(records) == 0 {
+	case len(records) == 0:
 		s.log.Debug("no SRV record is used, but the domain itself", "domain", s.own.host, "reason", err)
 		return []string{net.JoinHostPort(s.own.asciiOf, port)}, nil
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTargets(t *testing.T) {
-	dns := xmpptest.StartDNS(t,
+	dns := startDNS(t,
 		"_xmpp-client._tcp.example.test,third.example.test,5224,20,0",
 		"_xmpp-client._tcp.example.test,second.example.test,5223,10,0",
 		"_xmpp-client._tcp.example.test,first.example.test,5222,5,100",
@@ -53,7 +53,7 @@ func TestTargets(t *testing.T) {
 
 // Equal priorities are tried by weight, which leaves it to chance.
 func TestTargetsByWeight(t *testing.T) {
-	dns := xmpptest.StartDNS(t, "_xmpp-client._tcp.example.test,heavy.example.test,1,5,1000", "_xmpp-client._tcp.example.test,light.example.test,1,5,1")
+	dns := startDNS(t, "_xmpp-client._tcp.example.test,heavy.example.test,1,5,1000", "_xmpp-client._tcp.example.test,light.example.test,1,5,1")
 	source, err := New(validConfig(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestServerByDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dns := xmpptest.StartDNS(t, "_xmpp-client._tcp.example.test,localhost.test,"+closed+",1,0", "_xmpp-client._tcp.example.test,localhost.test,"+port+",2,0")
+	dns := startDNS(t, "_xmpp-client._tcp.example.test,localhost.test,"+closed+",1,0", "_xmpp-client._tcp.example.test,localhost.test,"+port+",2,0")
 	source := newSource(t, server, func(c *Config) { c.Host = "" })
 	source.resolver = dns
 	r := begin(t, source)

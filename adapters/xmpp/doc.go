@@ -21,13 +21,12 @@
 // Several JIDs can stand for one user (domain_map, strip_domain). A device is named by its full JID, so that the devices of one JID can be taken
 // away while those of another stay. The user is forgotten with the last of the JIDs (contacts.go).
 //
-// # What is kept
-//
-// Only who is a contact, and whose presence was reported. The use cases count and bound what they are told, and say if there was no room: then
-// nothing is kept here either. Further JIDs of a user are bounded here (contacts.go).
+// Nothing is kept here but who is a contact, and whose presence was reported. The use cases count and bound what they are told, and say if
+// there was no room: then nothing is kept here either.
 //
 // # Goroutines
 //
-// Run's own goroutine waits, and passes on who has become unavailable (delayed.go). One receives: it alone calls the library's Recv and owns
-// everything in the session type. One sends the keep-alive pings. Two copy bytes in the relay. All have ended when Run returns.
+// Run's own goroutine waits. One receives: it alone calls the library's Recv. One handles what was received, and owns everything in the session
+// type. One sends the keep-alive pings. The relay has two that copy, and two that close its connections when it is cut. All have ended when Run
+// returns.
 package xmpp

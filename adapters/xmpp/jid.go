@@ -1,7 +1,7 @@
 package xmpp
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +33,7 @@ func parseAccount(s string) (account, error) {
 	switch {
 	case !found || name == "":
 		return account{}, fmt.Errorf("%q is not account@domain", s)
-	case !legalParts(bare, resource) || strings.ContainsAny(name, "\"&'/:<>@ "):
+	case !utf8.ValidString(s) || !legalParts(bare, resource) || strings.ContainsAny(name, "\"&'/:<>@ "):
 		return account{}, fmt.Errorf("%q is not a valid JID", s)
 	case strings.ContainsAny(name, ",="):
 		return account{}, fmt.Errorf("%q: go-xmpp cannot log in to an account with a comma or an equals sign", s)
@@ -50,9 +50,6 @@ func parseAccount(s string) (account, error) {
 
 // checkHost refuses what cannot be the host of a JID or the domain of a user.
 func checkHost(host string) error {
-	if host == "" {
-		return errors.New("a host name is empty")
-	}
 	if _, err := domain.NewUserID("a", host); err != nil || strings.ContainsAny(host, ":,;*") {
 		return fmt.Errorf("%q is not a host name", host)
 	}
@@ -67,24 +64,19 @@ func splitJID(s string) (bare, resource string) {
 
 // hostOf returns the host of a bare JID, or nothing if there is no account before it: a server or a component, not a user.
 func hostOf(bare string) string {
-	if at := strings.IndexByte(bare, '@'); at > 0 {
-		return bare[at+1:]
-	}
-	return ""
+	_, host, _ := strings.Cut(bare, "@")
+	return host
 }
 
-// legalParts reports whether the parts of a JID keep to the length limits and are text.
+// legalParts reports whether the parts of a JID, which are valid UTF-8, keep to the length limits and are text.
 func legalParts(bare, resource string) bool {
-	if len(bare) > 2*maxPart+1 || len(resource) > maxPart || !utf8.ValidString(bare) || !utf8.ValidString(resource) {
-		return false
-	}
-	return !strings.ContainsFunc(resource, unicode.IsControl)
+	return len(bare) <= 2*maxPart+1 && len(resource) <= maxPart && !strings.ContainsFunc(resource, unicode.IsControl)
 }
 
 // directory turns JIDs into users, by the configuration.
 type directory struct {
 	hosts map[string]string // domain_map, in lower case
-	only  string            // with strip_domain: the domain of every user
+	only  string            // with strip_domain the domain of every user: what domain_map says of the jid's, else the jid's without "chat."
 }
 
 func newDirectory(c Config, own account) directory {
@@ -93,47 +85,29 @@ func newDirectory(c Config, own account) directory {
 		d.hosts[strings.ToLower(host)] = strings.ToLower(to)
 	}
 	if c.StripDomain {
-		d.only = strings.TrimPrefix(own.host, "chat.")
-		if mapped, ok := d.hosts[own.host]; ok {
-			d.only = mapped
-		}
+		d.only = cmp.Or(d.hosts[own.host], strings.TrimPrefix(own.host, "chat."))
 	}
 	return d
 }
 
-// user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case. The result may share memory
-// with it.
+// user returns the user that a bare JID stands for, and false if it can be none. The JID must be in lower case.
 //
 // The host becomes the domain that domain_map says, else stays. The account is unescaped (XEP-0106) if that leaves a valid
-// user id, as d\27artagnan does. What stays escaped is no valid id, so such a JID is ignored.
-//
-// With strip_domain the host does not count. An account that is itself account@domain when unescaped is that user if the domain is one
-// of ours, else it is ignored. Any other account belongs to the jid's own domain: what domain_map says of it, else the jid's host without a
-// leading "chat.".
+// user id, as d\27artagnan does; else the JID is ignored. With strip_domain the host does not count. An account that is itself account@domain
+// when unescaped is that user if the domain is one of ours, else it is ignored.
 func (d directory) user(bare string) (domain.UserID, bool) {
 	name, host, found := strings.Cut(bare, "@")
 	if !found || name == "" {
 		return "", false
 	}
-	escaped := strings.Contains(name, `\`)
-	if escaped {
-		name = unescaper.Replace(name)
+	name = unescaper.Replace(name)
+	host = cmp.Or(d.only, d.hosts[host], host)
+	user, err := domain.ParseUserID(name)
+	if d.only == "" || err != nil {
+		user, err = domain.NewUserID(name, host)
+	} else if !d.ours(user) {
+		return "", false
 	}
-	if d.only != "" {
-		if user, err := domain.ParseUserID(name); err == nil {
-			if !d.ours(user) {
-				return "", false
-			}
-			return user, true
-		}
-		host = d.only
-	} else if to, ok := d.hosts[host]; ok {
-		host = to
-	} else if !escaped {
-		user, err := domain.ParseUserID(bare)
-		return user, err == nil
-	}
-	user, err := domain.NewUserID(name, host)
 	return user, err == nil
 }
 

@@ -98,7 +98,7 @@ func TestOutage(t *testing.T) {
 func TestFrozenServer(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		source := newSource(t, server, nil)
-		source.limits.pingEvery, source.limits.pingTimeout = 50*time.Millisecond, 2*time.Second
+		source.limits.silence = 2 * time.Second
 		r := begin(t, source)
 		r.wantSynced(t)
 		server.Freeze()

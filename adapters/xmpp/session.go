@@ -1,11 +1,9 @@
 package xmpp
 
 import (
+	"bytes"
 	"fmt"
-	"log/slog"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,70 +13,60 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// maxEarly is how much is kept of the presences of strangers until the roster says who is a contact, in bytes.
-const maxEarly = 4 << 20
+const (
+	maxAliases = 32      // JIDs besides the one that is the user's id that may stand for one user
+	maxEarly   = 4 << 20 // bytes of the presences of strangers that are kept until the roster says who is a contact
+	maxLogged  = 20      // refused subscription requests that one connection logs
+)
 
-// maxLogged is how many refused subscription requests one connection logs.
-const maxLogged = 20
-
-// session is one connection from the login on. Only the receiving goroutine uses it, but for the channels and the atomics.
+// session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for ready and watches.
 type session struct {
 	*connection
 	source   *Source
 	observer ports.Observer
 	bareOwn  string
 
-	contacts    *contacts       // the source's
 	asked       map[string]bool // the JIDs that we have asked to see their presence, and may not see
-	hasRoster   bool
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
-	earlySize   int             // what they take, in bytes
+	earlyBytes  int             // what they take
 	refused     int             // how many subscription requests were
 
-	pinged   uint64        // the number of the last ping that was answered
-	pong     chan struct{} // one token for each answer
-	ready    chan struct{} // closed when both the roster and the first pong have arrived
-	setReady func()        // closes it, once
-	watches  atomic.Bool   // whether there is anybody to watch
-	log      *slog.Logger
+	hasRoster, hasPong bool
+	ready              chan struct{} // closed when both have arrived
+	watches            atomic.Bool   // whether there is anybody to watch
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
 	bare, _ := splitJID(strings.ToLower(c.own))
-	source.contacts.renew()
-	ready := make(chan struct{})
-	return &session{
-		connection: c,
-		source:     source,
-		observer:   observer,
-		bareOwn:    bare,
-		contacts:   &source.contacts,
-		asked:      make(map[string]bool),
-		pong:       make(chan struct{}, 1),
-		ready:      ready,
-		setReady:   sync.OnceFunc(func() { close(ready) }),
-		log:        source.log,
+	for jid, was := range source.contacts.byJID { // what was true of the last connection only is forgotten
+		source.contacts.byJID[jid] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
 	}
+	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
 }
 
-// newContact returns a contact for a JID that is not there yet. It returns false if the JID can be no user's, or if there is no room for it.
-func (s *session) newContact(bare string) (contact, bool) {
-	user, ok := s.source.directory.user(strings.Clone(bare))
-	others := len(s.contacts.aliases[user])
+// find returns the contact of a JID, perhaps a new one. It returns false if the JID can be no user's, or if there is no room for a new one.
+func (s *session) find(bare string) (contact, bool) {
+	if c, known := s.source.contacts.byJID[bare]; known {
+		return c, true
+	}
+	user, ok := s.source.directory.user(bare)
+	others := s.source.contacts.aliases[user]
 	if !ok || bare != string(user) && others > 0 && (others >= maxAliases || !s.room()) {
-		s.log.Debug("not a user, or one with too many JIDs", "jid", bare)
+		s.source.log.Debug("not a user, or one with too many JIDs", "jid", bare)
 		return contact{}, false
 	}
 	return contact{user: user}, true
 }
 
 // room reports whether there is room for a JID that the use cases do not count.
-func (s *session) room() bool { return s.contacts.further+len(s.asked) < s.source.limits.uncounted }
+func (s *session) room() bool {
+	return s.source.contacts.further+len(s.asked) < s.source.limits.uncounted
+}
 
 // keep stores what has become of a JID.
 func (s *session) keep(bare string, c contact) {
-	s.contacts.set(bare, c)
+	s.source.contacts.set(bare, c)
 	s.watches.Store(true)
 }
 
@@ -94,15 +82,13 @@ func (s *session) ask(bare string) bool {
 
 // request handles an IQ stanza: answers to our requests, roster pushes, and what others ask of us.
 func (s *session) request(iq *xmpp.IQ) error {
-	switch iq.Type {
-	case "result", "error":
+	switch {
+	case iq.Type == "result" || iq.Type == "error":
 		return s.answer(iq)
-	case "set":
-		if strings.HasPrefix(string(iq.Query), `<query xmlns="`+rosterNamespace+`"`) {
-			return s.rosterPush(iq)
-		}
+	case iq.Type == "set" && bytes.HasPrefix(iq.Query, []byte(`<query xmlns="`+rosterNamespace+`"`)):
+		return s.rosterPush(iq)
 	}
-	return s.sendUnsupported(iq.From, iq.ID)
+	return s.reply(iq, "error", unsupported)
 }
 
 // answer handles the answer to one of our requests. It must come from our server, on behalf of our account or of itself: anybody
@@ -112,25 +98,20 @@ func (s *session) answer(iq *xmpp.IQ) error {
 	if bare, _ := splitJID(from); from != "" && bare != s.bareOwn && from != s.source.own.host {
 		return nil
 	}
-	if iq.ID == rosterID && !s.hasRoster {
+	switch {
+	case iq.ID == rosterID && !s.hasRoster:
 		return s.roster(iq)
-	}
-	number, isPing := strings.CutPrefix(iq.ID, pingID)
-	if n, err := strconv.ParseUint(number, 10, 64); isPing && err == nil && n == s.pinged+1 { // an error is a sign of life, too
-		s.pinged = n
-		select {
-		case s.pong <- struct{}{}:
-		default: // an answer to a ping that was not sent yet
-		}
+	case iq.ID == pingID && !s.hasPong: // the server has dealt with our login and all that follows from it
+		s.hasPong = true
 		s.checkReady()
 	}
 	return nil
 }
 
-// checkReady closes ready at the moment after which only stragglers are still to come.
+// checkReady closes ready at the moment after which only stragglers are still to come. It is called once for the roster and once for the pong.
 func (s *session) checkReady() {
-	if s.hasRoster && s.pinged > 0 {
-		s.setReady()
+	if s.hasRoster && s.hasPong {
+		close(s.ready)
 	}
 }
 
@@ -139,20 +120,20 @@ func (s *session) checkReady() {
 // the next one asks again. Nobody is forgotten unless the whole roster was read.
 func (s *session) roster(iq *xmpp.IQ) error {
 	if iq.Type == "error" {
-		if kind := s.guard.rosterError(); kind != "cancel" {
+		if kind := s.guard.find(rosterRefusal); kind != "cancel" {
 			return fmt.Errorf("%w: it answers with an error of type %q", errRosterFailed, kind)
 		}
-		s.log.Debug("the XMPP server has no contacts for us")
+		s.source.log.Debug("the XMPP server has no contacts for us")
 	} else if err := s.items(iq); err != nil {
 		return fmt.Errorf("%w: %w", errRosterFailed, err)
 	}
 	s.rosterTimer.Stop()
 	s.hasRoster = true
-	s.guard.rosterDone()
+	s.guard.enter(watching, maxStanza)
 	for i := range s.early {
 		_ = s.presence(&s.early[i]) // reports: only a subscription request sends anything
 	}
-	s.early, s.earlySize = nil, 0
+	s.early, s.earlyBytes = nil, 0
 	if iq.Type != "error" {
 		s.forgetLost()
 	}
@@ -163,13 +144,13 @@ func (s *session) roster(iq *xmpp.IQ) error {
 // rosterPush takes a change of one contact. Only the own account's server may send it (RFC 6121, 2.1.6).
 func (s *session) rosterPush(iq *xmpp.IQ) error {
 	if from := strings.ToLower(iq.From); from != "" && from != s.bareOwn {
-		s.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
+		s.source.log.Debug("ignoring a roster push from somebody else", "from", iq.From)
 		return nil
 	}
 	if err := s.items(iq); err != nil {
-		s.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
+		s.source.log.Warn("cannot read a change of the XMPP account's contacts", "err", err)
 	}
-	return s.sendResult(iq.From, iq.ID)
+	return s.reply(iq, "result", "")
 }
 
 // items takes all items of a roster.
@@ -192,32 +173,24 @@ func (s *session) contact(item rosterItem) {
 	} else {
 		delete(s.asked, bare)
 	}
-	c, known := s.contacts.byJID[bare]
-	if !item.visible() {
-		if c.visible || known && item.Subscription == "remove" {
-			s.forget(bare, c)
+	if item.visible() {
+		if c, ok := s.find(bare); ok && (c.visible || s.observer.Known(c.user)) {
+			c.visible = true
+			s.keep(bare, c)
 		}
-		return
-	}
-	if !known {
-		if c, known = s.newContact(bare); !known {
-			return
-		}
-	}
-	if c.visible || s.observer.Known(c.user) {
-		c.visible = true
-		s.keep(bare, c)
+	} else if c, known := s.source.contacts.byJID[bare]; c.visible || known && item.Subscription == "remove" {
+		s.forget(bare, c)
 	}
 }
 
 // forgetLost forgets the contacts of earlier connections that are not in the roster any more.
 func (s *session) forgetLost() {
-	for bare, c := range s.contacts.byJID {
+	for bare, c := range s.source.contacts.byJID {
 		switch {
 		case !c.wasVisible || c.visible:
 		case c.online:
 			c.wasVisible = false
-			s.contacts.set(bare, c)
+			s.source.contacts.byJID[bare] = c
 		default:
 			s.forget(bare, c)
 		}
@@ -226,7 +199,7 @@ func (s *session) forgetLost() {
 
 // forget tells the observer that we may not see the user any more, or only by another JID: then this one's devices are removed.
 func (s *session) forget(bare string, c contact) {
-	if s.contacts.remove(bare, c.user) {
+	if s.source.contacts.remove(bare, c.user) {
 		s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true})
 	} else {
 		s.observer.Forget(c.user)

@@ -1,11 +1,12 @@
 package xmpp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,35 +15,28 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Source = (*Source)(nil)
-
 // Protocol is the protocol's name.
 var Protocol = domain.MustProtocol("xmpp")
 
-// leaveWithin is how long Run waits for the server to close the stream after ctx has ended.
-const leaveWithin = 300 * time.Millisecond
-
 // limits are the times and sizes that tests make smaller.
 type limits struct {
-	login       time.Duration // for the whole login
-	pingEvery   time.Duration // between two pings
-	pingTimeout time.Duration // without a sign of life from the server, before the link counts as lost
-	roster      time.Duration // for the answer to the roster request, however long it is: see maxRoster
+	login       time.Duration // from the first DNS query until the server has accepted us
+	silence     time.Duration // between two pings; without a sign of life for that long the link counts as lost
+	roster      time.Duration // for the answer to the roster request, however long it is
 	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
-	rosterSize  int           // see maxRoster
-	marks       int           // see maxMarks
-	uncounted   int           // see maxUncounted
+	rosterSize  int           // bytes from one stanza to the next while the roster is awaited: a contact takes about 120
+	marks       int           // tags and attributes from one stanza to the next; each becomes some hundred bytes in the parser
+	uncounted   int           // see contacts
 }
 
 var defaultLimits = limits{
-	login:       loginWithin,
-	pingEvery:   15 * time.Second,
-	pingTimeout: 10 * time.Second,
-	roster:      5 * time.Minute, // for maxRoster, half a megabit a second
+	login:       20 * time.Second,
+	silence:     10 * time.Second,
+	roster:      5 * time.Minute, // for rosterSize, half a megabit a second
 	unavailable: 500 * time.Millisecond,
-	rosterSize:  maxRoster,
-	marks:       maxMarks,
-	uncounted:   maxUncounted,
+	rosterSize:  16 << 20,
+	marks:       1_500_000, // the largest roster has fewer
+	uncounted:   100_000,   // 20 MB of JIDs of usual length, and 200 MB if all are as long as they can be
 }
 
 // Source watches the users that one XMPP account can see. Make it with New.
@@ -51,8 +45,6 @@ type Source struct {
 	own       account
 	tls       *tls.Config
 	directory directory
-	trusted   map[string]bool // hosts whose users need not be contacts
-	allowed   map[string]bool // hosts whose users may subscribe
 	resolver  *net.Resolver
 	limits    limits
 	log       *slog.Logger
@@ -67,19 +59,14 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	own, err := parseAccount(c.JID)
-	if err != nil {
-		return nil, fmt.Errorf("xmpp.jid: %w", err)
-	}
+	own, _ := parseAccount(c.JID)
 	s := &Source{
 		config:    c,
 		own:       own,
 		directory: newDirectory(c, own),
-		trusted:   map[string]bool{own.host: true},
-		allowed:   make(map[string]bool, len(c.AllowDomains)),
 		resolver:  dns.NewResolver(""),
 		limits:    defaultLimits,
-		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID][]string)},
+		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID]int)},
 		log:       log,
 		tls: &tls.Config{
 			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
@@ -91,16 +78,21 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	if c.TLS == DirectTLS {
 		s.tls.NextProtos = []string{"xmpp-client"} // XEP-0368
 	}
-	for host := range s.directory.hosts {
-		s.trusted[host] = true
-	}
-	for _, host := range c.AllowDomains {
-		s.allowed[strings.ToLower(host)] = true
-	}
 	if c.InsecureSkipVerify {
 		log.Warn("xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password")
 	}
 	return s, nil
+}
+
+// trusts reports whether the users of a host need not be contacts.
+func (s *Source) trusts(host string) bool {
+	_, mapped := s.directory.hosts[host]
+	return host == s.own.host || mapped
+}
+
+// allows reports whether the users of a host may subscribe.
+func (s *Source) allows(host string) bool {
+	return slices.ContainsFunc(s.config.AllowDomains, func(allowed string) bool { return strings.EqualFold(allowed, host) })
 }
 
 // Describe implements ports.Source.
@@ -114,8 +106,5 @@ func (s *Source) Run(ctx context.Context, observer ports.Observer) error {
 	if err == nil {
 		err = s.watch(ctx, c, observer)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return cmp.Or(ctx.Err(), err)
 }

@@ -21,10 +21,10 @@ func TestSubscription(t *testing.T) {
 		r.wantSynced(t)
 		alice := server.Login(t, "alice", "laptop")
 		alice.Show("dnd", "working")
-		alice.Presence(observer, "subscribe")
+		sendPresence(alice, observer, "subscribe")
 		awaitPresence(t, alice, observer, "subscribed")
 		awaitPresence(t, alice, observer, "subscribe")
-		alice.Presence(observer, "subscribed")
+		sendPresence(alice, observer, "subscribed")
 		r.want(t, "alice@example.test", "busy working")
 		alice.Show("away", "")
 		r.want(t, "alice@example.test", "away")
@@ -36,13 +36,13 @@ func TestSubscription(t *testing.T) {
 		second.want(t, "alice@example.test", "away")
 
 		// She takes it back.
-		alice.Presence(observer, "unsubscribed")
+		sendPresence(alice, observer, "unsubscribed")
 		second.want(t, "alice@example.test", "unknown")
 		alice.Show("", "unseen")
 		bob := server.Login(t, "bob", "laptop")
-		bob.Presence(observer, "subscribe")
+		sendPresence(bob, observer, "subscribe")
 		awaitPresence(t, bob, observer, "subscribe")
-		bob.Presence(observer, "subscribed")
+		sendPresence(bob, observer, "subscribed")
 		second.want(t, "bob@example.test", "available")
 		second.want(t, "alice@example.test", "unknown")
 	})
@@ -55,12 +55,12 @@ func TestUnsubscribedDuringOutage(t *testing.T) {
 		source := newSource(t, server, allowed)
 		r := begin(t, source)
 		alice := server.Login(t, "alice", "laptop")
-		alice.Presence(observer, "subscribe")
+		sendPresence(alice, observer, "subscribe")
 		awaitPresence(t, alice, observer, "subscribe")
-		alice.Presence(observer, "subscribed")
+		sendPresence(alice, observer, "subscribed")
 		r.want(t, "alice@example.test", "available")
 		r.stop(t)
-		alice.Presence(observer, "unsubscribed")
+		sendPresence(alice, observer, "unsubscribed")
 		// The server has carried it out when it has answered what was sent after it.
 		alice.Send("<iq type='get' id='after'><query xmlns='jabber:iq:roster'/></iq>")
 		awaitStanza(t, alice, "roster", func(s xmpptest.Stanza) bool { return s.ID == "after" })
@@ -84,7 +84,7 @@ func TestSubscriptionRefused(t *testing.T) {
 		r := begin(t, source)
 		r.wantSynced(t)
 		alice := server.Login(t, "alice", "laptop")
-		alice.Presence(observer, "subscribe")
+		sendPresence(alice, observer, "subscribe")
 		eventually(t, func() error {
 			if !strings.Contains(log.String(), "ignoring a subscription request") || !strings.Contains(log.String(), "jid=alice@example.test") {
 				return fmt.Errorf("not logged:\n%s", log)
@@ -93,7 +93,7 @@ func TestSubscriptionRefused(t *testing.T) {
 		})
 		// Had the observer answered, that would arrive before this.
 		bob := server.Login(t, "bob", "laptop")
-		bob.Presence(server.JID("alice"), "subscribe")
+		sendPresence(bob, server.JID("alice"), "subscribe")
 		awaitStanza(t, alice, "request of bob", func(s xmpptest.Stanza) bool {
 			if s.XMLName.Local == "presence" && strings.HasPrefix(s.From, observer) && strings.Contains(s.Type, "subscribe") {
 				t.Errorf("the observer answered with %q", s.Type)
@@ -102,6 +102,11 @@ func TestSubscriptionRefused(t *testing.T) {
 		})
 		r.want(t, "alice@example.test", "unknown")
 	})
+}
+
+// sendPresence sends a presence stanza of a type, such as subscribe, to a JID.
+func sendPresence(from *xmpptest.Client, to, kind string) {
+	from.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", to, kind))
 }
 
 // awaitStanza waits for a stanza that match accepts, and drops those before it. It fails the test after 20 seconds.

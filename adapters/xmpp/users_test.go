@@ -37,7 +37,7 @@ func lone(t interface{ Fatal(...any) }, change func(*Config)) (*session, *record
 
 // again returns the session of the source's next connection.
 func again(source *Source, r *recording) *session {
-	s := newSession(source, &connection{own: source.own.bare + "/here", guard: newGuard(&relay{}, source.limits)}, r)
+	s := newSession(source, &connection{own: source.own.bare + "/here", guard: lenient(source.limits)}, r)
 	s.rosterTimer = time.NewTimer(time.Hour)
 	return s
 }
@@ -194,8 +194,8 @@ func (m model) check(t *rapid.T, s *session, r *recording) {
 		user, _ := s.source.directory.user(bare)
 		want[user] = append(want[user], slices.Collect(maps.Values(devices))...)
 	}
-	for _, aliases := range s.contacts.aliases {
-		further += len(aliases) - 1
+	for _, aliases := range s.source.contacts.aliases {
+		further += aliases - 1
 	}
 	got := map[domain.UserID][]string{}
 	for user, devices := range r.devices {
@@ -212,8 +212,8 @@ func (m model) check(t *rapid.T, s *session, r *recording) {
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Fatalf("told is %q, want %q", got, want)
 	}
-	if s.contacts.further != further || len(s.contacts.byJID) != len(m) {
-		t.Fatalf("%d JIDs are kept, %d further ones are counted; want %d and %d", len(s.contacts.byJID), s.contacts.further, len(m), further)
+	if s.source.contacts.further != further || len(s.source.contacts.byJID) != len(m) {
+		t.Fatalf("%d JIDs are kept, %d further ones are counted; want %d and %d", len(s.source.contacts.byJID), s.source.contacts.further, len(m), further)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestManyJIDs(t *testing.T) {
 	for i := range 3 * maxAliases {
 		s.gets(fmt.Sprintf("bob@host%d.test", i), "both")
 	}
-	if n := len(s.contacts.byJID); n != maxAliases {
+	if n := len(s.source.contacts.byJID); n != maxAliases {
 		t.Errorf("%d JIDs are kept, want %d", n, maxAliases)
 	}
 }
@@ -240,7 +240,7 @@ func TestNoRoom(t *testing.T) {
 		s.gets(fmt.Sprintf("c%d@remote.test", i), "both")
 	}
 	s.says(t, "visible@remote.test/phone", "", "", "")
-	if users, jids := len(r.devices), len(s.contacts.byJID); users != 2 || jids != 2 || len(s.contacts.aliases) != 0 {
+	if users, jids := len(r.devices), len(s.source.contacts.byJID); users != 2 || jids != 2 || len(s.source.contacts.aliases) != 0 {
 		t.Errorf("%d users are told, %d JIDs are kept", users, jids)
 	}
 	s.says(t, "alice@example.test/phone", "", "away", "lunch")
@@ -266,7 +266,7 @@ func TestWhoeverWasToldIsRemembered(t *testing.T) {
 			s.forgetLost()
 		}
 		for user := range r.devices {
-			if _, there := s.contacts.byJID[string(user)]; !there {
+			if _, there := s.source.contacts.byJID[string(user)]; !there {
 				t.Fatalf("%s is known, but nobody remembers it", user)
 			}
 		}
@@ -294,18 +294,18 @@ func TestUncountedJIDsAreBounded(t *testing.T) {
 			for i := range 1000 {
 				test.tell(s, i)
 			}
-			if n := len(s.contacts.byJID) + len(s.asked); n != test.want {
+			if n := len(s.source.contacts.byJID) + len(s.asked); n != test.want {
 				t.Errorf("%d JIDs are kept, want %d", n, test.want)
 			}
 			s = again(s.source, newRecording())
 			if len(s.asked) != 0 {
 				t.Errorf("%d JIDs that an earlier connection has asked are kept", len(s.asked))
 			}
-			for bare, c := range s.contacts.byJID {
-				s.contacts.remove(bare, c.user)
+			for bare, c := range s.source.contacts.byJID {
+				s.source.contacts.remove(bare, c.user)
 			}
-			if s.contacts.further != 0 || len(s.contacts.aliases) != 0 {
-				t.Errorf("nothing is left, but %d further JIDs are counted", s.contacts.further)
+			if s.source.contacts.further != 0 || len(s.source.contacts.aliases) != 0 {
+				t.Errorf("nothing is left, but %d further JIDs are counted", s.source.contacts.further)
 			}
 		})
 	}

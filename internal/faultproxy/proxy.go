@@ -93,14 +93,11 @@ func (p *Proxy) serve(client net.Conn) {
 	if !p.add(client, server) {
 		return
 	}
-	var answers sync.WaitGroup
-	answers.Go(func() {
+	p.running.Go(func() {
 		_, _ = io.Copy(answerWriter{p, client}, server)
 		_ = client.Close()
 	})
 	_, _ = io.Copy(server, client)
-	_ = server.Close()
-	answers.Wait()
 }
 
 // answerWriter writes the server's answers to a client, unless they are to be lost.

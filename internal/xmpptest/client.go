@@ -46,7 +46,7 @@ func (s *Server) Login(t TB, user, resource string) *Client {
 func (s *Server) Connect(user, resource string) (*Client, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.Authority.PEM)
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.DirectTLS, &tls.Config{ServerName: s.Domain, RootCAs: roots})
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.DirectTLS, &tls.Config{ServerName: Domain, RootCAs: roots})
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (c *Client) login(s *Server, user, resource string) error {
 		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + escape(resource) + "</resource></bind></iq>", "iq"},
 	} {
 		var err error
-		if decoder, err = openStream(c.conn, s.Domain); err != nil {
+		if decoder, err = openStream(c.conn, Domain); err != nil {
 			return err
 		}
 		c.Send(step.request)
@@ -131,11 +131,6 @@ func (c *Client) Show(show, status string) {
 		status = "<status>" + escape(status) + "</status>"
 	}
 	c.Send("<presence>" + show + status + "</presence>")
-}
-
-// Presence sends a presence stanza of a type, such as subscribe, to a JID.
-func (c *Client) Presence(to, kind string) {
-	c.Send(fmt.Sprintf("<presence to='%s' type='%s'/>", escape(to), escape(kind)))
 }
 
 // Leave makes the device unavailable with a last status text, and closes the stream.

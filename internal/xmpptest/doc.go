@@ -1,14 +1,6 @@
 // Package xmpptest runs real XMPP servers for tests, Prosody and ejabberd from Debian's packages, and has a small client that
 // acts as their users. The servers listen on free ports of 127.0.0.1, keep their files in a temporary folder, and have generated
-// certificates. Both have the same API, so one test can run against each:
-//
-//	for _, kind := range xmpptest.Kinds() {
-//		t.Run(string(kind), func(t *testing.T) {
-//			server := xmpptest.Start(t, kind, xmpptest.Options{})
-//			phone := server.Login(t, "alice", "phone")
-//			phone.Show("dnd", "in a meeting")
-//		})
-//	}
+// certificates. Both have the same API: Start a server of each of Kinds, Login its users, and let them Show something.
 //
 // If a server is not installed the test fails; it is never skipped. The tests of adapters/xmpp, the daemon's end-to-end
 // test and the demo use it.

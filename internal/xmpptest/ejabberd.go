@@ -12,8 +12,6 @@ import (
 	"github.com/zarafa/presence/internal/freeport"
 )
 
-const ejabberdctlPath = "/usr/sbin/ejabberdctl"
-
 // oneThread stops Erlang's threads from busy waiting for each other. On a busy machine they would make the start take twenty times as long.
 const oneThread = "+S 1:1 +SDcpu 1:1 +SDio 1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
@@ -26,12 +24,11 @@ type ejabberd struct {
 
 func (e *ejabberd) prepare(t TB, s *Server) {
 	t.Helper()
-	require(t, ejabberdctlPath)
 	if s.options.Seeing == Privilege {
 		t.Fatal("ejabberd does not support privileged accounts")
 	}
 	e.api = freeport.Address(t)
-	certificate, key := s.Authority.Issue(t, s.Domain)
+	certificate, key := s.Authority.Issue(t, Domain)
 	s.write(t, "conf/cert.pem", slices.Concat(certificate, key))
 	s.write(t, "conf/inetrc", []byte("{lookup,[\"file\",\"native\"]}.\n{host,{127,0,0,1}, [\"localhost\",\"hostalias\"]}.\n"))
 	// With a fixed distribution port Erlang does not start its port mapper daemon, which would outlive the server.
@@ -44,7 +41,7 @@ func (e *ejabberd) prepare(t TB, s *Server) {
 }
 
 func (e *ejabberd) command(s *Server) *exec.Cmd {
-	return s.command(ejabberdctlPath, "--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
+	return s.command("/usr/sbin/ejabberdctl", "--config-dir", s.path("conf"), "--ctl-config", s.path("conf/ejabberdctl.cfg"), "--logs", s.path("logs"),
 		"--spool", s.path("spool"), "--node", "t@localhost", "foreground")
 }
 
@@ -63,17 +60,18 @@ func (e *ejabberd) call(t TB, command string, arguments url.Values) {
 	}
 }
 
-func (e *ejabberd) register(t TB, s *Server, user string) {
+// populate can put all users into the observer's roster, and only the observer into theirs.
+func (e *ejabberd) populate(t TB, s *Server) {
 	t.Helper()
-	e.call(t, "register", url.Values{"user": {user}, "host": {s.Domain}, "password": {s.Password(user)}})
-}
-
-// share puts all users into the observer's roster, and only the observer into theirs.
-func (e *ejabberd) share(t TB, s *Server) {
-	t.Helper()
+	for _, user := range s.options.Users {
+		e.call(t, "register", url.Values{"user": {user}, "host": {Domain}, "password": {s.Password(user)}})
+	}
+	if s.options.Seeing != Group {
+		return
+	}
 	for _, group := range []struct{ name, member, displayed string }{{"staff", "@all@", "observers"}, {"observers", Observer, "staff"}} {
-		e.call(t, "srg_create", url.Values{"group": {group.name}, "host": {s.Domain}, "label": {group.name}, "description": {""}, "display": {group.displayed}})
-		e.call(t, "srg_user_add", url.Values{"user": {group.member}, "host": {s.Domain}, "group": {group.name}, "grouphost": {s.Domain}})
+		e.call(t, "srg_create", url.Values{"group": {group.name}, "host": {Domain}, "label": {group.name}, "description": {""}, "display": {group.displayed}})
+		e.call(t, "srg_user_add", url.Values{"user": {group.member}, "host": {Domain}, "group": {group.name}, "grouphost": {Domain}})
 	}
 }
 

@@ -7,7 +7,7 @@ modules_disabled={"s2s";"http"}
 groups_file="{{.Dir}}/groups.txt"
 authentication="internal_hashed"; c2s_require_encryption=true
 log={ {levels={min="info"},to="console"} }
-VirtualHost "{{.Server.Domain}}"
+VirtualHost "{{.Domain}}"
   ssl={key="{{.Dir}}/certs/k.key";certificate="{{.Dir}}/certs/k.crt";protocol="{{if .TLS12}}tlsv1_2{{else}}tlsv1_2+{{end}}"}
 {{- if .Privilege}}
   modules_enabled={"privilege"}

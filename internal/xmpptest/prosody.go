@@ -9,26 +9,23 @@ import (
 	"syscall"
 )
 
-const prosodyPath, prosodyctlPath = "/usr/bin/prosody", "/usr/bin/prosodyctl"
-
 //go:embed prosody.cfg.lua
 var prosodyConfig string
 
 type prosody struct{}
 
-func (p prosody) prepare(t TB, s *Server) {
+func (prosody) prepare(t TB, s *Server) {
 	t.Helper()
-	require(t, prosodyPath)
-	if s.options.Seeing == Privilege {
-		require(t, "/usr/lib/prosody/modules/mod_privilege")
+	if _, err := os.Stat("/usr/lib/prosody/modules/mod_privilege"); err != nil && s.options.Seeing == Privilege {
+		t.Fatalf(notInstalled, err)
 	}
-	certificate, key := s.Authority.Issue(t, s.Domain)
+	certificate, key := s.Authority.Issue(t, Domain)
 	s.write(t, "certs/k.crt", certificate)
 	s.write(t, "certs/k.key", key)
 	s.write(t, "data/.keep", nil)
 	var groups strings.Builder
 	groups.WriteString("[Staff]\n")
-	for _, user := range append([]string{Observer}, s.options.Users...) {
+	for _, user := range s.options.Users {
 		fmt.Fprintf(&groups, "%s=%s\n", s.JID(user), user)
 	}
 	s.write(t, "groups.txt", []byte(groups.String()))
@@ -38,19 +35,18 @@ func (p prosody) prepare(t TB, s *Server) {
 	}
 }
 
-func (p prosody) command(s *Server) *exec.Cmd {
-	return s.command(prosodyPath, "--config", s.path("prosody.cfg.lua"), "-F")
+func (prosody) command(s *Server) *exec.Cmd {
+	return s.command("/usr/bin/prosody", "--config", s.path("prosody.cfg.lua"), "-F")
 }
 
-func (p prosody) register(t TB, s *Server, user string) {
+func (prosody) populate(t TB, s *Server) {
 	t.Helper()
-	register := s.command(prosodyctlPath, "--config", s.path("prosody.cfg.lua"), "register", user, s.Domain, s.Password(user))
-	if output, err := register.CombinedOutput(); err != nil {
-		t.Fatalf("prosodyctl register %s: %v\n%s", user, err, output)
+	for _, user := range s.options.Users {
+		register := s.command("/usr/bin/prosodyctl", "--config", s.path("prosody.cfg.lua"), "register", user, Domain, s.Password(user))
+		if output, err := register.CombinedOutput(); err != nil {
+			t.Fatalf("prosodyctl register %s: %v\n%s", user, err, output)
+		}
 	}
 }
 
-// share has nothing to do: the group is in the configuration.
-func (p prosody) share(TB, *Server) {}
-
-func (p prosody) stop(_ TB, s *Server) { s.Signal(syscall.SIGTERM) }
+func (prosody) stop(_ TB, s *Server) { s.Signal(syscall.SIGTERM) }

@@ -54,14 +54,13 @@ type Options struct {
 // Server is a running server. Its methods are for the test's goroutine.
 type Server struct {
 	Kind      Kind
-	Domain    string
 	Addr      string     // host:port for STARTTLS
 	DirectTLS string     // host:port for TLS from the first byte
 	CAFile    string     // PEM file of the authority that issued its certificate
 	Authority *Authority // that authority
 
-	*process.Process // a new one after Restart
-	options          Options
+	*process.Process                     // a new one after Restart
+	options          Options             // Observer is one of the users
 	dir              string              // temporary folder with all its files
 	account          *syscall.Credential // of the program; nil: the user who runs the test
 	program          program
@@ -69,16 +68,10 @@ type Server struct {
 
 // program is what differs between the servers.
 type program interface {
-	// prepare writes the configuration.
-	prepare(t TB, s *Server)
-	// command returns what runs the program.
-	command(s *Server) *exec.Cmd
-	// register creates an account.
-	register(t TB, s *Server, user string)
-	// share does what Group says, if the configuration does not.
-	share(t TB, s *Server)
-	// stop makes the program shut down.
-	stop(t TB, s *Server)
+	prepare(t TB, s *Server)     // writes the configuration
+	command(s *Server) *exec.Cmd // runs the program
+	populate(t TB, s *Server)    // creates accounts, and does what Group says if the configuration does not
+	stop(t TB, s *Server)        // makes the program shut down
 }
 
 // Start starts a server and creates all accounts. The server ends with the test.
@@ -87,6 +80,7 @@ func Start(t TB, kind Kind, options Options) *Server {
 	if len(options.Users) == 0 {
 		options.Users = []string{"alice", "bob", "carol", "dave"}
 	}
+	options.Users = append([]string{Observer}, options.Users...)
 	dir, err := os.MkdirTemp("", "xmpptest-*") // not t.TempDir, which the server's system user cannot read
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +91,6 @@ func Start(t TB, kind Kind, options Options) *Server {
 	}
 	s := &Server{
 		Kind:      kind,
-		Domain:    Domain,
 		Addr:      freeport.Address(t),
 		DirectTLS: freeport.Address(t),
 		Authority: NewAuthority(t),
@@ -112,17 +105,12 @@ func Start(t TB, kind Kind, options Options) *Server {
 	s.program.prepare(t, s)
 	t.Cleanup(s.Kill)
 	s.Restart(t)
-	for _, user := range append([]string{Observer}, options.Users...) {
-		s.program.register(t, s, user)
-	}
-	if options.Seeing == Group {
-		s.program.share(t, s)
-	}
+	s.program.populate(t, s)
 	return s
 }
 
 // JID returns a user's bare JID.
-func (s *Server) JID(user string) string { return user + "@" + s.Domain }
+func (s *Server) JID(user string) string { return user + "@" + Domain }
 
 // Password returns a user's password.
 func (s *Server) Password(user string) string { return "secret of " + user }
@@ -132,7 +120,7 @@ func (s *Server) Restart(t TB) {
 	t.Helper()
 	var err error
 	if s.Process, err = process.Start(s.program.command(s), s.path("console.log")); err != nil {
-		t.Fatal(err)
+		t.Fatalf(notInstalled, err)
 	}
 	if err := s.Await(60*time.Second, s.answers); err != nil {
 		t.Fatalf("%v %v\n%s", s.Kind, err, s.Log())
@@ -147,7 +135,7 @@ func (s *Server) answers() error {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	_, err = openStream(conn, s.Domain)
+	_, err = openStream(conn, Domain)
 	return err
 }
 
@@ -180,14 +168,6 @@ func (s *Server) awaitEnd() {
 	}
 }
 
-// require fails the test if a program is not installed.
-func require(t TB, path string) {
-	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf(notInstalled, err)
-	}
-}
-
 const notInstalled = "%v: the server is not installed; `make test` installs it (scripts/install-test-packages)"
 
 // command returns a command of the server's system account.
@@ -214,7 +194,7 @@ func (s *Server) configure(t TB, name, text, api string) {
 	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 	var content bytes.Buffer
 	err := template.Must(template.New(name).Funcs(template.FuncMap{"port": port}).Parse(text)).Execute(&content, map[string]any{
-		"Server": s, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
+		"Server": s, "Domain": Domain, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
 		"Group": s.options.Seeing == Group, "Privilege": s.options.Seeing == Privilege,
 	})
 	if err != nil {

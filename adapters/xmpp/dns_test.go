@@ -1,10 +1,12 @@
-package xmpptest
+package xmpp
 
 import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"testing"
 	"time"
 
 	"github.com/zarafa/presence/dns"
@@ -12,12 +14,15 @@ import (
 	"github.com/zarafa/presence/internal/process"
 )
 
-// StartDNS starts a real DNS server (dnsmasq) with the given SRV records, each as service,target,port,priority,weight. localhost.test and
+// startDNS starts a real DNS server (dnsmasq) with the given SRV records, each as service,target,port,priority,weight. localhost.test and
 // example.test are 127.0.0.1; no other name exists. It returns a resolver that asks the server. The server ends with the test.
-func StartDNS(t TB, records ...string) *net.Resolver {
+func startDNS(t testing.TB, records ...string) *net.Resolver {
 	t.Helper()
 	const path = "/usr/sbin/dnsmasq"
-	require(t, path)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v: it is not installed; `make test` installs it (scripts/install-test-packages)", err)
+	}
+	t.Helper()
 	port := freeport.Take(t)
 	args := []string{"--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=root", "--bind-interfaces",
 		"--listen-address=127.0.0.1", fmt.Sprintf("--port=%d", port), "--local=/test/", "--address=/localhost.test/127.0.0.1", "--address=/example.test/127.0.0.1"}
