@@ -126,9 +126,8 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	}
 	memory := writesPool.Get().(*[]image.Write)
 	defer putWrites(memory)
-	late := lateTimers.Get().(*time.Timer)
-	late.Reset(within)
-	defer endTimer(late)
+	late := time.NewTimer(within)
+	defer late.Stop()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -161,21 +160,12 @@ func (w *Writer) Sync(ctx context.Context) error {
 	w.mu.Lock()
 	w.enqueue(g)
 	w.mu.Unlock()
-	late := lateTimers.Get().(*time.Timer)
-	late.Reset(within)
-	defer endTimer(late)
+	late := time.NewTimer(within)
+	defer late.Stop()
 	if err := w.wait(ctx, g, late.C, true); err != nil {
 		return err
 	}
 	return g.err
-}
-
-// lateTimers keeps timers: to make one for each call costs three allocations.
-var lateTimers = sync.Pool{New: func() any { return time.NewTimer(within) }}
-
-func endTimer(late *time.Timer) {
-	late.Stop()
-	lateTimers.Put(late)
 }
 
 // submit queues writes if what they expect is there, and returns their group. If one of the presences is being written already it returns
