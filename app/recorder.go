@@ -24,12 +24,10 @@ const (
 	retryAfter = time.Second
 )
 
-// recorder writes what a source observes during one Run into the image. Its ports.Observer methods only make it a part of the session, or put
-// it into a queue for it; the goroutine in record writes what has changed. So a source never waits for a write, and under load many reports of
-// one user become one write.
+// recorder writes what a source observes during one Run into the image. Its ports.Observer methods only make it a part of the session; the
+// goroutine in record writes what has changed. So a source never waits for a write, and under load many reports of one user become one write.
 type recorder struct {
 	session *session
-	queue   reportQueue
 	core    Core
 	clock   ports.Clock
 	status  *sourceStatus
@@ -66,10 +64,6 @@ func (r *recorder) Known(user domain.UserID) bool {
 
 // Report implements ports.Observer.
 func (r *recorder) Report(report domain.Report) bool {
-	if r.queue.add(report) {
-		r.signal()
-		return true
-	}
 	return r.note(func() bool { return r.session.report(report) })
 }
 
@@ -88,32 +82,18 @@ func (r *recorder) Synced() {
 	})
 }
 
-// note makes an observation a part of the session, and sees to it that it is written.
+// note makes an observation a part of the session, and sees to it that it is written. It says once if not everything is kept.
 func (r *recorder) note(observe func() (kept bool)) (kept bool) {
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
-	r.takeQueued()
 	kept = observe()
-	r.warn()
-	r.queue.allow(r.session.room())
-	r.signal()
-	return kept
-}
-
-// takeQueued makes queued reports a part of the session. The session's lock is held.
-func (r *recorder) takeQueued() {
-	for _, report := range r.queue.take() {
-		r.session.report(report)
-	}
-}
-
-// warn says once if not everything is kept. The session's lock is held.
-func (r *recorder) warn() {
 	if r.session.exceeded && !r.warned {
 		r.warned = true
 		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",
 			"max_users", r.session.limits.Users, "max_source_bytes", r.session.limits.SourceBytes)
 	}
+	r.signal()
+	return kept
 }
 
 func (r *recorder) signal() {
@@ -150,9 +130,6 @@ func (r *recorder) record(ctx context.Context) {
 // flush writes everything observed so far. What an error has kept from being written is marked again.
 func (r *recorder) flush(ctx context.Context) error {
 	r.session.mu.Lock()
-	r.takeQueued()
-	r.warn()
-	r.queue.allow(r.session.room())
 	r.status.saw(r.session.reported)
 	pending := r.session.takeDirty()
 	r.session.mu.Unlock()
@@ -160,8 +137,8 @@ func (r *recorder) flush(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	key := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
-	err := rewrite(ctx, r.core, pending, key, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
+	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
+	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
 	if err != nil {

@@ -92,16 +92,6 @@ func (s *session) remove(id domain.UserID) {
 // fits reports whether there is room for more bytes, if there may be most of them.
 func (s *session) fits(bytes int, most int64) bool { return bytes <= 0 || s.used+int64(bytes) <= most }
 
-// room returns how many reports will be kept whatever they say, unless they are of absurd length.
-func (s *session) room() int {
-	const largest = userOverhead + deviceOverhead + 2*domain.MaxMessage // with id, name and message
-	reports := int((s.limits.messageBytes() - s.used) / largest)
-	if s.limits.Users > 0 {
-		reports = min(reports, s.limits.Users-s.image.Users()-len(s.unwritten))
-	}
-	return reports
-}
-
 // enter makes a user one of the current Run, if it is not yet. It returns false if there is no room for the user and for more bytes.
 func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes int) bool {
 	if !found {
