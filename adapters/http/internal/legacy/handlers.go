@@ -7,13 +7,12 @@
 // and so has the answer, without the token. docs/http.md describes it for clients.
 //
 // It is a measured hot path, so it goes below Fiber: Fiber routes to it, and everything else it does on fasthttp's requests. It writes its
-// answers, and reads the usual query, by itself and without allocating, because nothing general is as quick.
+// answers, and reads the usual request, by itself and without allocating, because nothing general is as quick.
 package legacy
 
 import (
 	"bytes"
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
@@ -85,7 +84,7 @@ func (a *API) longList(body []byte) []byte {
 	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
-	if _, err := a.authenticate(strings.Clone(token)); err != nil {
+	if _, err := a.authenticate(token); err != nil {
 		return nil
 	}
 	return text
@@ -96,7 +95,7 @@ func (a *API) query(b *buffers, body []byte) error {
 	if err := b.request.ReadQuery(body); err != nil {
 		return err
 	}
-	_, err := a.authenticate(strings.Clone(b.request.Token)) // for tokens are remembered
+	_, err := a.authenticate(b.request.Token)
 	return err
 }
 

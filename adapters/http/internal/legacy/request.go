@@ -53,13 +53,7 @@ type Request struct {
 }
 
 // ReadQuery reads the text of a query. The protocols in its entries are checked for their form and forgotten. A fault is a *problem.Error.
-func (r *Request) ReadQuery(text []byte) error {
-	r.Reset()
-	if r.usual(text) {
-		return nil
-	}
-	return r.read(text, false)
-}
+func (r *Request) ReadQuery(text []byte) error { return r.read(text, false) }
 
 // ReadUpdate reads the text of an update. A fault is a *problem.Error.
 func (r *Request) ReadUpdate(text []byte) error { return r.read(text, true) }
@@ -84,13 +78,22 @@ func (r *Request) Reset() {
 // allow lets members stand twice that nobody knows. Of the others once takes care.
 var allow = jsontext.AllowDuplicateNames(true)
 
-// read reads any document. The decoder refuses what is not JSON (RFC 8259), text that is not UTF-8, and half surrogate pairs.
 func (r *Request) read(text []byte, update bool) error {
 	r.Reset()
+	if r.update = update; r.usual(text) {
+		return nil
+	}
+	r.Reset()
+	r.update = update
+	return r.any(text)
+}
+
+// any reads any document. The decoder refuses what is not JSON (RFC 8259), text that is not UTF-8, and half surrogate pairs.
+func (r *Request) any(text []byte) error {
 	if r.from == nil {
 		r.from = jsontext.NewDecoder(&r.text, allow)
 	}
-	r.text, r.update = *bytes.NewBuffer(text), update
+	r.text = *bytes.NewBuffer(text)
 	err := r.document()
 	if err == nil {
 		_, err = r.from.ReadToken()

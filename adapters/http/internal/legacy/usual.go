@@ -5,11 +5,16 @@ import (
 	"slices"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/zarafa/presence/domain"
 )
 
-// scanner reads the usual form of a query, which is the measured path: in one pass, without allocating. It knows nothing but the marks of
-// JSON and strings without escape sequences. Whatever it does not know is left to Request.read.
-type scanner struct{ rest []byte }
+// scanner reads the usual form of a request, which is the measured path: in one pass, without allocating. It knows nothing but the marks of
+// JSON and strings without escape sequences. Whatever it does not know is left to Request.any.
+type scanner struct {
+	rest   []byte
+	failed bool // expect, name or value has met something else
+}
 
 // Head reads a request up to the list of users. It returns the token, and the rest of the text from the bracket that opens the list. It
 // reports false unless the document begins in the usual way: with the token and the type, in any order, nothing else, and nothing
@@ -39,7 +44,8 @@ func Head(text []byte) (token string, list []byte, ok bool) {
 	return "", nil, false
 }
 
-// usual reads a query whose entries are nothing but user ids. It reports false if the query has another form.
+// usual reads a request whose entries begin with the user id; in a query nothing may follow it. It reports false if the request has another
+// form.
 func (r *Request) usual(text []byte) bool {
 	token, list, ok := Head(text)
 	if !ok || !utf8.Valid(list) {
@@ -47,25 +53,49 @@ func (r *Request) usual(text []byte) bool {
 	}
 	s := scanner{rest: list}
 	for mark := byte('['); s.take(mark); mark = ',' {
-		user, ok := s.entry()
+		user, ok := s.user()
 		if !ok || len(r.Users) == MaxUsers {
 			return false
 		}
 		r.Users = append(r.Users, user)
+		if r.update && !r.usualUpdates(&s) || !s.take('}') {
+			return false
+		}
 	}
 	r.Token = token
 	return s.take(']') && s.take('}') && s.next() == 0 && len(s.rest) == 0
 }
 
-// entry reads an entry that is nothing but a user id.
-func (s *scanner) entry() (user string, ok bool) {
+// usualUpdates reads what follows the user id of an entry: for each protocol a status, and perhaps a message behind it.
+func (r *Request) usualUpdates(s *scanner) bool {
+	entry, begin := len(r.Users)-1, len(r.Updates)
+	for s.take(',') {
+		said := domain.Update{User: r.Users[entry], Protocol: s.name()}
+		s.expect('{')
+		usual := s.name() == keyStatus
+		said.Status = s.value()
+		if s.take(',') {
+			usual = usual && s.name() == keyText
+			said.Message = s.value()
+		}
+		s.expect('}')
+		again := slices.ContainsFunc(r.Updates[begin:], func(u domain.Update) bool { return u.Protocol == said.Protocol })
+		if s.failed || !usual || again || said.Protocol == keyUser || len(r.Updates)-begin == MaxProtocols {
+			return false
+		}
+		r.Updates, r.entries = append(r.Updates, said), append(r.entries, int32(entry)) //nolint:gosec // at most MaxUsers
+	}
+	return true
+}
+
+// user reads the beginning of an entry, up to the end of the user id.
+func (s *scanner) user() (user string, ok bool) {
 	const begin = `{"` + keyUser + `":`
 	if s.next() != '{' || !bytes.HasPrefix(s.rest, []byte(begin)) {
 		return "", false
 	}
 	s.rest = s.rest[len(begin):]
-	user, ok = s.str()
-	return user, ok && s.take('}')
+	return s.str()
 }
 
 // next skips white space and returns the byte that follows, or 0 at the end.
@@ -87,6 +117,23 @@ func (s *scanner) take(c byte) bool {
 	}
 	s.rest = s.rest[1:]
 	return true
+}
+
+// expect skips the given byte.
+func (s *scanner) expect(c byte) { s.failed = !s.take(c) || s.failed }
+
+// value reads a string.
+func (s *scanner) value() string {
+	value, ok := s.str()
+	s.failed = !ok || s.failed
+	return value
+}
+
+// name reads the name of a member.
+func (s *scanner) name() string {
+	name := s.value()
+	s.expect(':')
+	return name
 }
 
 // str reads a string without escape sequences, which is a part of the text.
