@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -30,6 +31,12 @@ type batch struct {
 	groups   []*group
 	doubtful bool // nobody knows whether it is kept; guarded by Writer.mu
 }
+
+// How long callers are waited for, if the journal needs so long for an entry: less is not worth a timer, and more is the journal's trouble.
+const (
+	leastGather = 200 * time.Microsecond
+	mostGather  = 20 * time.Millisecond
+)
 
 // Sizes in bytes.
 const (
@@ -84,8 +91,16 @@ func (w *Writer) enqueue(g *group) {
 		return
 	}
 	w.queue = append(w.queue, g)
+	put(w.wake)
+	if len(w.queue) == w.expected {
+		put(w.complete)
+	}
+}
+
+// put puts a token into a channel that holds one.
+func put(token chan<- struct{}) {
 	select {
-	case w.wake <- struct{}{}:
+	case token <- struct{}{}:
 	default:
 	}
 }
@@ -94,13 +109,40 @@ func (w *Writer) enqueue(g *group) {
 func (w *Writer) send(ctx context.Context) {
 	for {
 		for b := w.next(); b != nil && ctx.Err() == nil; b = w.next() {
+			began := time.Now()
 			w.append(ctx, b)
+			w.gather(ctx, time.Since(began))
 		}
 		select {
 		case <-w.wake:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// gather waits until there are as many callers as the last batch had, but not longer than that batch took. Those whose writes were kept often
+// come again at once, and the journal keeps one large entry faster than two (see BenchmarkDurable in adapters/http).
+func (w *Writer) gather(ctx context.Context, took time.Duration) {
+	if took < leastGather {
+		return
+	}
+	w.mu.Lock()
+	missing := len(w.queue) < w.expected
+	select {
+	case <-w.complete: // of an earlier time
+	default:
+	}
+	w.mu.Unlock()
+	if !missing {
+		return
+	}
+	enough := time.NewTimer(min(took, mostGather))
+	defer enough.Stop()
+	select {
+	case <-w.complete:
+	case <-enough.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -131,6 +173,7 @@ func (w *Writer) next() *batch {
 	if len(b.groups) == 0 {
 		return nil
 	}
+	w.expected = len(b.groups) + left
 	w.number++
 	b.number = w.number
 	w.sent[b.number] = b
@@ -183,10 +226,7 @@ func (w *Writer) delivered(number uint64, applied []bool) {
 		w.end(g, nil)
 	}
 	delete(w.sent, number)
-	select {
-	case w.arrived <- struct{}{}:
-	default:
-	}
+	put(w.arrived)
 }
 
 // awaitDelivery returns when a batch that is kept has been applied, or ctx ends.

@@ -32,17 +32,19 @@ type Writer struct {
 	log     *slog.Logger
 	origin  uint64 // tells our entries from those of other daemons
 
-	loaded  chan struct{} // closed when all that was kept is in the image
-	wake    chan struct{} // holds one token while there may be something to send
-	arrived chan struct{} // holds one token after a batch of ours was applied
-	growth  growth
+	loaded   chan struct{} // closed when all that was kept is in the image
+	wake     chan struct{} // holds one token while there may be something to send
+	complete chan struct{} // holds one token after as many callers have come as are expected
+	arrived  chan struct{} // holds one token after a batch of ours was applied
+	growth   growth
 
-	mu     sync.Mutex // held for moments: not while anything is planned, sent or applied
-	closed bool
-	queue  []*group             // what is to be sent next
-	busy   map[image.Key]*group // the presences that are being written
-	sent   map[uint64]*batch    // by number: on its way, or nobody knows
-	number uint64               // of the last batch
+	mu       sync.Mutex // held for moments: not while anything is planned, sent or applied
+	closed   bool
+	queue    []*group             // what is to be sent next
+	busy     map[image.Key]*group // the presences that are being written
+	sent     map[uint64]*batch    // by number: on its way, or nobody knows
+	number   uint64               // of the last batch
+	expected int                  // how many callers there were when it was made
 
 	entry   []byte // of the batch on its way; belongs to Run
 	failing bool   // the log was told so; the same
@@ -51,16 +53,17 @@ type Writer struct {
 // New makes a writer. Nothing happens before Run.
 func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.Logger) *Writer {
 	return &Writer{
-		image:   img,
-		journal: journal,
-		clock:   clock,
-		log:     log,
-		origin:  rand.Uint64(),
-		loaded:  make(chan struct{}),
-		wake:    make(chan struct{}, 1),
-		arrived: make(chan struct{}, 1),
-		busy:    make(map[image.Key]*group),
-		sent:    make(map[uint64]*batch),
+		image:    img,
+		journal:  journal,
+		clock:    clock,
+		log:      log,
+		origin:   rand.Uint64(),
+		loaded:   make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		complete: make(chan struct{}, 1),
+		arrived:  make(chan struct{}, 1),
+		busy:     make(map[image.Key]*group),
+		sent:     make(map[uint64]*batch),
 	}
 }
 
