@@ -83,7 +83,7 @@ func (r *Request) usualUpdates(s *scanner) bool {
 		if s.failed || !usual || again || said.Protocol == keyUser || len(r.Updates)-begin == MaxProtocols {
 			return false
 		}
-		r.Updates, r.entries = append(r.Updates, said), append(r.entries, int32(entry)) //nolint:gosec // at most MaxUsers
+		r.Updates, r.entries = append(r.Updates, said), append(r.entries, int32(entry))
 	}
 	return true
 }
