@@ -115,6 +115,9 @@ func (p Presence) HoldUntil(until Timestamp) Presence {
 	return p
 }
 
+// Endless reports whether p holds until it is replaced or taken away. What expiry has left does not count: it says nothing.
+func (p Presence) Endless() bool { return p.Expires.IsZero() && !p.endsAsItIs() && !p.Removed }
+
 // endsAsItIs reports whether expiry would change nothing.
 func (p Presence) endsAsItIs() bool { return p.Status == Unavailable && p.Message == "" && !p.Vanishes }
 
