@@ -88,6 +88,9 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	respond.Headers(&c.Context().Response.Header)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no") // or nginx would keep the events to itself
+	if c.Context().IsHead() {
+		return nil
+	}
 	c.Context().SetConnectionClose()
 	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
 	conn.TakeOver(c.Context(), func(connection *net.TCPConn) { a.hub.Serve(connection, subscription) })
