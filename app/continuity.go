@@ -81,6 +81,7 @@ func (c *Continuity) lastPulse() domain.Timestamp { return domain.Timestamp(c.se
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
 func (c *Continuity) Run(ctx context.Context) {
+	c.respell(ctx)
 	pulses := time.NewTicker(pulse)
 	defer pulses.Stop()
 	for ctx.Err() == nil {
@@ -95,6 +96,26 @@ func (c *Continuity) Run(ctx context.Context) {
 		case <-pulses.C:
 		case <-ctx.Done():
 		}
+	}
+}
+
+// respell makes one user of the spellings that an earlier version has kept, so that no reader misses one.
+func (c *Continuity) respell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, holdWithin)
+	defer cancel()
+	for {
+		gone, err := respell(ctx, c.core, c.clock.Now())
+		if gone > 0 {
+			c.log.Info("ids that are spelt differently are one user now", "spellings", gone)
+		}
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			c.log.Warn("users whose ids an earlier version has spelt otherwise are not found until the next start: nothing can be written", "err", err)
+			return
+		}
+		pause(ctx, pulse)
 	}
 }
 
