@@ -65,7 +65,7 @@ func startDaemon(b *testing.B, expiry time.Duration, sources ...ports.Source) *d
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { app.NewExpirer(d.store.Core, clock.New(), quiet).Run(ctx) })
+	running.Go(func() { app.NewExpirer(d.store.Core, d.store.Writer, clock.New(), quiet).Run(ctx) })
 	running.Go(func() { supervisor.Run(ctx) })
 	b.Cleanup(func() { cancel(); running.Wait() })
 	return d

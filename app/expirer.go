@@ -17,13 +17,14 @@ import (
 // at what is there by then, and sets a new deadline or expires the presence.
 type Expirer struct {
 	core  Core
+	ready ports.Readiness
 	clock ports.Clock
 	log   *slog.Logger
 }
 
-// NewExpirer makes an expirer. Call Run to start it.
-func NewExpirer(core Core, clock ports.Clock, log *slog.Logger) *Expirer {
-	return &Expirer{core: core, clock: clock, log: log}
+// NewExpirer makes an expirer, which expires nothing while the daemon is not ready. Call Run to start it.
+func NewExpirer(core Core, ready ports.Readiness, clock ports.Clock, log *slog.Logger) *Expirer {
+	return &Expirer{core: core, ready: ready, clock: clock, log: log}
 }
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
@@ -55,6 +56,9 @@ func note(pending *timerQueue, changes []domain.Change) {
 // expire looks at each presence whose deadline has passed.
 func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	now := e.clock.Now()
+	if e.ready.Ready() != nil {
+		return // what ran out in a pause of the daemon has to be held first: see Continuity
+	}
 	pending.take(now, func(due []deadline) {
 		var expired []image.Key
 		again := due[:0]

@@ -24,7 +24,7 @@ func expiring(t *testing.T, test func(t *testing.T, presence *app.Presence, stor
 		store := coretest.Start(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, clock.New(), quiet).Run(ctx) })
 		synctest.Wait()
 		test(t, newPresence(t, store, clock.New()), store)
 		cancel()
@@ -104,7 +104,7 @@ func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 		beat(t, presence, anna, "busy")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, clock.New(), quiet).Run(ctx) })
 		time.Sleep(time.Second)
 		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
 			t.Errorf("what expired before the start is %+v", p)
@@ -124,7 +124,7 @@ func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
 		store.Journal.Before(5, func() error { return ports.ErrUnavailable })
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { app.NewExpirer(store.Core, clock.New(), quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, clock.New(), quiet).Run(ctx) })
 		time.Sleep(spreed.Expiry.After + 5*time.Second)
 		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable {
 			t.Errorf("after the outage: %+v", p)
@@ -166,7 +166,7 @@ func TestALeapOfTheClockTakesNoTime(t *testing.T) {
 		beat(t, newPresence(t, store, now), mark, "busy")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { app.NewExpirer(store.Core, now, quiet).Run(ctx) })
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, now, quiet).Run(ctx) })
 		synctest.Wait()
 		now.set(start)
 		began := realTime()

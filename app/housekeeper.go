@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/zarafa/presence/app/image"
@@ -25,8 +27,8 @@ type Housekeeper struct {
 	log    *slog.Logger
 }
 
-// NewHousekeeper makes a housekeeper. Presences are removed when they have not been updated for longer than retain, and have not held since;
-// zero: never. Call Run to start it.
+// NewHousekeeper makes a housekeeper. Presences that have an end are removed when they have not been updated for longer than retain, and have not
+// held since; zero: never. Call Run to start it.
 func NewHousekeeper(core Core, leases ports.Leases, clock ports.Clock, retain time.Duration, log *slog.Logger) *Housekeeper {
 	return &Housekeeper{core: core, leases: leases, clock: clock, retain: retain, log: log}
 }
@@ -38,13 +40,13 @@ func (h *Housekeeper) Run(ctx context.Context) {
 		defer snapshots.Stop()
 		defer forgetting.Stop()
 		h.snapshot(ctx) // so that a daemon that never lives long starts faster, too
-		h.forget(ctx)
-		for {
+		for hour := 0; ; {
 			select {
 			case <-snapshots.C:
 				h.snapshot(ctx)
 			case <-forgetting.C:
-				h.forget(ctx)
+				h.forget(ctx, hour)
+				hour++
 			case <-ctx.Done():
 				return
 			}
@@ -72,16 +74,32 @@ func (h *Housekeeper) snapshot(ctx context.Context) {
 // retrySnapshot is how long the housekeeper waits after a snapshot that could not be made.
 const retrySnapshot = 30 * time.Second
 
-// forget removes what was last updated too long ago, unless it holds, or has held, until later: that was somebody's wish.
-func (h *Housekeeper) forget(ctx context.Context) {
+// leastRemovals is how many presences may be removed in a day, however few there are.
+const leastRemovals = 1000
+
+// share is how many presences may be removed in the given hour of running: in any 24 of them a tenth of all, or leastRemovals. So a clock that is
+// wrong for a while, and a start with one, cost little.
+func share(hour, presences int) int {
+	aDay := max(presences/10, leastRemovals)
+	hour %= 24
+	return aDay*(hour+1)/24 - aDay*hour/24
+}
+
+// forget removes what was last updated too long ago, the oldest first, in the given hour of running. What has no end is kept, and what holds, or
+// has held, until later: that was somebody's wish.
+func (h *Housekeeper) forget(ctx context.Context, hour int) {
 	if h.retain <= 0 {
 		return
 	}
 	now := h.clock.Now()
 	moment := now.Add(-h.retain)
-	old := func(p domain.Presence) bool { return p.Revision != 0 && max(p.Updated, p.Expires) < moment }
-	keys := h.core.keys(old)
-	err := rewrite(ctx, h.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
+	old := func(p domain.Presence) bool {
+		return p.Revision != 0 && !p.Endless() && max(p.Updated, p.Expires) < moment
+	}
+	due, presences := h.due(old)
+	going := due[:min(len(due), share(hour, presences))]
+	name := func(d aged) image.Key { return d.key }
+	err := rewrite(ctx, h.core, going, name, func(_ aged, p domain.Presence) domain.Presence {
 		if !old(p) {
 			return p
 		}
@@ -90,7 +108,28 @@ func (h *Housekeeper) forget(ctx context.Context) {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		h.log.Warn("cannot remove old presences, will try again", "err", err, "retry_in", forgetEvery)
-	case err == nil && len(keys) > 0:
-		h.log.Info("removed old presences", "presences", len(keys))
+	case err == nil && len(due) > 0:
+		h.log.Info("removed old presences", "presences", len(going), "waiting", len(due)-len(going))
 	}
+}
+
+// aged is a presence that is too old.
+type aged struct {
+	key   image.Key
+	since domain.Timestamp
+}
+
+// due returns the presences that are too old, the oldest first, and how many presences there are.
+func (h *Housekeeper) due(old func(domain.Presence) bool) (due []aged, presences int) {
+	h.core.Image.Each(func(user domain.UserID, all domain.Presences) bool {
+		presences += len(all)
+		for _, p := range all {
+			if old(p) {
+				due = append(due, aged{image.KeyOf(user, &p), max(p.Updated, p.Expires)})
+			}
+		}
+		return true
+	})
+	slices.SortFunc(due, func(a, b aged) int { return cmp.Compare(a.since, b.since) })
+	return due, presences
 }

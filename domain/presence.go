@@ -115,8 +115,20 @@ func (p Presence) HoldUntil(until Timestamp) Presence {
 	return p
 }
 
+// Endless reports whether p holds until it is replaced or taken away. What expiry has left does not count: it says nothing.
+func (p Presence) Endless() bool { return p.Expires.IsZero() && !p.endsAsItIs() && !p.Removed }
+
 // endsAsItIs reports whether expiry would change nothing.
 func (p Presence) endsAsItIs() bool { return p.Status == Unavailable && p.Message == "" && !p.Vanishes }
+
+// Hold returns p for one more period from now, if its time ran out while nobody could repeat it because no daemon served. An end that was asked
+// for stays, and so does that of what is stale.
+func (p Presence) Hold(policy ExpiryPolicy, now Timestamp) Presence {
+	if p.Expired(now) && !p.Fixed && !p.Stale && policy.After > 0 {
+		p.Expires = policy.Expires(now)
+	}
+	return p
+}
 
 // MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy. What is stale already
 // keeps its first deadline.

@@ -1,7 +1,10 @@
 package domain
 
 import (
+	"fmt"
 	"math"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -11,6 +14,27 @@ type Timestamp int64
 
 // TimestampOf converts t, dropping its location and its monotonic reading.
 func TimestampOf(t time.Time) Timestamp { return Timestamp(t.UnixNano()) }
+
+// timeForm is what RFC 3339 allows (5.6), the numbers' ranges apart: time.Parse lets more pass, and not all of it.
+var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// ParseTime reads a date and time in any form of RFC 3339. Letters may be in lower case, and a second may be the 60th: it is the first one of
+// the next minute.
+func ParseTime(text string) (time.Time, error) {
+	if !timeForm.MatchString(text) {
+		return time.Time{}, fmt.Errorf("%s is no date and time as in RFC 3339", quote(text))
+	}
+	upper, leap := strings.ToUpper(text), time.Duration(0)
+	const seconds = len("2006-01-02T15:04:")
+	if upper[seconds:seconds+2] == "60" {
+		upper, leap = upper[:seconds]+"59"+upper[seconds+2:], time.Second
+	}
+	at, err := time.Parse(time.RFC3339, upper)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is no date and time: %w", quote(text), err)
+	}
+	return at.Add(leap), nil
+}
 
 // Time converts back, in UTC. The zero Timestamp becomes the zero time.Time.
 func (t Timestamp) Time() time.Time {

@@ -11,12 +11,12 @@ import (
 // name's 255.
 const MaxUserID = 320
 
-// UserID names a person as account@domain, the same in every protocol, in lower case: two ids that differ only in case are
-// one user. Make it with ParseUserID; the zero value names nobody.
+// UserID names a person as account@domain, the same in every protocol, in one of the spellings that mean the same user (see sameSpelling).
+// Make it with ParseUserID; the zero value names nobody.
 type UserID string
 
-// ParseUserID checks s and folds its case. It allocates only if there is an upper-case letter in s; otherwise the result
-// shares memory with s. Any fault is an ErrInvalidUser that names s.
+// ParseUserID checks s and makes one spelling of all that mean the same user. It allocates only if there is something else in s than lower-case
+// ASCII; otherwise the result shares memory with s. Any fault is an ErrInvalidUser that names s.
 func ParseUserID(s string) (UserID, error) {
 	if isPlainUserID(s) {
 		return UserID(s), nil
@@ -28,7 +28,21 @@ func ParseUserID(s string) (UserID, error) {
 	if reason := userIDFault(folded); reason != "" { // folding can lengthen a text
 		return "", fmt.Errorf("%w %s: %s", ErrInvalidUser, quote(s), reason)
 	}
-	return UserID(folded), nil
+	if isASCII(folded) && !strings.Contains(folded, "--") { // there is no other spelling
+		return UserID(folded), nil
+	}
+	return UserID(sameSpelling(folded)), nil
+}
+
+// KeptUserID takes an id as it is kept: ParseUserID has made it, perhaps that of an earlier version, which saw two users where this one sees two
+// spellings of one. Any fault is an ErrInvalidUser that names s.
+func KeptUserID(s string) (UserID, error) {
+	if !isPlainUserID(s) {
+		if reason := userIDFault(s); reason != "" {
+			return "", fmt.Errorf("%w %s: %s", ErrInvalidUser, quote(s), reason)
+		}
+	}
+	return UserID(s), nil
 }
 
 // NewUserID is ParseUserID(account + "@" + host), without letting an @ in the account pass for the separator.
@@ -63,7 +77,7 @@ func isPlainUserID(s string) bool {
 				return false
 			}
 			at = i
-		} else if !plainUserIDByte[c] {
+		} else if !plainUserIDByte[c] || c == '-' && last == '-' && at >= 0 { // xn--bcher-kva is another spelling of bücher
 			return false
 		}
 		if at >= 0 && c == '.' && (last == '.' || last == '@') {

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/zarafa/presence/domain"
@@ -20,6 +23,24 @@ func TestParseUserID(t *testing.T) {
 		"o'brien@example.test":               "o'brien@example.test",
 		"Jürgen@Exämple.test":                "jürgen@exämple.test",
 		"ΣΊΣΥΦΟΣ@example.test":               "σίσυφοσ@example.test",
+		"alice@bücher.test":                  "alice@bücher.test",
+		"alice@xn--bcher-kva.test":           "alice@bücher.test",
+		"Alice@XN--BCHER-KVA.Test":           "alice@bücher.test",
+		"alice@bu\u0308cher.test":            "alice@bücher.test",
+		"alice@bücher。test":                  "alice@bücher.test",
+		"zoe\u0308@example.test":             "zoë@example.test",
+		"σας@example.test":                   "σασ@example.test",
+		"straße@example.test":                "strasse@example.test",
+		"markd@my_host.local":                "markd@my_host.local",
+		"markd@my_büro.local":                "markd@my_büro.local",
+		"markd@MY_BÜRO.local":                "markd@my_büro.local",
+		"markd@a--b.test":                    "markd@a--b.test",
+		"markd@xn--.test":                    "markd@xn--.test",
+		"markd@xn--zzzzzzzzz.test":           "markd@xn--zzzzzzzzz.test",
+		"xn--bcher-kva@example.test":         "xn--bcher-kva@example.test",
+		"markd@b／c.test":                     "markd@b／c.test", // IDNA would make a slash of it
+		"\u13a0@example.test":                "\uab70@example.test",
+		"\uab70@example.test":                "\uab70@example.test",
 		"user@[2001:db8::1]":                 "user@[2001:db8::1]",
 		strings.Repeat("a", 318) + "@b":      domain.UserID(strings.Repeat("a", 318) + "@b"),
 		".dots..anywhere.@in.the.account.ok": ".dots..anywhere.@in.the.account.ok",
@@ -86,6 +107,7 @@ func TestUserIDProperties(t *testing.T) {
 		text := rapid.OneOf(
 			rapid.StringMatching(`[a-zA-Z0-9._'-]{1,10}@[a-zA-Z0-9-]{1,8}(\.[a-z]{1,5}){0,3}`),
 			rapid.String(),
+			rapid.StringMatching(`[a-zßςſüŉΐǰ\x{0130}\x{0300}-\x{0345}ᏸꭰK]{1,8}@(xn--)?[a-z0-9ßςüＡ－／。._\x{0300}-\x{0345}-]{1,12}`),
 			rapid.StringMatching(`[a-z@./\\" .<>]{0,12}`),
 		).Draw(t, "text")
 		checkUserID(t, text)
@@ -93,7 +115,7 @@ func TestUserIDProperties(t *testing.T) {
 }
 
 func FuzzUserID(f *testing.F) {
-	for _, seed := range []string{"markd@zarafa.com", "MarkD@Zarafa.COM", "a@b@c", "İ@example.test", "a@b..c", "\xff@x"} {
+	for _, seed := range []string{"alice@xn--bcher-kva.test", "alice@bu\u0308cher.test", "σας@ΣΑΣ.test", "ß@ß。test", "a@xn--strae-oqa.test", "markd@zarafa.com", "MarkD@Zarafa.COM", "a@b@c", "İ@example.test", "a@b..c", "\xff@x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) { checkUserID(t, text) })
@@ -113,7 +135,20 @@ func checkUserID(t interface{ Fatalf(string, ...any) }, text string) {
 	if again, err := domain.ParseUserID(string(user)); again != user || err != nil {
 		t.Fatalf("%q is not canonical: ParseUserID makes %q of it, %v", user, again, err)
 	}
+	// A spelling that would make the id too long is left alone.
+	for name, spelt := range map[string]string{
+		"NFC": norm.NFC.String(text), "NFD": norm.NFD.String(text), "folded": cases.Fold().String(norm.NFC.String(text)), "in lower case": strings.ToLower(text),
+	} {
+		if same, err := domain.ParseUserID(spelt); err == nil && same != user && len(user) < domain.MaxUserID/4 {
+			t.Fatalf("%q is %q, and %s it is %q", text, user, name, same)
+		}
+	}
 	account, host := user.Split()
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		if same, err := domain.NewUserID(account, ascii); err == nil && same != user { // of "xn--" alone nothing would be left
+			t.Fatalf("%q is %q, and in Punycode %q, %v", text, user, same, err)
+		}
+	}
 	if joined, err := domain.NewUserID(account, host); joined != user || err != nil {
 		t.Fatalf("%q does not survive Split: %q, %v", user, joined, err)
 	}

@@ -6,7 +6,7 @@
 //   - Feed: states by revision, and their changes as they happen.
 //   - Backup: all presences, to be taken elsewhere.
 //   - Sources: how the sources are doing.
-//   - Readiness: whether that makes sense yet. The writer of package app/commit implements it.
+//   - Readiness: whether that makes sense yet.
 //   - Observer: what a source tells the use cases while it is connected.
 //
 // Driven ports are what the use cases need, and adapters implement them:

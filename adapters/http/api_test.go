@@ -264,11 +264,11 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/", 200}, {"GET", "/?x=1", 200}, {"PUT", "/", 200}, {"POST", "/", 200},
 		{"GET", "/x", 404}, {"PUT", "/x/y", 404}, {"POST", "/%2e%2e/etc", 404}, {"GET", "/UserStatus", 404},
-		{"HEAD", "/", 405}, {"DELETE", "/", 405}, {"PATCH", "/", 405}, {"OPTIONS", "/", 405}, {"TRACE", "/", 405}, {"PROPFIND", "/", 405}, {"get", "/", 405},
+		{"HEAD", "/", 200}, {"HEAD", "/x", 404}, {"DELETE", "/", 405}, {"PATCH", "/", 405}, {"OPTIONS", "/", 405}, {"TRACE", "/", 405}, {"PROPFIND", "/", 405}, {"get", "/", 405},
 	} {
 		t.Run(test.method+test.path, func(t *testing.T) {
 			if test.method == "HEAD" { // the answer has no body, whatever its Content-Length
-				if got := do(t, r.Server, "HEAD", test.path, ""); got.status != test.status || got.body != "" {
+				if got := do(t, r.Server, "HEAD", test.path, body); got.status != test.status || got.body != "" {
 					t.Errorf("%d %q", got.status, got.body)
 				}
 				return
@@ -280,7 +280,7 @@ func TestRoutes(t *testing.T) {
 			if test.status != 200 {
 				got.problem(t)
 			}
-			if allow := got.header.Get("Allow"); (allow == "GET, PUT, POST") != (test.status == 405) {
+			if allow := got.header.Get("Allow"); (allow == "GET, HEAD, PUT, POST") != (test.status == 405) {
 				t.Errorf("Allow: %q", allow)
 			}
 		})

@@ -106,6 +106,41 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestEventsAreAboutTheIDsThatWereAskedFor: in lower case, however the user is spelt elsewhere.
+func TestEventsAreAboutTheIDsThatWereAskedFor(t *testing.T) {
+	r := start(t)
+	put := func(message string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"user_id":"alice@bücher.test","spreed":{"status":"busy","message":%q}}`, message)
+		if got := r.do(t, "PUT", r.body(service, body)); got.status != 200 {
+			t.Fatal(got)
+		}
+	}
+	put("first")
+	s := r.watch(t, mark, "POST", "/v1/events", `{"users":["Alice@XN--BCHER-KVA.test","alice@bu\u0308cher.test","weiß@example.test"]}`)
+	usual := r.watch(t, mark, "POST", "/v1/events", `{"users":["alice@BÜCHER.test"]}`)
+	for _, text := range []string{s.until(t, "event: ready"), func() string { put("second"); return s.until(t, `bücher.test","status":"busy","message":"second"`) }()} {
+		for _, id := range []string{"alice@xn--bcher-kva.test", "alice@bücher.test"} {
+			if strings.Count(text, `{"user":"`+id+`","status":"busy"`) != 1 {
+				t.Errorf("%s is not told once in\n%s", id, text)
+			}
+		}
+		if strings.Contains(text, `"alice@bücher.test"`) {
+			t.Errorf("a spelling is told that was not asked for:\n%s", text)
+		}
+	}
+	if text := usual.until(t, "second"); !strings.Contains(text, `{"user":"alice@bücher.test","status":"busy"`) || strings.Contains(text, "xn--") {
+		t.Errorf("who asked for the usual spelling is told\n%s", text)
+	}
+	put("third")
+	if text := usual.until(t, "third"); !strings.Contains(text, `{"user":"alice@bücher.test"`) {
+		t.Errorf("then\n%s", text)
+	}
+	if got := r.v1(t, mark, "GET", "/v1/users/alice@xn--bcher-kva.test", ""); !strings.Contains(got.body, `"user":"alice@xn--bcher-kva.test","status":"busy"`) {
+		t.Errorf("GET: %s", got.body)
+	}
+}
+
 func TestEventsOfNobody(t *testing.T) {
 	r := start(t)
 	r.knows(t, alice, xmpp, domain.Away, "")

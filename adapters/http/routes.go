@@ -17,9 +17,20 @@ type route struct {
 	handle       fiber.Handler
 }
 
-// allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients.
-func (s *Server) allRoutes() []route {
-	return append([]route{
+// allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients. HEAD is served wherever GET is, by the same
+// handler: fasthttp leaves out the body.
+func (s *Server) allRoutes() (all []route) {
+	for _, r := range append(s.apiRoutes(), pageRoutes()...) {
+		all = append(all, r)
+		if r.method == fiber.MethodGet {
+			all = append(all, route{fiber.MethodHead, r.path, r.handle})
+		}
+	}
+	return all
+}
+
+func (s *Server) apiRoutes() []route {
+	return []route{
 		{fiber.MethodGet, "/", s.legacy.Get},
 		{fiber.MethodPut, "/", s.legacy.Put},
 		{fiber.MethodPost, "/", s.legacy.Post},
@@ -34,13 +45,13 @@ func (s *Server) allRoutes() []route {
 		{fiber.MethodPost, "/v1/events", s.events.Post},
 		{fiber.MethodGet, "/v1/export", s.v1.Export},
 		{fiber.MethodPost, "/v1/import", s.v1.Import},
-	}, pageRoutes()...)
+	}
 }
 
 // pageRoutes serve the files that a browser gets.
 func pageRoutes() (all []route) {
 	for _, file := range pages.Files() {
-		all = append(all, route{fiber.MethodGet, file.Path, file.Serve}, route{fiber.MethodHead, file.Path, file.Serve})
+		all = append(all, route{fiber.MethodGet, file.Path, file.Serve})
 	}
 	return all
 }

@@ -332,10 +332,42 @@ func TestV1Refusals(t *testing.T) {
 	}
 }
 
+// TestHeadIsGetWithoutABody: the same status and the same header (RFC 9110, 9.3.2), also for what GET refuses. A stream of events is none.
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	r := start(t)
+	many := "/v1/users?user=markd@zarafa.com" + strings.Repeat("&user=alice@example.test", 100)
+	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
+		for _, token := range []string{r.tokens.Issue(service), "forged"} {
+			as := []string{"Authorization: Bearer " + token, "Accept-Encoding: gzip", "Connection: close"}
+			head := send(t, r.Server, "HEAD", path, "", as...)
+			if head.body != "" {
+				t.Errorf("HEAD %.60s has a body: %.60q", path, head.body)
+			}
+			if strings.HasPrefix(path, "/v1/events") && token != "forged" {
+				if head.status != 200 || head.header.Get("Content-Type") != "text/event-stream" {
+					t.Errorf("HEAD of a stream: %d %v", head.status, head.header)
+				}
+				continue
+			}
+			get := send(t, r.Server, "GET", path, "", as...)
+			head.header.Del("Date")
+			get.header.Del("Date")
+			if head.status != get.status || fmt.Sprint(head.header) != fmt.Sprint(get.header) {
+				t.Errorf("HEAD %.60s: %d %v\nGET: %d %v", path, head.status, head.header, get.status, get.header)
+			}
+			if tag := get.header.Get("Etag"); tag != "" {
+				if again := send(t, r.Server, "HEAD", path, "", append(as, "If-None-Match: "+tag)...); again.status != 304 {
+					t.Errorf("HEAD %.60s again: %d", path, again.status)
+				}
+			}
+		}
+	}
+}
+
 func TestV1Methods(t *testing.T) {
 	r := start(t)
 	for path, allowed := range map[string]string{
-		"/v1/users": "GET", "/v1/users/a@b": "GET", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, DELETE", "/v1/sources": "GET",
+		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, DELETE", "/v1/sources": "GET, HEAD",
 	} {
 		for _, method := range []string{"HEAD", "GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if slices.Contains(strings.Split(allowed, ", "), method) {

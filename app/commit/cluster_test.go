@@ -81,7 +81,7 @@ func TestClusterExpiry(t *testing.T) {
 	now := clock.New()
 	var running sync.WaitGroup
 	for _, c := range cores {
-		running.Go(func() { app.NewExpirer(c.Core, now, slog.New(slog.DiscardHandler)).Run(t.Context()) })
+		running.Go(func() { app.NewExpirer(c.Core, c.Writer, now, slog.New(slog.DiscardHandler)).Run(t.Context()) })
 	}
 	t.Cleanup(running.Wait)
 	const users = 20

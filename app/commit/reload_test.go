@@ -56,6 +56,21 @@ var reloadSentences = []struct {
 	sentence string
 	check    func(t *testing.T, r *reloader, s *coretest.Core)
 }{
+	{"spellings that an earlier version took for two users are both there, to be made one", func(t *testing.T, r *reloader, s *coretest.Core) {
+		const one, other = domain.UserID("alice@xn--bcher-kva.test"), domain.UserID("alice@bücher.test")
+		p, q := set(t, s, one, web, domain.Busy, "1"), set(t, s, other, web, domain.Away, "2")
+		renewed := p
+		renewed.Updated, renewed.Expires = moment+7, moment+8
+		put(t, s, image.Write{User: one, Old: p, New: renewed})
+		p = stored(s, one, web)
+		s = r.reload(t, s)
+		if got := stored(s, one, web); got != p {
+			t.Errorf("%+v, was %+v", got, p)
+		}
+		if got := stored(s, other, web); got != q {
+			t.Errorf("%+v, was %+v", got, q)
+		}
+	}},
 	{"what was written is there, exactly, and what was removed is not", func(t *testing.T, r *reloader, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "zurück um ½4 ☕\n")
 		q := set(t, s, alice, desk, domain.Away, "")

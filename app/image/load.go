@@ -92,7 +92,7 @@ func (i *Image) Reset() {
 
 // user reads a user's id.
 func (d *decoder) user() domain.UserID {
-	user, err := domain.ParseUserID(string(d.text()))
+	user, err := domain.KeptUserID(string(d.text()))
 	d.failed = d.failed || err != nil
 	return user
 }

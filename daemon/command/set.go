@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,15 +121,34 @@ func timeIn(now time.Time, text string) (time.Time, error) {
 // timeAfter reads a time of day, and returns when it is next, or a date and time.
 func timeAfter(now time.Time, text string) (time.Time, error) {
 	if clock, err := time.Parse("15:04", text); err == nil {
-		at := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
-		if !at.After(now) {
-			at = at.AddDate(0, 0, 1)
+		for day := now.Day(); ; day++ {
+			for _, at := range readings(time.Date(now.Year(), now.Month(), day, clock.Hour(), clock.Minute(), 0, 0, now.Location())) {
+				if at.After(now) {
+					return at, nil
+				}
+			}
 		}
-		return at, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
+	at, err := domain.ParseTime(text)
 	if err != nil {
 		err = errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00")
 	}
 	return at, err
+}
+
+// readings returns the moments at which clocks show the same as at the given one, the earliest first: they are two in the hour that autumn
+// repeats.
+func readings(at time.Time) []time.Time {
+	all := []time.Time{at}
+	_, offset := at.Zone()
+	begin, end := at.ZoneBounds()
+	for _, beyond := range []time.Time{begin.Add(-1), end} { // in the zone's neighbours; where there is none, the offset is as good as any
+		_, other := beyond.Zone()
+		again := at.Add(time.Duration(offset-other) * time.Second)
+		if other != offset && again.Format(time.DateTime) == at.Format(time.DateTime) {
+			all = append(all, again)
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return all
 }

@@ -175,6 +175,8 @@ func TestTimes(t *testing.T) {
 		"15:00":                     "2026-11-22T15:00:00+01:00",
 		"12:00":                     "2026-11-23T12:00:00+01:00",
 		"2026-12-24T15:00:00-05:00": "2026-12-24T15:00:00-05:00",
+		"2026-12-24t15:00:00z":      "2026-12-24T15:00:00Z",
+		"2026-12-24T15:00:00,5Z":    "",
 		"":                          "",
 		"noon":                      "",
 		"25:00":                     "",
@@ -182,6 +184,28 @@ func TestTimes(t *testing.T) {
 		at, err := timeAfter(now, text)
 		if got := at.Format(time.RFC3339); (err != nil) != (want == "") || err == nil && got != want {
 			t.Errorf("until %q: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[string]string{ // on 25 October 2026 the clocks go back from 03:00 to 02:00
+		"2026-10-24T23:00:00+02:00": "2026-10-25T02:30:00+02:00",
+		"2026-10-25T02:15:00+02:00": "2026-10-25T02:30:00+02:00",
+		"2026-10-25T02:30:00+02:00": "2026-10-25T02:30:00+01:00",
+		"2026-10-25T02:45:00+02:00": "2026-10-25T02:30:00+01:00",
+		"2026-10-25T02:15:00+01:00": "2026-10-25T02:30:00+01:00",
+		"2026-10-25T02:45:00+01:00": "2026-10-26T02:30:00+01:00",
+		"2026-10-24T02:45:00+02:00": "2026-10-25T02:30:00+02:00",
+	} {
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := timeAfter(at.In(berlin), "02:30")
+		if err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("at %s, 02:30 is %s, %v; want %s", now, got.Format(time.RFC3339), err, want)
 		}
 	}
 	if at, err := timeIn(now, "1h"); err != nil || !at.Equal(now.Add(time.Hour)) {

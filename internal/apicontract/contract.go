@@ -140,9 +140,13 @@ func (c *Contract) Check(method, target string, got Answer) error {
 	}
 	template := c.template(target)
 	place := []string{"components", "responses", anywhere[got.Status]}
-	switch _, _, operation := c.At("paths", template, strings.ToLower(method)); {
+	described := strings.ToLower(method)
+	if _, _, operation := c.At("paths", template, described); !operation && method == "HEAD" {
+		described = "get" // HEAD is answered as GET
+	}
+	switch _, _, operation := c.At("paths", template, described); {
 	case operation && method == strings.ToUpper(method):
-		place = []string{"paths", template, strings.ToLower(method), "responses", fmt.Sprint(got.Status)}
+		place = []string{"paths", template, described, "responses", fmt.Sprint(got.Status)}
 		c.mu.Lock()
 		delete(c.unseen, fmt.Sprintf("%s %s %d", method, template, got.Status))
 		c.mu.Unlock()

@@ -4,7 +4,6 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -120,8 +119,8 @@ func fault(err error) error {
 
 // parseMoment reads a moment in any form that RFC 3339 has.
 func parseMoment(text string) (domain.Timestamp, error) {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(text)); err != nil {
+	t, err := domain.ParseTime(text)
+	if err != nil {
 		return 0, fmt.Errorf("expected a time such as 2026-11-23T09:14:30.123456789Z, got %.40q", text)
 	}
 	moment := domain.TimestampOf(t)

@@ -15,6 +15,7 @@ import (
 type background struct {
 	write      func(context.Context) error // loads the store, and follows and writes it
 	loaded     <-chan struct{}
+	ready      <-chan struct{} // requests are served
 	parts      []part
 	shutdowner fx.Shutdowner
 
@@ -30,11 +31,14 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, shutdowner fx.Shutdowner) *background {
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, shutdowner fx.Shutdowner) *background {
 	return &background{
-		write:      w.Run,
-		loaded:     w.Loaded(),
-		parts:      []part{{"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run}},
+		write:  w.Run,
+		loaded: w.Loaded(),
+		ready:  c.Begun(),
+		parts: []part{
+			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
+		},
 		shutdowner: shutdowner,
 	}
 }
@@ -95,8 +99,8 @@ func (b *background) Err() error {
 	return nil
 }
 
-// Loaded is closed when the store is loaded.
-func (b *background) Loaded() <-chan struct{} { return b.loaded }
+// Loaded is closed when the store is loaded and requests are served.
+func (b *background) Loaded() <-chan struct{} { return b.ready }
 
 // wait waits for the parts to end, and then for the writer. It does nothing if start was not called.
 func (b *background) wait(ctx context.Context) error {

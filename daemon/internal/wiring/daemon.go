@@ -84,10 +84,11 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 	}
 	return fx.Options(append(all,
 		fx.Provide(newBackground, app.NewExpirer, app.NewHousekeeper,
+			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			fx.Annotate(app.NewPresence, fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
-			fx.Annotate(app.NewFeed, fx.As(new(ports.Feed))),
+			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
 			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
@@ -101,7 +102,15 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 		fx.Supply(log, s.Store.Limits),
 		clock.Module,
 		s.Store.module(),
-		fx.Provide(newCore, image.New, fx.Annotate(commit.New, fx.As(fx.Self()), fx.As(new(ports.Readiness)))))
+		fx.Provide(newCore, image.New, commit.New))
+}
+
+func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
+	return app.NewContinuity(core, now, clients, s.Store.Name() == storeNATS, log)
+}
+
+func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence) *app.Feed {
+	return app.NewFeed(img, now, precedence)
 }
 
 func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {

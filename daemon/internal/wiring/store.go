@@ -33,7 +33,7 @@ type Store struct {
 	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt"`
 	disk
 	cluster
-	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed"`
+	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed, unless it has no end"`
 	Limits
 	Sync string `koanf:"sync" obsolete:"a change is on the disk before it is acknowledged"`
 }

@@ -37,16 +37,19 @@ var endEvents = [...]string{
 	stopping: "event: end\ndata: {\"reason\":\"stopping\"}\n\n",
 }
 
-// appendPresence appends the event with a user's state. If nothing is known of the user it has no id, because there is nothing to
+// appendPresence appends the event with a user's state, once for each of the spellings of the id. If nothing is known of the user it has no id, because there is nothing to
 // go on from.
-func appendPresence(dst []byte, state *domain.State) []byte {
-	dst = append(dst, "event: presence\n"...)
-	if state.Revision > 0 {
-		dst = appendID(dst, state.Revision)
+func appendPresence(dst []byte, state *domain.State, spellings ...string) []byte {
+	for _, id := range spellings {
+		dst = append(dst, "event: presence\n"...)
+		if state.Revision > 0 {
+			dst = appendID(dst, state.Revision)
+		}
+		dst = append(dst, "data: "...)
+		dst = v1.AppendUser(dst, id, state)
+		dst = append(dst, "\n\n"...)
 	}
-	dst = append(dst, "data: "...)
-	dst = v1.AppendUser(dst, string(state.User), state)
-	return append(dst, "\n\n"...)
+	return dst
 }
 
 // appendReady appends the event after the snapshot.

@@ -3,8 +3,10 @@ package events
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -51,6 +53,17 @@ func (a *API) Post(c *fiber.Ctx) error {
 	return a.begin(c, &asked, by, v1.InUsers)
 }
 
+// maxSpellings is under how many ids a client is told of a user at most.
+const maxSpellings = 8
+
+// note notes how a user was asked for, if the id can be spelt in several ways.
+func (s Spellings) note(user domain.UserID, lower string) {
+	usual := lower == string(user) && !strings.ContainsFunc(lower, func(r rune) bool { return r >= utf8.RuneSelf })
+	if known := s[user]; !usual && len(known) < maxSpellings && !slices.Contains(known, lower) {
+		s[user] = append(known, strings.Clone(lower))
+	}
+}
+
 // subscribe returns what was asked for, in memory of its own.
 func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 	if !asked.Named {
@@ -60,6 +73,7 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		return &Subscription{All: true, Since: asked.Since, Until: by.Until}, nil
 	}
 	users := make([]domain.UserID, 0, len(asked.Users))
+	spelt := Spellings{}
 	var problems domain.Problems
 	for i, id := range asked.Users {
 		user, err := domain.ParseUserID(id)
@@ -67,9 +81,11 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
 			continue
 		}
-		users = append(users, domain.UserID(strings.Clone(string(user))))
+		user = domain.UserID(strings.Clone(string(user)))
+		users = append(users, user)
+		spelt.note(user, strings.ToLower(id))
 	}
-	return &Subscription{Users: users, Since: asked.Since, Until: by.Until}, problems.OrNil()
+	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, Until: by.Until}, problems.OrNil()
 }
 
 // begin sends the head of the response, and leaves the rest to the hub.
@@ -88,6 +104,9 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	respond.Headers(&c.Context().Response.Header)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no") // or nginx would keep the events to itself
+	if c.Context().IsHead() {
+		return nil
+	}
 	c.Context().SetConnectionClose()
 	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
 	conn.TakeOver(c.Context(), func(connection *net.TCPConn) { a.hub.Serve(connection, subscription) })

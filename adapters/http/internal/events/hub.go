@@ -84,18 +84,23 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 type Subscription struct {
 	Head  []byte           // the head of the HTTP response, which is sent first
 	Users []domain.UserID  // the users to be told about
+	Spelt Spellings        // of those users whose ids can be spelt in several ways
 	All   bool             // all users; Users does not count
 	Since domain.Revision  // up to where the subscriber knows everything
 	Lost  bool             // what it knows is not of this daemon's revisions
 	Until domain.Timestamp // when the stream ends
 }
 
+// Spellings are the ids in lower case, as a client has asked for them, of users whose ids can be spelt in several ways. The client is told of a
+// user under these, because it knows no other.
+type Spellings map[domain.UserID][]string
+
 // Serve serves a subscriber over its connection until one of the two ends the stream. Then it closes the connection and returns. It returns at
 // once if the hub has stopped. What the client sends is ignored.
 func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	_ = conn.SetDeadline(time.Time{})
 	_ = conn.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: conn, all: s.All, until: s.Until}
+	sub := &subscriber{conn: conn, all: s.All, spelt: s.Spelt, until: s.Until}
 	if h.join(sub, s) {
 		sub.listen()
 	}
@@ -167,10 +172,14 @@ func (h *Hub) publish(state *domain.State) {
 			continue
 		}
 		if e == nil {
-			e = &event{state.Revision, appendPresence(nil, state)}
+			e = &event{state.Revision, appendPresence(nil, state, string(state.User))}
 		}
 		for sub := range t.followers {
-			h.give(sub, e)
+			if spelt := sub.spelt[state.User]; spelt != nil {
+				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...)})
+			} else {
+				h.give(sub, e)
+			}
 		}
 	}
 	h.recent = append(h.recent, note{state.User, state.Revision})

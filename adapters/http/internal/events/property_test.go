@@ -49,7 +49,7 @@ func (p *property) run(seed uint64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
-		app.NewExpirer(p.core.Core, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx)
+		app.NewExpirer(p.core.Core, p.core.Writer, clock.New(), slog.New(slog.DiscardHandler)).Run(ctx)
 	})
 	var readers sync.WaitGroup
 	for i := range 24 {

@@ -226,7 +226,11 @@ func (r *report) tell(notes []note) error {
 			continue
 		}
 		states[i].Revision = notes[i].revision // even if the feed has forgotten it meanwhile: ids must ascend
-		r.out = appendPresence(r.out, &states[i])
+		if spelt := r.sub.spelt[states[i].User]; spelt != nil {
+			r.out = appendPresence(r.out, &states[i], spelt...)
+		} else {
+			r.out = appendPresence(r.out, &states[i], string(states[i].User))
+		}
 		if len(r.out) >= reportWrite {
 			if err := r.flush(); err != nil {
 				return err

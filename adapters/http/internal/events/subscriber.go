@@ -13,6 +13,7 @@ type subscriber struct {
 	conn   *net.TCPConn
 	heard  [8]byte          // for what the client sends, which nobody reads
 	all    bool             // it follows everybody
+	spelt  Spellings        // stays the same
 	topics []*topic         // whose follower it is, in the order of users; they stay the same
 	until  domain.Timestamp // when its stream ends
 

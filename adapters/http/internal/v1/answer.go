@@ -63,7 +63,7 @@ func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
 	}
 	size, head := 0, b.headSize()
 	for piece := range b.pieces {
-		if ctx.IsGet() {
+		if ctx.IsGet() || ctx.IsHead() {
 			_, _ = hash.Write(piece[head:]) // which takes everything
 		}
 		size, head = size+len(piece), 0
@@ -84,7 +84,7 @@ func send(ctx *fasthttp.RequestCtx, b *buffers, size int, hash uint64) {
 	if size >= minPacked {
 		header.Add(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
 	}
-	if ctx.IsGet() {
+	if ctx.IsGet() || ctx.IsHead() {
 		respond.Cacheable(header)
 		if isKnown(ctx, hash) {
 			ctx.SetStatusCode(fasthttp.StatusNotModified)

@@ -82,7 +82,7 @@ type revision uint64
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (r *revision) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	n, err := wholeNumber(from, 0, MaxRevision, revisionForm)
+	n, err := wholeNumber(from, 0, MaxRevision, revisionForm, revisionForm)
 	*r = revision(n)
 	return err
 }

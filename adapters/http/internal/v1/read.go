@@ -61,8 +61,8 @@ func (t *text) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	return err
 }
 
-// wholeNumber reads a number without a fraction or an exponent. Anything else is refused with the given words.
-func wholeNumber(from *jsontext.Decoder, least, most uint64, form string) (uint64, error) {
+// wholeNumber reads a number without a fraction or an exponent. Anything else, and what is too large, is refused with the given words.
+func wholeNumber(from *jsontext.Decoder, least, most uint64, form, tooLarge string) (uint64, error) {
 	if from.PeekKind() != '0' {
 		return 0, problem.ComesNext(from, form)
 	}
@@ -71,7 +71,10 @@ func wholeNumber(from *jsontext.Decoder, least, most uint64, form string) (uint6
 		return 0, err
 	}
 	n, err := strconv.ParseUint(string(value), 10, 64)
-	if err != nil || n < least || n > most {
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && n > most:
+		return 0, problem.ReadLast(from, tooLarge)
+	case err != nil || n < least:
 		return 0, problem.ReadLast(from, form)
 	}
 	return n, nil

@@ -50,6 +50,7 @@ func TestReadSetting(t *testing.T) {
 		`{"message":"in a \"meeting\"","status":"lunch"}`:                                {Status: "lunch", Message: `in a "meeting"`},
 		`{"status":"busy","until":"2026-11-23T15:00:00Z"}`:                               {Status: "busy", Until: three},
 		`{"status":"busy","until":"2026-11-23T16:00:00.250+01:00"}`:                      {Status: "busy", Until: three.Add(250 * time.Millisecond)},
+		`{"status":"busy","until":"2026-11-23t14:59:60z"}`:                               {Status: "busy", Until: three},
 		`{"status":"busy","until":"1969-12-31T23:59:59Z"}`:                               {Status: "busy", Until: 1},
 		`{"status":"busy","until":"1970-01-01T00:00:00Z"}`:                               {Status: "busy", Until: 1},
 		`{"status":"busy","until":"0001-01-01T00:00:00Z"}`:                               {Status: "busy", Until: 1},
@@ -109,6 +110,11 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{setting, `{"status":"busy","until":1795442400}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
 		{setting, `{"status":"busy","until":"2262-01-01T00:00:01Z"}`, "#/until", "#/until must not be later than 2262-01-01T00:00:00Z"},
 		{setting, `{"status":"busy","until":"9999-12-31T23:59:59Z"}`, "#/until", "#/until must not be later than 2262-01-01T00:00:00Z"},
+		{setting, `{"status":"busy","until":"2026-11-23T15:00:00,5Z"}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
+		{setting, `{"status":"busy","until":"2026-11-23T15:00:00+24:00"}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
+		{setting, `{"status":"busy","ttl":10000000000}`, "#/ttl", "#/ttl must be at most 9999999999 seconds"},
+		{setting, `{"status":"busy","ttl":99999999999999999999999}`, "#/ttl", "#/ttl must be at most 9999999999 seconds"},
+		{setting, `{"status":"busy","ttl":1.5}`, "#/ttl", "#/ttl must be a whole number of seconds, at least 1"},
 		{setting, `{"status":"busy","ttl":0}`, "#/ttl", "#/ttl must be a whole number of seconds, at least 1"},
 		{setting, `{"status":"busy","ttl":-60}`, "#/ttl", "#/ttl must be a whole number of seconds, at least 1"},
 		{setting, `{"status":"busy","ttl":1e3}`, "#/ttl", "#/ttl must be a whole number of seconds, at least 1"},
@@ -223,7 +229,7 @@ func FuzzSetting(f *testing.F) {
 		}
 		var want struct {
 			Status, Message string
-			Until           *time.Time
+			Until           *string
 			TTL             *int64
 		}
 		from := json.NewDecoder(bytes.NewReader(text))
@@ -234,11 +240,22 @@ func FuzzSetting(f *testing.F) {
 		if s.Status != want.Status || s.Message != want.Message {
 			t.Fatalf("%q is read as %+v", text, s)
 		}
+		var end time.Time
+		if want.Until != nil {
+			written, leap := strings.ToUpper(*want.Until), time.Duration(0) // which are all that the package time does not read
+			if strings.Count(written, ":60") == 1 {
+				written, leap = strings.Replace(written, ":60", ":59", 1), time.Second
+			}
+			if end, err = time.Parse(time.RFC3339, written); err != nil {
+				t.Fatalf("%q is accepted, but not by time.Parse: %v", text, err)
+			}
+			end = end.Add(leap)
+		}
 		switch {
 		case want.Until != nil && want.TTL != nil:
 			t.Fatalf("%q is accepted", text)
-		case want.Until != nil && want.Until.Unix() > 0 && !s.Until.Time().Equal(*want.Until),
-			want.Until != nil && want.Until.Unix() <= 0 && s.Until != 1,
+		case want.Until != nil && end.Unix() > 0 && !s.Until.Time().Equal(end),
+			want.Until != nil && end.Unix() <= 0 && s.Until != 1,
 			want.TTL != nil && (*want.TTL < 1 || s.Until <= now),
 			want.TTL != nil && *want.TTL < math.MaxInt32 && s.Until != now.Add(time.Duration(*want.TTL)*time.Second),
 			want.Until == nil && want.TTL == nil && s.Until != 0:

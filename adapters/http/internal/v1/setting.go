@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -52,8 +53,8 @@ func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	if err := json.UnmarshalDecode(from, &written); err != nil {
 		return err
 	}
-	var at time.Time
-	if err := at.UnmarshalText([]byte(written)); err != nil { // which is stricter than time.Parse
+	at, err := domain.ParseTime(string(written))
+	if err != nil {
 		return problem.ReadLast(from, form)
 	}
 	switch {
@@ -75,7 +76,7 @@ const maxTTL = 9_999_999_999
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (s *seconds) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	n, err := wholeNumber(from, 1, maxTTL, "must be a whole number of seconds, at least 1")
+	n, err := wholeNumber(from, 1, maxTTL, "must be a whole number of seconds, at least 1", fmt.Sprintf("must be at most %d seconds", uint64(maxTTL)))
 	*s = seconds(n)
 	return err
 }

@@ -1,0 +1,200 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+var (
+	_ ports.Readiness = (*Continuity)(nil)
+	_ ports.Clock     = (*Continuity)(nil)
+)
+
+const (
+	pulse      = 250 * time.Millisecond // how often Continuity notes that the daemon is at work
+	pauseAfter = 2 * time.Second        // without a pulse for so long the daemon has paused
+	settle     = 2 * time.Second        // by then another daemon, if there is one, has announced an expiry
+	holdWithin = 5 * time.Second        // if nothing can be written for so long, nothing is held, so that reads go on
+)
+
+// Continuity sees to it that a pause of the daemon ends nobody's presence. Clients cannot repeat what they say while no daemon serves: it was
+// stopped or halted, or its machine was. So what ran out meanwhile holds for one more period (domain.Presence.Hold). An expiry that another
+// daemon has announced stands. Until that is done the daemon is not ready.
+//
+// No record of pauses is kept. A daemon announces an expiry within a second, so what has run out longer ago and was not announced ran out
+// while no daemon served.
+type Continuity struct {
+	core   Core
+	clock  ports.Clock
+	expiry map[domain.Protocol]domain.ExpiryPolicy
+	shared bool
+	log    *slog.Logger
+	begun  chan struct{} // closed at the first pulse
+	served atomic.Int64  // the domain.Timestamp of the last pulse; zero: there was none yet
+}
+
+// NewContinuity makes the use case for the protocols of clients. shared says that other daemons may serve the same presences. Call Run to
+// start it.
+func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, shared bool, log *slog.Logger) *Continuity {
+	c := &Continuity{core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), shared: shared, log: log,
+		begun: make(chan struct{})}
+	for _, client := range clients {
+		c.expiry[client.Protocol] = client.Expiry
+	}
+	return c
+}
+
+// Begun is closed when the daemon is ready for the first time.
+func (c *Continuity) Begun() <-chan struct{} { return c.begun }
+
+// Ready implements ports.Readiness.
+func (c *Continuity) Ready() error {
+	if err := c.core.Writer.Ready(); err != nil {
+		return err
+	}
+	if served := c.lastPulse(); served.IsZero() || c.clock.Now() > served.Add(pauseAfter) {
+		return ports.ErrLoading
+	}
+	return nil
+}
+
+// Now implements ports.Clock: during a pause, and until the daemon is ready after one, time stands still. So nobody who is told of a change
+// meanwhile is told that somebody's presence has run out.
+func (c *Continuity) Now() domain.Timestamp {
+	now, served := c.clock.Now(), c.lastPulse()
+	if !served.IsZero() && now > served.Add(pauseAfter) {
+		return served
+	}
+	return now
+}
+
+func (c *Continuity) lastPulse() domain.Timestamp { return domain.Timestamp(c.served.Load()) }
+
+// Run works until ctx ends. To be called once, after all presences were loaded.
+func (c *Continuity) Run(ctx context.Context) {
+	c.respell(ctx)
+	pulses := time.NewTicker(pulse)
+	defer pulses.Stop()
+	for ctx.Err() == nil {
+		now := c.clock.Now()
+		if served := c.lastPulse(); served.IsZero() || now > served.Add(pauseAfter) {
+			now = c.resume(ctx)
+		}
+		if c.served.Swap(int64(now)) == 0 {
+			close(c.begun)
+		}
+		select {
+		case <-pulses.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// respell makes one user of the spellings that an earlier version has kept, so that no reader misses one.
+func (c *Continuity) respell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, holdWithin)
+	defer cancel()
+	for {
+		gone, err := respell(ctx, c.core, c.clock.Now())
+		if gone > 0 {
+			c.log.Info("ids that are spelt differently are one user now", "spellings", gone)
+		}
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			c.log.Warn("users whose ids an earlier version has spelt otherwise are not found until the next start: nothing can be written", "err", err)
+			return
+		}
+		pause(ctx, pulse)
+	}
+}
+
+// maxHolds is how often what ran out is held after one pause: again for what ran out meanwhile, but not for ever if a period is very short.
+const maxHolds = 3
+
+// resume holds what ran out in a pause, and returns up to when.
+func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
+	ctx, cancel := context.WithTimeout(running, holdWithin)
+	defer cancel()
+	for held := 0; held < maxHolds; {
+		keys, now, err := c.overdue(ctx)
+		if until = now; err == nil && len(keys) == 0 {
+			break
+		}
+		if err == nil {
+			err = c.hold(ctx, keys, now)
+		}
+		switch {
+		case err == nil:
+			held++
+			c.log.Info("clients could not report for a while: what they said last holds for one more period", "presences", len(keys))
+		case running.Err() != nil:
+			return until
+		case ctx.Err() != nil:
+			c.log.Warn("what ran out in a pause of the daemon cannot be held: nothing can be written", "err", err)
+			return until
+		default:
+			pause(ctx, pulse)
+		}
+	}
+	return until
+}
+
+// overdue returns the presences of clients whose time was up when it looked, and that no daemon has ended.
+func (c *Continuity) overdue(ctx context.Context) (keys []image.Key, now domain.Timestamp, err error) {
+	look := func() (latest domain.Timestamp) {
+		now = c.clock.Now()
+		keys = c.core.keys(func(p domain.Presence) bool {
+			is := p.Hold(c.expiry[p.Protocol], now) != p
+			if is {
+				latest = max(latest, p.Expires)
+			}
+			return is
+		})
+		return latest
+	}
+	if !c.shared {
+		look()
+		return keys, now, nil
+	}
+	if err = c.core.Writer.Sync(ctx); err != nil {
+		return nil, c.clock.Now(), err
+	}
+	latest := look()
+	if left := latest.Add(settle) - now; len(keys) > 0 && left > 0 {
+		pause(ctx, time.Duration(left))
+		look()
+	}
+	return keys, now, nil
+}
+
+// holders is how many batches are written at once, which the writer makes one entry of: nobody else writes yet.
+const holders = 32
+
+func (c *Continuity) hold(ctx context.Context, keys []image.Key, now domain.Timestamp) error {
+	var writing sync.WaitGroup
+	errs := make([]error, holders)
+	part := max(batchSize, (len(keys)+holders-1)/holders)
+	i := 0
+	for some := range slices.Chunk(keys, part) {
+		failed := &errs[i]
+		i++
+		writing.Go(func() {
+			*failed = rewrite(ctx, c.core, some, itself, func(key image.Key, p domain.Presence) domain.Presence {
+				return p.Hold(c.expiry[key.Protocol], now)
+			})
+		})
+	}
+	writing.Wait()
+	return errors.Join(errs...)
+}
