@@ -43,7 +43,7 @@ func TestGetAndSet(t *testing.T) {
 		{"set until a time that has passed", ask, []string{"set", "--until", "2026-01-01T00:00:00Z", markd, "busy"}, result{2, "", "invalid end 2026-01-01T00:00:00.000Z: it has passed"}},
 		{"longer than the protocol's time", ask, []string{"set", "--for", "1h", "--protocol", "spreed", markd, "busy"}, result{2, "", "a presence on spreed holds for 2m0s at most"}},
 		{"everybody, for one who is no service", ask, []string{"watch", "--as", markd}, result{3, "", "refused (403): Forbidden: not allowed: markd@zarafa.com is no service"}},
-		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", `refused (422): Unprocessable Entity`}},
+		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", "unknown protocol \"irc\": on are manual, spreed; the daemon's configuration decides"}},
 		{"no such path", append([]string{"PRESENCE_URL=" + d.url + "x"}, secretEnv...), []string{"get", markd}, result{1, "", "refused (404): Not Found"}},
 	}
 	for _, test := range tests {

@@ -119,7 +119,7 @@ func newParts(s *Settings, all []constructor) (p parts, err error) {
 
 // General holds the keys at the top level of the configuration.
 type General struct {
-	Protocols []string `koanf:"protocols" help:"the protocols that are watched"`
+	Protocols []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
 
 	known, sources []string // all protocols, and those that this key turns on
 }

@@ -198,6 +198,32 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// The key protocols turns on sources alone: what it leaves out of the client protocols stays on. In a presence.cfg, plugins decides about spreed.
+func TestListDecidesAboutSources(t *testing.T) {
+	tests := []struct{ name, content, want string }{
+		{"c.yaml", "", "[manual spreed]"},
+		{"c.yaml", "protocols: [spreed, xmpp]\n", "[manual spreed xmpp]"},
+		{"c.yaml", "protocols: [xmpp]\n", "[manual spreed xmpp]"},
+		{"c.yaml", "protocols: [manual, xmpp]\nmanual: {enabled: false}\n", "[spreed xmpp]"},
+		{"c.yaml", "spreed: {enabled: false}\n", "[manual]"},
+		{"presence.cfg", "plugins = xmpp\n", "[manual xmpp]"},
+		{"presence.cfg", "plugins = spreed xmpp\n", "[manual spreed xmpp]"},
+	}
+	for _, test := range tests {
+		file := filepath.Join(t.TempDir(), test.name)
+		if err := os.WriteFile(file, []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings, err := Load(config.Input{File: file}, BuiltIn())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(settings.Enabled()); got != test.want {
+			t.Errorf("%s %q: %s are on, want %s", test.name, test.content, got, test.want)
+		}
+	}
+}
+
 func TestValidateStore(t *testing.T) {
 	tests := []struct {
 		change func(*Store)
