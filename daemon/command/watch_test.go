@@ -132,7 +132,7 @@ func TestWatch(t *testing.T) {
 	}
 	set := func(url, user, status string) {
 		t.Helper()
-		if got := command(append([]string{"PRESENCE_URL=" + url}, environ...), "set", user, status, "a message"); got.code != 0 {
+		if got := command(append([]string{"PRESENCE_URL=" + url}, environ...), "set", "--protocol=spreed", user, status, "a message"); got.code != 0 {
 			t.Fatalf("set: %+v", got)
 		}
 	}
