@@ -109,7 +109,7 @@ func TestDocumentation(t *testing.T) {
 // protocol and every obsolete key.
 func TestNamesExist(t *testing.T) {
 	known := map[string]bool{"PRESENCE_": true, "PRESENCE_CONFIG": true, "PRESENCE_TOKEN": true, "PRESENCE_URL": true,
-		"PRESENCE_SERVICE_HOST": true, "PRESENCE_PORT_1234_TCP": true}
+		"PRESENCE_SERVICE_HOST": true, "PRESENCE_WEB_PORT_1234_TCP": true}
 	sections := map[string]bool{}
 	for _, key := range keys(t) {
 		known[key.Env], known[key.Name], known[key.Flag] = true, true, true
