@@ -2,6 +2,9 @@ package command
 
 import (
 	"encoding/json"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -41,7 +44,7 @@ func TestGetAndSet(t *testing.T) {
 		{"set for another as a service", ask, []string{"set", "--as", "helpdesk@zarafa.com", "--protocol", "spreed", markd, "away"}, result{0, "markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"set for another", ask, []string{"set", "--as", "linda@zarafa.com", markd, "away"}, result{3, "", "refused (403): Forbidden: nothing was done, because not all of it is allowed\nzarafa-presence:   not allowed: linda@zarafa.com may not update markd@zarafa.com"}},
 		{"another secret", other, []string{"get", markd}, result{3, "", "refused (401): Unauthorized: not authenticated: the token is forged, or made with another secret"}},
-		{"set for a time", ask, []string{"set", "--for", "1h", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until 20", ""}},
+		{"set for a time", ask, []string{"set", "--for", "1h", markd, "Busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until 20", ""}},
 		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
 		{"clear", ask, []string{"clear", markd}, result{0, "taken away from manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"clear again", ask, []string{"clear", markd}, result{0, "nothing was set on manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
@@ -84,6 +87,42 @@ func TestGetAndSet(t *testing.T) {
 	}
 	if !reflect.DeepEqual(people, want) {
 		t.Errorf("get --json: %+v, want %+v", people, want)
+	}
+}
+
+// A port with TLS that is asked without, and the reverse, are told apart from a daemon that is not there.
+func TestOtherScheme(t *testing.T) {
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request got through") })
+	encrypted := httptest.NewUnstartedServer(handler)
+	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	encrypted.StartTLS()
+	defer encrypted.Close()
+	plain := httptest.NewServer(handler)
+	defer plain.Close()
+	alerting, err := net.Listen("tcp", "127.0.0.1:0") // a server that answers with an alert of TLS
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := alerting.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte{21, 3, 1, 0, 2, 2, 70})
+	}()
+	defer func() { _ = alerting.Close(); <-done }()
+	for asked, want := range map[string]string{
+		strings.Replace(encrypted.URL, "https:", "http:", 1): " speaks TLS: write " + encrypted.URL,
+		"http://" + alerting.Addr().String():                 " speaks TLS: write https://" + alerting.Addr().String(),
+		strings.Replace(plain.URL, "http:", "https:", 1):     " speaks no TLS: write " + plain.URL,
+	} {
+		if got := command(secretEnv, "get", "--url", asked, markd); got.code != 2 || got.stderr != "zarafa-presence: "+asked+want+"\n" {
+			t.Errorf("%s: exit code %d, stderr %q; want 2 and %q", asked, got.code, got.stderr, want)
+		}
 	}
 }
 

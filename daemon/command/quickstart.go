@@ -19,10 +19,10 @@ import (
 
 const quickstartUser = "markd@zarafa.com"
 
-// The keys that --quickstart sets.
+// The keys that --quickstart sets: the file of the secret, and the directory of the store.
 const (
-	quickstartKey = "auth.secret_file"
-	storeKey      = "store.dir"
+	authKey  = "auth.secret_file"
+	storeKey = "store.dir"
 )
 
 // useQuickstart sets the flags for the store's directory and the secret's file, unless they are given, to some in dir, and makes the
@@ -33,14 +33,14 @@ func useQuickstart(flags *pflag.FlagSet, dir string) error {
 			return err
 		}
 	}
-	if flags.Changed(quickstartKey) {
+	if flags.Changed(authKey) {
 		return nil
 	}
 	file := filepath.Join(dir, "secret")
 	if err := makeSecret(file); err != nil {
 		return fmt.Errorf("making the secret: %w", err)
 	}
-	return flags.Set(quickstartKey, file)
+	return flags.Set(authKey, file)
 }
 
 // makeSecret writes a new secret to a file, unless there is one. It appears in one step with its mode, so that no other user and no other
@@ -83,6 +83,6 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.Auth.Secret.File())
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File())
 	return err
 }

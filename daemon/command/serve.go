@@ -30,7 +30,7 @@ once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOC
 With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
 only by you, presences are kept in DIR/store, and commands to try are printed.`,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },
 	}
 	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,12 @@ protocol that clients set, for as long as that says. Then it prints the answer t
 `,
 		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
   zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
-		Args:              between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
+		Args: func(command *cobra.Command, args []string) error {
+			if command.Flags().Changed("for") && command.Flags().Changed("until") {
+				return errForAndUntil
+			}
+			return between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy")(command, args)
+		},
 		RunE:              func(command *cobra.Command, args []string) error { return c.runSet(command, protocol, until, args) },
 		ValidArgsFunction: completeStatus,
 	}, "the user")
@@ -33,26 +39,16 @@ protocol that clients set, for as long as that says. Then it prints the answer t
 		until, err = timeIn(time.Now(), text)
 		return err
 	})
-	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00", func(text string) (err error) {
+	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00", func(text string) (err error) {
 		until, err = timeAfter(time.Now(), text)
 		return err
 	})
-	command.MarkFlagsMutuallyExclusive("for", "until")
 	return command
-}
-
-func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	for _, status := range domain.Statuses() {
-		if len(args) == 1 {
-			names = append(names, status.String())
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (c *cli) runSet(command *cobra.Command, protocol string, until time.Time, args []string) error {
 	message := append(args, "")[2]
-	status, err := domain.ParseStatus(args[1])
+	status, err := domain.ParseStatus(strings.ToLower(args[1]))
 	if err := errors.Join(err, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
@@ -131,9 +127,10 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 		}
 		return at, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		err = errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00")
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"} {
+		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return at, nil
+		}
 	}
-	return at, err
+	return now, errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00")
 }

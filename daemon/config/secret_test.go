@@ -41,9 +41,9 @@ func TestSecretOrItsFile(t *testing.T) {
 		{"environment over the name of no file", "auth: {secret_file: /nowhere}\n", env("SECRET=ofanenvironment1"), nil, "ofanenvironment1", "",
 			byEnv + ": auth.secret" + said + "DIR/c.yaml:1"},
 		{"environment over a secret", direct, env("SECRET_FILE=DIR/env"), nil, " secret of the env ", "", byEnv + "_FILE: auth.secret_file" + said + "DIR/c.yaml:1"},
-		{"flag over a secret", direct, nil, []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "", byFlag + ": auth.secret_file" + said + "DIR/c.yaml:1"},
+		{"flag over a secret", direct, nil, []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "", byFlag + said + "DIR/c.yaml:1"},
 		{"flag over the environment", "", env("SECRET=ofanenvironment1"), []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "",
-			byFlag + ": auth.secret_file" + said + byEnv},
+			byFlag + said + byEnv},
 		{"the same way", direct, env("SECRET=ofanenvironment1"), nil, "ofanenvironment1", "", byEnv + ": auth.secret" + said + "DIR/c.yaml:1"},
 		{"an empty variable sets nothing", inFile, env("SECRET="), nil, " secret of the file ", "", ""},
 		{"an empty variable for a file's name too", inFile, env("SECRET_FILE="), nil, " secret of the file ", "", ""},
@@ -97,7 +97,7 @@ func TestWeakSecretInAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "c.yaml:1: auth.secret_file: " + file + ": auth.secret: the secret is short"
+	want := "c.yaml:1: auth.secret_file: " + file + ": the secret is short"
 	if err := loaded.Validate(everything); err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("Validate: %v, want %s", err, want)
 	}

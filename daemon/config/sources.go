@@ -91,6 +91,9 @@ func (l *Loaded) env(environ, reserved []string) *env.Env {
 	return env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: read})
 }
 
+// ObsoleteFlag is an annotation of a flag that means nothing any more.
+const ObsoleteFlag = "obsolete"
+
 // AddFlags defines a flag for every key that has one: --http.listen for http.listen. What is wrong with its text Load says.
 func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 	s, err := newSchema(sections)
@@ -101,6 +104,9 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 		flags.String(key.Name, key.Default, key.Help)
 		flag := flags.Lookup(key.Name)
 		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
+		if key.obsolete != "" {
+			flag.Annotations = map[string][]string{ObsoleteFlag: nil}
+		}
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}

@@ -96,6 +96,9 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 		case key.Type == "map":
 			put(found, name, l.value(key.element(at), where, pair[1]))
 		case i >= 0:
+			if keys[i].Type == "section" && key.Name == "" {
+				l.begins[name] = where
+			}
 			put(found, name, l.value(keys[i], where, pair[1]))
 		default:
 			l.fault(where, at, l.unknown(at, keys))

@@ -92,6 +92,17 @@ func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
 	}}, nil
 }
 
+// Names lists the sources and the client protocols.
+func Names(protocols []Protocol) (sources, clients []string) {
+	general := newSettings(protocols).General
+	for _, name := range general.known {
+		if !slices.Contains(general.sources, name) {
+			clients = append(clients, name)
+		}
+	}
+	return general.sources, clients
+}
+
 // parts are the protocols that are on.
 type parts struct {
 	fx.Out
