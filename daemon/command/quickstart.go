@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,6 +62,20 @@ func makeSecret(file string) error {
 	}, os.Link)
 	if errors.Is(err, os.ErrExist) {
 		return nil // somebody else was faster
+	}
+	return err
+}
+
+// wayOut adds to an error what a newcomer can do about it: another daemon, often an earlier one, has the port or the store.
+func wayOut(err error, quickstart string) error {
+	switch {
+	case err == nil || quickstart == "":
+		return err
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w; if that is an earlier daemon end it, or choose another port: make run ARGS=--http.listen=127.0.0.1:8123", err)
+	case strings.Contains(err.Error(), "is in use by another zarafa-presence"):
+		return fmt.Errorf("%w, or try this one with another directory: %s serve --quickstart %s --http.listen=127.0.0.1:8123",
+			err, os.Args[0], filepath.Clean(quickstart)+"2")
 	}
 	return err
 }

@@ -61,7 +61,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 		err = daemon.Start(context.Background())
 	}
 	if err != nil {
-		return err
+		return wayOut(err, quickstart)
 	}
 	err = untilStopped(daemon, logging, hangup, func() error {
 		log.Info("started", "protocols", settings.Enabled(), "store", settings.Store.Name())
@@ -75,7 +75,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	return cmp.Or(err, daemon.Stop(ctx))
+	return cmp.Or(wayOut(err, quickstart), daemon.Stop(ctx))
 }
 
 // serveSettings reads and checks the configuration.

@@ -153,6 +153,17 @@ func (l *Loaded) current(key string) value {
 	return v
 }
 
+// Sets reports whether the input says something of a section.
+func (l *Loaded) Sets(section string) bool {
+	_, begins := l.begins[section]
+	return begins || len(l.all.Cut(section).Keys()) > 0
+}
+
+// Faulty reports whether the input says of a key what cannot be read.
+func (l *Loaded) Faulty(key string) bool {
+	return slices.ContainsFunc(l.faults, func(f error) bool { return keyOf(f) == key || strings.HasPrefix(keyOf(f), key+"[") })
+}
+
 // fault is something that is wrong or strange, on one line: the place, the key and the reason.
 type fault struct {
 	key string
