@@ -13,7 +13,7 @@ func TestMakeNeedsGo(t *testing.T) {
 	answers := map[string]string{"an old one": "echo go1.19.8", "none": "exit 127", "this one": "echo go1.26.0", "a newer one": "echo go1.100.1"}
 	for name, script := range answers {
 		bin := t.TempDir()
-		if err := os.WriteFile(filepath.Join(bin, "go"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(filepath.Join(bin, "go"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		for _, target := range []string{"build", "run", "demo", "test", "lint", "generate", "bench", "chaos", "fuzz"} {

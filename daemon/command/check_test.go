@@ -27,8 +27,8 @@ func TestCheckWarnsOnce(t *testing.T) {
 			" as in the original daemon; if your clients update only their own user, set PRESENCE_AUTH__UPDATE=self or --auth.update self"}},
 		{"YAML", "c.yaml", "auth: {secret: " + testSecret + ", update: any}\n", nil, []string{"c.yaml:1: auth.update: any lets every user change every other user's presence"}},
 		{"files that everybody can read", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + xmpp, nil, []string{
-			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod 600 " + secret,
-			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod 600 " + password}},
+			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod o-rwx " + secret,
+			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod o-rwx " + password}},
 		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[]", 1),
 			[]string{"PRESENCE_AUTH__SECRET=" + testSecret},
 			[]string{"environment variable PRESENCE_AUTH__SECRET: auth.secret: it takes the place of the secret that is set by DIR/c.yaml:1"}},

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -91,6 +92,9 @@ func (l *Loaded) read() (values map[string]any, err error) {
 	data, err := setting.ReadFile(l.file, maxFile)
 	if err == nil && !utf8.Valid(data) {
 		err = fmt.Errorf("%s: it is not UTF-8 text", l.file)
+	}
+	if errors.Is(err, fs.ErrPermission) { // a presence.cfg holds a secret
+		err = fmt.Errorf("%w: %s", err, whoMayRead(l.file))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"regexp"
@@ -138,7 +139,10 @@ func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
 	case v.File:
 		made, err = setting.ReadSecret(v.Text)
 		if info, _ := os.Stat(v.Text); err == nil && info != nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod 600 %[1]s", v.Text)
+			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod o-rwx %[1]s", v.Text)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: %s", err, whoMayRead(v.Text))
 		}
 	default:
 		made, err = parse(v.Text, to)
