@@ -127,10 +127,14 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 		}
 		return at, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"} {
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"} { // in the zone of this machine
 		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
 			return at, nil
 		}
 	}
-	return now, errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00")
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		err = errors.New("it is neither a time of day, e.g. 15:00, nor a date and time, e.g. 2026-12-24T15:00:00+01:00")
+	}
+	return at, err
 }
