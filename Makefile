@@ -4,11 +4,17 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 
+# Every target that needs Go begins with $(need_go), which ends make with one line if there is none or an older one.
+go_wanted := $(shell sed -n 's/^go //p' go.mod)
+go_found = $(filter go%,$(shell go env GOVERSION 2>/dev/null))
+go_is_new = $(shell printf '%s\n' go$(go_wanted) $(or $(go_found),0) | sort -VC && echo yes)
+need_go = $(if $(go_is_new),,$(error Go $(go_wanted) or newer is needed, and $(if $(go_found),this is $(go_found),there is none); get it from https://go.dev/dl/))
+
 ##@ Use
 
 .PHONY: build
 build: ## build bin/zarafa-presence
-	go build -trimpath -ldflags '$(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
+	$(need_go)go build -trimpath -ldflags '$(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o bin/zarafa-presence ./cmd/zarafa-presence
 
 .PHONY: run
 run: build ## build and start the daemon with its own secret, and print what to try (ARGS= adds flags)
@@ -28,7 +34,7 @@ help: ## list the targets
 
 .PHONY: test
 test: bin/golangci-lint ## install the packages that the tests need, and run every test with the race detector where possible
-	scripts/install-test-packages
+	$(need_go)scripts/install-test-packages
 	go test -race -shuffle=on -timeout 20m ./...
 	go test -shuffle=on $(WITHOUT_RACE)
 
@@ -37,28 +43,28 @@ WITHOUT_RACE = $(shell grep -rl --include='*_test.go' '^//go:build !race' . | xa
 
 .PHONY: lint
 lint: bin/golangci-lint ## check formatting, the import rules and everything else in .golangci.yml
-	bin/golangci-lint run ./...
+	$(need_go)bin/golangci-lint run ./...
 
 .PHONY: generate
 generate: ## generate the mocks of the ports
-	go generate ./...
+	$(need_go)go generate ./...
 
 .PHONY: bench
 bench: ## measure everything that the documents quote, against references in the same run
-	scripts/install-test-packages
+	$(need_go)scripts/install-test-packages
 	go test -run '^$$' -bench . -benchtime 1x -benchmem -timeout 30m $(BENCH)
 
 BENCH ?= $(shell git grep -l '^func Benchmark' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: chaos
 chaos: ## kill the daemon KILLS times (100) under load, and check that no acknowledged update is lost
-	CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./daemon/command
+	$(need_go)CHAOS_KILLS=$(KILLS) go test -count 1 -run '^TestKill$$' -v -timeout 30m ./daemon/command
 
 KILLS ?= 100
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (10s)
-	@set -e; git grep -o -E '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file target; do \
+	$(need_go)@set -e; git grep -o -E '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file target; do \
 		echo "$${target#func } in $$(dirname $$file)"; \
 		go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)"; \
 	done
@@ -67,7 +73,7 @@ FUZZTIME ?= 10s
 
 # The linter is built from the sources that tools/go.sum pins. It has its own module, so its dependencies are not the daemon's.
 bin/golangci-lint: tools/go.mod tools/go.sum
-	cd tools && go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	$(need_go)cd tools && go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: clean
 clean: ## remove what was built (but not run/, where make run keeps its secret)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/zarafa/presence/app/image"
@@ -18,6 +19,7 @@ type Presence struct {
 	core      Core
 	clock     ports.Clock
 	protocols map[string]rule
+	names     []string // of all protocols, sorted
 }
 
 // rule says what clients may do with a protocol.
@@ -47,6 +49,7 @@ func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, 
 		}
 		p.protocols[name] = r
 	}
+	p.names = slices.Sorted(maps.Keys(p.protocols))
 	return p, nil
 }
 
@@ -263,7 +266,7 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 	rule, known := p.protocols[update.Protocol]
 	checked.rule = rule
 	if !known {
-		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol))
+		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol, p.names))
 	}
 	if known && !rule.readOnly && checked.user != "" {
 		fault(domain.FieldUser, by.MayUpdate(checked.user))

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -94,9 +95,10 @@ func quote(s string) string {
 	return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
 }
 
-// UnknownProtocol is the ErrUnknownProtocol for a name that no enabled protocol has.
-func UnknownProtocol(name string) error {
-	return fmt.Errorf("%w %s", ErrUnknownProtocol, quote(name))
+// UnknownProtocol is the ErrUnknownProtocol for a name that none of the protocols has that are on.
+func UnknownProtocol(name string, on []string) error {
+	return fmt.Errorf("%w %s: on are %s; the daemon's configuration decides (protocols, and enabled in a protocol's section)",
+		ErrUnknownProtocol, quote(name), cmp.Or(strings.Join(on, ", "), "none"))
 }
 
 // ReadOnly is the ErrReadOnly for an update of a user's presence on a protocol that clients cannot set.

@@ -31,7 +31,7 @@ type Config struct {
 	AllowWeakSecret bool             `koanf:"allow_weak_secret" help:"accept a short or well-known secret"`
 	TokenExpire     time.Duration    `koanf:"token_expire" help:"how long a token is valid"`
 	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated"`
-	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)"`
+	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
 }
 
@@ -104,6 +104,22 @@ var published = []string{
 	"topsecret", "verysecret", "your-secret-here", "your secret here", "zarafa", "zarafa-presence",
 }
 
+// minVariety is how many different characters a secret must have. Random ones, also of digits alone, hardly ever have fewer.
+const minVariety = 6
+
+// variety counts the different characters of a secret, without those that continue a run: of aaaa it counts one, of abcd or 4321 two.
+func variety(secret string) int {
+	different := map[rune]bool{}
+	var last, step rune
+	for i, r := range []rune(secret) {
+		if i < 2 || r-last != step {
+			different[r] = true
+		}
+		last, step = r, r-last
+	}
+	return len(different)
+}
+
 // check refuses a secret that can be guessed.
 func (c Config) check(secret string) error {
 	n := utf8.RuneCountInString(secret)
@@ -114,6 +130,9 @@ func (c Config) check(secret string) error {
 		return nil
 	case slices.Contains(published, strings.ToLower(strings.TrimSpace(secret))):
 		return errors.New("the secret is a published example, so everybody knows it; " + howTo)
+	case n >= MinSecret && variety(secret) < minVariety:
+		return fmt.Errorf("the secret has too few different characters (runs such as aaa and abc do not count), at least %d are needed; %s "+
+			"(an old site can set auth.allow_weak_secret: true)", minVariety, howTo)
 	case n < MinSecret:
 		return fmt.Errorf("the secret has %d characters, at least %d are needed; %s (an old site can set auth.allow_weak_secret: true)", n, MinSecret, howTo)
 	}

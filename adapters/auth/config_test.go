@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -24,6 +26,12 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		{"secret", func(c *auth.Config) { c.Secret = setting.NewSecret("Secret") }, []string{"example"}},
 		{"changeme", func(c *auth.Config) { c.Secret = setting.NewSecret("changeme") }, []string{"example"}},
 		{"a long example", func(c *auth.Config) { c.Secret = setting.NewSecret("ChangeMeChangeMe") }, []string{"example"}},
+		{"one character", func(c *auth.Config) { c.Secret = setting.NewSecret("aaaaaaaaaaaaaaaa") }, []string{"auth.secret: ", "too few different characters", howTo, "auth.allow_weak_secret"}},
+		{"zeros", func(c *auth.Config) { c.Secret = setting.NewSecret("0000000000000000") }, []string{"too few different characters"}},
+		{"the alphabet", func(c *auth.Config) { c.Secret = setting.NewSecret("abcdefghijklmnop") }, []string{"too few different characters"}},
+		{"backwards", func(c *auth.Config) { c.Secret = setting.NewSecret("zyxwvutsrqponmlkj") }, []string{"too few different characters"}},
+		{"a word again and again", func(c *auth.Config) { c.Secret = setting.NewSecret("hushhushhushhush") }, []string{"too few different characters"}},
+		{"digits in a row", func(c *auth.Config) { c.Secret = setting.NewSecret("12345678901234567890") }, []string{"too few different characters"}},
 		{"weak old secret", func(c *auth.Config) {
 			c.OldSecrets = []setting.Secret{setting.NewSecret("good enough, this one"), setting.NewSecret("GEHEIM")}
 		}, []string{"auth.old_secrets: entry 2", "example"}},
@@ -52,6 +60,20 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Random secrets are strong, also the shortest ones of hexadecimal digits.
+func TestRandomSecretsAreStrong(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	refused := 0
+	for range 10_000 {
+		if config(func(c *auth.Config) { c.Secret = setting.NewSecret(fmt.Sprintf("%016x", random.Uint64())) }).Validate() != nil {
+			refused++
+		}
+	}
+	if refused > 3 {
+		t.Errorf("%d of 10,000 are refused", refused)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/setting"
 )
 
 // Config is the section http of the configuration.
@@ -18,6 +19,7 @@ type Config struct {
 	ReadTimeout    time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
 	WriteTimeout   time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
 	IdleTimeout    time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
+	MaxHeader      setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
 	CORSOrigins    []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
@@ -30,8 +32,15 @@ func DefaultConfig() Config {
 		ReadTimeout:    20 * time.Second,
 		WriteTimeout:   20 * time.Second,
 		IdleTimeout:    time.Minute,
+		MaxHeader:      16 * setting.KiB,
 	}
 }
+
+// The limits of Config.MaxHeader. With less, usual requests of browsers do not fit.
+const (
+	minHeader = 4 * setting.KiB
+	maxHeader = setting.MiB
+)
 
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
@@ -41,6 +50,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxConnections < 1 {
 		faults = append(faults, fmt.Errorf("http.max_connections: must be at least 1; it is %d", c.MaxConnections))
+	}
+	if c.MaxHeader < minHeader || c.MaxHeader > maxHeader {
+		faults = append(faults, fmt.Errorf("http.max_header: must be from %v to %v; it is %v", minHeader, maxHeader, c.MaxHeader))
 	}
 	for _, timeout := range []struct {
 		key   string

@@ -31,9 +31,6 @@ const (
 	// MaxBody is the largest body of a request, in bytes.
 	MaxBody = 1 << 20
 
-	// maxHeader is the largest header of a request, in bytes. It is also the size of each connection's read buffer.
-	maxHeader = 8 << 10
-
 	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
 	keptBody = 256 << 10
 )
@@ -84,7 +81,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 	app := fiber.New(fiber.Config{
 		BodyLimit:                    MaxBody,
-		ReadBufferSize:               maxHeader,
+		ReadBufferSize:               int(cfg.MaxHeader),
 		Concurrency:                  math.MaxInt32, // conn.Group counts
 		ReadTimeout:                  cfg.HeaderTimeout,
 		WriteTimeout:                 cfg.WriteTimeout,

@@ -25,7 +25,7 @@ type Config struct {
 	JID                string            `koanf:"jid" help:"the account that watches, e.g. presence@example.test"`
 	Password           setting.Secret    `koanf:"password" help:"its password"`
 	Host               string            `koanf:"host" help:"host or host:port of the server, instead of the DNS SRV records of the jid's domain"`
-	TLS                string            `koanf:"tls" help:"starttls, or direct (TLS from the first byte)"`
+	TLS                string            `koanf:"tls" help:"starttls, or direct (TLS from the first byte)" choice:"starttls,direct"`
 	Roots              setting.Roots     `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
 	InsecureSkipVerify bool              `koanf:"insecure_skip_verify" help:"accept any certificate: anybody on the way can read the password"`
 	StripDomain        bool              `koanf:"strip_domain" help:"take every account for one of the jid's domain, whatever host it is on"`

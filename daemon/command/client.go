@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -61,7 +63,7 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 		return nil, usageError("--as: %w", err)
 	}
 	found := &client{c.url, c.shown}
-	if at, err := url.Parse(found.url); found.url != "" && (err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https") {
+	if found.url != "" && !isAddress(found.url) {
 		return nil, usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", found.url)
 	}
 	if found.url != "" && found.token != "" {
@@ -80,6 +82,15 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 		found.token, err = issue(settings, user)
 	}
 	return found, err
+}
+
+func isAddress(text string) bool {
+	at, err := url.Parse(text)
+	if err != nil || at.Hostname() == "" || at.Scheme != "http" && at.Scheme != "https" {
+		return false
+	}
+	_, err = strconv.ParseUint(cmp.Or(at.Port(), "0"), 10, 16)
+	return err == nil
 }
 
 // urlOf is where a daemon that listens on an address is to be found from this machine.
@@ -166,10 +177,31 @@ func (a answer) Read(p []byte) (int, error) {
 }
 
 func (c *client) unreachable(err error) error {
+	if wrong := c.otherScheme(err); wrong != nil {
+		return wrong
+	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
 	}
 	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, err))
+}
+
+// otherScheme is the error for TLS where there is none, and the reverse, or nil if err means neither.
+func (c *client) otherScheme(err error) error {
+	var noTLS tls.RecordHeaderError
+	switch at, encrypted := strings.CutPrefix(c.url, "https://"); {
+	case encrypted && (errors.As(err, &noTLS) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")):
+		return usageError("%s speaks no TLS: write http://%s", c.url, at)
+	case !encrypted && strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // an alert of TLS
+		return usageError("%s speaks TLS: write https://%s", c.url, strings.TrimPrefix(at, "http://"))
+	}
+	return nil
+}
+
+// wantsTLS recognises what servers answer to a request without TLS on a port for TLS.
+func wantsTLS(status int, answer []byte) bool {
+	return status == http.StatusBadRequest && (bytes.Contains(answer, []byte("HTTP request to an HTTPS server")) ||
+		bytes.Contains(answer, []byte("HTTP request was sent to HTTPS port")))
 }
 
 // refusal is the error for an answer that is a refusal, as its problem document tells it.
@@ -177,6 +209,9 @@ func (c *client) refusal(status int, answer []byte) error {
 	var problem struct {
 		Title, Detail string
 		Errors        []struct{ Detail string }
+	}
+	if at, plain := strings.CutPrefix(c.url, "http://"); plain && wantsTLS(status, answer) {
+		return usageError("%s speaks TLS: write https://%s", c.url, at)
 	}
 	reason := http.StatusText(status)
 	if json.Unmarshal(answer, &problem) == nil && problem.Title != "" {

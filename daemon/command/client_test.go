@@ -2,6 +2,9 @@ package command
 
 import (
 	"encoding/json"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -25,25 +28,31 @@ func TestGetAndSet(t *testing.T) {
 		want    result // stdout and stderr: what they must contain; empty stdout: nothing
 	}{
 		{"unknown", ask, []string{"get", markd}, result{0, "USER              STATUS       BY  MESSAGE\nmarkd@zarafa.com  unavailable  -   -\n", ""}},
-		{"set", ask, []string{"set", markd, "busy", "in a\tmeeting\x1b[31m"}, result{0, "markd@zarafa.com is busy on spreed\n", ""}},
+		{"set by hand", ask, []string{"set", markd, "away"}, result{0, "markd@zarafa.com is away, decided by manual, until `zarafa-presence clear markd@zarafa.com`\n", ""}},
+		{"what does not count", ask, []string{"set", "--protocol", "spreed", markd, "available"}, result{0,
+			"markd@zarafa.com is away, decided by manual, until `zarafa-presence clear markd@zarafa.com`; spreed says available, which does not count now\n", ""}},
+		{"clear by hand", ask, []string{"clear", markd}, result{0, "taken away from manual; markd@zarafa.com is available, decided by spreed, until 20", ""}},
+		{"clear spreed", ask, []string{"clear", "--protocol", "spreed", markd}, result{0,
+			"taken away from spreed; markd@zarafa.com is unavailable, because no protocol knows this user\n", ""}},
+		{"set", ask, []string{"set", "--protocol", "spreed", markd, "busy", "in a\tmeeting\x1b[31m"}, result{0, "markd@zarafa.com is busy, decided by spreed, until 20", ""}},
 		{"table", ask, []string{"get", markd, "Linda@example.test"}, result{0,
 			"USER                STATUS       BY      SPREED  MESSAGE\n" +
 				"markd@zarafa.com    busy         spreed  busy    in a meeting [31m\n" +
 				"Linda@example.test  unavailable  -       -       -\n", ""}},
 		{"token by environment", []string{"PRESENCE_URL=" + d.url, "PRESENCE_TOKEN=" + mine}, []string{"get", markd}, result{0, "busy", ""}},
 		{"token by flag", []string{"PRESENCE_TOKEN=wrong"}, []string{"get", "--url", d.url, "--token", mine, markd}, result{0, "busy", ""}},
-		{"set for another as a service", ask, []string{"set", "--as", "helpdesk@zarafa.com", markd, "away"}, result{0, "markd@zarafa.com is away on spreed\n", ""}},
+		{"set for another as a service", ask, []string{"set", "--as", "helpdesk@zarafa.com", "--protocol", "spreed", markd, "away"}, result{0, "markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"set for another", ask, []string{"set", "--as", "linda@zarafa.com", markd, "away"}, result{3, "", "refused (403): Forbidden: nothing was done, because not all of it is allowed\nzarafa-presence:   not allowed: linda@zarafa.com may not update markd@zarafa.com"}},
 		{"another secret", other, []string{"get", markd}, result{3, "", "refused (401): Unauthorized: not authenticated: the token is forged, or made with another secret"}},
-		{"set for a time", ask, []string{"set", "--for", "1h", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy on manual until ", ""}},
+		{"set for a time", ask, []string{"set", "--for", "1h", markd, "Busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until 20", ""}},
 		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
-		{"clear", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
-		{"clear again", ask, []string{"clear", markd}, result{0, "markd@zarafa.com has nothing set on manual\n", ""}},
+		{"clear", ask, []string{"clear", markd}, result{0, "taken away from manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
+		{"clear again", ask, []string{"clear", markd}, result{0, "nothing was set on manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"clear for another", ask, []string{"clear", "--as", "linda@zarafa.com", markd}, result{3, "", "linda@zarafa.com may not update markd@zarafa.com"}},
 		{"set until a time that has passed", ask, []string{"set", "--until", "2026-01-01T00:00:00Z", markd, "busy"}, result{2, "", "invalid end 2026-01-01T00:00:00.000Z: it has passed"}},
 		{"longer than the protocol's time", ask, []string{"set", "--for", "1h", "--protocol", "spreed", markd, "busy"}, result{2, "", "a presence on spreed holds for 2m0s at most"}},
 		{"everybody, for one who is no service", ask, []string{"watch", "--as", markd}, result{3, "", "refused (403): Forbidden: not allowed: markd@zarafa.com is no service"}},
-		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", `refused (422): Unprocessable Entity`}},
+		{"no such protocol", ask, []string{"set", "--protocol", "irc", markd, "away"}, result{2, "", "unknown protocol \"irc\": on are manual, spreed; the daemon's configuration decides"}},
 		{"no such path", append([]string{"PRESENCE_URL=" + d.url + "x"}, secretEnv...), []string{"get", markd}, result{1, "", "refused (404): Not Found"}},
 	}
 	for _, test := range tests {
@@ -68,15 +77,52 @@ func TestGetAndSet(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &people); err != nil {
 		t.Fatalf("%v: %s", err, got.stdout)
 	}
-	for i := range people {
-		people[i].Since = nil
+	if people[0].Since == nil || people[0].Protocols["spreed"].Expires == nil {
+		t.Errorf("get --json lacks a moment: %s", got.stdout)
 	}
+	people[0].Since, people[0].Protocols["spreed"] = nil, state{Status: people[0].Protocols["spreed"].Status}
 	want := []person{
 		{User: markd, Status: "away", By: "spreed", Protocols: map[string]state{"spreed": {Status: "away"}}},
 		{User: "linda@example.test", Status: "unavailable", Protocols: map[string]state{}},
 	}
 	if !reflect.DeepEqual(people, want) {
 		t.Errorf("get --json: %+v, want %+v", people, want)
+	}
+}
+
+// A port with TLS that is asked without, and the reverse, are told apart from a daemon that is not there.
+func TestOtherScheme(t *testing.T) {
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request got through") })
+	encrypted := httptest.NewUnstartedServer(handler)
+	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	encrypted.StartTLS()
+	defer encrypted.Close()
+	plain := httptest.NewServer(handler)
+	defer plain.Close()
+	alerting, err := net.Listen("tcp", "127.0.0.1:0") // a server that answers with an alert of TLS
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := alerting.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte{21, 3, 1, 0, 2, 2, 70})
+	}()
+	defer func() { _ = alerting.Close(); <-done }()
+	for asked, want := range map[string]string{
+		strings.Replace(encrypted.URL, "https:", "http:", 1): " speaks TLS: write " + encrypted.URL,
+		"http://" + alerting.Addr().String():                 " speaks TLS: write https://" + alerting.Addr().String(),
+		strings.Replace(plain.URL, "http:", "https:", 1):     " speaks no TLS: write " + plain.URL,
+	} {
+		if got := command(secretEnv, "get", "--url", asked, markd); got.code != 2 || got.stderr != "zarafa-presence: "+asked+want+"\n" {
+			t.Errorf("%s: exit code %d, stderr %q; want 2 and %q", asked, got.code, got.stderr, want)
+		}
 	}
 }
 

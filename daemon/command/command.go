@@ -20,7 +20,7 @@ import (
 // Run carries out one command line of a program that has some protocols, and returns its exit code. It reads no global state but the files that it
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
-	c := &cli{environ: environ, env: make(map[string]string), protocols: protocols}
+	c := &cli{args: args, environ: environ, env: make(map[string]string), protocols: protocols}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
@@ -31,8 +31,14 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		root.SetIn(stdin)
 		root.SetOut(stdout)
 		root.SetErr(stderr)
+		root.InitDefaultCompletionCmd()
+		for _, command := range root.Commands() {
+			if command.Name() == "completion" {
+				group(command)
+			}
+		}
 		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
-			err = usageError("%w%s (see: %s --help)", err, intended(root, err), root.CommandPath())
+			err = usageError("%w (see: %s --help)", err, root.CommandPath())
 		}
 	}
 	if err == nil {
@@ -46,6 +52,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 
 // cli is what all commands share.
 type cli struct {
+	args      []string          // the command line
 	environ   []string          // the environment
 	env       map[string]string // the same, by name
 	protocols []wiring.Protocol
@@ -72,16 +79,14 @@ Exit codes:
   2  the command line, the configuration or the request is wrong
   3  the daemon refused: the token is not accepted, or does not allow this
   4  the daemon cannot be reached`,
-		Args:          cobra.ArbitraryArgs,
+		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.RunE = func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return root.Help()
-		}
-		return fmt.Errorf("unknown command %q", args[0])
-	}
+	group(root)
+	root.SetVersionTemplate(versionLine())
+	root.SetHelpCommand(help())
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return flagFault(command, c.args, err) })
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
 	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.export(), c.importing(), version())
@@ -92,9 +97,12 @@ Exit codes:
 			return nil, err
 		}
 		keys.VisitAll(func(flag *pflag.Flag) {
-			flag.Hidden = flag.Hidden || command.Name() != "serve" && command.Name() != "check"
+			flag.Hidden = flag.Hidden || !helpful(command.Name(), flag.Name)
 		})
 		command.Flags().AddFlagSet(keys)
+		if err := completeValues(command, c.protocols); err != nil {
+			return nil, err
+		}
 		run := command.RunE
 		command.RunE = func(command *cobra.Command, args []string) error {
 			c.running = true
@@ -105,6 +113,19 @@ Exit codes:
 	return root, nil
 }
 
+// helpful reports whether a command's help shows the flag of a key: of serve and check every one, else those that matter. All are accepted.
+func helpful(command, key string) bool {
+	switch command {
+	case "serve", "check":
+		return true
+	case "version":
+		return false
+	case "export", "import":
+		return key == authKey || key == storeKey || key == "store.url"
+	}
+	return key == authKey
+}
+
 // release is set when a release is built: -ldflags "-X github.com/zarafa/presence/daemon/command.release=1.2.3". Otherwise the version is what Go
 // knows of the build.
 var release string
@@ -113,12 +134,16 @@ func version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(command.OutOrStdout(), "zarafa-presence %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := io.WriteString(command.OutOrStdout(), versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("zarafa-presence %s (%s, %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func versionText() string {

@@ -3,11 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
-	"github.com/zarafa/presence/daemon/internal/suggest"
 )
 
 // The exit codes, as the help text of the root command and docs/configuration.md list them.
@@ -44,30 +39,4 @@ func exitCode(err error) int {
 		return with.code
 	}
 	return exitFailed
-}
-
-// intended says which flag or command may have been meant instead of one that there is not.
-func intended(command *cobra.Command, err error) string {
-	word, names := command.Flags().Arg(0), []string{}
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		word = "--" + unknown.GetSpecifiedName()
-		command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, "--"+flag.Name) })
-	}
-	for _, other := range command.Commands() {
-		names = append(names, other.Name())
-	}
-	return suggest.DidYouMean(word, names)
-}
-
-// between is a check for the number of arguments that says which are expected. Without a most there may be any number.
-func between(least, most int, expected string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return fmt.Errorf("missing arguments: expected %s", expected)
-		case most > 0 && len(args) > most:
-			return fmt.Errorf("too many arguments from %q on: expected %s", args[most], expected)
-		}
-		return nil
-	}
 }

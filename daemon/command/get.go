@@ -86,7 +86,8 @@ type person struct {
 }
 
 type state struct {
-	Status string `json:"status"`
+	Status  string     `json:"status"`
+	Expires *time.Time `json:"expires"` // nil: it has no end
 }
 
 // readAnswer reads the document that a query is answered with, and returns the users' documents also as they are.

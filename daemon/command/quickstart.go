@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,10 +21,10 @@ import (
 
 const quickstartUser = "markd@zarafa.com"
 
-// The keys that --quickstart sets.
+// The keys that --quickstart sets: the file of the secret, and the directory of the store.
 const (
-	quickstartKey = "auth.secret_file"
-	storeKey      = "store.dir"
+	authKey  = "auth.secret_file"
+	storeKey = "store.dir"
 )
 
 // useQuickstart sets the flags for the store's directory and the secret's file, unless they are given, to some in dir, and makes the
@@ -33,14 +35,14 @@ func useQuickstart(flags *pflag.FlagSet, dir string) error {
 			return err
 		}
 	}
-	if flags.Changed(quickstartKey) {
+	if flags.Changed(authKey) {
 		return nil
 	}
 	file := filepath.Join(dir, "secret")
 	if err := makeSecret(file); err != nil {
 		return fmt.Errorf("making the secret: %w", err)
 	}
-	return flags.Set(quickstartKey, file)
+	return flags.Set(authKey, file)
 }
 
 // makeSecret writes a new secret to a file, unless there is one. It appears in one step with its mode, so that no other user and no other
@@ -64,6 +66,20 @@ func makeSecret(file string) error {
 	return err
 }
 
+// wayOut adds to an error what a newcomer can do about it: another daemon, often an earlier one, has the port or the store.
+func wayOut(err error, quickstart string) error {
+	switch {
+	case err == nil || quickstart == "":
+		return err
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w; if that is an earlier daemon end it, or choose another port: make run ARGS=--http.listen=127.0.0.1:8123", err)
+	case strings.Contains(err.Error(), "is in use by another zarafa-presence"):
+		return fmt.Errorf("%w, or try this one with another directory: %s serve --quickstart %s --http.listen=127.0.0.1:8123",
+			err, os.Args[0], filepath.Clean(quickstart)+"2")
+	}
+	return err
+}
+
 const quickstartText = `
 The daemon listens on %[1]s. Try it in another terminal:
 
@@ -83,6 +99,6 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], quickstartKey, settings.Auth.Secret.File())
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File())
 	return err
 }

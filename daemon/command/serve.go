@@ -30,7 +30,7 @@ once. SIGHUP opens log.file again. If a service manager waits for it (NOTIFY_SOC
 With --quickstart DIR nothing has to be configured: no file is read, a secret is made once and kept in DIR/secret, readable
 only by you, presences are kept in DIR/store, and commands to try are printed.`,
 		Example: "  zarafa-presence serve --config /etc/zarafa-presence/zarafa-presence.yaml\n  zarafa-presence serve --quickstart ./run",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    func(command *cobra.Command, _ []string) error { return c.runServe(command, quickstart) },
 	}
 	command.Flags().StringVar(&quickstart, "quickstart", "", "try the daemon without a configuration: keep a new secret, and presences, in this `DIR`")
@@ -61,7 +61,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 		err = daemon.Start(context.Background())
 	}
 	if err != nil {
-		return err
+		return wayOut(err, quickstart)
 	}
 	err = untilStopped(daemon, logging, hangup, func() error {
 		log.Info("started", "protocols", settings.Enabled(), "store", settings.Store.Name())
@@ -75,7 +75,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	return cmp.Or(err, daemon.Stop(ctx))
+	return cmp.Or(wayOut(err, quickstart), daemon.Stop(ctx))
 }
 
 // serveSettings reads and checks the configuration.

@@ -426,6 +426,25 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+// A port or a store that an earlier daemon has is told with the way out.
+func TestQuickstartTwice(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	address := freeport.Address(t)
+	first := start(t, nil, "serve", "--quickstart", dir, "--store.kind=bolt", "--http.listen", address)
+	eventually(t, "the first one serves", func() bool { return strings.Contains(first.Stderr.(*output).String(), "msg=started") })
+	for args, want := range map[string]string{
+		"--http.listen=" + address: "choose another port: make run ARGS=--http.listen=127.0.0.1:8123",
+		"--http.listen=127.0.0.1:0": "is in use by another zarafa-presence; stop that one first, or try this one with another directory: " +
+			os.Args[0] + " serve --quickstart " + dir + "2 --http.listen=127.0.0.1:8123",
+	} {
+		got := command(nil, "serve", "--quickstart", dir, args)
+		lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
+		if got.code != 1 || !strings.HasSuffix(lines[len(lines)-1], want) {
+			t.Errorf("%s: exit code %d, stderr\n%s\nwant 1 and %s", args, got.code, got.stderr, want)
+		}
+	}
+}
+
 // Many daemons that are started at once agree on one secret.
 func TestMakeSecretRace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a", "b", "secret")

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,59 +20,55 @@ func (c *cli) set() *cobra.Command {
 	command := c.asking(&cobra.Command{
 		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
 		Short: "Set a user's status on a running daemon",
-		Long: `Sets a user's status on a running daemon: available, busy, away or unavailable. On spreed, which is where it is set unless --protocol
-says otherwise, it holds for spreed.auto_unavailable unless it is repeated. With --for or --until it is set on manual, wins over what
-all other protocols say, and ends then; "zarafa-presence clear" ends it earlier.
+		Long: `Sets a user's status on a running daemon: available, busy, away or unavailable. It is set on manual, where it wins over what all
+other protocols say, until "zarafa-presence clear", or until the end that --for or --until says. With --protocol it is set on another
+protocol that clients set, for as long as that says. Then it prints the answer that the daemon gives now, and who decides.
 `,
 		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
   zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
-		Args: between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy"),
-		RunE: func(command *cobra.Command, args []string) error {
-			if !command.Flags().Changed("protocol") && !until.IsZero() {
-				protocol = wiring.ByHand.String()
+		Args: func(command *cobra.Command, args []string) error {
+			if command.Flags().Changed("for") && command.Flags().Changed("until") {
+				return errForAndUntil
 			}
-			return c.runSet(command, protocol, until, args)
+			return between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy")(command, args)
 		},
+		RunE:              func(command *cobra.Command, args []string) error { return c.runSet(command, protocol, until, args) },
 		ValidArgsFunction: completeStatus,
 	}, "the user")
-	command.Flags().StringVar(&protocol, "protocol", "spreed", "the protocol on which to set it")
+	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to set it")
 	command.Flags().Func("for", "for this `DURATION` it is to hold, e.g. 2h30m", func(text string) (err error) {
 		until, err = timeIn(time.Now(), text)
 		return err
 	})
-	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00:00+01:00", func(text string) (err error) {
+	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00", func(text string) (err error) {
 		until, err = timeAfter(time.Now(), text)
 		return err
 	})
-	command.MarkFlagsMutuallyExclusive("for", "until")
 	return command
-}
-
-func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	for _, status := range domain.Statuses() {
-		if len(args) == 1 {
-			names = append(names, status.String())
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (c *cli) runSet(command *cobra.Command, protocol string, until time.Time, args []string) error {
 	message := append(args, "")[2]
-	status, err := domain.ParseStatus(args[1])
+	status, err := domain.ParseStatus(strings.ToLower(args[1]))
 	if err := errors.Join(err, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
-	document, lasting := map[string]string{"status": status.String(), "message": message}, ""
+	document := map[string]string{"status": status.String(), "message": message}
 	if !until.IsZero() {
 		document["until"] = until.Format(time.RFC3339)
-		lasting = " until " + until.Format(time.DateTime)
 	}
-	if err := c.change(command, http.MethodPut, args[0], protocol, document); err != nil {
+	user, err := c.presenceOf(command, args[0], protocol)
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "%s is %s on %s%s\n", args[0], status, protocol, lasting)
-	return err
+	if _, err := user.ask(http.MethodPut, user.path(), document); err != nil {
+		return err
+	}
+	now, err := user.answer()
+	if err != nil {
+		return fmt.Errorf("it is set, but what the daemon answers now is not known: %w", err)
+	}
+	return user.say(now, "")
 }
 
 func (c *cli) clear() *cobra.Command {
@@ -81,32 +77,37 @@ func (c *cli) clear() *cobra.Command {
 		Use:   "clear [--config FILE] USER",
 		Short: "Take away what a user has set on a running daemon",
 		Long: `Takes away what a user has set on a running daemon, so that the other protocols count again. Without --protocol that is what was
-set by hand ("zarafa-presence set --for" or --until, or the board). If there is nothing it does nothing.
+set by hand ("zarafa-presence set", or the board). If there is nothing it says so. Then it prints the answer that the daemon gives now.
 `,
 		Example: "  zarafa-presence clear markd@zarafa.com",
 		Args:    between(1, 1, "a user, e.g. markd@zarafa.com"),
-		RunE: func(command *cobra.Command, args []string) error {
-			err := c.change(command, http.MethodDelete, args[0], protocol, nil)
-			if err == nil {
-				_, err = fmt.Fprintf(command.OutOrStdout(), "%s has nothing set on %s\n", args[0], protocol)
-			}
-			return err
-		},
+		RunE:    func(command *cobra.Command, args []string) error { return c.runClear(command, args[0], protocol) },
 	}, "the user")
 	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to take it away")
 	return command
 }
 
-// change sends a request about a user's presence on a protocol, on behalf of the user.
-func (c *cli) change(command *cobra.Command, method, user, protocol string, document any) error {
-	if _, err := domain.ParseProtocol(protocol); err != nil {
-		return usageError("--protocol: %w", err)
+func (c *cli) runClear(command *cobra.Command, id, protocol string) error {
+	user, err := c.presenceOf(command, id, protocol)
+	if err != nil {
+		return err
 	}
-	client, err := c.client(command, user)
-	if err == nil {
-		_, err = client.ask(command.Context(), method, "v1/users/"+url.PathEscape(user)+"/"+protocol, document)
+	before, err := user.answer()
+	if err != nil {
+		return err
 	}
-	return err
+	if _, err := user.ask(http.MethodDelete, user.path(), nil); err != nil {
+		return err
+	}
+	now, err := user.answer()
+	if err != nil {
+		return fmt.Errorf("it is taken away, but what the daemon answers now is not known: %w", err)
+	}
+	done := "taken away from " + protocol + "; "
+	if _, there := before.Protocols[protocol]; !there {
+		done = "nothing was set on " + protocol + "; "
+	}
+	return user.say(now, done)
 }
 
 // timeIn reads a duration, and returns when it is over.
@@ -127,6 +128,11 @@ func timeAfter(now time.Time, text string) (time.Time, error) {
 					return at, nil
 				}
 			}
+		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"} { // in the zone of this machine
+		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return at, nil
 		}
 	}
 	at, err := domain.ParseTime(text)

@@ -30,6 +30,9 @@ func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
 			file = defaultFile
 		}
 	}
+	if file == os.DevNull { // none
+		file = ""
+	}
 	settings, err := wiring.Load(config.Input{
 		File:        file,
 		Environ:     c.environ,
@@ -46,7 +49,7 @@ func (c *cli) check() *cobra.Command {
 		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
 effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`,
 		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    c.runCheck,
 	}
 }

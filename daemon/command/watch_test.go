@@ -132,7 +132,7 @@ func TestWatch(t *testing.T) {
 	}
 	set := func(url, user, status string) {
 		t.Helper()
-		if got := command(append([]string{"PRESENCE_URL=" + url}, environ...), "set", user, status, "a message"); got.code != 0 {
+		if got := command(append([]string{"PRESENCE_URL=" + url}, environ...), "set", "--protocol=spreed", user, status, "a message"); got.code != 0 {
 			t.Fatalf("set: %+v", got)
 		}
 	}
@@ -177,6 +177,9 @@ func TestTimes(t *testing.T) {
 		"2026-12-24T15:00:00-05:00": "2026-12-24T15:00:00-05:00",
 		"2026-12-24t15:00:00z":      "2026-12-24T15:00:00Z",
 		"2026-12-24T15:00:00,5Z":    "",
+		"2026-12-24T15:00":          "2026-12-24T15:00:00+01:00",
+		"2026-12-24T15:00:30":       "2026-12-24T15:00:30+01:00",
+		"2026-12-24 15:00":          "2026-12-24T15:00:00+01:00",
 		"":                          "",
 		"noon":                      "",
 		"25:00":                     "",

@@ -238,9 +238,9 @@ func TestFaults(t *testing.T) {
 		{"list for everything", "- a\n", nil, nil, []string{"c.yaml:1: expected keys, each with its value, got a list"}},
 		{"merge key", "http: {<<: {limit: 1}}\n", nil, nil, []string{"c.yaml:1: http.<<: unknown key; known here: http.listen, http.limit"}},
 		{"list as key", "? [a]\n: b\n", nil, nil, []string{"expected a key, got a list"}},
-		{"not YAML", "http: {listen: \n", nil, nil, []string{"c.yaml: line "}},
-		{"tab", "http:\n\tlisten: x\n", nil, nil, []string{"c.yaml: line 2"}},
-		{"two documents", "http: {}\n---\nhttp: {}\n", nil, nil, []string{"c.yaml: more than one YAML document"}},
+		{"not YAML", "http: {listen: \n", nil, nil, []string{"c.yaml:1: did not find expected node content"}},
+		{"tab", "http:\n\tlisten: x\n", nil, nil, []string{"c.yaml:2: a line is indented by a tab; use spaces"}},
+		{"two documents", "http: {}\n---\nhttp: {}\n", nil, nil, []string{"c.yaml:2: more than one YAML document"}},
 		{"not UTF-8", "http: {listen: \"\xff\"}\n", nil, nil, []string{"cannot read the configuration: c.yaml: it is not UTF-8 text"}},
 		{"too large", strings.Repeat("#", maxFile+1), nil, nil, []string{"cannot read the configuration: c.yaml: it is longer than 1048576 bytes"}},
 		{"secret of a wrong type", "auth: {secret: 123456789}\n", nil, nil, []string{"c.yaml:1: auth.secret: expected a text"}},
@@ -280,13 +280,25 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A container platform sets variables for a service that is named presence. They are not ours.
+// A container platform sets variables for services that are named presence, or presence and something. They are not ours.
 func TestForeignVariables(t *testing.T) {
 	environ := []string{"PRESENCE_SERVICE_HOST=10.0.0.1", "PRESENCE_SERVICE_PORT=1234", "PRESENCE_SERVICE_PORT_HTTP=1234", "PRESENCE_PORT=tcp://10.0.0.1:1234",
 		"PRESENCE_PORT_1234_TCP=tcp://10.0.0.1:1234", "PRESENCE_PORT_1234_TCP_PROTO=tcp", "PRESENCE_PORT_1234_TCP_ADDR=10.0.0.1", "PRESENCE_NAME=/web/presence", "broken"}
+	for _, service := range []string{"WEB", "HTTP", "STORE_2", "LOG_LEVEL"} {
+		for _, variable := range []string{"SERVICE_HOST=10.0.0.1", "SERVICE_PORT=80", "SERVICE_PORT_MY_WEB=80", "PORT=tcp://10.0.0.1:80", "PORT_80_TCP=tcp://10.0.0.1:80",
+			"PORT_80_TCP_PROTO=tcp", "PORT_80_TCP_PORT=80", "PORT_80_TCP_ADDR=10.0.0.1", "PORT_53_UDP=udp://[fd00::1]:53", "PORT_53_UDP_ADDR=fd00::1"} {
+			environ = append(environ, "PRESENCE_"+service+"_"+variable)
+		}
+	}
 	a, _, err := load(t, "", "", environ, nil)
 	if err != nil || !reflect.DeepEqual(a, defaults()) {
 		t.Fatalf("%+v, %v; want the defaults", a, err)
+	}
+	for _, misspelt := range []string{"PRESENCE_HTTP_PORT=80", "PRESENCE_HTTP__PORT=80", "PRESENCE_HTTP__SERVICE_HOST=x", "PRESENCE_WEB_NAME=/web/presence"} {
+		name, _, _ := strings.Cut(misspelt, "=")
+		if _, _, err := load(t, "", "", []string{misspelt}, nil); err == nil || !strings.Contains(err.Error(), name+": there is no such key") {
+			t.Errorf("%s: %v", misspelt, err)
+		}
 	}
 }
 

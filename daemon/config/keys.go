@@ -29,6 +29,7 @@ type Key struct {
 	Env     string // the environment variable that sets it; empty if only the file can
 	Flag    string // the flag that sets it, with its dashes; empty for a secret, and if only the file can
 	Secret  bool
+	Choice  string // the values that it can have, with commas between them, if they are few
 
 	value    reflect.Value // of the field
 	obsolete string        // why it means nothing any more
@@ -115,6 +116,7 @@ func keysOf(path string, v reflect.Value) (all []Key) {
 		case name != "" && f.IsExported():
 			key := newKey(join(path, name), f.Tag.Get("help"), value)
 			key.obsolete = f.Tag.Get("obsolete")
+			key.Choice = f.Tag.Get("choice")
 			all = append(all, key)
 			if secret, ok := value.Interface().(setting.Secret); ok {
 				file := reflect.ValueOf(fileName(secret.File()))

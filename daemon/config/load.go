@@ -6,7 +6,8 @@
 //	Listen string `koanf:"listen" help:"address and port to listen on"`
 //
 // A key may be a text, bool, whole number, time.Duration, setting.Secret, or anything that implements encoding.TextUnmarshaler; a list or a map
-// of texts; or, in the file only, a list or a map of structs of such keys. A tag obsolete:"why" makes it one that means nothing any more. Beside a
+// of texts; or, in the file only, a list or a map of structs of such keys. A tag choice:"a,b" lists the values
+// for whoever completes them; to refuse others is Validate's part. A tag obsolete:"why" makes it one that means nothing any more. Beside a
 // setting.Secret x there is a key x_file that names a file with the secret. The two count as one, and x has no flag: everybody can read those.
 package config
 
@@ -16,9 +17,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -44,6 +47,7 @@ type Loaded struct {
 	schema
 	file   string
 	legacy map[string]string // the lines of legacy.cfg, if the file is a presence.cfg
+	begins map[string]string // the place where each section begins in the file
 	all    *koanf.Koanf      // a value for each key that is set
 	faults []error           // each is a fault
 	unread []error           // those of files that keys name; they count if the section is in use
@@ -58,7 +62,7 @@ func Load(in Input, sections ...Section) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{schema: s, file: in.File, all: koanf.New(".")}
+	l := &Loaded{schema: s, file: in.File, begins: map[string]string{}, all: koanf.New(".")}
 	values, err := l.read()
 	if err != nil { // Validate would miss things
 		return nil, err
@@ -89,6 +93,9 @@ func (l *Loaded) read() (values map[string]any, err error) {
 	if err == nil && !utf8.Valid(data) {
 		err = fmt.Errorf("%s: it is not UTF-8 text", l.file)
 	}
+	if errors.Is(err, fs.ErrPermission) { // a presence.cfg holds a secret
+		err = fmt.Errorf("%w: %s", err, whoMayRead(l.file))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
@@ -98,19 +105,42 @@ func (l *Loaded) read() (values map[string]any, err error) {
 	document := yaml.Node{Content: []*yaml.Node{textNode("", "")}} // for a file without any
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	err = decoder.Decode(&document)
-	if err == nil && !errors.Is(decoder.Decode(new(yaml.Node)), io.EOF) {
-		err = errors.New("more than one YAML document: remove everything from the second --- on")
+	if err == nil {
+		var second yaml.Node
+		if err = decoder.Decode(&second); err == nil {
+			return nil, fmt.Errorf("%s: more than one YAML document: remove everything from here on", l.place(&second, l.file))
+		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", l.file, strings.TrimPrefix(err.Error(), "yaml: "))
+	if !errors.Is(err, io.EOF) {
+		return nil, l.syntax(err, data)
 	}
 	root := document.Content[0]
 	values, isMap := l.value(Key{Type: "section", value: l.root}, l.place(root, ""), root).(map[string]any)
 	if !isMap {
-		err = errors.Join(l.faults...) // none if every key is commented out
+		return nil, errors.Join(l.faults...) // none if every key is commented out
 	}
-	return values, err
+	return values, nil
 }
+
+var syntaxLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+
+// syntax makes an error of what the YAML parser says.
+func (l *Loaded) syntax(err error, data []byte) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	found := syntaxLine.FindStringSubmatch(text)
+	if found == nil {
+		return fmt.Errorf("%s: %s", l.file, text)
+	}
+	number, _ := strconv.Atoi(found[1]) // it has digits
+	reason := strings.TrimPrefix(text, found[0])
+	lines := strings.Split(string(data), "\n")
+	if i := number - 1; i >= 0 && i < len(lines) && indentedByTab.MatchString(lines[i]) {
+		reason = "a line is indented by a tab; use spaces"
+	}
+	return fmt.Errorf("%s:%d: %s", l.file, number, reason)
+}
+
+var indentedByTab = regexp.MustCompile(`^\s*\t`)
 
 // assignment is a text whose first line that says something is key = value.
 var assignment = regexp.MustCompile(`\A(\s*#.*\n|\s*\n)*\s*[^#=:\s][^=:\n]*=`)
@@ -127,6 +157,17 @@ func (l *Loaded) current(key string) value {
 	return v
 }
 
+// Sets reports whether the input says something of a section.
+func (l *Loaded) Sets(section string) bool {
+	_, begins := l.begins[section]
+	return begins || len(l.all.Cut(section).Keys()) > 0
+}
+
+// Faulty reports whether the input says of a key what cannot be read.
+func (l *Loaded) Faulty(key string) bool {
+	return slices.ContainsFunc(l.faults, func(f error) bool { return keyOf(f) == key || strings.HasPrefix(keyOf(f), key+"[") })
+}
+
 // fault is something that is wrong or strange, on one line: the place, the key and the reason.
 type fault struct {
 	key string
@@ -136,6 +177,9 @@ type fault struct {
 // at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
 func at(where, key string, err error) error {
 	line := []string{where, strings.Trim(quote(key), `"`), strings.ReplaceAll(err.Error(), "\n", "; ")}
+	if where == "--"+key { // not the same name twice
+		line[1] = ""
+	}
 	return fault{key, errors.New(strings.Join(slices.DeleteFunc(line, func(part string) bool { return part == "" }), ": "))}
 }
 
@@ -166,13 +210,17 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 				continue
 			}
 			v := l.current(key)
-			if v.File {
-				v.Where += ": " + v.Key + ": " + v.Text
-			}
 			if strings.HasPrefix(v.Where, l.file) {
 				line += l.legacy["+ "+key]
 			}
-			said = append(said, at(v.Where, "", errors.New(line)))
+			reason, named := strings.CutPrefix(line, key+": ")
+			switch {
+			case !named:
+				key = ""
+			case v.File: // the fault is in the file
+				key, reason = v.Key, v.Text+": "+reason
+			}
+			said = append(said, at(cmp.Or(v.Where, l.begins[section.Name], l.file), key, errors.New(reason)))
 		}
 	}
 	return said

@@ -230,8 +230,8 @@ func TestObsolete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const because = ": a.sync: ignored, it means nothing any more: all is synced"
-	want := []string{name + ":2" + because, "environment variable PRESENCE_A__SYNC" + because, "--a.sync" + because}
+	const because = "a.sync: ignored, it means nothing any more: all is synced"
+	want := []string{name + ":2: " + because, "environment variable PRESENCE_A__SYNC: " + because, "--" + because}
 	if warnings := loaded.Warnings(everything); !reflect.DeepEqual(warnings, want) {
 		t.Errorf("warnings %q, want %q", warnings, want)
 	}

@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -41,9 +44,9 @@ func TestSecretOrItsFile(t *testing.T) {
 		{"environment over the name of no file", "auth: {secret_file: /nowhere}\n", env("SECRET=ofanenvironment1"), nil, "ofanenvironment1", "",
 			byEnv + ": auth.secret" + said + "DIR/c.yaml:1"},
 		{"environment over a secret", direct, env("SECRET_FILE=DIR/env"), nil, " secret of the env ", "", byEnv + "_FILE: auth.secret_file" + said + "DIR/c.yaml:1"},
-		{"flag over a secret", direct, nil, []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "", byFlag + ": auth.secret_file" + said + "DIR/c.yaml:1"},
+		{"flag over a secret", direct, nil, []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "", byFlag + said + "DIR/c.yaml:1"},
 		{"flag over the environment", "", env("SECRET=ofanenvironment1"), []string{"--auth.secret_file=" + dir + "/flag"}, " secret of the flag ", "",
-			byFlag + ": auth.secret_file" + said + byEnv},
+			byFlag + said + byEnv},
 		{"the same way", direct, env("SECRET=ofanenvironment1"), nil, "ofanenvironment1", "", byEnv + ": auth.secret" + said + "DIR/c.yaml:1"},
 		{"an empty variable sets nothing", inFile, env("SECRET="), nil, " secret of the file ", "", ""},
 		{"an empty variable for a file's name too", inFile, env("SECRET_FILE="), nil, " secret of the file ", "", ""},
@@ -90,6 +93,40 @@ func TestSecretOrItsFile(t *testing.T) {
 	}
 }
 
+// Who cannot read a secret is told who can.
+func TestWhoMayRead(t *testing.T) {
+	file := write(t, "secret", "x")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid := strconv.FormatUint(uint64(info.Sys().(*syscall.Stat_t).Gid), 10)
+	if os.Geteuid() == 0 { // then any group will do
+		gid = "65534"
+		if err := os.Chown(file, 0, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := gid
+	if group, err := user.LookupGroupId(gid); err == nil {
+		name = group.Name
+	}
+	for mode, want := range map[os.FileMode]string{
+		0o640: "only root and members of the group " + name + " can read it, and use what needs it",
+		0o600: "only root can read it, or its owner",
+	} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := whoMayRead(file); got != want {
+			t.Errorf("%v: %q, want %q", mode, got, want)
+		}
+	}
+	if got := whoMayRead("/nowhere/secret"); got != "only root can read it" {
+		t.Errorf("of a file that cannot be seen: %q", got)
+	}
+}
+
 // A fault that a section finds in a secret from a file names the file.
 func TestWeakSecretInAFile(t *testing.T) {
 	file := write(t, "secret", "short\n")
@@ -97,7 +134,7 @@ func TestWeakSecretInAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "c.yaml:1: auth.secret_file: " + file + ": auth.secret: the secret is short"
+	want := "c.yaml:1: auth.secret_file: " + file + ": the secret is short"
 	if err := loaded.Validate(everything); err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("Validate: %v, want %s", err, want)
 	}
@@ -114,7 +151,7 @@ func TestOpenSecretFiles(t *testing.T) {
 		files[mode] = name
 	}
 	warning := func(where, key string, mode os.FileMode) string {
-		return where + ": " + key + ": every user of this machine can read " + files[mode] + "; run: chmod 600 " + files[mode]
+		return where + ": " + key + ": every user of this machine can read " + files[mode] + "; run: chmod o-rwx " + files[mode]
 	}
 	tests := []struct {
 		name           string

@@ -67,8 +67,9 @@ func textNode(text, kind string) *yaml.Node {
 
 const envPrefix = "PRESENCE_"
 
-// notOurs are the variables that container platforms set for a service named "presence": they mean no key.
-var notOurs = regexp.MustCompile(`^PRESENCE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_\w+)$`)
+// notOurs are the variables, with their values, that container platforms set for a service named "presence", or "presence-web": they mean no key.
+// The names of keys have two underscores.
+var notOurs = regexp.MustCompile(`^PRESENCE_(NAME=|ENV_\w+=|([A-Z0-9]+_)*(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=))`)
 
 // env reads the variables whose names start with PRESENCE_. Those in reserved mean something to the caller.
 func (l *Loaded) env(environ, reserved []string) *env.Env {
@@ -81,7 +82,7 @@ func (l *Loaded) env(environ, reserved []string) *env.Env {
 		if i := slices.Index(known, variable); i >= 0 {
 			return l.set(values, l.keys[i], where, text)
 		}
-		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable) {
+		if !slices.Contains(reserved, variable) && !notOurs.MatchString(variable+"="+text) {
 			hint := cmp.Or(suggest.DidYouMean(variable, known), "; a variable is named "+envPrefix+"SECTION__KEY")
 			l.fault(where, "", errors.New("there is no such key"+hint))
 		}
@@ -89,6 +90,9 @@ func (l *Loaded) env(environ, reserved []string) *env.Env {
 	}
 	return env.Provider(".", env.Opt{Prefix: envPrefix, EnvironFunc: func() []string { return environ }, TransformFunc: read})
 }
+
+// ObsoleteFlag is an annotation of a flag that means nothing any more.
+const ObsoleteFlag = "obsolete"
 
 // AddFlags defines a flag for every key that has one: --http.listen for http.listen. What is wrong with its text Load says.
 func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
@@ -100,6 +104,9 @@ func AddFlags(flags *pflag.FlagSet, sections ...Section) error {
 		flags.String(key.Name, key.Default, key.Help)
 		flag := flags.Lookup(key.Name)
 		flag.Value, flag.Hidden = typed{flag.Value, key.Type}, key.obsolete != ""
+		if key.obsolete != "" {
+			flag.Annotations = map[string][]string{ObsoleteFlag: nil}
+		}
 		if key.Type == "bool" {
 			flag.NoOptDefVal = "true"
 		}

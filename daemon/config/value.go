@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"regexp"
@@ -96,6 +97,9 @@ func (l *Loaded) pairs(key Key, around string, mapping *yaml.Node) map[string]an
 		case key.Type == "map":
 			put(found, name, l.value(key.element(at), where, pair[1]))
 		case i >= 0:
+			if keys[i].Type == "section" && key.Name == "" {
+				l.begins[name] = where
+			}
 			put(found, name, l.value(keys[i], where, pair[1]))
 		default:
 			l.fault(where, at, l.unknown(at, keys))
@@ -135,7 +139,10 @@ func (l *Loaded) hook(from, to reflect.Value) (made any, err error) {
 	case v.File:
 		made, err = setting.ReadSecret(v.Text)
 		if info, _ := os.Stat(v.Text); err == nil && info != nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod 600 %[1]s", v.Text)
+			l.note(v.Where, v.Key, "every user of this machine can read %s; run: chmod o-rwx %[1]s", v.Text)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: %s", err, whoMayRead(v.Text))
 		}
 	default:
 		made, err = parse(v.Text, to)

@@ -109,7 +109,7 @@ func TestDocumentation(t *testing.T) {
 // protocol and every obsolete key.
 func TestNamesExist(t *testing.T) {
 	known := map[string]bool{"PRESENCE_": true, "PRESENCE_CONFIG": true, "PRESENCE_TOKEN": true, "PRESENCE_URL": true,
-		"PRESENCE_SERVICE_HOST": true, "PRESENCE_PORT_1234_TCP": true}
+		"PRESENCE_SERVICE_HOST": true, "PRESENCE_WEB_PORT_1234_TCP": true}
 	sections := map[string]bool{}
 	for _, key := range keys(t) {
 		known[key.Env], known[key.Name], known[key.Flag] = true, true, true
@@ -132,7 +132,7 @@ func TestNamesExist(t *testing.T) {
 	}
 }
 
-// The example has every key, each with its default and a comment.
+// The example has every key, each with a comment and its default, but for the files of the secrets.
 func TestExample(t *testing.T) {
 	got, want := newSettings(BuiltIn()), newSettings(BuiltIn())
 	loaded, err := config.Load(config.Input{File: example}, got.sections()...)
@@ -141,7 +141,8 @@ func TestExample(t *testing.T) {
 	}
 	var left, right strings.Builder
 	got.Loaded = loaded
-	want.Loaded, err = config.Load(config.Input{}, want.sections()...)
+	secrets := []string{"PRESENCE_AUTH__SECRET_FILE=/etc/zarafa-presence/secret", "PRESENCE_XMPP__PASSWORD_FILE=/etc/zarafa-presence/xmpp-password"}
+	want.Loaded, err = config.Load(config.Input{Environ: secrets}, want.sections()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +163,24 @@ func TestExample(t *testing.T) {
 		} else if !with {
 			t.Errorf("the example has no comment above %s", key.Name)
 		}
+	}
+}
+
+// The unit runs the daemon as the user that sysusers makes, and sets no key of the configuration: the commands would not see it.
+func TestUnit(t *testing.T) {
+	text := read(t, unit)
+	for _, line := range []string{"User=zarafa-presence", "Group=zarafa-presence", "StateDirectory=zarafa-presence"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
+	for _, name := range []string{"PRESENCE_", "LoadCredential", "EnvironmentFile", "DynamicUser"} {
+		if strings.Contains(text, name) {
+			t.Errorf("the unit has %s", name)
+		}
+	}
+	if sysusers := read(t, strings.TrimSuffix(unit, "service")+"sysusers"); !strings.Contains(sysusers, "\nu zarafa-presence - ") {
+		t.Errorf("sysusers makes no such user:\n%s", sysusers)
 	}
 }
 

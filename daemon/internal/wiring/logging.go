@@ -14,8 +14,8 @@ import (
 
 // Log is the section log of the configuration.
 type Log struct {
-	Level  string `koanf:"level" help:"least important messages to log: debug, info, warn or error"`
-	Format string `koanf:"format" help:"text or json"`
+	Level  string `koanf:"level" help:"least important messages to log: debug, info, warn or error" choice:"debug,info,warn,error"`
+	Format string `koanf:"format" help:"text or json" choice:"text,json"`
 	File   string `koanf:"file" help:"file to append to, opened again on SIGHUP; empty means standard error"`
 }
 

@@ -92,6 +92,17 @@ func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
 	}}, nil
 }
 
+// Names lists the sources and the client protocols.
+func Names(protocols []Protocol) (sources, clients []string) {
+	general := newSettings(protocols).General
+	for _, name := range general.known {
+		if !slices.Contains(general.sources, name) {
+			clients = append(clients, name)
+		}
+	}
+	return general.sources, clients
+}
+
 // parts are the protocols that are on.
 type parts struct {
 	fx.Out
@@ -119,7 +130,7 @@ func newParts(s *Settings, all []constructor) (p parts, err error) {
 
 // General holds the keys at the top level of the configuration.
 type General struct {
-	Protocols []string `koanf:"protocols" help:"the protocols that are watched"`
+	Protocols []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
 
 	known, sources []string // all protocols, and those that this key turns on
 }

@@ -67,8 +67,13 @@ func (s *Settings) Validate(sections ...string) error {
 	})
 }
 
+// inUse reports whether a section has an effect. If it is not clear which protocols are meant to be on, those are that something is said of.
 func (s *Settings) inUse(section string) bool {
-	return !slices.Contains(s.General.known, section) || slices.Contains(s.Enabled(), section)
+	if !slices.Contains(s.General.known, section) || slices.Contains(s.Enabled(), section) {
+		return true
+	}
+	unclear := s.Faulty("protocols") || s.General.Validate() != nil
+	return unclear && slices.Contains(s.General.sources, section) && s.Sets(section)
 }
 
 // Enabled lists the protocols that are on.

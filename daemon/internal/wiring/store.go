@@ -30,7 +30,7 @@ type (
 
 // Store is the section store of the configuration.
 type Store struct {
-	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt"`
+	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt" choice:"bolt,nats,memory"`
 	disk
 	cluster
 	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed, unless it has no end"`
@@ -87,8 +87,11 @@ func (s Store) Validate() error {
 	refuse(s.MaxSourceBytes < setting.MiB, "store.max_source_bytes: must be at least 1MiB; it is %s", s.MaxSourceBytes)
 	switch kind := s.Name(); {
 	case kind == storeNATS && s.URL == "":
-		return errors.New("store.kind: nats needs store.url, the servers of a NATS cluster: " +
+		refuse(true, "store.kind: nats needs store.url, the servers of a NATS cluster: "+
 			"this daemon has none inside; set store.url, or leave store.kind empty to keep presences on this machine's disk")
+		rest := s.cluster
+		rest.URL = "nats://example.test" // that there is none is said
+		faults = append(faults, rest.Validate())
 	case kind == storeNATS:
 		faults = append(faults, s.cluster.Validate())
 	case kind == storeBolt || kind == storeMemory:

@@ -198,6 +198,63 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// The key protocols turns on sources alone: what it leaves out of the client protocols stays on. In a presence.cfg, plugins decides about spreed.
+func TestListDecidesAboutSources(t *testing.T) {
+	tests := []struct{ name, content, want string }{
+		{"c.yaml", "", "[manual spreed]"},
+		{"c.yaml", "protocols: [spreed, xmpp]\n", "[manual spreed xmpp]"},
+		{"c.yaml", "protocols: [xmpp]\n", "[manual spreed xmpp]"},
+		{"c.yaml", "protocols: [manual, xmpp]\nmanual: {enabled: false}\n", "[spreed xmpp]"},
+		{"c.yaml", "spreed: {enabled: false}\n", "[manual]"},
+		{"presence.cfg", "plugins = xmpp\n", "[manual xmpp]"},
+		{"presence.cfg", "plugins = spreed xmpp\n", "[manual spreed xmpp]"},
+	}
+	for _, test := range tests {
+		file := filepath.Join(t.TempDir(), test.name)
+		if err := os.WriteFile(file, []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings, err := Load(config.Input{File: file}, BuiltIn())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(settings.Enabled()); got != test.want {
+			t.Errorf("%s %q: %s are on, want %s", test.name, test.content, got, test.want)
+		}
+	}
+}
+
+// All faults are told at once, also those of a protocol whose name in the list is misspelt, or that is listed in a way that cannot be read.
+func TestAllFaultsAtOnce(t *testing.T) {
+	const rest = "store: {kind: nats, replicas: 2, retain: 1h}\nxmpp: {tls: never}\nspreed: {auto_unavailable: 0s}\nhttp: {listn: x, max_connections: 0}\n"
+	for list, want := range map[string][]string{
+		"protocols: [xmmp]\n": {"c.yaml:1: protocols: unknown protocol \"xmmp\"; did you mean xmpp?"},
+		"protocols: xmpp\n":   {"c.yaml:1: protocols: expected a list, such as [a, b], got \"xmpp\""},
+		"protocols: [{}]\n":   {"c.yaml:1: protocols[0]: expected a text"},
+		"protocols: [xmpp]\n": nil,
+	} {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(list+rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(config.Input{File: file}, BuiltIn())
+		if err == nil {
+			t.Fatal("accepted")
+		}
+		want = append(want, "c.yaml:2: store.kind: nats needs store.url", "c.yaml:2: store.replicas: must be 1, 3 or 5", "c.yaml:2: store.retain: must be at least",
+			"c.yaml:3: xmpp.jid: it is missing", "c.yaml:3: xmpp.password: it is missing", "c.yaml:3: xmpp.tls: ", "c.yaml:4: spreed.auto_unavailable: ",
+			"c.yaml:5: http.listn: unknown key; did you mean http.listen?", "c.yaml:5: http.max_connections: ", "c.yaml: auth.secret: a secret is needed")
+		for _, fault := range want {
+			if !strings.Contains(err.Error(), "/"+fault) {
+				t.Errorf("%s: the faults\n%v\nlack %q", list, err, fault)
+			}
+		}
+		if n := strings.Count(err.Error(), "\n") + 1; n != len(want) {
+			t.Errorf("%s: %d faults, want %d:\n%v", list, n, len(want), err)
+		}
+	}
+}
+
 func TestValidateStore(t *testing.T) {
 	tests := []struct {
 		change func(*Store)
