@@ -72,6 +72,13 @@ func (r *recorder) Forget(user domain.UserID) {
 	r.note(func() bool { r.session.forget(user); return true })
 }
 
+// Unconfirmed implements ports.Observer.
+func (r *recorder) Unconfirmed() int {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	return r.session.unconfirmed
+}
+
 // Synced implements ports.Observer.
 func (r *recorder) Synced() {
 	r.note(func() bool {
@@ -137,8 +144,9 @@ func (r *recorder) flush(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
-	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
+	source := r.session.source
+	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: source.Protocol} }
+	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(source, old, now) })
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
 	if err != nil {

@@ -30,7 +30,8 @@ type session struct {
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
 	earlyBytes  int             // what they take
-	refused     int             // how many subscription requests were
+	probing     prober
+	refused     int // how many subscription requests were
 
 	hasRoster, hasPong bool
 	ready              chan struct{} // closed when both have arrived
@@ -42,7 +43,8 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 	for jid, was := range source.contacts.byJID { // what was true of the last connection only is forgotten
 		source.contacts.byJID[jid] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
 	}
-	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
+	return &session{connection: c, source: source, observer: observer, bareOwn: bare, probing: newProber(source.limits.probe), asked: make(map[string]bool),
+		ready: make(chan struct{})}
 }
 
 // find returns the contact of a JID, perhaps a new one. It returns false if the JID can be no user's, or if there is no room for a new one.
