@@ -279,7 +279,9 @@ func TestUnconfirmedUsersAreCounted(t *testing.T) {
 // A device that fell silent leaves its user as stale for a while, unless there is another one.
 func TestSilentDevices(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
-		silent := func(user domain.UserID, device string) domain.Report { return domain.Report{User: user, Device: device, Stale: true} }
+		silent := func(user domain.UserID, device string) domain.Report {
+			return domain.Report{User: user, Device: device, Stale: true}
+		}
 		seen := <-s.runs
 		seen.Connected()
 		seen.Report(online(anna, "laptop", domain.Busy, "call"))

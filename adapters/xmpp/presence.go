@@ -13,8 +13,12 @@ import (
 func (s *session) presence(p *xmpp.Presence) error {
 	jid, resource, found := strings.Cut(p.From, "/")
 	bare := strings.ToLower(jid)
-	if bare == "" || bare == s.bareOwn || !legalParts(bare, resource) || p.Affiliation != "" || p.Role != "" {
-		return nil // ourselves, nobody, or somebody in a chat room (XEP-0045)
+	if bare == s.bareOwn {
+		s.ownPresence(p)
+		return nil
+	}
+	if bare == "" || !legalParts(bare, resource) || p.Affiliation != "" || p.Role != "" {
+		return nil // nobody, or somebody in a chat room (XEP-0045)
 	}
 	p.Show = strings.TrimSpace(p.Show)
 	switch p.Type {
@@ -79,8 +83,10 @@ func (s *session) message(m *xmpp.Chat) {
 		return
 	}
 	for _, element := range m.OtherElem {
-		if element.XMLName.Local == "privilege" && strings.HasPrefix(element.XMLName.Space, privilegeNamespace) && strings.Contains(element.InnerXML, "presence") {
+		if element.XMLName.Local == "privilege" && strings.HasPrefix(element.XMLName.Space, privilegeNamespace) && strings.Contains(element.InnerXML, "presence") && !s.isPrivileged {
+			s.isPrivileged = true
 			s.watches.Store(true)
+			close(s.privileged)
 		}
 	}
 }

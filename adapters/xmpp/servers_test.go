@@ -299,3 +299,17 @@ func TestNobodyIsSeen(t *testing.T) {
 		}
 	})
 }
+
+// Nobody can make a server send a stanza with an attribute twice, of which Go's XML decoder takes the last: the server ends the stream of whoever
+// tries.
+func TestDuplicateAttributeIsRefused(t *testing.T) {
+	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
+		r := begin(t, newSource(t, server, nil))
+		alice := server.Login(t, "alice", "laptop")
+		r.want(t, "alice@example.test", "available")
+		alice.Send("<presence id='1' id='2'><show>dnd</show></presence>")
+		r.want(t, "alice@example.test", "unavailable")
+		for range alice.Received { // until the server has closed the connection
+		}
+	})
+}

@@ -31,6 +31,7 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 	lost := make(chan error, 1)
 	c.running.Go(func() { lost <- session.receive() })
 	c.running.Go(session.keepAlive)
+	c.running.Go(func() { session.watchPrivilege(ctx) })
 	return session.wait(ctx, lost)
 }
 

@@ -2,7 +2,7 @@ pidfile="{{.Dir}}/p.pid"; data_path="{{.Dir}}/data"; certificates="{{.Dir}}/cert
 plugin_paths={"/usr/lib/prosody/modules"}
 interfaces={"127.0.0.1"}; c2s_ports={ {{port .Server.Addr}} }; c2s_direct_tls_ports={ {{port .Server.DirectTLS}} }
 s2s_ports={}; component_ports={ {{port .Server.Component}} }; http_ports={}; https_ports={}
-modules_enabled={"roster";"saslauth";"tls";"disco";"ping";"presence";"message";"iq";"offline";"blocklist";{{if .Group}}"groups";{{end}}}
+modules_enabled={"roster";"saslauth";"tls";"disco";"ping";"presence";"message";"iq";"offline";"blocklist";"admin_shell";{{if .Group}}"groups";{{end}}}
 modules_disabled={"s2s";"http"}
 groups_file="{{.Dir}}/groups.txt"
 authentication="internal_hashed"; c2s_require_encryption=true
