@@ -2,6 +2,8 @@ package xmpp
 
 import (
 	"encoding/xml"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -53,10 +55,24 @@ func (c *contacts) remove(bare string, user domain.UserID) (others bool) {
 const rosterNamespace = "jabber:iq:roster"
 
 // rosterItem is one contact (RFC 6121, 2.1.2).
-type rosterItem struct {
-	JID          string `xml:"jid,attr"`
-	Subscription string `xml:"subscription,attr"`
-	Ask          string `xml:"ask,attr"`
+type rosterItem struct{ JID, Subscription, Ask string }
+
+// UnmarshalXML implements xml.Unmarshaler. It refuses an attribute that is there twice, which is not well-formed; the decoder takes the last.
+func (i *rosterItem) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	for n, attr := range start.Attr {
+		if slices.ContainsFunc(start.Attr[:n], func(other xml.Attr) bool { return other.Name == attr.Name }) {
+			return fmt.Errorf("a contact has the attribute %.20q twice", attr.Name.Local)
+		}
+		switch attr.Name {
+		case xml.Name{Local: "jid"}:
+			i.JID = attr.Value
+		case xml.Name{Local: "subscription"}:
+			i.Subscription = attr.Value
+		case xml.Name{Local: "ask"}:
+			i.Ask = attr.Value
+		}
+	}
+	return d.Skip()
 }
 
 // visible reports whether the contact lets us see its presence.
