@@ -26,6 +26,7 @@ type session struct {
 	used        int64                      // bytes, at most limits.SourceBytes but for what was in the image before
 	exceeded    bool                       // something was ignored during this Run
 	synced      bool
+	kept        bool // whoever is stale was given a new deadline since the last Run that was in sync
 }
 
 // sessionUser is what is known of one user. There may be millions, so it is small.
@@ -221,7 +222,7 @@ func (s *session) forget(id domain.UserID) {
 // sync notes that everyone who is online has been reported. It marks everyone of this Run without a device, and who is left from an earlier Run
 // if the image shows them as if there was one. Whoever is left and not in the image is nobody.
 func (s *session) sync() {
-	s.synced = true
+	s.synced, s.kept = true, false
 	for id, user := range s.users {
 		p, stored := s.stored(id)
 		switch {

@@ -208,6 +208,36 @@ func TestLostLink(t *testing.T) {
 	})
 }
 
+// When the link is back, whoever is stale has stale_after anew to be reported, but only once until the source is in sync.
+func TestTheLinkIsBackJustInTime(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		seen.Report(online(bea, "laptop", domain.Busy, "call"))
+		seen.Synced()
+		s.lose <- errors.New("connection reset")
+		lost := time.Now()
+		at := func(moment time.Duration, want users) {
+			t.Helper()
+			time.Sleep(time.Until(lost.Add(moment)))
+			s.shows(t, want)
+		}
+		seen = <-s.runs
+		at(staleAfter-time.Second, users{anna: "busy call (stale)", bea: "busy call (stale)"})
+		seen.Connected()
+		at(staleAfter+time.Second, users{anna: "busy call (stale)", bea: "busy call (stale)"})
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		at(staleAfter+2*time.Second, users{anna: "busy call", bea: "busy call (stale)"})
+		s.lose <- errors.New("connection reset")
+		seen = <-s.runs
+		seen.Connected()
+		at(2*staleAfter, users{anna: "busy call (stale)", bea: "unavailable (stale)"})
+		seen.Synced()
+		s.shows(t, users{anna: "unavailable", bea: "unavailable"})
+	})
+}
+
 const lastRetry = 30 * time.Second
 
 func TestADeviceThatLeavesBeforeSyncedSaysNothingOfTheOthers(t *testing.T) {
