@@ -12,10 +12,10 @@ import (
 // contact is a JID by which the use cases know a user.
 type contact struct {
 	user       domain.UserID
-	unanswered uint8 // how many probes were since the last presence, see prober
+	unanswered uint8 // how many probes were since the last presence, at most maxUnanswered and one more
 	visible    bool  // we may see its presence, says the roster
 	wasVisible bool  // so said the roster of an earlier connection: until this one's arrives, it may still be so
-	online     bool  // an available presence has been reported on this connection, and not fallen silent since
+	online     bool  // an available presence has been reported on this connection
 }
 
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to

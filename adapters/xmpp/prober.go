@@ -16,7 +16,7 @@ const (
 // prober asks contacts from time to time whether they are still there, with a presence probe (RFC 6121, 4.3). It finds those of whom nobody will
 // ever say that they have left: their server or component has died, or they have blocked our account and their server does not tell.
 //
-// Every round asks all contacts who are online, a part of them each turn. A contact who does not answer in two rounds is reported as silent. Users
+// Every round asks all contacts who are online or were so on this connection, a part of them each turn. A contact who does not answer in two rounds is reported as silent. Users
 // who are seen without being contacts cannot be asked: their server answers that we may not.
 //
 // Only the goroutine that handles stanzas uses it. It is called after every stanza, and the answers to our pings come at short intervals.
@@ -58,20 +58,20 @@ func (p *prober) turn(s *session, now time.Time) error {
 	return nil
 }
 
-// probe asks a contact, or reports it as silent.
+// probe asks a contact, and reports it as silent if it has not answered for too long. It goes on asking: a server may come back.
 func (s *session) probe(bare string) error {
 	c := s.source.contacts.byJID[bare]
 	if !c.visible || !c.online { // meanwhile
 		return nil
 	}
-	if c.unanswered < maxUnanswered {
+	silent := c.unanswered == maxUnanswered
+	if c.unanswered <= maxUnanswered {
 		c.unanswered++
 		s.keep(bare, c)
-		return s.sendPresence(bare, "probe")
 	}
-	s.source.log.Debug("a contact does not answer presence probes any more", "jid", clip(bare))
-	c.unanswered, c.online = 0, false
-	s.keep(bare, c)
-	s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true, Stale: true})
-	return nil
+	if silent {
+		s.source.log.Debug("a contact does not answer presence probes any more", "jid", clip(bare))
+		s.observer.Report(domain.Report{User: c.user, Device: bare + "/", Status: domain.Unavailable, Prefix: true, Stale: true})
+	}
+	return s.sendPresence(bare, "probe")
 }

@@ -71,6 +71,10 @@ func TestSilentContacts(t *testing.T) {
 		}
 		w.want(t, eve, "available (stale)")
 		w.want(t, eve, "unavailable (stale)")
+		for len(gateway.Received) > 0 {
+			<-gateway.Received
+		}
+		awaitReceived(t, gateway, "probe") // it goes on asking
 		gateway.Send(fmt.Sprintf("<presence from='%s/phone' to='%s'><show>dnd</show></presence>", eve, server.JID(xmpptest.Observer)))
 		w.want(t, eve, "busy")
 	})
@@ -134,6 +138,7 @@ func TestBlocked(t *testing.T) {
 					t.Errorf("alice is %q", got)
 				}
 				block("unblock")
+				w.want(t, "alice@example.test", "busy secret")
 				alice.Show("away", "back")
 				w.want(t, "alice@example.test", "away back")
 				w.want(t, "bob@example.test", "available")
