@@ -36,6 +36,7 @@ type recorder struct {
 
 	warned      bool             // that not everything is kept; guarded by session.mu
 	connectedAt domain.Timestamp // the same
+	keepStale   bool             // whoever is stale is to be given a new deadline; the same
 }
 
 // newRecorder returns a recorder of a new Run.
@@ -52,6 +53,8 @@ func (r *recorder) Connected() {
 	defer r.session.mu.Unlock()
 	if r.connectedAt.IsZero() {
 		r.connectedAt = r.clock.Now()
+		r.keepStale = !r.session.kept
+		r.signal()
 		r.status.enter(domain.SourceConnected)
 		r.log.Info("source connected")
 	}
@@ -70,6 +73,13 @@ func (r *recorder) Report(report domain.Report) bool {
 // Forget implements ports.Observer.
 func (r *recorder) Forget(user domain.UserID) {
 	r.note(func() bool { r.session.forget(user); return true })
+}
+
+// Unconfirmed implements ports.Observer.
+func (r *recorder) Unconfirmed() int {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	return r.session.unconfirmed
 }
 
 // Synced implements ports.Observer.
@@ -129,6 +139,9 @@ func (r *recorder) record(ctx context.Context) {
 
 // flush writes everything observed so far. What an error has kept from being written is marked again.
 func (r *recorder) flush(ctx context.Context) error {
+	if err := r.renewStale(ctx); err != nil {
+		return err
+	}
 	r.session.mu.Lock()
 	r.status.saw(r.session.reported)
 	pending := r.session.takeDirty()
@@ -137,8 +150,9 @@ func (r *recorder) flush(ctx context.Context) error {
 		return nil
 	}
 	now := r.clock.Now()
-	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: r.session.source.Protocol} }
-	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(old, now) })
+	source := r.session.source
+	name := func(w pendingWrite) image.Key { return image.Key{User: w.user, Protocol: source.Protocol} }
+	err := rewrite(ctx, r.core, pending, name, func(w pendingWrite, old domain.Presence) domain.Presence { return w.update(source, old, now) })
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
 	if err != nil {
@@ -147,6 +161,27 @@ func (r *recorder) flush(ctx context.Context) error {
 		r.session.written(pending)
 	}
 	return err
+}
+
+// renewStale gives whoever an earlier Run has left a new deadline when the link is back: the server may take long to report them. It does so once
+// until the source is in sync, so that a link that is lost again and again keeps nobody for ever.
+func (r *recorder) renewStale(ctx context.Context) error {
+	r.session.mu.Lock()
+	due, source := r.keepStale, r.session.source
+	r.session.mu.Unlock()
+	if !due {
+		return nil
+	}
+	policy, now := source.StalePolicy(), r.clock.Now()
+	stale := r.core.keys(func(p domain.Presence) bool { return p.Protocol == source.Protocol && p.Stale })
+	err := rewrite(ctx, r.core, stale, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.KeepStale(policy, now) })
+	if err != nil {
+		return err
+	}
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	r.keepStale, r.session.kept = false, !r.session.synced
+	return nil
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.

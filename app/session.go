@@ -18,13 +18,15 @@ type session struct {
 	image  *image.Image
 	limits Limits
 
-	users     map[domain.UserID]sessionUser
-	reported  int                        // how many of users are current
-	unwritten map[domain.UserID]struct{} // users who are not in the image yet, if their number is limited
-	dirty     map[domain.UserID]struct{} // users to be written; one who is not in users is to be removed
-	used      int64                      // bytes, at most limits.SourceBytes but for what was in the image before
-	exceeded  bool                       // something was ignored during this Run
-	synced    bool
+	users       map[domain.UserID]sessionUser
+	reported    int                        // how many of users are current
+	unconfirmed int                        // how many of users are left
+	unwritten   map[domain.UserID]struct{} // users who are not in the image yet, if their number is limited
+	dirty       map[domain.UserID]struct{} // users to be written; one who is not in users is to be removed
+	used        int64                      // bytes, at most limits.SourceBytes but for what was in the image before
+	exceeded    bool                       // something was ignored during this Run
+	synced      bool
+	kept        bool // whoever is stale was given a new deadline since the last Run that was in sync
 }
 
 // sessionUser is what is known of one user. There may be millions, so it is small.
@@ -32,6 +34,8 @@ type sessionUser struct {
 	devices domain.Devices // of the current Run
 	bytes   uint32         // of the limit
 	current bool           // the current Run has told of the user; else an earlier one has
+	stale   bool           // the last of the devices fell silent; until another is told of
+	left    bool           // an earlier Run has left the user online, and no device was told of since
 }
 
 // keptDirty is for how many users a session keeps room when they are written.
@@ -51,21 +55,37 @@ func newSession(source domain.Source, img *image.Image, limits Limits) *session 
 
 // restart begins a new Run: nobody was reported yet. Who was forgotten is still to be removed.
 func (s *session) restart() {
-	s.reported, s.exceeded, s.synced = 0, false, false
+	s.reported, s.unconfirmed, s.exceeded, s.synced = 0, 0, false, false
 	for id, user := range s.users {
 		delete(s.dirty, id)
-		user.devices, user.current = domain.Devices{}, false
 		p, _ := s.stored(id)
-		s.put(id, &user, len(p.Message))
+		s.takeOver(id, user.bytes, p)
 	}
 	s.image.Each(func(id domain.UserID, presences domain.Presences) bool {
 		_, found := s.users[id]
 		_, forgotten := s.dirty[id]
 		if p, stored := presences.On(s.source.Protocol); stored && !found && !forgotten {
-			s.put(id, &sessionUser{}, len(p.Message))
+			s.takeOver(id, 0, p)
 		}
 		return true
 	})
+}
+
+// takeOver makes a user one that an earlier Run has left as the image shows it. bytes is what the user has taken so far.
+func (s *session) takeOver(id domain.UserID, bytes uint32, p domain.Presence) {
+	user := sessionUser{bytes: bytes, left: p.Status != domain.Unavailable}
+	if user.left {
+		s.unconfirmed++
+	}
+	s.put(id, &user, len(p.Message))
+}
+
+// confirm notes that a device of a user was told of, or that there is none.
+func (s *session) confirm(user *sessionUser) {
+	if user.left {
+		user.left = false
+		s.unconfirmed--
+	}
 }
 
 // stored returns what the image has of a user, and whether that is anything.
@@ -84,7 +104,9 @@ func (s *session) put(id domain.UserID, user *sessionUser, message int) {
 
 // remove removes a user.
 func (s *session) remove(id domain.UserID) {
-	s.used -= int64(s.users[id].bytes)
+	user := s.users[id]
+	s.confirm(&user)
+	s.used -= int64(user.bytes)
 	delete(s.users, id)
 	delete(s.unwritten, id)
 }
@@ -161,6 +183,8 @@ func (s *session) report(report domain.Report) bool {
 		device.Message = ""
 	}
 	user.devices.Set(device, s.limits.Devices)
+	user.stale = false
+	s.confirm(&user)
 	s.put(report.User, &user, 0)
 	s.mark(report.User)
 	return true
@@ -173,6 +197,8 @@ func (s *session) leave(report domain.Report, user sessionUser, found bool) bool
 	}
 	nobody := user.devices.None()
 	user.devices.Remove(report.Device, report.Prefix || report.Device == "")
+	user.stale = report.Stale && user.devices.None() && (user.stale || !nobody)
+	s.confirm(&user)
 	s.put(report.User, &user, 0)
 	if !nobody || s.synced || report.Device == "" { // else a device may have been there before this Run and not been reported yet
 		s.mark(report.User)
@@ -196,7 +222,7 @@ func (s *session) forget(id domain.UserID) {
 // sync notes that everyone who is online has been reported. It marks everyone of this Run without a device, and who is left from an earlier Run
 // if the image shows them as if there was one. Whoever is left and not in the image is nobody.
 func (s *session) sync() {
-	s.synced = true
+	s.synced, s.kept = true, false
 	for id, user := range s.users {
 		p, stored := s.stored(id)
 		switch {
@@ -231,7 +257,7 @@ func (s *session) takeDirty() []pendingWrite {
 		user, found := s.users[id]
 		status, message := user.devices.Merge()
 		absent := user.devices.None() && s.source.Absent == domain.AbsentNothing
-		pending = append(pending, pendingWrite{user: id, message: message, status: status, gone: absent || !found})
+		pending = append(pending, pendingWrite{user: id, message: message, status: status, stale: user.stale, gone: !user.stale && absent || !found})
 	}
 	if len(s.dirty) > keptDirty {
 		s.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
@@ -268,18 +294,21 @@ type pendingWrite struct {
 	user    domain.UserID
 	message string
 	status  domain.Status
+	stale   bool // what is there is to be kept as stale
 	gone    bool // nothing is to be left
 }
 
 // update returns what becomes of a user's stored presence. What says the same as before is not written again for a while: unlike a
 // client's update, a report holds until it is withdrawn.
-func (w pendingWrite) update(old domain.Presence, now domain.Timestamp) domain.Presence {
+func (w pendingWrite) update(source domain.Source, old domain.Presence, now domain.Timestamp) domain.Presence {
 	stored := old.Revision != 0
-	if w.gone {
-		if !stored {
-			return old
-		}
+	switch {
+	case !stored && (w.gone || w.stale):
+		return old
+	case w.gone:
 		return old.Remove(now)
+	case w.stale:
+		return old.MarkStale(source.StalePolicy(), now)
 	}
 	next := old.Observe(w.status, w.message, domain.ExpiryPolicy{}, now)
 	if stored && !old.Differs(next) && next.Updated < old.Updated.Add(renewEvery) {

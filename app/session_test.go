@@ -42,7 +42,7 @@ func TestSessionCounts(t *testing.T) {
 }
 
 func checkCounts(t *rapid.T, s *session) {
-	used, reported := int64(0), 0
+	used, reported, unconfirmed := int64(0), 0, 0
 	for id, user := range s.users {
 		devices, bytes := user.devices.Size()
 		least := userOverhead + len(id) + devices*deviceOverhead + bytes
@@ -56,9 +56,15 @@ func checkCounts(t *rapid.T, s *session) {
 		if user.current {
 			reported++
 		}
+		if user.left {
+			unconfirmed++
+		}
 	}
 	if used != s.used || reported != s.reported || used > s.limits.SourceBytes {
 		t.Fatalf("counted are %d bytes, %d users; there are %d, %d", s.used, s.reported, used, reported)
+	}
+	if unconfirmed != s.unconfirmed {
+		t.Fatalf("%d users are to be confirmed, %d are counted", unconfirmed, s.unconfirmed)
 	}
 	if len(s.unwritten) > s.limits.Users {
 		t.Fatalf("%d users are not in the image yet", len(s.unwritten))

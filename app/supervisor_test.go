@@ -208,6 +208,36 @@ func TestLostLink(t *testing.T) {
 	})
 }
 
+// When the link is back, whoever is stale has stale_after anew to be reported, but only once until the source is in sync.
+func TestTheLinkIsBackJustInTime(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		seen.Report(online(bea, "laptop", domain.Busy, "call"))
+		seen.Synced()
+		s.lose <- errors.New("connection reset")
+		lost := time.Now()
+		at := func(moment time.Duration, want users) {
+			t.Helper()
+			time.Sleep(time.Until(lost.Add(moment)))
+			s.shows(t, want)
+		}
+		seen = <-s.runs
+		at(staleAfter-time.Second, users{anna: "busy call (stale)", bea: "busy call (stale)"})
+		seen.Connected()
+		at(staleAfter+time.Second, users{anna: "busy call (stale)", bea: "busy call (stale)"})
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		at(staleAfter+2*time.Second, users{anna: "busy call", bea: "busy call (stale)"})
+		s.lose <- errors.New("connection reset")
+		seen = <-s.runs
+		seen.Connected()
+		at(2*staleAfter, users{anna: "busy call (stale)", bea: "unavailable (stale)"})
+		seen.Synced()
+		s.shows(t, users{anna: "unavailable", bea: "unavailable"})
+	})
+}
+
 const lastRetry = 30 * time.Second
 
 func TestADeviceThatLeavesBeforeSyncedSaysNothingOfTheOthers(t *testing.T) {
@@ -237,6 +267,75 @@ func TestADeviceThatComesAndLeavesBeforeSyncedIsGone(t *testing.T) {
 		s.shows(t, users{anna: "busy call"})
 		seen.Report(online(anna, "laptop", domain.Unavailable, ""))
 		s.shows(t, users{anna: "unavailable"})
+	})
+}
+
+// A source can ask how many users an earlier Run has left online of whom it has not told anything yet.
+func TestUnconfirmedUsersAreCounted(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		wants := func(want int) {
+			t.Helper()
+			if got := seen.Unconfirmed(); got != want {
+				t.Errorf("%d users are to be confirmed, want %d", got, want)
+			}
+		}
+		seen.Connected()
+		wants(0)
+		for _, user := range []domain.UserID{anna, bea, carl} {
+			seen.Report(online(user, "laptop", domain.Busy, ""))
+		}
+		seen.Report(online("dora@example.test", "laptop", domain.Unavailable, ""))
+		seen.Synced()
+		wants(0)
+		s.lose <- errors.New("connection reset")
+		seen = <-s.runs
+		wants(3)
+		seen.Connected()
+		seen.Known(anna)
+		wants(3)
+		seen.Report(online(anna, "phone", domain.Away, ""))
+		seen.Report(online(anna, "laptop", domain.Busy, ""))
+		seen.Report(online("dora@example.test", "laptop", domain.Busy, ""))
+		wants(2)
+		seen.Report(online(bea, "", domain.Unavailable, ""))
+		wants(1)
+		seen.Forget(carl)
+		seen.Forget(carl)
+		wants(0)
+	})
+}
+
+// A device that fell silent leaves its user as stale for a while, unless there is another one.
+func TestSilentDevices(t *testing.T) {
+	supervised(t, func(t *testing.T, s *stage) {
+		silent := func(user domain.UserID, device string) domain.Report {
+			return domain.Report{User: user, Device: device, Stale: true}
+		}
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(online(anna, "laptop", domain.Busy, "call"))
+		seen.Report(online(bea, "laptop", domain.Busy, "call"))
+		seen.Report(online(bea, "phone", domain.Away, ""))
+		seen.Report(online(carl, "laptop", domain.Busy, "call"))
+		seen.Synced()
+		s.shows(t, users{anna: "busy call", bea: "busy call", carl: "busy call"})
+		for _, user := range []domain.UserID{anna, bea, carl} {
+			seen.Report(silent(user, "laptop"))
+		}
+		s.shows(t, users{anna: "busy call (stale)", bea: "away", carl: "busy call (stale)"})
+		seen.Report(online(carl, "laptop", domain.Busy, "call"))
+		seen.Report(silent(anna, "laptop"))
+		s.shows(t, users{anna: "busy call (stale)", bea: "away", carl: "busy call"})
+		time.Sleep(staleAfter)
+		s.shows(t, users{anna: "unavailable (stale)", bea: "away", carl: "busy call"})
+		seen.Report(silent(carl, "laptop"))
+		s.shows(t, users{anna: "unavailable (stale)", bea: "away", carl: "busy call (stale)"})
+		seen.Report(online(carl, "laptop", domain.Unavailable, ""))
+		seen.Report(online(anna, "phone", domain.Available, ""))
+		s.shows(t, users{anna: "available", bea: "away", carl: "unavailable"})
+		seen.Report(silent(carl, "laptop"))
+		s.shows(t, users{anna: "available", bea: "away", carl: "unavailable"})
 	})
 }
 

@@ -104,4 +104,8 @@ type Report struct {
 	Message string
 	Status  Status
 	Prefix  bool // with Unavailable: it is about all devices whose names begin with Device
+
+	// With Unavailable: nobody has said so, but the source hears nothing of the device any more. If it was the user's last, what the user shows
+	// is kept as stale for Source.StaleAfter.
+	Stale bool
 }

@@ -144,6 +144,14 @@ func (p Presence) MarkStale(policy ExpiryPolicy, now Timestamp) Presence {
 	return next
 }
 
+// KeepStale returns p with a new deadline if it is stale and has one that has not passed.
+func (p Presence) KeepStale(policy ExpiryPolicy, now Timestamp) Presence {
+	if p.Stale && !p.Expires.IsZero() && !p.Expired(now) {
+		p.Expires = max(p.Expires, policy.Expires(now))
+	}
+	return p
+}
+
 // Remove returns the last word on p: the protocol no longer knows the user, or the device.
 func (p Presence) Remove(now Timestamp) Presence {
 	return Presence{Protocol: p.Protocol, Device: p.Device, Since: now, Updated: now, Removed: true, Revision: p.Revision, StatusRevision: p.StatusRevision}

@@ -85,6 +85,24 @@ func TestStale(t *testing.T) {
 	}
 }
 
+func TestKeepStale(t *testing.T) {
+	minute := domain.ExpiryPolicy{After: time.Minute}
+	fresh := domain.Presence{Protocol: xmpp}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	stale := fresh.MarkStale(minute, start)
+	if kept := stale.KeepStale(minute, start+10); kept.Expires != minute.Expires(start+10) || stale.Differs(kept) || !kept.Stale {
+		t.Errorf("%+v is kept as %+v", stale, kept)
+	}
+	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(minute, start)
+	for name, test := range map[string]struct {
+		p   domain.Presence
+		now domain.Timestamp
+	}{"not stale": {fresh, start + 10}, "expired": {stale, stale.Expires + 1}, "without an end": {offline, start + 10}, "earlier": {stale, start - 10}} {
+		if kept := test.p.KeepStale(minute, test.now); kept != test.p {
+			t.Errorf("%s: %+v becomes %+v", name, test.p, kept)
+		}
+	}
+}
+
 func TestUnavailableDoesNotExpire(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
 	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Unavailable, "", policy, start); p.Expires != 0 {

@@ -51,6 +51,10 @@ type Observer interface {
 	// Forget says that the protocol does not know the user any more.
 	Forget(user domain.UserID)
 
+	// Unconfirmed returns how many users an earlier Run has left online and this Run has not told anything of yet. While the number falls, a
+	// source whose server does not say when it has sent everything waits with Synced.
+	Unconfirmed() int
+
 	// Synced says that everyone who is online has been reported since Connected: whoever was not is absent, which means what
 	// domain.Source.Absent says. It is called once. A device that was reported in this Run and leaves before Synced is gone at
 	// once; what an earlier Run left waits for Synced.

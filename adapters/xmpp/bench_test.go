@@ -54,6 +54,7 @@ func (*idle) Connected()                {}
 func (*idle) Known(domain.UserID) bool  { return true }
 func (*idle) Report(domain.Report) bool { return true }
 func (*idle) Forget(domain.UserID)      {}
+func (*idle) Unconfirmed() int          { return 0 }
 func (*idle) Synced()                   {}
 
 // counted is a source whose reports a benchmark counts.

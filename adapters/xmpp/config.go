@@ -32,7 +32,7 @@ type Config struct {
 	DomainMap          map[string]string `koanf:"domain_map" help:"XMPP host to users' domain, e.g. chat.example.test: example.test; these hosts are trusted like the jid's own"`
 	AllowDomains       []string          `koanf:"allow_domains" help:"XMPP hosts whose users' subscription requests are approved and returned"`
 	StaleAfter         time.Duration     `koanf:"stale_after" help:"how long presences are kept while the server cannot be reached"`
-	SweepAfter         time.Duration     `koanf:"sweep_after" help:"how long after connecting to wait for those who are still online"`
+	SweepAfter         time.Duration     `koanf:"sweep_after" help:"how long after connecting, and after the last who came back, to wait for those who are still online"`
 }
 
 // DefaultConfig returns the configuration if nothing is set: valid but for the missing account.

@@ -2,6 +2,8 @@ package xmpp
 
 import (
 	"encoding/xml"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -10,9 +12,10 @@ import (
 // contact is a JID by which the use cases know a user.
 type contact struct {
 	user       domain.UserID
-	visible    bool // we may see its presence, says the roster
-	wasVisible bool // so said the roster of an earlier connection: until this one's arrives, it may still be so
-	online     bool // an available presence has been reported on this connection
+	unanswered uint8 // how many probes were since the last presence, at most maxUnanswered and one more
+	visible    bool  // we may see its presence, says the roster
+	wasVisible bool  // so said the roster of an earlier connection: until this one's arrives, it may still be so
+	online     bool  // an available presence has been reported on this connection
 }
 
 // contacts are the JIDs of all users that the use cases know, from this connection or an earlier one. A JID stays here until they are told to
@@ -52,10 +55,24 @@ func (c *contacts) remove(bare string, user domain.UserID) (others bool) {
 const rosterNamespace = "jabber:iq:roster"
 
 // rosterItem is one contact (RFC 6121, 2.1.2).
-type rosterItem struct {
-	JID          string `xml:"jid,attr"`
-	Subscription string `xml:"subscription,attr"`
-	Ask          string `xml:"ask,attr"`
+type rosterItem struct{ JID, Subscription, Ask string }
+
+// UnmarshalXML implements xml.Unmarshaler. It refuses an attribute that is there twice, which is not well-formed; the decoder takes the last.
+func (i *rosterItem) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	for n, attr := range start.Attr {
+		if slices.ContainsFunc(start.Attr[:n], func(other xml.Attr) bool { return other.Name == attr.Name }) {
+			return fmt.Errorf("a contact has the attribute %.20q twice", attr.Name.Local)
+		}
+		switch attr.Name {
+		case xml.Name{Local: "jid"}:
+			i.JID = attr.Value
+		case xml.Name{Local: "subscription"}:
+			i.Subscription = attr.Value
+		case xml.Name{Local: "ask"}:
+			i.Ask = attr.Value
+		}
+	}
+	return d.Skip()
 }
 
 // visible reports whether the contact lets us see its presence.

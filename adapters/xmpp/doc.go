@@ -27,6 +27,7 @@
 // # Goroutines
 //
 // Run's own goroutine waits. One receives: it alone calls the library's Recv. One handles what was received, and owns everything in the session
-// type. One sends the keep-alive pings. The relay has two that copy, and two that close its connections when it is cut. All have ended when Run
+// type. One sends the keep-alive pings. One watches whether the privilege still
+// works, with a second connection if there is a privilege (witness.go). The relay has two that copy, and two that close its connections when it is cut. All have ended when Run
 // returns.
 package xmpp

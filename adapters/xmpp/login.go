@@ -33,21 +33,21 @@ var (
 // unbound finds the ways to log in without channel binding that a server offers. The strongest is the last in the alphabet.
 var unbound = regexp.MustCompile(`>(SCRAM-SHA-(?:512|256|1))<`)
 
-// login connects to the server and logs in. Some servers offer a channel binding that they cannot do (ejabberd before 24.02 with TLS 1.3):
+// login connects to the server and logs in, with a resource that the server chooses if it is empty. Some servers offer a channel binding that they cannot do (ejabberd before 24.02 with TLS 1.3):
 // then it logs in without, now and from then on.
-func (s *Source) login(ctx context.Context) (*connection, error) {
+func (s *Source) login(ctx context.Context, resource string) (*connection, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limits.login, errSlowLogin)
 	defer cancel()
 	before := s.mechanism
-	c, err := s.loginOnce(ctx)
+	c, err := s.loginOnce(ctx, resource)
 	if s.mechanism == before {
 		return c, err
 	}
 	s.log.Warn("the server's channel binding does not work, logging in without it", "mechanism", s.mechanism, "err", err)
-	return s.loginOnce(ctx)
+	return s.loginOnce(ctx, resource)
 }
 
-func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
+func (s *Source) loginOnce(ctx context.Context, resource string) (*connection, error) {
 	server, err := s.dial(ctx)
 	if err != nil {
 		return nil, cmp.Or(context.Cause(ctx), err)
@@ -58,7 +58,7 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 	}
 	guard := newGuard(relay.why, s.limits)
 	stop := context.AfterFunc(ctx, func() { relay.cut(context.Cause(ctx)) })
-	client, err := s.authenticate(relay, guard)
+	client, err := s.authenticate(relay, guard, resource)
 	stop()
 	if err = cmp.Or(context.Cause(ctx), err); err != nil {
 		relay.end()
@@ -74,14 +74,14 @@ func (s *Source) loginOnce(ctx context.Context) (*connection, error) {
 }
 
 // authenticate lets the library log in through the relay. It ends when the relay is cut, if not before.
-func (s *Source) authenticate(relay *relay, guard *guard) (client *xmpp.Client, err error) {
+func (s *Source) authenticate(relay *relay, guard *guard, resource string) (client *xmpp.Client, err error) {
 	defer contain(&err)
 	bypassProxy()
 	return xmpp.Options{
 		Host:          relay.address,
 		User:          s.own.bare,
 		Password:      s.config.Password.Reveal(),
-		Resource:      escape(s.own.resource),
+		Resource:      escape(resource),
 		DialTimeout:   s.limits.login,
 		NoTLS:         s.config.TLS == StartTLS,
 		StartTLS:      s.config.TLS == StartTLS,

@@ -23,7 +23,8 @@ type recording struct {
 	reports   int
 	devices   map[domain.UserID]map[string]shown // every user that is known
 	forgotten []domain.UserID
-	full      bool // neither users nor devices are taken
+	full      bool  // neither users nor devices are taken
+	left      []int // what Unconfirmed returns, one after the other, and then nobody
 }
 
 var _ ports.Observer = (*recording)(nil)
@@ -81,10 +82,26 @@ func (r *recording) Forget(user domain.UserID) {
 	r.forgotten = append(r.forgotten, user)
 }
 
+func (r *recording) Unconfirmed() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.left) > 0 {
+		n, r.left = r.left[0], r.left[1:]
+	}
+	return n
+}
+
 func (r *recording) Synced() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.synced++
+}
+
+// calledSynced returns how often Synced was called.
+func (r *recording) calledSynced() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.synced
 }
 
 // show returns a user's state in words: "unknown", or status and message.

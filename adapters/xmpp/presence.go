@@ -13,9 +13,14 @@ import (
 func (s *session) presence(p *xmpp.Presence) error {
 	jid, resource, found := strings.Cut(p.From, "/")
 	bare := strings.ToLower(jid)
-	if bare == "" || bare == s.bareOwn || !legalParts(bare, resource) || p.Affiliation != "" || p.Role != "" {
-		return nil // ourselves, nobody, or somebody in a chat room (XEP-0045)
+	if bare == s.bareOwn {
+		s.ownPresence(p)
+		return nil
 	}
+	if bare == "" || !legalParts(bare, resource) || p.Affiliation != "" || p.Role != "" {
+		return nil // nobody, or somebody in a chat room (XEP-0045)
+	}
+	p.Show = strings.TrimSpace(p.Show)
 	switch p.Type {
 	case "", "unavailable", "error":
 		device := p.From // needs no memory of its own
@@ -37,6 +42,10 @@ func (s *session) presence(p *xmpp.Presence) error {
 // until the roster says who is a contact: the first presences can arrive before it.
 func (s *session) device(p *xmpp.Presence, bare, device string) {
 	c, known := s.source.contacts.byJID[bare]
+	if c.unanswered > 0 {
+		c.unanswered = 0
+		s.keep(bare, c)
+	}
 	if !c.visible && !s.source.trusts(hostOf(bare)) {
 		if !s.hasRoster {
 			s.keepEarly(p)
@@ -62,6 +71,23 @@ func (s *session) device(p *xmpp.Presence, bare, device string) {
 	if s.observer.Report(report) && !c.online {
 		c.online = true
 		s.keep(bare, c)
+	}
+}
+
+// privilegeNamespace begins the namespaces of all versions of XEP-0356.
+const privilegeNamespace = "urn:xmpp:privilege:"
+
+// message notes a message of our server that says that the account may see all of its users (XEP-0356, 4.2). All others are ignored.
+func (s *session) message(m *xmpp.Chat) {
+	if strings.ToLower(m.Remote) != s.source.own.host {
+		return
+	}
+	for _, element := range m.OtherElem {
+		if element.XMLName.Local == "privilege" && strings.HasPrefix(element.XMLName.Space, privilegeNamespace) && strings.Contains(element.InnerXML, "presence") && !s.isPrivileged {
+			s.isPrivileged = true
+			s.watches.Store(true)
+			close(s.privileged)
+		}
 	}
 }
 

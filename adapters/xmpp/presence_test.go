@@ -23,3 +23,20 @@ func TestOnlyWhatCountsOfAPresenceIsKept(t *testing.T) {
 		t.Errorf("%d presences are kept: %.1000v", len(s.early), s.early)
 	}
 }
+
+// White space around a show does not count.
+func TestShowWithSpaces(t *testing.T) {
+	s, r := lone(t, nil)
+	s.says(t, "alice@example.test/x", "", " away\n", "")
+	if got := r.show("alice@example.test"); got != "away" {
+		t.Errorf("alice is %q", got)
+	}
+	s.says(t, "early@remote.test/x", "", "\tdnd ", "")
+	s.gets("early@remote.test", "both")
+	if err := s.roster(&xmpp.IQ{Type: "result", Query: []byte(`<query xmlns="jabber:iq:roster"/>`)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.show("early@remote.test"); got != "busy" {
+		t.Errorf("the contact is %q", got)
+	}
+}

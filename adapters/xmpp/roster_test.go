@@ -18,7 +18,10 @@ func TestParseRoster(t *testing.T) {
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	for _, bad := range []string{"", "junk", "<query/>", "<iq xmlns='jabber:iq:roster'/>", "<query xmlns='jabber:iq:roster'><item", "<query xmlns='jabber:iq:roster'><item jid='a'></query>"} {
+	for _, bad := range []string{
+		`<query xmlns="jabber:iq:roster"><item jid="a@example.test" jid="b@example.test"/></query>`,
+		"", "junk", "<query/>", "<iq xmlns='jabber:iq:roster'/>", "<query xmlns='jabber:iq:roster'><item", "<query xmlns='jabber:iq:roster'><item jid='a'></query>",
+	} {
 		if _, err := parseRoster([]byte(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}

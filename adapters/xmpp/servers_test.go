@@ -266,6 +266,29 @@ func TestPrivilege(t *testing.T) {
 	again.want(t, "alice@example.test", "busy early")
 }
 
+// With the privilege somebody can come at any time.
+func TestNobodyIsOnline(t *testing.T) {
+	server := xmpptest.Start(t, xmpptest.Prosody, xmpptest.Options{Seeing: xmpptest.Privilege})
+	source, log := newLoggedSource(t, server, nil)
+	begin(t, source).wantSynced(t)
+	if strings.Contains(log.String(), "the XMPP account sees nobody") {
+		t.Errorf("there is a warning in the log:\n%s", log)
+	}
+}
+
+// A second daemon with the same full JID takes the place of the first, which says so.
+func TestConflict(t *testing.T) {
+	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
+		same := func(c *Config) { c.JID += "/presence" }
+		first := begin(t, newSource(t, server, same))
+		first.wantSynced(t)
+		begin(t, newSource(t, server, same)).wantSynced(t)
+		if err := first.ends(t); !strings.Contains(err.Error(), "(conflict)") {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
 func TestNobodyIsSeen(t *testing.T) {
 	each(t, xmpptest.Options{Seeing: xmpptest.Subscribed}, func(t *testing.T, server *xmpptest.Server) {
 		server.Login(t, "alice", "laptop")
@@ -273,6 +296,20 @@ func TestNobodyIsSeen(t *testing.T) {
 		begin(t, source).wantSynced(t)
 		if !strings.Contains(log.String(), "the XMPP account sees nobody") {
 			t.Errorf("no warning in the log:\n%s", log)
+		}
+	})
+}
+
+// Nobody can make a server send a stanza with an attribute twice, of which Go's XML decoder takes the last: the server ends the stream of whoever
+// tries.
+func TestDuplicateAttributeIsRefused(t *testing.T) {
+	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
+		r := begin(t, newSource(t, server, nil))
+		alice := server.Login(t, "alice", "laptop")
+		r.want(t, "alice@example.test", "available")
+		alice.Send("<presence id='1' id='2'><show>dnd</show></presence>")
+		r.want(t, "alice@example.test", "unavailable")
+		for range alice.Received { // until the server has closed the connection
 		}
 	})
 }

@@ -19,7 +19,7 @@ const (
 	maxLogged  = 20      // refused subscription requests that one connection logs
 )
 
-// session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for ready and watches.
+// session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for the channels and watches.
 type session struct {
 	*connection
 	source   *Source
@@ -30,11 +30,16 @@ type session struct {
 	rosterTimer *time.Timer     // cuts the link if there is no roster in time
 	early       []xmpp.Presence // of strangers, until the roster arrives
 	earlyBytes  int             // what they take
-	refused     int             // how many subscription requests were
+	probing     prober
+	refused     int // how many subscription requests were
 
 	hasRoster, hasPong bool
 	ready              chan struct{} // closed when both have arrived
 	watches            atomic.Bool   // whether there is anybody to watch
+
+	isPrivileged bool
+	privileged   chan struct{} // closed when the server has said that we may see all of its users
+	echoes       chan string   // the status texts of checks that have arrived, see witness
 }
 
 func newSession(source *Source, c *connection, observer ports.Observer) *session {
@@ -42,7 +47,8 @@ func newSession(source *Source, c *connection, observer ports.Observer) *session
 	for jid, was := range source.contacts.byJID { // what was true of the last connection only is forgotten
 		source.contacts.byJID[jid] = contact{user: was.user, wasVisible: was.visible || was.wasVisible}
 	}
-	return &session{connection: c, source: source, observer: observer, bareOwn: bare, asked: make(map[string]bool), ready: make(chan struct{})}
+	return &session{connection: c, source: source, observer: observer, bareOwn: bare, probing: newProber(source.limits.probe), asked: make(map[string]bool),
+		ready: make(chan struct{}), privileged: make(chan struct{}), echoes: make(chan string, 8)}
 }
 
 // find returns the contact of a JID, perhaps a new one. It returns false if the JID can be no user's, or if there is no room for a new one.

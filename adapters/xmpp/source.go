@@ -24,6 +24,8 @@ type limits struct {
 	silence     time.Duration // between two pings; without a sign of life for that long the link counts as lost
 	roster      time.Duration // for the answer to the roster request, however long it is
 	unavailable time.Duration // until it is passed on that a device is unavailable, see delayed
+	probe       time.Duration // between two rounds in which contacts are asked whether they are still there
+	check       time.Duration // between two checks of the privilege
 	rosterSize  int           // bytes from one stanza to the next while the roster is awaited: a contact takes about 120
 	marks       int           // tags and attributes from one stanza to the next; each becomes some hundred bytes in the parser
 	uncounted   int           // see contacts
@@ -34,6 +36,8 @@ var defaultLimits = limits{
 	silence:     10 * time.Second,
 	roster:      5 * time.Minute, // for rosterSize, half a megabit a second
 	unavailable: 500 * time.Millisecond,
+	probe:       10 * time.Minute,
+	check:       time.Minute,
 	rosterSize:  16 << 20,
 	marks:       1_500_000, // the largest roster has fewer
 	uncounted:   100_000,   // 20 MB of JIDs of usual length, and 200 MB if all are as long as they can be
@@ -102,7 +106,7 @@ func (s *Source) Describe() domain.Source {
 
 // Run implements ports.Source.
 func (s *Source) Run(ctx context.Context, observer ports.Observer) error {
-	c, err := s.login(ctx)
+	c, err := s.login(ctx, s.own.resource)
 	if err == nil {
 		err = s.watch(ctx, c, observer)
 	}

@@ -31,22 +31,31 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 	lost := make(chan error, 1)
 	c.running.Go(func() { lost <- session.receive() })
 	c.running.Go(session.keepAlive)
+	c.running.Go(func() { session.watchPrivilege(ctx) })
 	return session.wait(ctx, lost)
 }
 
-// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen.
+// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen: when nobody whom an
+// earlier connection has left was confirmed for sweep_after, or after stale_after at the latest.
 func (s *session) wait(ctx context.Context, lost <-chan error) error {
-	ready := s.ready
-	var sweep <-chan time.Time
+	ready, after := s.ready, s.source.config.SweepAfter
+	var sweep, latest <-chan time.Time
+	unconfirmed := 0
 	for {
 		select {
 		case <-ready:
-			ready, sweep = nil, time.After(s.source.config.SweepAfter)
+			ready, sweep, latest = nil, time.After(after), time.After(max(after, s.source.config.StaleAfter))
+			unconfirmed = s.observer.Unconfirmed()
 		case <-sweep:
-			if !s.watches.Load() {
-				s.source.log.Warn("the XMPP account sees nobody: it has no contacts and no privilege to see the server's users", "jid", s.own)
+			if now := s.observer.Unconfirmed(); now < unconfirmed {
+				unconfirmed, sweep = now, time.After(after)
+				continue
 			}
-			s.observer.Synced()
+			sweep, latest = nil, nil
+			s.synced()
+		case <-latest:
+			sweep, latest = nil, nil
+			s.synced()
 		case err := <-lost:
 			return err
 		case <-ctx.Done():
@@ -58,6 +67,14 @@ func (s *session) wait(ctx context.Context, lost <-chan error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// synced says that everyone who is online has been seen, and warns if that is nobody.
+func (s *session) synced() {
+	if !s.watches.Load() {
+		s.source.log.Warn("the XMPP account sees nobody: it has no contacts and no privilege to see the server's users", "jid", s.own)
+	}
+	s.observer.Synced()
 }
 
 // receive takes what arrives until the link is lost, and returns why. It ends at the latest when the relay is cut. What comes after the roster
@@ -83,6 +100,9 @@ func (s *session) receive() error {
 func (s *session) handleAll(stanzas <-chan any) {
 	for stanza := range stanzas {
 		if err := s.handle(stanza); err != nil {
+			s.cut(err)
+		}
+		if err := s.probing.turn(s, time.Now()); err != nil {
 			s.cut(err)
 		}
 		if len(stanzas) == 0 {
@@ -132,8 +152,10 @@ func (s *session) handle(stanza any) error {
 		return s.presence(&stanza)
 	case xmpp.IQ:
 		return s.request(&stanza)
+	case xmpp.Chat:
+		s.message(&stanza)
 	}
-	return nil // chat messages and the like
+	return nil
 }
 
 // keepAlive pings the server until the link ends, and cuts it when nothing has come since the last ping.

@@ -107,13 +107,18 @@ func openStream(conn io.ReadWriter, domain string) (*xml.Decoder, error) {
 // read receives stanzas until the connection ends.
 func (c *Client) read(decoder *xml.Decoder) {
 	defer close(c.Received)
+	receive(decoder, c.Received)
+}
+
+// receive puts stanzas into a channel, and drops them when it is full, until the connection ends.
+func receive(decoder *xml.Decoder, into chan<- Stanza) {
 	for {
 		var stanza Stanza
 		if decoder.Decode(&stanza) != nil {
 			return
 		}
 		select {
-		case c.Received <- stanza:
+		case into <- stanza:
 		default:
 		}
 	}

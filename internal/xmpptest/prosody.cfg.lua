@@ -1,8 +1,8 @@
 pidfile="{{.Dir}}/p.pid"; data_path="{{.Dir}}/data"; certificates="{{.Dir}}/certs"
 plugin_paths={"/usr/lib/prosody/modules"}
 interfaces={"127.0.0.1"}; c2s_ports={ {{port .Server.Addr}} }; c2s_direct_tls_ports={ {{port .Server.DirectTLS}} }
-s2s_ports={}; http_ports={}; https_ports={}
-modules_enabled={"roster";"saslauth";"tls";"disco";"ping";"presence";"message";"iq";"offline";{{if .Group}}"groups";{{end}}}
+s2s_ports={}; component_ports={ {{port .Server.Component}} }; http_ports={}; https_ports={}
+modules_enabled={"roster";"saslauth";"tls";"disco";"ping";"presence";"message";"iq";"offline";"blocklist";"admin_shell";{{if .Group}}"groups";{{end}}}
 modules_disabled={"s2s";"http"}
 groups_file="{{.Dir}}/groups.txt"
 authentication="internal_hashed"; c2s_require_encryption=true
@@ -13,3 +13,5 @@ VirtualHost "{{.Domain}}"
   modules_enabled={"privilege"}
   privileged_entities={["{{.Observer}}"]={roster="get";presence="managed_entity"}}
 {{- end}}
+Component "{{.Gateway}}"
+  component_secret="{{.GatewaySecret}}"

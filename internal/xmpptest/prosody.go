@@ -49,4 +49,13 @@ func (prosody) populate(t TB, s *Server) {
 	}
 }
 
+// ReloadPrivilege makes Prosody load its privilege module anew, as its administrator can.
+func (s *Server) ReloadPrivilege(t TB) {
+	t.Helper()
+	shell := s.command("/usr/bin/prosodyctl", "--config", s.path("prosody.cfg.lua"), "shell", "module", "reload", "privilege", Domain)
+	if output, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("prosodyctl shell: %v\n%s", err, output)
+	}
+}
+
 func (prosody) stop(_ TB, s *Server) { s.Signal(syscall.SIGTERM) }

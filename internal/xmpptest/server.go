@@ -56,6 +56,7 @@ type Server struct {
 	Kind      Kind
 	Addr      string     // host:port for STARTTLS
 	DirectTLS string     // host:port for TLS from the first byte
+	Component string     // host:port for the component, see Gateway
 	CAFile    string     // PEM file of the authority that issued its certificate
 	Authority *Authority // that authority
 
@@ -93,6 +94,7 @@ func Start(t TB, kind Kind, options Options) *Server {
 		Kind:      kind,
 		Addr:      freeport.Address(t),
 		DirectTLS: freeport.Address(t),
+		Component: freeport.Address(t),
 		Authority: NewAuthority(t),
 		CAFile:    filepath.Join(dir, "ca.pem"),
 		options:   options,
@@ -194,7 +196,7 @@ func (s *Server) configure(t TB, name, text, api string) {
 	port := func(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 	var content bytes.Buffer
 	err := template.Must(template.New(name).Funcs(template.FuncMap{"port": port}).Parse(text)).Execute(&content, map[string]any{
-		"Server": s, "Domain": Domain, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
+		"Server": s, "Domain": Domain, "Gateway": Gateway, "GatewaySecret": componentSecret, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
 		"Group": s.options.Seeing == Group, "Privilege": s.options.Seeing == Privilege,
 	})
 	if err != nil {

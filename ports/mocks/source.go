@@ -150,3 +150,17 @@ func (mr *MockObserverMockRecorder) Synced() *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Synced", reflect.TypeOf((*MockObserver)(nil).Synced))
 }
+
+// Unconfirmed mocks base method.
+func (m *MockObserver) Unconfirmed() int {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Unconfirmed")
+	ret0, _ := ret[0].(int)
+	return ret0
+}
+
+// Unconfirmed indicates an expected call of Unconfirmed.
+func (mr *MockObserverMockRecorder) Unconfirmed() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Unconfirmed", reflect.TypeOf((*MockObserver)(nil).Unconfirmed))
+}

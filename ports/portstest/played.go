@@ -134,6 +134,9 @@ func (p *played) Report(r domain.Report) bool {
 	}, r.User)
 }
 
+// Unconfirmed implements ports.Observer: nobody is left of an earlier Run.
+func (p *played) Unconfirmed() int { return 0 }
+
 func (p *played) Forget(user domain.UserID) {
 	p.told("Forget", func() { delete(p.devices, user) }, user)
 }
