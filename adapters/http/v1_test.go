@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	nethttp "net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -385,6 +386,20 @@ func TestV1Unauthenticated(t *testing.T) {
 		}
 		if got := send(t, r.Server, method, path, "", "Authorization: bEaReR "+token); got.status == 401 {
 			t.Errorf("%s: the scheme's case must not matter: %s", target, got.body)
+		}
+	}
+}
+
+// TestV1EncodedToken: a token may be percent-encoded, once, for users whose id has letters that a browser cannot send in a header.
+func TestV1EncodedToken(t *testing.T) {
+	r := start(t)
+	for _, user := range []domain.UserID{"zoë@example.test", "зоя@example.test", "100%25@example.test", "a+b@example.test"} {
+		token := r.tokens.Issue(user)
+		encoded := url.PathEscape(token)
+		for sent, status := range map[string]int{token: 200, encoded: 200, url.PathEscape(encoded): 401, encoded + "%": 401, "%31" + encoded: 401} {
+			if got := send(t, r.Server, "GET", "/v1/users/"+url.PathEscape(string(user)), "", "Authorization: Bearer "+sent); got.status != status {
+				t.Errorf("%s: %d, want %d: %s", sent, got.status, status, got.body)
+			}
 		}
 	}
 }

@@ -24,6 +24,8 @@ type intranet struct {
 	daemon string       // where the pages find it
 	tokens atomic.Int32 // how many it has handed out
 	age    atomic.Int64 // of the tokens that it hands out, in nanoseconds
+
+	loginPage atomic.Int64 // if not zero: /token answers with a page of so many bytes, and status 502
 }
 
 const intranetPage = `<!doctype html>
@@ -59,6 +61,12 @@ func (i *intranet) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, intranetScript, i.daemon+"client.js")
 	case "/token":
 		i.tokens.Add(1)
+		if size := i.loginPage.Load(); size > 0 {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = fmt.Fprintf(w, "<!doctype html><title>a: b@c :d</title>\n<p>%s</p>\n", strings.Repeat("x", int(size)))
+			return
+		}
 		_, _ = fmt.Fprintln(w, agedToken(r.URL.Query().Get("user"), time.Duration(i.age.Load())))
 	default:
 		http.NotFound(w, r)

@@ -256,6 +256,71 @@ func TestWebClientTokens(t *testing.T) {
 	}
 }
 
+// TestWebClientTokenFunction: the page's server hands out something else than tokens for a while. The page comes back by itself.
+func TestWebClientTokenFunction(t *testing.T) {
+	o := newOffice(t, "spreed: {auto_unavailable: 6s}")
+	alice := "alice@example.test"
+	work := `
+		globalThis.faults = [];
+		presence.watch(user, (user) => seen.push(user.status + "/" + user.message));
+		globalThis.me = presence.report("available", { message: "here", onerror: (fault) => faults.push(String(fault)) });
+	`
+	t.Run("at the start", func(t *testing.T) {
+		o.loginPage.Store(100)
+		page := o.open(t, o.browser, alice)
+		page.Expect("status of 502")
+		page.Run(t, work)
+		page.Until(t, "the page is told why", `presence.state.name === "waiting" && /no token/.test(presence.state.error.message) && faults.some((fault) => /no token/.test(fault))`)
+		time.Sleep(1500 * time.Millisecond)
+		o.loginPage.Store(0)
+		if took := page.Until(t, "all is well", `presence.state.name === "live" && seen.at(-1) === "available/here"`); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("later", func(t *testing.T) {
+		o.age.Store(int64(5*time.Minute - 4*time.Second)) // each lasts for four seconds more
+		page := o.open(t, o.browser, "bob@example.test")
+		page.Expect("status of 502", "status of 401")
+		page.Run(t, work)
+		page.Until(t, "all is well", `presence.state.name === "live" && seen.at(-1) === "available/here"`)
+		o.loginPage.Store(20_000)
+		page.Until(t, "the token has ended", `presence.state.name === "waiting" && faults.length`)
+		o.age.Store(0)
+		o.loginPage.Store(0)
+		page.Run(t, `seen.length = 0; me.set("busy", "back");`)
+		if took := page.Until(t, "all is well again", `presence.state.name === "live" && seen.at(-1) === "busy/back"`); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("not at all", func(t *testing.T) {
+		page := o.open(t, o.browser, "carol@example.test")
+		page.Run(t, `
+			const wait = setTimeout;
+			globalThis.setTimeout = (f, after) => wait(f, after === 30_000 ? 300 : after);
+			let asked = 0;
+			presence.token = () => (asked++ ? token() : new Promise(() => {}));
+		`+work)
+		page.Until(t, "the first that answers counts", `faults.some((fault) => /did not answer/.test(fault)) && presence.state.name === "live" && seen.at(-1) === "available/here"`)
+	})
+}
+
+// TestWebClientLetters: users' ids may have any letters, which a header does not take.
+func TestWebClientLetters(t *testing.T) {
+	o := newOffice(t, "")
+	for _, user := range []string{"zoë@example.test", "зоя@example.test", "100%25@example.test", "😀@example.test"} {
+		t.Run(user, func(t *testing.T) {
+			page := o.open(t, o.browser, user)
+			page.Run(t, `
+				presence.watch(user, (user) => seen.push(user.status));
+				globalThis.me = presence.report("available");
+			`)
+			page.Until(t, "the user is there", `seen.at(-1) === "available"`)
+			page.Run(t, `await presence.set("busy", { message: "until three" }); globalThis.got = await presence.get(user);`)
+			page.Until(t, "and busy", `seen.at(-1) === "busy" && got.user === user && got.message === "until three"`)
+		})
+	}
+}
+
 // TestWebClientWatches: what comes and goes in a page.
 func TestWebClientWatches(t *testing.T) {
 	o := newOffice(t, "")

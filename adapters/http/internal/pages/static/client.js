@@ -2,7 +2,7 @@
 //
 //   import { connect } from "https://presence.example.test/client.js";
 //
-//   const presence = connect({ token: () => fetch("/presence-token").then((answer) => answer.text()) });
+//   const presence = connect({ token });
 //   presence.watch(["alice@example.test"], (user) => {
 //     document.querySelector("#alice").className = user.status; // available, busy, away or unavailable
 //   });
@@ -11,6 +11,14 @@
 //
 //   configure({ token });                                   // once per page
 //   <presence-dot user="alice@example.test"></presence-dot>
+//
+// The token is fetched from your own server, whenever one is needed:
+//
+//   async function token() {
+//     const answer = await fetch("/presence-token");
+//     if (!answer.ok) throw new Error(`no token: ${answer.status}`);
+//     return answer.text();
+//   }
 //
 // It is one module without dependencies, for current browsers, as it is: nothing has to be built. Its types are in client.d.ts beside
 // it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
@@ -27,6 +35,9 @@ const home = new URL(".", import.meta.url);
 
 /** How long a token from a callback is used before a report asks for a fresh one. Its last message must go out at once: see Report. */
 const freshToken = 120_000;
+
+/** How long the function for tokens may take. */
+const tokenTimeout = 30_000;
 
 /** After so long without a byte a stream is dead, for the daemon sends a comment every 15 seconds. */
 const silence = 45_000;
@@ -208,14 +219,18 @@ export class PresenceError extends Error {
     this.retryAfter = retryAfter; // milliseconds; 0: the daemon does not say
   }
 
-  /** Whether the same request may be accepted later. */
+  /** Whether the same request may be accepted later: the daemon says so, or it was a proxy that refused, which the daemon had not answered. */
   get temporary() {
-    return this.status >= 500 || this.status === 408 || this.status === 429;
+    return this.status >= 500 || this.status === 408 || this.status === 429 || this.#foreign;
   }
+  #foreign = false;
 
   static async from(response) {
-    const problem = await response.json().catch(() => ({})); // a proxy's page, perhaps
-    return new PresenceError(response.status, problem ?? {}, 1000 * Number(response.headers.get("Retry-After")) || 0);
+    const foreign = !response.headers.get("Content-Type")?.startsWith("application/problem+json");
+    const problem = foreign ? {} : await response.json().catch(() => ({}));
+    const error = new PresenceError(response.status, problem ?? {}, 1000 * Number(response.headers.get("Retry-After")) || 0);
+    error.#foreign = foreign;
+    return error;
   }
 }
 
@@ -241,9 +256,16 @@ class Caller {
       const tokens = this.tokens;
       const token = await tokens.get(freshFor);
       signal?.throwIfAborted();
-      const response = await this.#send(method, path, token, { body, headers, signal, keepalive });
+      let response;
+      try {
+        response = await this.#send(method, path, token, { body, headers, signal, keepalive });
+      } catch (failure) {
+        if (!signal?.aborted) tokens.drop(token);
+        throw failure;
+      }
       if (response.ok) return response;
       if (response.status === 401 && tokens.reject(token) && first) continue;
+      tokens.drop(token);
       throw await PresenceError.from(response);
     }
   }
@@ -262,7 +284,8 @@ class Caller {
   #send(method, path, token, { body, headers, signal, keepalive }) {
     return fetch(new URL(path, this.#url), {
       method,
-      headers: { ...headers, Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...headers, Authorization: `Bearer ${encodeURI(token)}`, // a header takes Latin-1 alone, a user's id more
+        ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
       signal,
       keepalive,
@@ -284,26 +307,40 @@ class Tokens {
   constructor(source) {
     if (typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
     this.#source = source;
+    if (this.fixed) this.last = checked(source);
   }
 
   /** Returns a token that is not older than freshFor milliseconds, if fresh ones can be had. All who ask at once get the same. */
   async get(freshFor = Infinity) {
-    if (typeof this.#source === "string") return (this.last = this.#source.trim());
+    if (this.fixed) return this.last;
     if (this.last && Date.now() - this.#since < Math.min(freshFor, this.#life)) return this.last;
-    this.#fetching ??= Promise.resolve()
-      .then(this.#source)
-      .then((token) => {
-        if (typeof token !== "string" || !token.trim()) throw new TypeError("the function for tokens returned none");
-        this.#since = Date.now();
-        return (this.last = token.trim());
-      })
-      .finally(() => (this.#fetching = null));
+    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
     return this.#fetching;
+  }
+
+  async #fetch() {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error("the function for tokens did not answer")), tokenTimeout);
+    });
+    try {
+      const source = this.#source;
+      this.last = checked(await Promise.race([source(), late]));
+      this.#since = Date.now();
+      return this.last;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Notes that a request with a token has failed: the next one has a fresh token, in case that was why. The last word of a page may still use this one. */
+  drop(token) {
+    if (token === this.last) this.#since = -Infinity;
   }
 
   /** Notes that the daemon does not take a token, and says whether there may be another. */
   reject(token) {
-    if (typeof this.#source === "string") return false;
+    if (this.fixed) return false;
     if (token === this.last) {
       const age = Date.now() - this.#since;
       if (age > 10_000) this.#life = Math.min(this.#life, age / 2);
@@ -783,6 +820,13 @@ const activities = ["pointerdown", "pointermove", "keydown", "wheel", "touchstar
 /** What the daemon says of a user whom nobody knows. */
 function unknownUser(id) {
   return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
+}
+
+/** Returns a token without the blanks around it. What is none, such as a login page, is refused before it is sent. */
+function checked(token) {
+  const text = typeof token === "string" ? token.trim() : "";
+  if (text.length <= 4096 && /^\d+:[^\p{Cc}\p{Cs}]+@[^\p{Cc}\p{Cs}]+:[A-Za-z0-9+/=]+$/u.test(text)) return text;
+  throw new TypeError(`that is no token, which is TIME:USER:MAC: ${JSON.stringify(text || token)?.slice(0, 80)}`);
 }
 
 /** The user of a token, which is TIME:USER:MAC. */
