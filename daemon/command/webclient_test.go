@@ -30,7 +30,7 @@ func TestWebClientReports(t *testing.T) {
 	watching.Until(t, "nobody knows alice", `seen.join() === "unavailable/-/" && dot.getAttribute("status") === "unavailable"`)
 
 	working := o.open(t, o.browser, alice)
-	working.Run(t, `globalThis.me = presence.report("available", { message: "at my desk" });`)
+	working.Run(t, `globalThis.me = presence.report("available", { message: "at my desk", linger: 1000 });`)
 	watching.Until(t, "alice is seen", `seen.at(-1) === "available/spreed/at my desk"`)
 	watching.Until(t, "her dot is green", `looks() === "available|available: at my desk|Alice@Example.test: available: at my desk|rgb(45, 164, 78)"`)
 	working.Run(t, `me.set("busy", "in a meeting");`)
@@ -43,7 +43,7 @@ func TestWebClientReports(t *testing.T) {
 	}
 
 	working.Close()
-	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/spreed/"`); took > 2*time.Second {
+	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/spreed/"`); took > 3*time.Second {
 		t.Errorf("it took %v until the closed page's user was unavailable: by expiry, not by the page's last word", took)
 	}
 	watching.Until(t, "her dot is grey", `dot.getAttribute("status") === "unavailable"`)
@@ -56,18 +56,18 @@ func TestWebClientLeaves(t *testing.T) {
 	watching, working := o.open(t, o.browser, boss), o.open(t, o.browser, alice)
 	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status));`)
 	watching.Until(t, "the watch has begun", `presence.state.name === "live"`)
-	working.Run(t, `globalThis.me = presence.report();`)
+	working.Run(t, `globalThis.me = presence.report("available", { linger: 0 });`)
 	watching.Until(t, "alice is there", `seen.at(-1) === "available"`)
 	working.Do(t, chromedp.Navigate("about:blank"))
 	watching.Until(t, "alice has left the page", `seen.at(-1) === "unavailable"`)
 	working.Run(t, `setTimeout(() => history.back())`)
 	working.Until(t, "the page is back", "globalThis.seen")
-	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report();`) // unless the browser has kept the page as it was
+	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report("available", { linger: 0 });`) // unless the browser has kept the page as it was
 	watching.Until(t, "alice is back", `seen.at(-1) === "available"`)
 
 	// A second page of hers: when it is closed, the first one says at once that she is still there.
 	second := o.open(t, o.browser, alice)
-	second.Run(t, `globalThis.me = presence.report(); await new Promise((done) => setTimeout(done, 500));`)
+	second.Run(t, `globalThis.me = presence.report("available", { linger: 0 }); await new Promise((done) => setTimeout(done, 500));`)
 	watching.Run(t, `seen.length = 0;`)
 	second.Close()
 	if took := watching.Until(t, "alice is there again", `seen.join() === "unavailable,available"`); took > 3*time.Second {
@@ -76,6 +76,35 @@ func TestWebClientLeaves(t *testing.T) {
 
 	working.Run(t, `await me.stop(); await me.stop();`)
 	watching.Until(t, "alice has stopped", `seen.at(-1) === "unavailable"`)
+}
+
+// TestWebClientReloads: who loads the page anew, or closes one of two, is not seen to leave; who closes the last one is, after a few seconds.
+func TestWebClientReloads(t *testing.T) {
+	o := newOffice(t, "")
+	alice := "alice@example.test"
+	watching, working := o.open(t, o.browser, boss), o.open(t, o.browser, alice)
+	const work = `globalThis.me = presence.report("available", { message: "here" });`
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + user.message));`)
+	working.Run(t, work)
+	watching.Until(t, "alice is there", `seen.at(-1) === "available/here"`)
+	watching.Run(t, `seen.length = 0;`)
+	for range 3 {
+		working.Run(t, `globalThis.old = true; setTimeout(() => location.reload())`)
+		working.Until(t, "the page is loaded anew", `globalThis.seen && !globalThis.old`)
+		time.Sleep(time.Second)
+		working.Run(t, work)
+	}
+	second := o.open(t, o.browser, alice)
+	second.Run(t, work+` await new Promise((done) => setTimeout(done, 500));`)
+	second.Close()
+	time.Sleep(7 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.filter((is) => is !== "available/here").join()`); seen != "" {
+		t.Errorf("she was seen as %s", seen)
+	}
+	working.Close()
+	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/"`); took < 3*time.Second || took > 7*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 // TestWebClientIdle: who does not touch the page is away, until touching it.

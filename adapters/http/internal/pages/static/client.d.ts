@@ -76,6 +76,8 @@ export interface ReportOptions {
   idle?: number;
   /** Milliseconds between two reports; else a third of the time after which the daemon forgets them. */
   heartbeat?: number;
+  /** Milliseconds that the status holds when the page goes away: 5000 unless set, whole seconds; 0: unavailable at once. */
+  linger?: number;
   onerror?: (error: Error | PresenceError) => void;
 }
 

@@ -27,7 +27,7 @@
 //   connect, Connection   watch, watchAll, get, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
 //   EventParser           the format of server-sent events
-//   Report                heartbeats, away when idle, unavailable on leaving the page
+//   Report                heartbeats, away when idle, unavailable soon after the page is gone
 //   configure, PresenceDot, <presence-dot>
 
 /** Where the daemon is, unless connect says otherwise: where this module was loaded from. */
@@ -152,7 +152,7 @@ export class Connection extends EventTarget {
 
   /**
    * Reports the token's user as this page's: at once, again before the daemon forgets it, as away after a time without a key or a pointer, and as unavailable
-   * when the page goes away. See Report.
+   * a few seconds after the page has gone away, unless it or another one comes meanwhile. See Report.
    *
    * @param {"available" | "busy" | "away" | "unavailable"} [status]
    * @param {object} [options]
@@ -160,6 +160,8 @@ export class Connection extends EventTarget {
    * @param {string} [options.protocol] "spreed"
    * @param {number} [options.idle] milliseconds without a key or a pointer until available becomes away (10 minutes); 0: never
    * @param {number} [options.heartbeat] milliseconds between two reports; else a third of the time after which the daemon forgets them
+   * @param {number} [options.linger] milliseconds that the status holds when the page goes away (5,000, whole seconds), so that nobody is seen to leave who loads
+   *   it anew or goes to another one; 0: unavailable at once
    * @param {(error: Error) => void} [options.onerror] called with what goes wrong; else the first one goes to the console
    * @returns {Report}
    */
@@ -655,7 +657,7 @@ export class EventParser {
  * Keeps one's own presence up to date for as long as the page is there. What connection.report returns.
  *
  * Several pages of one user in the same browser know of each other: who works in one of them is not away in the others, and when one is
- * closed the others say at once that the user is still there. They should report the same status, else the last one to speak wins.
+ * closed the others soon say that the user is still there. They should report the same status, else the last one to speak wins.
  */
 export class Report {
   #caller;
@@ -675,7 +677,7 @@ export class Report {
   constructor(caller, status, options, ended) {
     this.#caller = caller;
     this.#status = status;
-    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, user: undefined, ...options };
+    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, ...options };
     this.#every = options.heartbeat ?? 0;
     this.#ended = ended;
     for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
@@ -733,12 +735,17 @@ export class Report {
     if (event.type === "pageshow" ? event.persisted : before !== this.status) this.#beat(); // back from being away, or from the browser's memory
   };
 
-  /** The page goes away. A request that is under way must not arrive after this one. */
+  /**
+   * The page goes away. If no other one goes on, and this one does not come back, the daemon makes the user unavailable by itself. A request that is under
+   * way must not arrive after this one.
+   */
   #leave = () => {
     clearTimeout(this.#timer);
     this.#aborter?.abort();
     this.#aborter = null;
-    if (this.#path) this.#caller.parting(this.#path, { status: "unavailable" });
+    const { linger, message } = this.#options;
+    const last = linger > 0 ? { status: this.status, message, ttl: Math.ceil(linger / 1000) } : { status: "unavailable" };
+    if (this.#path) this.#caller.parting(this.#path, last);
     this.#siblings?.postMessage("left");
   };
 
@@ -749,7 +756,7 @@ export class Report {
       if (before !== this.status) this.#beat();
     } else if (data === "left") {
       clearTimeout(this.#timer); // soon, but after its last word has reached the daemon
-      this.#timer = setTimeout(this.#beat, 500);
+      this.#timer = setTimeout(this.#beat, Math.max(this.#options.linger / 2, 500));
     }
   };
 
