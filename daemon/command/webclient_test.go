@@ -333,6 +333,93 @@ func TestWebClientTokenFunction(t *testing.T) {
 	})
 }
 
+// TestWebClientManyTabs: eight tabs of one browser, which has six connections for them, are all told of every change, can ask, and report. The one with the
+// stream may go at any time.
+func TestWebClientManyTabs(t *testing.T) {
+	const tabs = 8
+	o := newOffice(t, "spreed: {auto_unavailable: 6s}")
+	var pages [tabs]*browsertest.Page
+	for i := range pages {
+		pages[i] = o.open(t, o.browser, "alice@example.test")
+		pages[i].Run(t, fmt.Sprintf(`
+			globalThis.streams = 0;
+			const send = fetch;
+			globalThis.fetch = (url, options) => { if (String(url).endsWith("/v1/events")) streams++; return send(url, options) };
+			presence.watch(["user%d@example.test", "bob@example.test"], (user) => seen.push(user.user.split("@")[0] + "/" + user.message));
+			globalThis.me = presence.report("available", { message: "here" });`, i))
+	}
+	number := 0
+	change := func(pages []*browsertest.Page) {
+		t.Helper()
+		number++
+		for i := range tabs {
+			o.put(t, fmt.Sprintf("user%d@example.test", i), "busy", fmt.Sprint(number))
+		}
+		o.put(t, "bob@example.test", "busy", fmt.Sprint(number))
+		for i, page := range pages {
+			page.Until(t, "every change is told", fmt.Sprintf(`seen.includes("user%d/%d") && seen.includes("bob/%[2]d") && presence.state.name === "live"`, i+tabs-len(pages), number))
+		}
+	}
+	change(pages[:])
+	for i, page := range pages {
+		page.Run(t, fmt.Sprintf(`globalThis.got = await presence.get("user%d@example.test");`, i))
+		page.Until(t, "the answer is there", `got.message === "1"`)
+	}
+	if streams := browsertest.Eval[int](t, pages[tabs-1], `streams`); streams != 0 {
+		t.Errorf("the last tab has opened %d streams", streams)
+	}
+	pages[7].Run(t, `presence.watch("carol@example.test", (user) => seen.push("carol/" + user.status + user.by)); seen.length = 0;`)
+	pages[7].Until(t, "who is new in the list, and whom nobody knows, is told, and nobody twice", `seen.join() === "carol/unavailablenull"`)
+	for i := range 3 {
+		pages[i].Close()
+		change(pages[i+1:])
+	}
+	time.Sleep(7 * time.Second)
+	pages[7].Run(t, `globalThis.alice = await presence.get("alice@example.test");`)
+	if got := browsertest.Eval[string](t, pages[7], `alice.status + "/" + alice.message`); got != "available/here" {
+		t.Errorf("alice, who works, is %s", got)
+	}
+	pages[5].Run(t, `await presence.close();`)
+	change(pages[6:])
+}
+
+// TestWebClientHiddenTabs: a browser that lends no locks, as with http from another machine, has a stream for each page that is seen.
+func TestWebClientHiddenTabs(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Run(t, `
+		Object.defineProperty(navigator, "locks", { value: undefined });
+		let visible = true;
+		Object.defineProperty(document, "visibilityState", { get: () => (visible ? "visible" : "hidden") });
+		globalThis.look = (there) => { visible = there; document.dispatchEvent(new Event("visibilitychange")) };
+		presence.watch("alice@example.test", (user) => seen.push(user.message));
+	`)
+	page.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	o.put(t, "alice@example.test", "busy", "1")
+	page.Until(t, "a change", `seen.at(-1) === "1"`)
+	page.Run(t, `look(false)`)
+	page.Until(t, "its stream has ended", `performance.getEntriesByType("resource").some(({ name }) => name.endsWith("v1/events"))`)
+	o.put(t, "alice@example.test", "busy", "2")
+	page.Run(t, `await new Promise((done) => setTimeout(done, 300)); seen.push("not seen"); look(true);`)
+	page.Until(t, "it goes on where it was", `seen.slice(-3).join() === "1,not seen,2"`)
+}
+
+// TestWebClientGroupRefused: a list that the daemon refuses is the loss of the page that has it alone.
+func TestWebClientGroupRefused(t *testing.T) {
+	o := newOffice(t, "")
+	good, bad := o.open(t, o.browser, "alice@example.test"), o.open(t, o.browser, "alice@example.test")
+	good.Expect("status of 422")
+	bad.Expect("status of 422")
+	watch := `presence.watch(%q, (user) => seen.push(user.status));`
+	good.Run(t, fmt.Sprintf(watch, "bob@example.test"))
+	good.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	bad.Run(t, fmt.Sprintf(watch, strings.Repeat("x", 5000)+"@example.test"))
+	bad.Until(t, "it is refused", `presence.state.name === "refused" && presence.state.error.status === 422`)
+	good.Until(t, "the other one goes on", `presence.state.name === "live"`)
+	o.put(t, "bob@example.test", "busy", "")
+	good.Until(t, "it does", `seen.at(-1) === "busy"`)
+}
+
 // TestWebClientLetters: users' ids may have any letters, which a header does not take.
 func TestWebClientLetters(t *testing.T) {
 	o := newOffice(t, "")

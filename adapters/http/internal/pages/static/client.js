@@ -26,6 +26,7 @@
 // What is in here, in this order:
 //   connect, Connection   watch, watchAll, get, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
+//   Group                 the pages of a browser that share a stream
 //   EventParser           the format of server-sent events
 //   Report                heartbeats, away when idle, unavailable soon after the page is gone
 //   configure, PresenceDot, <presence-dot>
@@ -79,6 +80,7 @@ export class Connection extends EventTarget {
     globalThis.addEventListener?.("pageshow", this.#resume);
     globalThis.addEventListener?.("pagehide", this.#suspend);
     globalThis.document?.addEventListener("visibilitychange", this.#hurry);
+    if (globalThis.document?.visibilityState === "hidden") this.#hurry();
   }
 
   /**
@@ -204,8 +206,12 @@ export class Connection extends EventTarget {
   };
 
   #hurry = () => {
-    if (document.visibilityState !== "visible") return;
-    for (const stream of [this.#named, this.#everybody]) stream.hurry();
+    const visible = document.visibilityState === "visible";
+    for (const stream of [this.#named, this.#everybody]) {
+      if (Group.possible()) visible && stream.hurry();
+      else if (visible) stream.resume();
+      else stream.suspend(); // each page has a stream of its own, and six would take all connections: those that nobody sees let go of theirs
+    }
   };
 }
 
@@ -275,6 +281,11 @@ class Caller {
   /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer any more. */
   parting(path, body) {
     if (this.tokens.last) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
+  }
+
+  /** The name under which the pages that watch on behalf of the same user find each other. */
+  async groupName(everybody) {
+    return `zarafa-presence events ${everybody ? "all" : "named"} ${userOf(await this.tokens.get())} ${this.#url}`;
   }
 
   /** The path of a user's presence on a protocol; the user is the token's unless another is named. */
@@ -366,6 +377,8 @@ class Tokens {
  * One connection to /v1/events. The daemon begins with everyone's present state and goes on with every change; each event has the revision as its id.
  * After an interruption the last id is sent back, and what has changed since then comes. Nothing is lost and nothing comes twice,
  * however long it took. What is known is kept here, so that a second watch for a user need not wait.
+ *
+ * Of the pages of a browser one leads: it has the connection, for the lists of all, and relays what comes to the others, which follow. See Group.
  */
 class Stream {
   state = { name: "idle", error: null, retryAt: null };
@@ -382,6 +395,8 @@ class Stream {
   #aborter = null; // of the connection; null: none
   #timer = 0;
   #suspended = false;
+  #group = null; // null: not in one
+  #alone = false; // the daemon has refused the lists of the whole group
 
   constructor(caller, everybody, tell) {
     this.#caller = caller;
@@ -406,6 +421,8 @@ class Stream {
   clear() {
     this.#watches.clear();
     this.#stop();
+    this.#leave();
+    this.#alone = false;
     this.#forget();
     this.#set("idle");
   }
@@ -420,6 +437,7 @@ class Stream {
   suspend() {
     this.#suspended = true;
     this.#stop();
+    this.#leave();
   }
 
   resume() {
@@ -428,7 +446,13 @@ class Stream {
   }
 
   hurry() {
-    if (this.state.name === "waiting") this.restart();
+    if (this.state.name !== "waiting") return;
+    if (this.#follows) this.#group.post({ hurry: true });
+    else this.restart();
+  }
+
+  get #follows() {
+    return this.#group !== null && !this.#group.leads;
   }
 
   #covers(watch) {
@@ -472,6 +496,7 @@ class Stream {
   #set(name, error = null, retryAt = null) {
     if (this.state.name === name && this.state.error === error && this.state.retryAt === retryAt) return;
     this.state = { name, error, retryAt };
+    if (this.#group?.leads) this.#group.post({ state: portable(this.state) });
     this.#tell();
   }
 
@@ -481,6 +506,12 @@ class Stream {
     const began = Date.now();
     let error;
     try {
+      await this.#join();
+      if (this.#aborter !== aborter) return;
+      if (this.#follows) {
+        this.#aborter = null;
+        return this.#group.post({ wants: this.#ids() }); // the page that leads answers, or this one will soon lead
+      }
       const reason = await this.#read(aborter);
       if (reason === "expired" && this.#aborter === aborter && Date.now() - began > 5_000) return this.#schedule(0); // with a fresh token
       error = new Error(endings[reason] ?? "the connection has ended");
@@ -489,10 +520,85 @@ class Stream {
     }
     if (this.#aborter !== aborter) return; // stopped, or another has taken its place
     this.#aborter = null;
-    if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#set("refused", error);
+    if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#refuse(error);
     const pause = Math.max(error.retryAfter ?? 0, Math.min(this.#pause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
     this.#set("waiting", error, Date.now() + pause);
     this.#timer = setTimeout(() => this.#run(), pause);
+  }
+
+  /** Gives up: another page may have a better token. What the daemon does not take of a group may be the list of another page. */
+  #refuse(error) {
+    const others = this.#group?.lists.size > 0;
+    this.#leave();
+    if (others && error.status !== 401 && error.status !== 403) {
+      this.#alone = true;
+      this.#begin(0);
+    } else {
+      this.#set("refused", error);
+    }
+  }
+
+  /** Joins the group of the token's user, if this browser can have groups. */
+  async #join() {
+    if (!Group.possible() || this.#alone) return;
+    const name = await this.#caller.groupName(this.#everybody);
+    if (!this.#watches.size || this.#suspended || this.#group?.name === name) return;
+    this.#leave();
+    const group = new Group(name, () => this.#begin(gathering), (message, from) => group === this.#group && this.#hear(message, from));
+    this.#group = group;
+  }
+
+  #leave() {
+    this.#group?.leave();
+    this.#group = null;
+  }
+
+  /** Takes a message of another page in the group. */
+  #hear(message, from) {
+    if (this.#group.leads) {
+      if (message.wants && !this.#open.size) this.#begin(gathering);
+      else if (message.wants) this.#include(message.wants, from);
+      else if (message.hurry) this.hurry();
+      return;
+    }
+    if (message.who) this.#group.post({ wants: this.#ids() });
+    if (message.begin) this.#open = new Set(message.begin);
+    if (message.begin) this.#unconfirmed = new Set(this.#known.keys());
+    if (message.known && message.to === this.#group.id) {
+      this.#open = new Set(message.open);
+      for (const data of message.known) this.#learn(JSON.parse(data), data);
+      if (message.live) this.#take({ type: "ready" }, {});
+    }
+    for (const event of message.events ?? []) this.#take(event, {});
+    if (message.state) this.#adopt(message.state);
+  }
+
+  /** Tells a page what is known, if it is about the users whom the page wants; else the stream begins anew for them, too. */
+  #include(ids, from) {
+    if (!ids.every((id) => this.#open.has(id))) return this.#begin(gathering);
+    const wanted = new Set(ids);
+    const known = [...this.#known].filter(([id]) => this.#everybody || wanted.has(id)).map(([, { data }]) => data);
+    this.#group.post({ to: from, open: ids, known, live: this.state.name === "live" });
+    if (this.state.name === "waiting") this.#group.post({ state: portable(this.state) });
+  }
+
+  /** Takes over the state of the page that leads, but for "live": the event "ready" says whether that is about what this one watches. */
+  #adopt({ name, error, retryAt }) {
+    if (name === "live") return;
+    clearTimeout(this.#timer);
+    this.#set(name, error && (error.status ? new PresenceError(error.status, error) : new Error(error.detail)), retryAt);
+    if (name !== "waiting") return;
+    this.#timer = setTimeout(() => this.hurry(), retryAt - Date.now() + 1_000); // in a page that nobody sees, timers are late
+  }
+
+  /** Whether the stream is about all that this page watches. */
+  get #covered() {
+    return [...this.#watches].every((watch) => this.#covers(watch));
+  }
+
+  /** The users whom this page watches; of everybody, one that stands for all. */
+  #ids() {
+    return this.#everybody ? [""] : [...new Set([...this.#watches].flatMap((watch) => [...watch.ids]))];
   }
 
   /** Tells whether a refused request may be accepted later: the next token, perhaps. */
@@ -513,8 +619,11 @@ class Stream {
     try {
       const response = await this.#request(aborter.signal);
       const ended = { reason: "" };
+      let came = [];
       const parser = new EventParser((event) => {
-        if (this.#aborter === aborter) this.#take(event, ended); // not what came together with the last it should hear
+        if (this.#aborter !== aborter) return; // not what came together with the last it should hear
+        if (event.type !== "end") came.push({ type: event.type, data: event.data });
+        this.#take(event, ended);
       });
       const text = new TextDecoder();
       const reader = response.body.getReader();
@@ -523,6 +632,8 @@ class Stream {
         heard = Date.now();
         if (done) return ended.reason;
         parser.push(text.decode(value, { stream: true }));
+        if (came.length && this.#group?.lists.size) this.#group.post({ events: came });
+        came = [];
         if (parser.id && this.#aborter === aborter) this.#lastID = parser.id;
         if (parser.retry !== null) this.#pause = Math.max(parser.retry, 100);
       }
@@ -535,13 +646,12 @@ class Stream {
   }
 
   #request(signal) {
-    const body = {};
-    if (!this.#everybody) {
-      this.#open = new Set([...this.#watches].flatMap((watch) => [...watch.ids]));
-      body.users = [...this.#open];
-    } else {
-      this.#open = new Set([""]);
+    const ids = new Set([...this.#ids(), ...(this.#group ? [...this.#group.lists.values()].flat() : [])]);
+    if (!this.#lastID) {
+      this.#open = ids;
+      this.#group?.post({ begin: [...ids] });
     }
+    const body = this.#everybody ? {} : { users: [...this.#open] };
     const headers = { Accept: "text/event-stream" };
     if (this.#lastID) headers["Last-Event-ID"] = this.#lastID;
     return this.#caller.request("POST", "v1/events", { body, headers, signal });
@@ -558,6 +668,7 @@ class Stream {
       case "ready":
         this.#confirm();
         this.#failures = 0;
+        if (!this.#covered) break; // it was about the lists of other pages
         this.#set("live");
         for (const { ready } of [...this.#watches]) call(ready);
         break;
@@ -585,6 +696,59 @@ class Stream {
     }
     this.#unconfirmed = null;
   }
+}
+
+/**
+ * The pages of a browser that share a stream, because HTTP/1.1 has six connections for all of them, and a request would wait for ever for a seventh. One leads: it
+ * holds a lock. When it goes, in whatever way, the next one gets the lock. Each tells the others what it wants, over a channel that carries:
+ *   of those who follow:  wants: [id...], hurry, left
+ *   of the one who leads: who (tell me what you want), begin: [id...], events, state, and for a page that comes late: to, open, known, live
+ */
+class Group {
+  leads = false;
+  lists = new Map(); // what the others want, by their ids
+  id = Math.random().toString(36).slice(2);
+  #channel;
+  #left = new AbortController();
+
+  /** Whether the browser can do it. It does not lend locks to pages that came over http from another machine. */
+  static possible() {
+    return Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
+  }
+
+  constructor(name, onlead, onmessage) {
+    this.name = name;
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data: { from, ...message } }) => {
+      if (message.wants) this.lists.set(from, message.wants);
+      if (message.left) this.lists.delete(from);
+      onmessage(message, from);
+    };
+    const lead = () => {
+      if (this.#left.signal.aborted) return;
+      this.leads = true;
+      this.lists.clear();
+      this.post({ who: true });
+      onlead();
+      return new Promise((release) => this.#left.signal.addEventListener("abort", release));
+    };
+    navigator.locks.request(name, { signal: this.#left.signal }, lead).catch(() => {}); // it fails when this page leaves
+  }
+
+  post(message) {
+    this.#channel.postMessage({ ...message, from: this.id });
+  }
+
+  leave() {
+    this.post({ left: true });
+    this.#channel.close();
+    this.#left.abort();
+  }
+}
+
+/** A state in a form that a channel carries. */
+function portable({ name, error, retryAt }) {
+  return { name, retryAt, error: error && { status: error.status, title: error.title, detail: error.detail || error.message, errors: error.errors } };
 }
 
 /** Why the daemon ends a stream. */
