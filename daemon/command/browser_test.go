@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -119,6 +120,20 @@ auth: {secret: %s, services: [%s]}
 	o.intranet.daemon = "http://" + o.proxy.Addr() + "/"
 	o.browser = browsertest.Start(t)
 	return o
+}
+
+// inFront is a site that has the daemon behind it, and hands out tokens itself.
+func (o *office) inFront(t *testing.T) http.Handler {
+	t.Helper()
+	daemon, err := url.Parse(o.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := http.NewServeMux()
+	site.HandleFunc("/token", o.intranet.serve)
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(daemon) }}
+	site.Handle("/", proxy)
+	return site
 }
 
 // put reports somebody's presence on spreed.

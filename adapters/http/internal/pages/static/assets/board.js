@@ -4,7 +4,7 @@ import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
 
 const $ = (id) => document.getElementById(id);
-const kept = { token: "presence.token", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // in the tab's session storage, which ends with the tab
 
 const people = new People(announce);
 let connection = null;
@@ -26,34 +26,54 @@ function start() {
   $("rename").addEventListener("click", () => askWhom());
   addEventListener("hashchange", takeFragment);
   if (takeFragment()) return;
-  const token = sessionStorage.getItem(kept.token);
-  if (token) signIn(token);
+  const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
+  if (source) fetchTokens(source);
+  else if (token) signIn(token);
   else askToken();
 }
 
 /** Signs in with the token of the address, which is taken out of it before anything else happens: nobody is to read it over a shoulder or in the history. */
 function takeFragment() {
-  const found = location.hash.match(/^#(?:.*&)?token=([^&]*)/);
+  const found = location.hash.match(/^#(?:.*&)?(token|token-url)=([^&]*)/);
   if (!found) return false;
   history.replaceState(null, "", location.pathname + location.search);
-  let token = found[1];
+  let value = found[2];
   try {
-    token = decodeURIComponent(token); // a + is a +: a token has some
+    value = decodeURIComponent(value); // a + is a +: a token has some
   } catch {
     // it was not encoded
   }
-  signIn(token);
+  if (found[1] === "token-url") fetchTokens(value);
+  else signIn(value);
   return true;
 }
 
-function signIn(token) {
+/** Signs in with tokens that an address of this server, or of the proxy in front of it, hands out whenever one is needed. */
+async function fetchTokens(address) {
+  const token = async () => {
+    const answer = await fetch(new URL(address, location.href), { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${address} answers with ${answer.status}`);
+    return (await answer.text()).trim();
+  };
+  try {
+    signIn(await token(), token);
+    if (connection) sessionStorage.setItem(kept.source, address);
+  } catch (fault) {
+    askToken(`No token could be fetched: ${fault.message}.`);
+  }
+}
+
+/** Signs in with a token, or with a function whose first one it is. */
+function signIn(token, source = null) {
   token = token.trim();
   if (!/^\d+:[^:]+.*:[A-Za-z0-9+/=]+$/.test(token)) {
     askToken("That is no token. One looks like 1795380326:alice@example.test:GWYG…");
     return;
   }
   $("token").value = "";
-  sessionStorage.setItem(kept.token, token);
+  if (source) sessionStorage.removeItem(kept.token);
+  else sessionStorage.setItem(kept.token, token);
+  if (!source) sessionStorage.removeItem(kept.source);
   const same = userOf(token) === user;
   user = userOf(token);
   $("as").textContent = user;
@@ -61,11 +81,11 @@ function signIn(token) {
   for (const id of ["as", "sign-out", "connection"]) $(id).hidden = false;
   hide("sign-in");
   if (connection && same) {
-    connection.token = token; // it goes on where the old one ended
+    connection.token = source ?? token; // it goes on where the old one ended
     return;
   }
   disconnect();
-  connection = connect({ token });
+  connection = connect({ token: source ?? token });
   connection.addEventListener("state", () => tell(connection.state));
   const users = sessionStorage.getItem(kept.users);
   if (users) watchNamed(users);
