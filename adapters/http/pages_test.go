@@ -152,7 +152,7 @@ func TestRootLeadsToTheBoard(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	if response.StatusCode != 303 || response.Header.Get("Location") != "board" || response.Header.Get("Vary") != "Accept" {
+	if response.StatusCode != nethttp.StatusSeeOther || response.Header.Get("Location") != "board" || response.Header.Get("Vary") != "Accept" {
 		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
 	if got := send(t, r.Server, "GET", "/", "", "Accept: application/json"); got.status != 400 {

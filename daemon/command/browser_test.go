@@ -130,7 +130,7 @@ func (o *office) inFront(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	site := http.NewServeMux()
-	site.HandleFunc("/token", o.intranet.serve)
+	site.HandleFunc("/token", o.serve)
 	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(daemon) }}
 	site.Handle("/", proxy)
 	return site
