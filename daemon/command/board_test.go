@@ -270,6 +270,9 @@ func TestBoardNetwork(t *testing.T) {
 	o.put(t, "alice@example.test", "away", "two")
 	o.put(t, "bob@example.test", "away", "new here")
 	o.proxy.Restore()
+	page.Until(t, "it can be tried now", `!document.querySelector("#retry").hidden`)
+	page.Do(t, chromedp.Click(chromedp.CSS("#retry")))
+	page.Until(t, "the button has done its work", `document.querySelector("#retry").hidden`)
 	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
 		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
 }

@@ -232,6 +232,39 @@ func TestWebClientNetwork(t *testing.T) {
 	}
 }
 
+// TestWebClientPauses: however long an outage takes, the next try is at most 30 seconds away, and retry makes it now.
+func TestWebClientPauses(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Expect("net::ERR_")
+	page.Run(t, `
+		globalThis.pauses = [];
+		presence.addEventListener("state", () => { if (presence.state.name === "waiting") pauses.push(presence.state.retryAt - Date.now()) });
+		presence.watch("alice@example.test", (user) => seen.push(user.message));
+	`)
+	page.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	o.proxy.Cut()
+	page.Until(t, "it is cut off", `presence.state.name === "waiting"`)
+	page.Run(t, `
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, after) => wait(f, Math.min(after, 20));
+		globalThis.setTimeout.wait = wait;
+		presence.token = token; // which tries at once
+	`)
+	page.Until(t, "it has tried often", `pauses.length > 12`)
+	if longest := browsertest.Eval[float64](t, page, `Math.max(...pauses)`); longest > 30_000 || longest < 20_000 {
+		t.Errorf("the longest pause is %v ms", longest)
+	}
+	page.Run(t, `const { wait } = globalThis.setTimeout; globalThis.setTimeout = (f, after) => wait(f, after);`)
+	page.Until(t, "it waits for long", `presence.state.name === "waiting" && presence.state.retryAt - Date.now() > 20_000`)
+	page.Run(t, `await new Promise((done) => setTimeout(done, 200))`)
+	o.proxy.Restore()
+	page.Run(t, `presence.retry()`)
+	if took := page.Until(t, "it is tried now", `presence.state.name === "live"`); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // TestWebClientReset: the daemon comes back without a memory. What the page knew is forgotten, and it is told so.
 func TestWebClientReset(t *testing.T) {
 	o := newOffice(t, "")

@@ -93,6 +93,8 @@ export class Connection extends EventTarget {
   set(status: Status, options?: SetOptions): Promise<void>;
   clear(options?: { protocol?: string; user?: string }): Promise<void>;
   report(status?: Status, options?: ReportOptions): Report;
+  /** Tries at once what waits. */
+  retry(): void;
   close(): Promise<void>;
 }
 

@@ -48,7 +48,10 @@ const gathering = 30;
 
 /** The pause before the first attempt to reconnect, unless the daemon sets another with `retry`; and the longest. */
 const firstPause = 2_000;
-const longestPause = 60_000;
+const longestPause = 30_000;
+
+/** How often a report is repeated while it is not known how long the daemon remembers it. */
+const usualHeartbeat = 60_000;
 
 /**
  * Connects to a daemon. Nothing is sent before something is watched, asked or set.
@@ -171,6 +174,11 @@ export class Connection extends EventTarget {
     const report = new Report(this.#caller, status, options, () => this.#reports.delete(report));
     this.#reports.add(report);
     return report;
+  }
+
+  /** Tries at once what waits, such as when the user does not want to wait for it. */
+  retry() {
+    for (const stream of [this.#named, this.#everybody]) stream.hurry();
   }
 
   /** Ends everything: streams, and reports, whose user becomes unavailable. */
@@ -521,7 +529,7 @@ class Stream {
     if (this.#aborter !== aborter) return; // stopped, or another has taken its place
     this.#aborter = null;
     if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#refuse(error);
-    const pause = Math.max(error.retryAfter ?? 0, Math.min(this.#pause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+    const pause = Math.max(error.retryAfter ?? 0, pauseAfter(this.#failures++, this.#pause));
     this.#set("waiting", error, Date.now() + pause);
     this.#timer = setTimeout(() => this.#run(), pause);
   }
@@ -751,6 +759,11 @@ function portable({ name, error, retryAt }) {
   return { name, retryAt, error: error && { status: error.status, title: error.title, detail: error.detail || error.message, errors: error.errors } };
 }
 
+/** The pause after some failures in a row: twice as long each time, and not the same for everybody. */
+function pauseAfter(failures, first) {
+  return Math.min(first * 2 ** failures * (0.5 + Math.random()), longestPause * (0.75 + Math.random() / 4));
+}
+
 /** Why the daemon ends a stream. */
 const endings = { expired: "the token has expired", stopping: "the daemon is stopping" };
 
@@ -934,12 +947,12 @@ export class Report {
     try {
       await this.#say(aborter.signal);
       this.#failures = 0;
-      next = this.#every || longestPause;
+      next = this.#every || usualHeartbeat;
     } catch (error) {
       if (this.#aborter !== aborter) return; // another has taken its place, or the page goes away
       this.#complain(error);
       if (error instanceof PresenceError && !error.temporary && error.status !== 401) return this.#end();
-      next = Math.max(error.retryAfter ?? 0, Math.min(firstPause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+      next = Math.max(error.retryAfter ?? 0, pauseAfter(this.#failures++, firstPause));
     }
     if (this.#aborter !== aborter) return;
     this.#aborter = null;

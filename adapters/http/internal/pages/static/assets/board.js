@@ -24,6 +24,7 @@ function start() {
   });
   $("sign-out").addEventListener("click", () => signOut());
   $("rename").addEventListener("click", () => askWhom());
+  $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
   if (takeFragment()) return;
   const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
@@ -97,7 +98,7 @@ function signOut() {
   user = "";
   for (const key of Object.values(kept)) sessionStorage.removeItem(key);
   $("users").value = "";
-  for (const id of ["as", "sign-out", "connection"]) $(id).hidden = true;
+  for (const id of ["as", "sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
 }
 
@@ -162,6 +163,7 @@ function tell({ name, error, retryAt }) {
   const sign = $("connection");
   clearInterval(countdown);
   sign.dataset.state = name;
+  if (name !== "connecting") $("retry").hidden = name !== "waiting"; // it keeps the focus while it is tried
   document.body.classList.toggle("outdated", name === "waiting" || name === "refused");
   const texts = { idle: "Not connected", connecting: "Connecting…", live: "Live", refused: "Not connected" };
   sign.textContent = texts[name] ?? "";
