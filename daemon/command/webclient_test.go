@@ -107,6 +107,35 @@ func TestWebClientReloads(t *testing.T) {
 	}
 }
 
+// TestWebClientDevices: a user works on two computers. To leave one is not to leave the other, and their heartbeats change nothing.
+func TestWebClientDevices(t *testing.T) {
+	o := newOffice(t, "spreed: {auto_unavailable: 9s}")
+	alice := "alice@example.test"
+	watching, desk, laptop := o.open(t, o.browser, boss), o.open(t, o.browser, alice), o.open(t, browsertest.Start(t), alice)
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + user.message));`)
+	desk.Run(t, `globalThis.me = presence.report("available", { message: "at my desk" });`)
+	watching.Until(t, "alice is at her desk", `seen.at(-1) === "available/at my desk"`)
+	laptop.Run(t, `globalThis.me = presence.report("busy", { message: "presenting" });`)
+	watching.Until(t, "busy is stronger", `seen.at(-1) === "busy/presenting"`)
+	watching.Run(t, `seen.length = 0;`)
+	time.Sleep(8 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.join()`); seen != "" {
+		t.Errorf("heartbeats are told as changes: %s", seen)
+	}
+	laptop.Close()
+	watching.Until(t, "what the desk says counts", `seen.at(-1) === "available/at my desk"`)
+	time.Sleep(5 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.filter((is) => is.startsWith("unavailable")).join()`); seen != "" {
+		t.Errorf("she was seen as %s", seen)
+	}
+	desk.Run(t, `await me.stop();`)
+	watching.Until(t, "alice is gone", `seen.at(-1).startsWith("unavailable")`)
+	desk.Run(t, `await presence.clear({ protocol: "spreed" }); globalThis.left = await presence.get(user);`)
+	if reason := browsertest.Eval[string](t, desk, `left.reason`); reason != "unknown" {
+		t.Errorf("after clear something is left: %s", reason)
+	}
+}
+
 // TestWebClientIdle: who does not touch the page is away, until touching it.
 func TestWebClientIdle(t *testing.T) {
 	o := newOffice(t, "")

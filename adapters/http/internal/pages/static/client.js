@@ -164,6 +164,7 @@ export class Connection extends EventTarget {
    * @param {string} [options.message]
    * @param {string} [options.protocol] "spreed"
    * @param {number} [options.idle] milliseconds without a key or a pointer until available becomes away (10 minutes); 0: never
+   * @param {string} [options.device] the name of the device that the user works on; else a random one that this browser keeps for the page's origin; "": none
    * @param {number} [options.heartbeat] milliseconds between two reports; else a third of the time after which the daemon forgets them
    * @param {number} [options.linger] milliseconds that the status holds when the page goes away (5,000, whole seconds), so that nobody is seen to leave who loads
    *   it anew or goes to another one; 0: unavailable at once
@@ -854,7 +855,7 @@ export class Report {
   constructor(caller, status, options, ended) {
     this.#caller = caller;
     this.#status = status;
-    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, ...options };
+    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, device: ownDevice(), ...options };
     this.#every = options.heartbeat ?? 0;
     this.#ended = ended;
     for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
@@ -891,7 +892,7 @@ export class Report {
     globalThis.removeEventListener?.("online", this.#beat);
     this.#ended();
     try {
-      if (this.#path) await this.#caller.request("PUT", this.#path, { body: { status: "unavailable" } });
+      if (this.#path) await this.#caller.request("PUT", this.#path, { body: this.#body("unavailable", { message: undefined }) });
       this.#siblings?.postMessage("left");
     } finally {
       this.#siblings?.close();
@@ -920,8 +921,8 @@ export class Report {
     clearTimeout(this.#timer);
     this.#aborter?.abort();
     this.#aborter = null;
-    const { linger, message } = this.#options;
-    const last = linger > 0 ? { status: this.status, message, ttl: Math.ceil(linger / 1000) } : { status: "unavailable" };
+    const { linger } = this.#options;
+    const last = linger > 0 ? this.#body(this.status, { ttl: Math.ceil(linger / 1000) }) : this.#body("unavailable", { message: undefined });
     if (this.#path) this.#caller.parting(this.#path, last);
     this.#siblings?.postMessage("left");
   };
@@ -945,9 +946,8 @@ export class Report {
     const aborter = (this.#aborter = new AbortController());
     let next;
     try {
-      await this.#say(aborter.signal);
+      next = await this.#say(aborter.signal);
       this.#failures = 0;
-      next = this.#every || usualHeartbeat;
     } catch (error) {
       if (this.#aborter !== aborter) return; // another has taken its place, or the page goes away
       this.#complain(error);
@@ -961,22 +961,32 @@ export class Report {
   };
 
   async #say(signal) {
-    const { protocol, user, message } = this.#options;
+    const { protocol, user } = this.#options;
     if (!this.#path) {
       this.#path = await this.#caller.pathOf(protocol, user);
       this.#meet();
     }
-    await this.#caller.request("PUT", this.#path, { body: { status: this.status, message }, signal, freshFor: freshToken });
-    if (!this.#every) this.#every = await this.#learn(protocol, signal);
+    await this.#caller.request("PUT", this.#path, { body: this.#body(this.status), signal, freshFor: freshToken });
+    return this.#every || this.#learn(protocol, signal);
   }
 
-  /** Finds out how often to report: at a third of the time after which the daemon forgets it. */
+  #body(status, more) {
+    const { message, device } = this.#options;
+    return { status, message, device: device || undefined, ...more };
+  }
+
+  /**
+   * Finds out how often to report: at a third of the time after which the daemon forgets it. If what it says now is what another device has said, which may
+   * end earlier, the next report asks again.
+   */
   async #learn(protocol, signal) {
     const path = this.#path.slice(0, this.#path.lastIndexOf("/"));
     const user = await (await this.#caller.request("GET", path, { signal })).json();
-    const { updated, expires } = user.protocols[protocol] ?? {};
-    if (!expires) return 0; // what is unavailable does not expire: the next report may tell
-    return Math.max((Date.parse(expires) - Date.parse(updated)) / 3, 200);
+    const { status, message, updated, expires } = user.protocols[protocol] ?? {};
+    if (!expires) return usualHeartbeat; // what is unavailable does not expire: the next report may tell
+    const every = Math.max((Date.parse(expires) - Date.parse(updated)) / 3, 200);
+    if (status === this.status && message === (this.#options.message ?? "")) this.#every = every;
+    return every;
   }
 
   /** Joins the other pages that report the same. */
@@ -995,6 +1005,20 @@ export class Report {
   #end() {
     this.#path = ""; // there is nothing to take back
     void this.stop();
+  }
+}
+
+/** The name of this browser among the user's devices, random, and kept for the page's origin; none if the browser does not keep anything. */
+function ownDevice() {
+  const key = "zarafa-presence device";
+  try {
+    const kept = localStorage.getItem(key);
+    if (kept) return kept;
+    const made = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    localStorage.setItem(key, made);
+    return made;
+  } catch {
+    return "";
   }
 }
 
