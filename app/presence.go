@@ -158,6 +158,9 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 			}
 			continue
 		}
+		if checked.remove && checked.device == (domain.DeviceID{}) {
+			writes = p.removeDevices(writes, planned, checked.user, protocol, now)
+		}
 		key := image.Key{User: checked.user, Protocol: protocol, Device: checked.device}
 		at, again := planned.find(writes, key)
 		if !again {
@@ -174,6 +177,21 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 	writes = p.makeRoom(writes, added, planned, now)
 	writes = slices.DeleteFunc(writes, func(w image.Write) bool { return w.Old.Revision == 0 && w.New.Removed }) // it is not there
 	return writes, problems.OrNil()
+}
+
+// removeDevices removes what the devices with a name say of a user on a protocol.
+func (p *Presence) removeDevices(writes []image.Write, planned plannedWrites, user domain.UserID, protocol domain.Protocol, now domain.Timestamp) []image.Write {
+	for _, old := range p.core.Image.Presences(user) {
+		if old.Protocol != protocol || old.Device == (domain.DeviceID{}) {
+			continue
+		}
+		at, again := planned.find(writes, image.KeyOf(user, &old))
+		if !again {
+			writes = planned.add(writes, image.Write{User: user, Old: old, New: old})
+		}
+		writes[at].New = writes[at].New.Remove(now)
+	}
+	return writes
 }
 
 // makeRoom removes the devices that have fallen silent of each user who gets another one on the same protocol. If there are still too many, those

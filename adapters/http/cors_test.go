@@ -126,6 +126,18 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// TestRefusedOriginsAreLogged: the browser tells a page only that it failed, so the log has to say which key is at fault.
+func TestRefusedOriginsAreLogged(t *testing.T) {
+	r := start(t, allow(intranet))
+	for range 3 {
+		send(t, r.Server, "OPTIONS", "/v1/users", "", "Origin: "+elsewhere, "Access-Control-Request-Method: GET")
+	}
+	log := r.log.String()
+	if strings.Count(log, "http.cors_origins") != 1 || !strings.Contains(log, "origin="+elsewhere) || strings.Contains(log, "refused a request") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
 func TestCORSOriginsAreValidated(t *testing.T) {
 	for origin, want := range map[string]string{
 		"*": "", intranet: "", "http://localhost:8080": "", "https://[2001:db8::1]:8443": "", "http://192.0.2.1": "",

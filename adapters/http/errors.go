@@ -129,7 +129,11 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
 		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
 	case fasthttp.StatusForbidden:
-		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+		if errors.Is(err, problem.ErrForbiddenOrigin) {
+			s.origins.note(string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin)), ctx.RemoteAddr())
+		} else {
+			s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+		}
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
 	case fasthttp.StatusServiceUnavailable:

@@ -40,7 +40,7 @@ func get(t *testing.T, server *http.Server, method, path string, header ...strin
 // TestPages gets each page and all that it names, in every form.
 func TestPages(t *testing.T) {
 	server := start(t).Server
-	todo := []string{"/board", "/docs", "/client.js", "/client.d.ts"}
+	todo := []string{"/board", "/docs", "/client.js", "/client.d.ts", "/favicon.ico"}
 	seen := map[string]bool{}
 	for len(todo) > 0 {
 		path := todo[0]
@@ -73,7 +73,7 @@ func TestPages(t *testing.T) {
 }
 
 var pageTypes = map[string]string{"": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".ts": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json"}
+	".ts": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json", ".ico": "image/vnd.microsoft.icon"}
 
 func checkPage(t *testing.T, server *http.Server, path string, page answer) {
 	t.Helper()
@@ -135,5 +135,30 @@ func checkPage(t *testing.T, server *http.Server, path string, page answer) {
 	}
 	if refused := get(t, server, "DELETE", path); refused.status != 405 || refused.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("DELETE %s: %d, Allow %q", path, refused.status, refused.header.Get("Allow"))
+	}
+}
+
+// TestRootLeadsToTheBoard: a person who opens the daemon's address in a browser gets the board; a client of the original API, what it always got.
+func TestRootLeadsToTheBoard(t *testing.T) {
+	r := start(t)
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	request, err := nethttp.NewRequest("GET", "http://"+r.Addr().String()+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", browser)
+	response, err := client.Transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != nethttp.StatusSeeOther || response.Header.Get("Location") != "board" || response.Header.Get("Vary") != "Accept" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+	if got := send(t, r.Server, "GET", "/", "", "Accept: application/json"); got.status != 400 {
+		t.Errorf("without a body: %d %s", got.status, got.body)
+	}
+	if got := send(t, r.Server, "GET", "/", r.body(mark, `{"user_id":"markd@zarafa.com"}`), "Accept: "+browser); got.status != 200 {
+		t.Errorf("a query: %d %s", got.status, got.body)
 	}
 }

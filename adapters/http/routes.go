@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/pages"
+	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
 
 // route says which handler serves a method and a path. A part of the path that begins with a colon is a parameter.
@@ -31,7 +33,7 @@ func (s *Server) allRoutes() (all []route) {
 
 func (s *Server) apiRoutes() []route {
 	return []route{
-		{fiber.MethodGet, "/", s.legacy.Get},
+		{fiber.MethodGet, "/", s.getRoot},
 		{fiber.MethodPut, "/", s.legacy.Put},
 		{fiber.MethodPost, "/", s.legacy.Post},
 
@@ -46,6 +48,18 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodGet, "/v1/export", s.v1.Export},
 		{fiber.MethodPost, "/v1/import", s.v1.Import},
 	}
+}
+
+// getRoot answers a query of the original API, and leads a person with a browser to the board. The address is relative: a proxy may have another path.
+func (s *Server) getRoot(c *fiber.Ctx) error {
+	if request := &c.Context().Request; len(request.Body()) == 0 && bytes.Contains(request.Header.Peek(fiber.HeaderAccept), []byte("text/html")) {
+		respond.Headers(&c.Context().Response.Header)
+		c.Set(fiber.HeaderLocation, "board")
+		c.Set(fiber.HeaderVary, fiber.HeaderAccept)
+		c.Status(fiber.StatusSeeOther)
+		return nil
+	}
+	return s.legacy.Get(c)
 }
 
 // pageRoutes serve the files that a browser gets.

@@ -41,6 +41,7 @@ type Server struct {
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
+	origins   origins
 
 	legacy *legacy.API
 	v1     *v1.API
@@ -60,7 +61,7 @@ type Server struct {
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	nethttp "net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -417,6 +418,52 @@ func TestV1Unauthenticated(t *testing.T) {
 		}
 		if got := send(t, r.Server, method, path, "", "Authorization: bEaReR "+token); got.status == 401 {
 			t.Errorf("%s: the scheme's case must not matter: %s", target, got.body)
+		}
+	}
+}
+
+// TestV1Devices: each device of a user has a presence of its own; DELETE takes all away.
+func TestV1Devices(t *testing.T) {
+	r := start(t)
+	const path = "/v1/users/" + mark
+	put := func(body string, status int) {
+		t.Helper()
+		if got := r.v1(t, mark, "PUT", path+"/spreed", body); got.status != status {
+			t.Fatalf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+	is := func(want string) {
+		t.Helper()
+		var got person
+		if err := json.Unmarshal([]byte(r.v1(t, mark, "GET", path, "").body), &got); err != nil || got.Status+"/"+got.Message+"/"+got.Reason != want {
+			t.Fatalf("it is %+v, want %s (%v)", got, want, err)
+		}
+	}
+	put(`{"status":"available","message":"no name"}`, 204)
+	put(`{"status":"busy","message":"laptop","device":"laptop"}`, 204)
+	is("busy/laptop/only")
+	put(`{"status":"away","message":"desk","device":"desk"}`, 204)
+	is("busy/laptop/only")
+	put(`{"status":"unavailable","device":"laptop"}`, 204)
+	is("available/no name/only")
+	put(`{"status":"busy","device":"a\u0000b"}`, 422)
+	put(`{"status":"busy","device":7}`, 400)
+	if got := r.v1(t, mark, "DELETE", path+"/spreed", ""); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	is("unavailable//unknown")
+}
+
+// TestV1EncodedToken: a token may be percent-encoded, once, for users whose id has letters that a browser cannot send in a header.
+func TestV1EncodedToken(t *testing.T) {
+	r := start(t)
+	for _, user := range []domain.UserID{"zoë@example.test", "зоя@example.test", "100%25@example.test", "a+b@example.test"} {
+		token := r.tokens.Issue(user)
+		encoded := fmt.Sprintf("%%%02X%s", token[0], url.PathEscape(token[1:]))
+		for sent, status := range map[string]int{token: 200, encoded: 200, url.PathEscape(encoded): 401, encoded + "%": 401, "%31" + encoded: 401} {
+			if got := send(t, r.Server, "GET", "/v1/users/"+url.PathEscape(string(user)), "", "Authorization: Bearer "+sent); got.status != status {
+				t.Errorf("%s: %d, want %d: %s", sent, got.status, status, got.body)
+			}
 		}
 	}
 }

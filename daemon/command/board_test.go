@@ -2,9 +2,11 @@ package command
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +201,62 @@ func TestBoardSignIn(t *testing.T) {
 	})
 }
 
+// TestBoardForNewcomers: the address that a start prints shows everybody, the root leads to the board, and the keys that it names work before anything is clicked.
+func TestBoardForNewcomers(t *testing.T) {
+	d := serve(t, nil, "--quickstart", filepath.Join(t.TempDir(), "run"), "--store.kind=memory", "--http.listen=127.0.0.1:0")
+	eventually(t, "the address is printed", func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C") })
+	printed := regexp.MustCompile(`\S+/board#token=(\S+)`).FindStringSubmatch(d.stdout.String())
+	if printed == nil {
+		t.Fatalf("there is no address in:\n%s", d.stdout.String())
+	}
+	signed, err := url.QueryUnescape(printed[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("a long message ", 40)
+	for i, status := range []string{"available", "away", "busy", "unavailable"} {
+		entry := fmt.Sprintf(`{"user_id":"user%d@example.test","spreed":{"status":%q,"message":%q}}`, i, status, long)
+		if code, body := request(t, "PUT", d.url, signed, entry); code != 200 {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	browser := browsertest.Start(t)
+	page := browser.Open(t, d.url, browsertest.Desktop)
+	page.Until(t, "the root leads to the board", `location.pathname === "/board" && document.activeElement.id === "token"`)
+	page.Do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(printed[0]))
+	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4 && document.activeElement === document.body`)
+	page.Until(t, "who is away is not here", `document.querySelector("h2 .count").textContent === "2 of 4 here"`)
+	page.Do(t, chromedp.KeyEvent(kb.ArrowDown))
+	page.Until(t, "an arrow goes to the first row", `document.activeElement.closest(".row")?.querySelector(".name").textContent === "user0"`)
+	page.Run(t, `document.activeElement.blur()`)
+	page.Do(t, chromedp.KeyEvent(kb.Enter))
+	page.Until(t, "Enter opens it", `document.querySelector(".row details").open && document.querySelector(".detail li")`)
+	page.Until(t, "its dot is beside the first line", `(() => {
+		const item = document.querySelector(".detail li"), dot = item.querySelector("presence-dot").getBoundingClientRect();
+		return item.offsetHeight > 60 && dot.bottom - item.getBoundingClientRect().top < 30;
+	})()`)
+}
+
+// TestBoardTokenURL: a board can fetch its tokens, so that it goes on when one expires.
+func TestBoardTokenURL(t *testing.T) {
+	o := newOffice(t, "")
+	o.put(t, "alice@example.test", "busy", "one")
+	o.age.Store(int64(5*time.Minute - 7*time.Second)) // each lasts for seven seconds more
+	site := httptest.NewServer(o.inFront(t))
+	t.Cleanup(site.Close)
+	page := o.browser.Open(t, site.URL+"/board#token-url="+url.QueryEscape("token?user="+boss), browsertest.Desktop)
+	page.Until(t, "it is signed in", row("alice")+` === "busy|one|spreed" && location.hash === ""`)
+	page.Run(t, `globalThis.asked = 0; new MutationObserver(() => { asked += !document.querySelector("#sign-in").hidden }).observe(document.querySelector("#sign-in"), { attributes: true })`)
+	time.Sleep(10 * time.Second)
+	o.put(t, "alice@example.test", "away", "two")
+	page.Until(t, "it goes on with another token", row("alice")+` === "away|two|spreed"`)
+	if tokens, asked := o.tokens.Load(), browsertest.Eval[int](t, page, `asked`); tokens < 2 || asked > 0 {
+		t.Errorf("%d tokens were fetched; it asked for one %d times", tokens, asked)
+	}
+	page.Run(t, `setTimeout(() => location.reload())`)
+	page.Until(t, "it holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && `+row("alice")+` === "away|two|spreed"`)
+}
+
 // TestBoardNetwork: the board says that it is cut off, and since when it is not.
 func TestBoardNetwork(t *testing.T) {
 	o := newOffice(t, "")
@@ -212,6 +270,9 @@ func TestBoardNetwork(t *testing.T) {
 	o.put(t, "alice@example.test", "away", "two")
 	o.put(t, "bob@example.test", "away", "new here")
 	o.proxy.Restore()
+	page.Until(t, "it can be tried now", `!document.querySelector("#retry").hidden`)
+	page.Do(t, chromedp.Click(chromedp.CSS("#retry")))
+	page.Until(t, "the button has done its work", `document.querySelector("#retry").hidden`)
 	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
 		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,8 @@ type intranet struct {
 	daemon string       // where the pages find it
 	tokens atomic.Int32 // how many it has handed out
 	age    atomic.Int64 // of the tokens that it hands out, in nanoseconds
+
+	loginPage atomic.Int64 // if not zero: /token answers with a page of so many bytes, and status 502
 }
 
 const intranetPage = `<!doctype html>
@@ -59,6 +62,12 @@ func (i *intranet) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, intranetScript, i.daemon+"client.js")
 	case "/token":
 		i.tokens.Add(1)
+		if size := i.loginPage.Load(); size > 0 {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = fmt.Fprintf(w, "<!doctype html><title>a: b@c :d</title>\n<p>%s</p>\n", strings.Repeat("x", int(size)))
+			return
+		}
 		_, _ = fmt.Fprintln(w, agedToken(r.URL.Query().Get("user"), time.Duration(i.age.Load())))
 	default:
 		http.NotFound(w, r)
@@ -111,6 +120,20 @@ auth: {secret: %s, services: [%s]}
 	o.intranet.daemon = "http://" + o.proxy.Addr() + "/"
 	o.browser = browsertest.Start(t)
 	return o
+}
+
+// inFront is a site that has the daemon behind it, and hands out tokens itself.
+func (o *office) inFront(t *testing.T) http.Handler {
+	t.Helper()
+	daemon, err := url.Parse(o.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := http.NewServeMux()
+	site.HandleFunc("/token", o.serve)
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(daemon) }}
+	site.Handle("/", proxy)
+	return site
 }
 
 // put reports somebody's presence on spreed.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,15 +24,21 @@ const quickstartUser = "markd@zarafa.com"
 
 // The keys that --quickstart sets: the file of the secret, and the directory of the store.
 const (
-	authKey  = "auth.secret_file"
-	storeKey = "store.dir"
+	authKey     = "auth.secret_file"
+	storeKey    = "store.dir"
+	servicesKey = "auth.services"
 )
 
 // useQuickstart sets the flags for the store's directory and the secret's file, unless they are given, to some in dir, and makes the
-// secret if it is not there.
+// secret if it is not there. The user whose token is printed becomes a service, unless others are named.
 func useQuickstart(flags *pflag.FlagSet, dir string) error {
 	if !flags.Changed(storeKey) {
 		if err := flags.Set(storeKey, filepath.Join(dir, "store")); err != nil {
+			return err
+		}
+	}
+	if !flags.Changed(servicesKey) {
+		if err := flags.Set(servicesKey, quickstartUser); err != nil { // so that the board shows everybody
 			return err
 		}
 	}
@@ -87,6 +94,10 @@ The daemon listens on %[1]s. Try it in another terminal:
 
   curl -X GET %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
 
+or watch in a browser:
+
+  %[1]sboard#token=%[8]s
+
 The token in them lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
 Ctrl-C ends the daemon.
 
@@ -99,6 +110,6 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 		return err
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File())
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), url.QueryEscape(token))
 	return err
 }

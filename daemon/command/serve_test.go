@@ -398,6 +398,9 @@ func TestQuickstart(t *testing.T) {
 			answers = append(answers, string(answer))
 		}
 	}
+	if board := d.url + "board#token="; !strings.Contains(d.stdout.String(), "\n  "+board) {
+		t.Errorf("%s is not among what is printed:\n%s", board, d.stdout.String())
+	}
 	want := []string{"", `{"Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com","spreed":{"status":"available","message":"feeling chatty.."}}]}`}
 	if strings.Join(answers, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the curl lines answer %q, want %q", answers, want)

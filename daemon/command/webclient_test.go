@@ -30,7 +30,7 @@ func TestWebClientReports(t *testing.T) {
 	watching.Until(t, "nobody knows alice", `seen.join() === "unavailable/-/" && dot.getAttribute("status") === "unavailable"`)
 
 	working := o.open(t, o.browser, alice)
-	working.Run(t, `globalThis.me = presence.report("available", { message: "at my desk" });`)
+	working.Run(t, `globalThis.me = presence.report("available", { message: "at my desk", linger: 1000 });`)
 	watching.Until(t, "alice is seen", `seen.at(-1) === "available/spreed/at my desk"`)
 	watching.Until(t, "her dot is green", `looks() === "available|available: at my desk|Alice@Example.test: available: at my desk|rgb(45, 164, 78)"`)
 	working.Run(t, `me.set("busy", "in a meeting");`)
@@ -43,7 +43,7 @@ func TestWebClientReports(t *testing.T) {
 	}
 
 	working.Close()
-	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/spreed/"`); took > 2*time.Second {
+	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/spreed/"`); took > 3*time.Second {
 		t.Errorf("it took %v until the closed page's user was unavailable: by expiry, not by the page's last word", took)
 	}
 	watching.Until(t, "her dot is grey", `dot.getAttribute("status") === "unavailable"`)
@@ -56,18 +56,18 @@ func TestWebClientLeaves(t *testing.T) {
 	watching, working := o.open(t, o.browser, boss), o.open(t, o.browser, alice)
 	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status));`)
 	watching.Until(t, "the watch has begun", `presence.state.name === "live"`)
-	working.Run(t, `globalThis.me = presence.report();`)
+	working.Run(t, `globalThis.me = presence.report("available", { linger: 0 });`)
 	watching.Until(t, "alice is there", `seen.at(-1) === "available"`)
 	working.Do(t, chromedp.Navigate("about:blank"))
 	watching.Until(t, "alice has left the page", `seen.at(-1) === "unavailable"`)
 	working.Run(t, `setTimeout(() => history.back())`)
 	working.Until(t, "the page is back", "globalThis.seen")
-	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report();`) // unless the browser has kept the page as it was
+	working.Run(t, `if (!globalThis.me) globalThis.me = presence.report("available", { linger: 0 });`) // unless the browser has kept the page as it was
 	watching.Until(t, "alice is back", `seen.at(-1) === "available"`)
 
 	// A second page of hers: when it is closed, the first one says at once that she is still there.
 	second := o.open(t, o.browser, alice)
-	second.Run(t, `globalThis.me = presence.report(); await new Promise((done) => setTimeout(done, 500));`)
+	second.Run(t, `globalThis.me = presence.report("available", { linger: 0 }); await new Promise((done) => setTimeout(done, 500));`)
 	watching.Run(t, `seen.length = 0;`)
 	second.Close()
 	if took := watching.Until(t, "alice is there again", `seen.join() === "unavailable,available"`); took > 3*time.Second {
@@ -76,6 +76,64 @@ func TestWebClientLeaves(t *testing.T) {
 
 	working.Run(t, `await me.stop(); await me.stop();`)
 	watching.Until(t, "alice has stopped", `seen.at(-1) === "unavailable"`)
+}
+
+// TestWebClientReloads: who loads the page anew, or closes one of two, is not seen to leave; who closes the last one is, after a few seconds.
+func TestWebClientReloads(t *testing.T) {
+	o := newOffice(t, "")
+	alice := "alice@example.test"
+	watching, working := o.open(t, o.browser, boss), o.open(t, o.browser, alice)
+	const work = `globalThis.me = presence.report("available", { message: "here" });`
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + user.message));`)
+	working.Run(t, work)
+	watching.Until(t, "alice is there", `seen.at(-1) === "available/here"`)
+	watching.Run(t, `seen.length = 0;`)
+	for range 3 {
+		working.Run(t, `globalThis.old = true; setTimeout(() => location.reload())`)
+		working.Until(t, "the page is loaded anew", `globalThis.seen && !globalThis.old`)
+		time.Sleep(time.Second)
+		working.Run(t, work)
+	}
+	second := o.open(t, o.browser, alice)
+	second.Run(t, work+` await new Promise((done) => setTimeout(done, 500));`)
+	second.Close()
+	time.Sleep(7 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.filter((is) => is !== "available/here").join()`); seen != "" {
+		t.Errorf("she was seen as %s", seen)
+	}
+	working.Close()
+	if took := watching.Until(t, "alice is gone", `seen.at(-1) === "unavailable/"`); took < 3*time.Second || took > 7*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestWebClientDevices: a user works on two computers. To leave one is not to leave the other, and their heartbeats change nothing.
+func TestWebClientDevices(t *testing.T) {
+	o := newOffice(t, "spreed: {auto_unavailable: 9s}")
+	alice := "alice@example.test"
+	watching, desk, laptop := o.open(t, o.browser, boss), o.open(t, o.browser, alice), o.open(t, browsertest.Start(t), alice)
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + user.message));`)
+	desk.Run(t, `globalThis.me = presence.report("available", { message: "at my desk" });`)
+	watching.Until(t, "alice is at her desk", `seen.at(-1) === "available/at my desk"`)
+	laptop.Run(t, `globalThis.me = presence.report("busy", { message: "presenting" });`)
+	watching.Until(t, "busy is stronger", `seen.at(-1) === "busy/presenting"`)
+	watching.Run(t, `seen.length = 0;`)
+	time.Sleep(8 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.join()`); seen != "" {
+		t.Errorf("heartbeats are told as changes: %s", seen)
+	}
+	laptop.Close()
+	watching.Until(t, "what the desk says counts", `seen.at(-1) === "available/at my desk"`)
+	time.Sleep(5 * time.Second)
+	if seen := browsertest.Eval[string](t, watching, `seen.filter((is) => is.startsWith("unavailable")).join()`); seen != "" {
+		t.Errorf("she was seen as %s", seen)
+	}
+	desk.Run(t, `await me.stop();`)
+	watching.Until(t, "alice is gone", `seen.at(-1).startsWith("unavailable")`)
+	desk.Run(t, `await presence.clear({ protocol: "spreed" }); globalThis.left = await presence.get(user);`)
+	if reason := browsertest.Eval[string](t, desk, `left.reason`); reason != "unknown" {
+		t.Errorf("after clear something is left: %s", reason)
+	}
 }
 
 // TestWebClientIdle: who does not touch the page is away, until touching it.
@@ -203,6 +261,39 @@ func TestWebClientNetwork(t *testing.T) {
 	}
 }
 
+// TestWebClientPauses: however long an outage takes, the next try is at most 30 seconds away, and retry makes it now.
+func TestWebClientPauses(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Expect("net::ERR_")
+	page.Run(t, `
+		globalThis.pauses = [];
+		presence.addEventListener("state", () => { if (presence.state.name === "waiting") pauses.push(presence.state.retryAt - Date.now()) });
+		presence.watch("alice@example.test", (user) => seen.push(user.message));
+	`)
+	page.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	o.proxy.Cut()
+	page.Until(t, "it is cut off", `presence.state.name === "waiting"`)
+	page.Run(t, `
+		const wait = setTimeout;
+		globalThis.setTimeout = (f, after) => wait(f, Math.min(after, 20));
+		globalThis.setTimeout.wait = wait;
+		presence.token = token; // which tries at once
+	`)
+	page.Until(t, "it has tried often", `pauses.length > 12`)
+	if longest := browsertest.Eval[float64](t, page, `Math.max(...pauses)`); longest > 30_000 || longest < 20_000 {
+		t.Errorf("the longest pause is %v ms", longest)
+	}
+	page.Run(t, `const { wait } = globalThis.setTimeout; globalThis.setTimeout = (f, after) => wait(f, after);`)
+	page.Until(t, "it waits for long", `presence.state.name === "waiting" && presence.state.retryAt - Date.now() > 20_000`)
+	page.Run(t, `await new Promise((done) => setTimeout(done, 200))`)
+	o.proxy.Restore()
+	page.Run(t, `presence.retry()`)
+	if took := page.Until(t, "it is tried now", `presence.state.name === "live"`); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // TestWebClientReset: the daemon comes back without a memory. What the page knew is forgotten, and it is told so.
 func TestWebClientReset(t *testing.T) {
 	o := newOffice(t, "")
@@ -253,6 +344,158 @@ func TestWebClientTokens(t *testing.T) {
 	}
 	if states := browsertest.Eval[string](t, page, `states.join()`); states != "connecting,live" && states != "live" {
 		t.Errorf("the page was told of %s", states)
+	}
+}
+
+// TestWebClientTokenFunction: the page's server hands out something else than tokens for a while. The page comes back by itself.
+func TestWebClientTokenFunction(t *testing.T) {
+	o := newOffice(t, "spreed: {auto_unavailable: 6s}")
+	alice := "alice@example.test"
+	work := `
+		globalThis.faults = [];
+		presence.watch(user, (user) => seen.push(user.status + "/" + user.message));
+		globalThis.me = presence.report("available", { message: "here", onerror: (fault) => faults.push(String(fault)) });
+	`
+	t.Run("at the start", func(t *testing.T) {
+		o.loginPage.Store(100)
+		page := o.open(t, o.browser, alice)
+		page.Expect("status of 502")
+		page.Run(t, work)
+		page.Until(t, "the page is told why", `presence.state.name === "waiting" && /no token/.test(presence.state.error.message) && faults.some((fault) => /no token/.test(fault))`)
+		time.Sleep(1500 * time.Millisecond)
+		o.loginPage.Store(0)
+		if took := page.Until(t, "all is well", `presence.state.name === "live" && seen.at(-1) === "available/here"`); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("later", func(t *testing.T) {
+		o.age.Store(int64(5*time.Minute - 4*time.Second)) // each lasts for four seconds more
+		page := o.open(t, o.browser, "bob@example.test")
+		page.Expect("status of 502", "status of 401")
+		page.Run(t, work)
+		page.Until(t, "all is well", `presence.state.name === "live" && seen.at(-1) === "available/here"`)
+		o.loginPage.Store(20_000)
+		page.Until(t, "the token has ended", `presence.state.name === "waiting" && faults.length`)
+		o.age.Store(0)
+		o.loginPage.Store(0)
+		page.Run(t, `seen.length = 0; me.set("busy", "back");`)
+		if took := page.Until(t, "all is well again", `presence.state.name === "live" && seen.at(-1) === "busy/back"`); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("not at all", func(t *testing.T) {
+		page := o.open(t, o.browser, "carol@example.test")
+		page.Run(t, `
+			const wait = setTimeout;
+			globalThis.setTimeout = (f, after) => wait(f, after === 30_000 ? 300 : after);
+			let asked = 0;
+			presence.token = () => (asked++ ? token() : new Promise(() => {}));
+		`+work)
+		page.Until(t, "the first that answers counts", `faults.some((fault) => /did not answer/.test(fault)) && presence.state.name === "live" && seen.at(-1) === "available/here"`)
+	})
+}
+
+// TestWebClientManyTabs: eight tabs of one browser, which has six connections for them, are all told of every change, can ask, and report. The one with the
+// stream may go at any time.
+func TestWebClientManyTabs(t *testing.T) {
+	const tabs = 8
+	o := newOffice(t, "spreed: {auto_unavailable: 6s}")
+	var pages [tabs]*browsertest.Page
+	for i := range pages {
+		pages[i] = o.open(t, o.browser, "alice@example.test")
+		pages[i].Run(t, fmt.Sprintf(`
+			globalThis.streams = 0;
+			const send = fetch;
+			globalThis.fetch = (url, options) => { if (String(url).endsWith("/v1/events")) streams++; return send(url, options) };
+			presence.watch(["user%d@example.test", "bob@example.test"], (user) => seen.push(user.user.split("@")[0] + "/" + user.message));
+			globalThis.me = presence.report("available", { message: "here" });`, i))
+	}
+	number := 0
+	change := func(pages []*browsertest.Page) {
+		t.Helper()
+		number++
+		for i := range tabs {
+			o.put(t, fmt.Sprintf("user%d@example.test", i), "busy", fmt.Sprint(number))
+		}
+		o.put(t, "bob@example.test", "busy", fmt.Sprint(number))
+		for i, page := range pages {
+			page.Until(t, "every change is told", fmt.Sprintf(`seen.includes("user%d/%d") && seen.includes("bob/%[2]d") && presence.state.name === "live"`, i+tabs-len(pages), number))
+		}
+	}
+	change(pages[:])
+	for i, page := range pages {
+		page.Run(t, fmt.Sprintf(`globalThis.got = await presence.get("user%d@example.test");`, i))
+		page.Until(t, "the answer is there", `got.message === "1"`)
+	}
+	if streams := browsertest.Eval[int](t, pages[tabs-1], `streams`); streams != 0 {
+		t.Errorf("the last tab has opened %d streams", streams)
+	}
+	pages[7].Run(t, `presence.watch("carol@example.test", (user) => seen.push("carol/" + user.status + user.by)); seen.length = 0;`)
+	pages[7].Until(t, "who is new in the list, and whom nobody knows, is told, and nobody twice", `seen.join() === "carol/unavailablenull"`)
+	for i := range 3 {
+		pages[i].Close()
+		change(pages[i+1:])
+	}
+	time.Sleep(7 * time.Second)
+	pages[7].Run(t, `globalThis.alice = await presence.get("alice@example.test");`)
+	if got := browsertest.Eval[string](t, pages[7], `alice.status + "/" + alice.message`); got != "available/here" {
+		t.Errorf("alice, who works, is %s", got)
+	}
+	pages[5].Run(t, `await presence.close();`)
+	change(pages[6:])
+}
+
+// TestWebClientHiddenTabs: a browser that lends no locks, as with http from another machine, has a stream for each page that is seen.
+func TestWebClientHiddenTabs(t *testing.T) {
+	o := newOffice(t, "")
+	page := o.open(t, o.browser, boss)
+	page.Run(t, `
+		Object.defineProperty(navigator, "locks", { value: undefined });
+		let visible = true;
+		Object.defineProperty(document, "visibilityState", { get: () => (visible ? "visible" : "hidden") });
+		globalThis.look = (there) => { visible = there; document.dispatchEvent(new Event("visibilitychange")) };
+		presence.watch("alice@example.test", (user) => seen.push(user.message));
+	`)
+	page.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	o.put(t, "alice@example.test", "busy", "1")
+	page.Until(t, "a change", `seen.at(-1) === "1"`)
+	page.Run(t, `look(false)`)
+	page.Until(t, "its stream has ended", `performance.getEntriesByType("resource").some(({ name }) => name.endsWith("v1/events"))`)
+	o.put(t, "alice@example.test", "busy", "2")
+	page.Run(t, `await new Promise((done) => setTimeout(done, 300)); seen.push("not seen"); look(true);`)
+	page.Until(t, "it goes on where it was", `seen.slice(-3).join() === "1,not seen,2"`)
+}
+
+// TestWebClientGroupRefused: a list that the daemon refuses is the loss of the page that has it alone.
+func TestWebClientGroupRefused(t *testing.T) {
+	o := newOffice(t, "")
+	good, bad := o.open(t, o.browser, "alice@example.test"), o.open(t, o.browser, "alice@example.test")
+	good.Expect("status of 422")
+	bad.Expect("status of 422")
+	watch := `presence.watch(%q, (user) => seen.push(user.status));`
+	good.Run(t, fmt.Sprintf(watch, "bob@example.test"))
+	good.Until(t, "the watch has begun", `presence.state.name === "live"`)
+	bad.Run(t, fmt.Sprintf(watch, strings.Repeat("x", 5000)+"@example.test"))
+	bad.Until(t, "it is refused", `presence.state.name === "refused" && presence.state.error.status === 422`)
+	good.Until(t, "the other one goes on", `presence.state.name === "live"`)
+	o.put(t, "bob@example.test", "busy", "")
+	good.Until(t, "it does", `seen.at(-1) === "busy"`)
+}
+
+// TestWebClientLetters: users' ids may have any letters, which a header does not take.
+func TestWebClientLetters(t *testing.T) {
+	o := newOffice(t, "")
+	for _, user := range []string{"zoë@example.test", "зоя@example.test", "100%25@example.test", "😀@example.test"} {
+		t.Run(user, func(t *testing.T) {
+			page := o.open(t, o.browser, user)
+			page.Run(t, `
+				presence.watch(user, (user) => seen.push(user.status));
+				globalThis.me = presence.report("available");
+			`)
+			page.Until(t, "the user is there", `seen.at(-1) === "available"`)
+			page.Run(t, `await presence.set("busy", { message: "until three" }); globalThis.got = await presence.get(user);`)
+			page.Until(t, "and busy", `seen.at(-1) === "busy" && got.user === user && got.message === "until three"`)
+		})
 	}
 }
 

@@ -34,6 +34,7 @@ var types = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".svg":  "image/svg+xml",
 	".json": "application/json",
+	".ico":  "image/vnd.microsoft.icon",
 }
 
 // File is one of the files, ready to be sent. It is not changed any more.

@@ -6,6 +6,7 @@ package v1
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -173,12 +174,22 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 // errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
 var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
 
-// Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1).
+// Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
+// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return domain.Principal{}, errNoToken
 	}
-	return tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
+	token = strings.Clone(strings.Trim(token, " ")) // for tokens are remembered
+	by, err := tokens.Verify(token)
+	if err == nil || !strings.Contains(token, "%") {
+		return by, err
+	}
+	decoded, malformed := url.PathUnescape(token)
+	if malformed != nil {
+		return by, err
+	}
+	return tokens.Verify(decoded)
 }

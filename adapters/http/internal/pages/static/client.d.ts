@@ -74,8 +74,12 @@ export interface ReportOptions {
   user?: string;
   /** Milliseconds without a key or a pointer until available becomes away: 600000 unless set; 0: never. */
   idle?: number;
+  /** The name of the device that the user works on; else a random one that the browser keeps for the page's origin; "": none. */
+  device?: string;
   /** Milliseconds between two reports; else a third of the time after which the daemon forgets them. */
   heartbeat?: number;
+  /** Milliseconds that the status holds when the page goes away: 5000 unless set, whole seconds; 0: unavailable at once. */
+  linger?: number;
   onerror?: (error: Error | PresenceError) => void;
 }
 
@@ -91,6 +95,8 @@ export class Connection extends EventTarget {
   set(status: Status, options?: SetOptions): Promise<void>;
   clear(options?: { protocol?: string; user?: string }): Promise<void>;
   report(status?: Status, options?: ReportOptions): Report;
+  /** Tries at once what waits. */
+  retry(): void;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
 //
 //   import { connect } from "https://presence.example.test/client.js";
 //
-//   const presence = connect({ token: () => fetch("/presence-token").then((answer) => answer.text()) });
+//   const presence = connect({ token });
 //   presence.watch(["alice@example.test"], (user) => {
 //     document.querySelector("#alice").className = user.status; // available, busy, away or unavailable
 //   });
@@ -12,14 +12,23 @@
 //   configure({ token });                                   // once per page
 //   <presence-dot user="alice@example.test"></presence-dot>
 //
+// The token is fetched from your own server, whenever one is needed:
+//
+//   async function token() {
+//     const answer = await fetch("/presence-token");
+//     if (!answer.ok) throw new Error(`no token: ${answer.status}`);
+//     return answer.text();
+//   }
+//
 // It is one module without dependencies, for current browsers, as it is: nothing has to be built. Its types are in client.d.ts beside
 // it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
 //
 // What is in here, in this order:
 //   connect, Connection   watch, watchAll, get, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
+//   Group                 the pages of a browser that share a stream
 //   EventParser           the format of server-sent events
-//   Report                heartbeats, away when idle, unavailable on leaving the page
+//   Report                heartbeats, away when idle, unavailable soon after the page is gone
 //   configure, PresenceDot, <presence-dot>
 
 /** Where the daemon is, unless connect says otherwise: where this module was loaded from. */
@@ -27,6 +36,9 @@ const home = new URL(".", import.meta.url);
 
 /** How long a token from a callback is used before a report asks for a fresh one. Its last message must go out at once: see Report. */
 const freshToken = 120_000;
+
+/** How long the function for tokens may take. */
+const tokenTimeout = 30_000;
 
 /** After so long without a byte a stream is dead, for the daemon sends a comment every 15 seconds. */
 const silence = 45_000;
@@ -36,7 +48,10 @@ const gathering = 30;
 
 /** The pause before the first attempt to reconnect, unless the daemon sets another with `retry`; and the longest. */
 const firstPause = 2_000;
-const longestPause = 60_000;
+const longestPause = 30_000;
+
+/** How often a report is repeated while it is not known how long the daemon remembers it. */
+const usualHeartbeat = 60_000;
 
 /**
  * Connects to a daemon. Nothing is sent before something is watched, asked or set.
@@ -68,6 +83,7 @@ export class Connection extends EventTarget {
     globalThis.addEventListener?.("pageshow", this.#resume);
     globalThis.addEventListener?.("pagehide", this.#suspend);
     globalThis.document?.addEventListener("visibilitychange", this.#hurry);
+    if (globalThis.document?.visibilityState === "hidden") this.#hurry();
   }
 
   /**
@@ -141,14 +157,17 @@ export class Connection extends EventTarget {
 
   /**
    * Reports the token's user as this page's: at once, again before the daemon forgets it, as away after a time without a key or a pointer, and as unavailable
-   * when the page goes away. See Report.
+   * a few seconds after the page has gone away, unless it or another one comes meanwhile. See Report.
    *
    * @param {"available" | "busy" | "away" | "unavailable"} [status]
    * @param {object} [options]
    * @param {string} [options.message]
    * @param {string} [options.protocol] "spreed"
    * @param {number} [options.idle] milliseconds without a key or a pointer until available becomes away (10 minutes); 0: never
+   * @param {string} [options.device] the name of the device that the user works on; else a random one that this browser keeps for the page's origin; "": none
    * @param {number} [options.heartbeat] milliseconds between two reports; else a third of the time after which the daemon forgets them
+   * @param {number} [options.linger] milliseconds that the status holds when the page goes away (5,000, whole seconds), so that nobody is seen to leave who loads
+   *   it anew or goes to another one; 0: unavailable at once
    * @param {(error: Error) => void} [options.onerror] called with what goes wrong; else the first one goes to the console
    * @returns {Report}
    */
@@ -156,6 +175,11 @@ export class Connection extends EventTarget {
     const report = new Report(this.#caller, status, options, () => this.#reports.delete(report));
     this.#reports.add(report);
     return report;
+  }
+
+  /** Tries at once what waits, such as when the user does not want to wait for it. */
+  retry() {
+    for (const stream of [this.#named, this.#everybody]) stream.hurry();
   }
 
   /** Ends everything: streams, and reports, whose user becomes unavailable. */
@@ -191,8 +215,12 @@ export class Connection extends EventTarget {
   };
 
   #hurry = () => {
-    if (document.visibilityState !== "visible") return;
-    for (const stream of [this.#named, this.#everybody]) stream.hurry();
+    const visible = document.visibilityState === "visible";
+    for (const stream of [this.#named, this.#everybody]) {
+      if (Group.possible()) visible && stream.hurry();
+      else if (visible) stream.resume();
+      else stream.suspend(); // each page has a stream of its own, and six would take all connections: those that nobody sees let go of theirs
+    }
   };
 }
 
@@ -208,14 +236,18 @@ export class PresenceError extends Error {
     this.retryAfter = retryAfter; // milliseconds; 0: the daemon does not say
   }
 
-  /** Whether the same request may be accepted later. */
+  /** Whether the same request may be accepted later: the daemon says so, or it was a proxy that refused, which the daemon had not answered. */
   get temporary() {
-    return this.status >= 500 || this.status === 408 || this.status === 429;
+    return this.status >= 500 || this.status === 408 || this.status === 429 || this.#foreign;
   }
+  #foreign = false;
 
   static async from(response) {
-    const problem = await response.json().catch(() => ({})); // a proxy's page, perhaps
-    return new PresenceError(response.status, problem ?? {}, 1000 * Number(response.headers.get("Retry-After")) || 0);
+    const foreign = !response.headers.get("Content-Type")?.startsWith("application/problem+json");
+    const problem = foreign ? {} : await response.json().catch(() => ({}));
+    const error = new PresenceError(response.status, problem ?? {}, 1000 * Number(response.headers.get("Retry-After")) || 0);
+    error.#foreign = foreign;
+    return error;
   }
 }
 
@@ -241,9 +273,16 @@ class Caller {
       const tokens = this.tokens;
       const token = await tokens.get(freshFor);
       signal?.throwIfAborted();
-      const response = await this.#send(method, path, token, { body, headers, signal, keepalive });
+      let response;
+      try {
+        response = await this.#send(method, path, token, { body, headers, signal, keepalive });
+      } catch (failure) {
+        if (!signal?.aborted) tokens.drop(token);
+        throw failure;
+      }
       if (response.ok) return response;
       if (response.status === 401 && tokens.reject(token) && first) continue;
+      tokens.drop(token);
       throw await PresenceError.from(response);
     }
   }
@@ -251,6 +290,11 @@ class Caller {
   /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer any more. */
   parting(path, body) {
     if (this.tokens.last) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
+  }
+
+  /** The name under which the pages that watch on behalf of the same user find each other. */
+  async groupName(everybody) {
+    return `zarafa-presence events ${everybody ? "all" : "named"} ${userOf(await this.tokens.get())} ${this.#url}`;
   }
 
   /** The path of a user's presence on a protocol; the user is the token's unless another is named. */
@@ -262,7 +306,8 @@ class Caller {
   #send(method, path, token, { body, headers, signal, keepalive }) {
     return fetch(new URL(path, this.#url), {
       method,
-      headers: { ...headers, Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) },
+      headers: { ...headers, Authorization: `Bearer ${encodeURI(token)}`, // a header takes Latin-1 alone, a user's id more
+        ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
       signal,
       keepalive,
@@ -284,26 +329,40 @@ class Tokens {
   constructor(source) {
     if (typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
     this.#source = source;
+    if (this.fixed) this.last = checked(source);
   }
 
   /** Returns a token that is not older than freshFor milliseconds, if fresh ones can be had. All who ask at once get the same. */
   async get(freshFor = Infinity) {
-    if (typeof this.#source === "string") return (this.last = this.#source.trim());
+    if (this.fixed) return this.last;
     if (this.last && Date.now() - this.#since < Math.min(freshFor, this.#life)) return this.last;
-    this.#fetching ??= Promise.resolve()
-      .then(this.#source)
-      .then((token) => {
-        if (typeof token !== "string" || !token.trim()) throw new TypeError("the function for tokens returned none");
-        this.#since = Date.now();
-        return (this.last = token.trim());
-      })
-      .finally(() => (this.#fetching = null));
+    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
     return this.#fetching;
+  }
+
+  async #fetch() {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error("the function for tokens did not answer")), tokenTimeout);
+    });
+    try {
+      const source = this.#source;
+      this.last = checked(await Promise.race([source(), late]));
+      this.#since = Date.now();
+      return this.last;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Notes that a request with a token has failed: the next one has a fresh token, in case that was why. The last word of a page may still use this one. */
+  drop(token) {
+    if (token === this.last) this.#since = -Infinity;
   }
 
   /** Notes that the daemon does not take a token, and says whether there may be another. */
   reject(token) {
-    if (typeof this.#source === "string") return false;
+    if (this.fixed) return false;
     if (token === this.last) {
       const age = Date.now() - this.#since;
       if (age > 10_000) this.#life = Math.min(this.#life, age / 2);
@@ -327,6 +386,8 @@ class Tokens {
  * One connection to /v1/events. The daemon begins with everyone's present state and goes on with every change; each event has the revision as its id.
  * After an interruption the last id is sent back, and what has changed since then comes. Nothing is lost and nothing comes twice,
  * however long it took. What is known is kept here, so that a second watch for a user need not wait.
+ *
+ * Of the pages of a browser one leads: it has the connection, for the lists of all, and relays what comes to the others, which follow. See Group.
  */
 class Stream {
   state = { name: "idle", error: null, retryAt: null };
@@ -343,6 +404,8 @@ class Stream {
   #aborter = null; // of the connection; null: none
   #timer = 0;
   #suspended = false;
+  #group = null; // null: not in one
+  #alone = false; // the daemon has refused the lists of the whole group
 
   constructor(caller, everybody, tell) {
     this.#caller = caller;
@@ -367,6 +430,8 @@ class Stream {
   clear() {
     this.#watches.clear();
     this.#stop();
+    this.#leave();
+    this.#alone = false;
     this.#forget();
     this.#set("idle");
   }
@@ -381,6 +446,7 @@ class Stream {
   suspend() {
     this.#suspended = true;
     this.#stop();
+    this.#leave();
   }
 
   resume() {
@@ -389,7 +455,13 @@ class Stream {
   }
 
   hurry() {
-    if (this.state.name === "waiting") this.restart();
+    if (this.state.name !== "waiting") return;
+    if (this.#follows) this.#group.post({ hurry: true });
+    else this.restart();
+  }
+
+  get #follows() {
+    return this.#group !== null && !this.#group.leads;
   }
 
   #covers(watch) {
@@ -433,6 +505,7 @@ class Stream {
   #set(name, error = null, retryAt = null) {
     if (this.state.name === name && this.state.error === error && this.state.retryAt === retryAt) return;
     this.state = { name, error, retryAt };
+    if (this.#group?.leads) this.#group.post({ state: portable(this.state) });
     this.#tell();
   }
 
@@ -442,6 +515,12 @@ class Stream {
     const began = Date.now();
     let error;
     try {
+      await this.#join();
+      if (this.#aborter !== aborter) return;
+      if (this.#follows) {
+        this.#aborter = null;
+        return this.#group.post({ wants: this.#ids() }); // the page that leads answers, or this one will soon lead
+      }
       const reason = await this.#read(aborter);
       if (reason === "expired" && this.#aborter === aborter && Date.now() - began > 5_000) return this.#schedule(0); // with a fresh token
       error = new Error(endings[reason] ?? "the connection has ended");
@@ -450,10 +529,85 @@ class Stream {
     }
     if (this.#aborter !== aborter) return; // stopped, or another has taken its place
     this.#aborter = null;
-    if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#set("refused", error);
-    const pause = Math.max(error.retryAfter ?? 0, Math.min(this.#pause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+    if (error instanceof PresenceError && !this.#worthTrying(error)) return this.#refuse(error);
+    const pause = Math.max(error.retryAfter ?? 0, pauseAfter(this.#failures++, this.#pause));
     this.#set("waiting", error, Date.now() + pause);
     this.#timer = setTimeout(() => this.#run(), pause);
+  }
+
+  /** Gives up: another page may have a better token. What the daemon does not take of a group may be the list of another page. */
+  #refuse(error) {
+    const others = this.#group?.lists.size > 0;
+    this.#leave();
+    if (others && error.status !== 401 && error.status !== 403) {
+      this.#alone = true;
+      this.#begin(0);
+    } else {
+      this.#set("refused", error);
+    }
+  }
+
+  /** Joins the group of the token's user, if this browser can have groups. */
+  async #join() {
+    if (!Group.possible() || this.#alone) return;
+    const name = await this.#caller.groupName(this.#everybody);
+    if (!this.#watches.size || this.#suspended || this.#group?.name === name) return;
+    this.#leave();
+    const group = new Group(name, () => this.#begin(gathering), (message, from) => group === this.#group && this.#hear(message, from));
+    this.#group = group;
+  }
+
+  #leave() {
+    this.#group?.leave();
+    this.#group = null;
+  }
+
+  /** Takes a message of another page in the group. */
+  #hear(message, from) {
+    if (this.#group.leads) {
+      if (message.wants && !this.#open.size) this.#begin(gathering);
+      else if (message.wants) this.#include(message.wants, from);
+      else if (message.hurry) this.hurry();
+      return;
+    }
+    if (message.who) this.#group.post({ wants: this.#ids() });
+    if (message.begin) this.#open = new Set(message.begin);
+    if (message.begin) this.#unconfirmed = new Set(this.#known.keys());
+    if (message.known && message.to === this.#group.id) {
+      this.#open = new Set(message.open);
+      for (const data of message.known) this.#learn(JSON.parse(data), data);
+      if (message.live) this.#take({ type: "ready" }, {});
+    }
+    for (const event of message.events ?? []) this.#take(event, {});
+    if (message.state) this.#adopt(message.state);
+  }
+
+  /** Tells a page what is known, if it is about the users whom the page wants; else the stream begins anew for them, too. */
+  #include(ids, from) {
+    if (!ids.every((id) => this.#open.has(id))) return this.#begin(gathering);
+    const wanted = new Set(ids);
+    const known = [...this.#known].filter(([id]) => this.#everybody || wanted.has(id)).map(([, { data }]) => data);
+    this.#group.post({ to: from, open: ids, known, live: this.state.name === "live" });
+    if (this.state.name === "waiting") this.#group.post({ state: portable(this.state) });
+  }
+
+  /** Takes over the state of the page that leads, but for "live": the event "ready" says whether that is about what this one watches. */
+  #adopt({ name, error, retryAt }) {
+    if (name === "live") return;
+    clearTimeout(this.#timer);
+    this.#set(name, error && (error.status ? new PresenceError(error.status, error) : new Error(error.detail)), retryAt);
+    if (name !== "waiting") return;
+    this.#timer = setTimeout(() => this.hurry(), retryAt - Date.now() + 1_000); // in a page that nobody sees, timers are late
+  }
+
+  /** Whether the stream is about all that this page watches. */
+  get #covered() {
+    return [...this.#watches].every((watch) => this.#covers(watch));
+  }
+
+  /** The users whom this page watches; of everybody, one that stands for all. */
+  #ids() {
+    return this.#everybody ? [""] : [...new Set([...this.#watches].flatMap((watch) => [...watch.ids]))];
   }
 
   /** Tells whether a refused request may be accepted later: the next token, perhaps. */
@@ -474,8 +628,11 @@ class Stream {
     try {
       const response = await this.#request(aborter.signal);
       const ended = { reason: "" };
+      let came = [];
       const parser = new EventParser((event) => {
-        if (this.#aborter === aborter) this.#take(event, ended); // not what came together with the last it should hear
+        if (this.#aborter !== aborter) return; // not what came together with the last it should hear
+        if (event.type !== "end") came.push({ type: event.type, data: event.data });
+        this.#take(event, ended);
       });
       const text = new TextDecoder();
       const reader = response.body.getReader();
@@ -484,6 +641,8 @@ class Stream {
         heard = Date.now();
         if (done) return ended.reason;
         parser.push(text.decode(value, { stream: true }));
+        if (came.length && this.#group?.lists.size) this.#group.post({ events: came });
+        came = [];
         if (parser.id && this.#aborter === aborter) this.#lastID = parser.id;
         if (parser.retry !== null) this.#pause = Math.max(parser.retry, 100);
       }
@@ -496,13 +655,12 @@ class Stream {
   }
 
   #request(signal) {
-    const body = {};
-    if (!this.#everybody) {
-      this.#open = new Set([...this.#watches].flatMap((watch) => [...watch.ids]));
-      body.users = [...this.#open];
-    } else {
-      this.#open = new Set([""]);
+    const ids = new Set([...this.#ids(), ...(this.#group ? [...this.#group.lists.values()].flat() : [])]);
+    if (!this.#lastID) {
+      this.#open = ids;
+      this.#group?.post({ begin: [...ids] });
     }
+    const body = this.#everybody ? {} : { users: [...this.#open] };
     const headers = { Accept: "text/event-stream" };
     if (this.#lastID) headers["Last-Event-ID"] = this.#lastID;
     return this.#caller.request("POST", "v1/events", { body, headers, signal });
@@ -519,6 +677,7 @@ class Stream {
       case "ready":
         this.#confirm();
         this.#failures = 0;
+        if (!this.#covered) break; // it was about the lists of other pages
         this.#set("live");
         for (const { ready } of [...this.#watches]) call(ready);
         break;
@@ -546,6 +705,64 @@ class Stream {
     }
     this.#unconfirmed = null;
   }
+}
+
+/**
+ * The pages of a browser that share a stream, because HTTP/1.1 has six connections for all of them, and a request would wait for ever for a seventh. One leads: it
+ * holds a lock. When it goes, in whatever way, the next one gets the lock. Each tells the others what it wants, over a channel that carries:
+ *   of those who follow:  wants: [id...], hurry, left
+ *   of the one who leads: who (tell me what you want), begin: [id...], events, state, and for a page that comes late: to, open, known, live
+ */
+class Group {
+  leads = false;
+  lists = new Map(); // what the others want, by their ids
+  id = Math.random().toString(36).slice(2);
+  #channel;
+  #left = new AbortController();
+
+  /** Whether the browser can do it. It does not lend locks to pages that came over http from another machine. */
+  static possible() {
+    return Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
+  }
+
+  constructor(name, onlead, onmessage) {
+    this.name = name;
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data: { from, ...message } }) => {
+      if (message.wants) this.lists.set(from, message.wants);
+      if (message.left) this.lists.delete(from);
+      onmessage(message, from);
+    };
+    const lead = () => {
+      if (this.#left.signal.aborted) return;
+      this.leads = true;
+      this.lists.clear();
+      this.post({ who: true });
+      onlead();
+      return new Promise((release) => this.#left.signal.addEventListener("abort", release));
+    };
+    navigator.locks.request(name, { signal: this.#left.signal }, lead).catch(() => {}); // it fails when this page leaves
+  }
+
+  post(message) {
+    this.#channel.postMessage({ ...message, from: this.id });
+  }
+
+  leave() {
+    this.post({ left: true });
+    this.#channel.close();
+    this.#left.abort();
+  }
+}
+
+/** A state in a form that a channel carries. */
+function portable({ name, error, retryAt }) {
+  return { name, retryAt, error: error && { status: error.status, title: error.title, detail: error.detail || error.message, errors: error.errors } };
+}
+
+/** The pause after some failures in a row: twice as long each time, and not the same for everybody. */
+function pauseAfter(failures, first) {
+  return Math.min(first * 2 ** failures * (0.5 + Math.random()), longestPause * (0.75 + Math.random() / 4));
 }
 
 /** Why the daemon ends a stream. */
@@ -618,7 +835,7 @@ export class EventParser {
  * Keeps one's own presence up to date for as long as the page is there. What connection.report returns.
  *
  * Several pages of one user in the same browser know of each other: who works in one of them is not away in the others, and when one is
- * closed the others say at once that the user is still there. They should report the same status, else the last one to speak wins.
+ * closed the others soon say that the user is still there. They should report the same status, else the last one to speak wins.
  */
 export class Report {
   #caller;
@@ -638,7 +855,7 @@ export class Report {
   constructor(caller, status, options, ended) {
     this.#caller = caller;
     this.#status = status;
-    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, user: undefined, ...options };
+    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, device: ownDevice(), ...options };
     this.#every = options.heartbeat ?? 0;
     this.#ended = ended;
     for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
@@ -675,7 +892,7 @@ export class Report {
     globalThis.removeEventListener?.("online", this.#beat);
     this.#ended();
     try {
-      if (this.#path) await this.#caller.request("PUT", this.#path, { body: { status: "unavailable" } });
+      if (this.#path) await this.#caller.request("PUT", this.#path, { body: this.#body("unavailable", { message: undefined }) });
       this.#siblings?.postMessage("left");
     } finally {
       this.#siblings?.close();
@@ -696,12 +913,17 @@ export class Report {
     if (event.type === "pageshow" ? event.persisted : before !== this.status) this.#beat(); // back from being away, or from the browser's memory
   };
 
-  /** The page goes away. A request that is under way must not arrive after this one. */
+  /**
+   * The page goes away. If no other one goes on, and this one does not come back, the daemon makes the user unavailable by itself. A request that is under
+   * way must not arrive after this one.
+   */
   #leave = () => {
     clearTimeout(this.#timer);
     this.#aborter?.abort();
     this.#aborter = null;
-    if (this.#path) this.#caller.parting(this.#path, { status: "unavailable" });
+    const { linger } = this.#options;
+    const last = linger > 0 ? this.#body(this.status, { ttl: Math.ceil(linger / 1000) }) : this.#body("unavailable", { message: undefined });
+    if (this.#path) this.#caller.parting(this.#path, last);
     this.#siblings?.postMessage("left");
   };
 
@@ -712,7 +934,7 @@ export class Report {
       if (before !== this.status) this.#beat();
     } else if (data === "left") {
       clearTimeout(this.#timer); // soon, but after its last word has reached the daemon
-      this.#timer = setTimeout(this.#beat, 500);
+      this.#timer = setTimeout(this.#beat, Math.max(this.#options.linger / 2, 500));
     }
   };
 
@@ -724,14 +946,13 @@ export class Report {
     const aborter = (this.#aborter = new AbortController());
     let next;
     try {
-      await this.#say(aborter.signal);
+      next = await this.#say(aborter.signal);
       this.#failures = 0;
-      next = this.#every || longestPause;
     } catch (error) {
       if (this.#aborter !== aborter) return; // another has taken its place, or the page goes away
       this.#complain(error);
       if (error instanceof PresenceError && !error.temporary && error.status !== 401) return this.#end();
-      next = Math.max(error.retryAfter ?? 0, Math.min(firstPause * 2 ** this.#failures++, longestPause) * (0.5 + Math.random()));
+      next = Math.max(error.retryAfter ?? 0, pauseAfter(this.#failures++, firstPause));
     }
     if (this.#aborter !== aborter) return;
     this.#aborter = null;
@@ -740,22 +961,32 @@ export class Report {
   };
 
   async #say(signal) {
-    const { protocol, user, message } = this.#options;
+    const { protocol, user } = this.#options;
     if (!this.#path) {
       this.#path = await this.#caller.pathOf(protocol, user);
       this.#meet();
     }
-    await this.#caller.request("PUT", this.#path, { body: { status: this.status, message }, signal, freshFor: freshToken });
-    if (!this.#every) this.#every = await this.#learn(protocol, signal);
+    await this.#caller.request("PUT", this.#path, { body: this.#body(this.status), signal, freshFor: freshToken });
+    return this.#every || this.#learn(protocol, signal);
   }
 
-  /** Finds out how often to report: at a third of the time after which the daemon forgets it. */
+  #body(status, more) {
+    const { message, device } = this.#options;
+    return { status, message, device: device || undefined, ...more };
+  }
+
+  /**
+   * Finds out how often to report: at a third of the time after which the daemon forgets it. If what it says now is what another device has said, which may
+   * end earlier, the next report asks again.
+   */
   async #learn(protocol, signal) {
     const path = this.#path.slice(0, this.#path.lastIndexOf("/"));
     const user = await (await this.#caller.request("GET", path, { signal })).json();
-    const { updated, expires } = user.protocols[protocol] ?? {};
-    if (!expires) return 0; // what is unavailable does not expire: the next report may tell
-    return Math.max((Date.parse(expires) - Date.parse(updated)) / 3, 200);
+    const { status, message, updated, expires } = user.protocols[protocol] ?? {};
+    if (!expires) return usualHeartbeat; // what is unavailable does not expire: the next report may tell
+    const every = Math.max((Date.parse(expires) - Date.parse(updated)) / 3, 200);
+    if (status === this.status && message === (this.#options.message ?? "")) this.#every = every;
+    return every;
   }
 
   /** Joins the other pages that report the same. */
@@ -777,12 +1008,33 @@ export class Report {
   }
 }
 
+/** The name of this browser among the user's devices, random, and kept for the page's origin; none if the browser does not keep anything. */
+function ownDevice() {
+  const key = "zarafa-presence device";
+  try {
+    const kept = localStorage.getItem(key);
+    if (kept) return kept;
+    const made = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    localStorage.setItem(key, made);
+    return made;
+  } catch {
+    return "";
+  }
+}
+
 /** What a user does when at work. */
 const activities = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 /** What the daemon says of a user whom nobody knows. */
 function unknownUser(id) {
   return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
+}
+
+/** Returns a token without the blanks around it. What is none, such as a login page, is refused before it is sent. */
+function checked(token) {
+  const text = typeof token === "string" ? token.trim() : "";
+  if (text.length <= 4096 && /^\d+:[^\p{Cc}\p{Cs}]+@[^\p{Cc}\p{Cs}]+:[A-Za-z0-9+/=]+$/u.test(text)) return text;
+  throw new TypeError(`that is no token, which is TIME:USER:MAC: ${JSON.stringify(text || token)?.slice(0, 80)}`);
 }
 
 /** The user of a token, which is TIME:USER:MAC. */

@@ -4,7 +4,7 @@ import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
 
 const $ = (id) => document.getElementById(id);
-const kept = { token: "presence.token", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // in the tab's session storage, which ends with the tab
 
 const people = new People(announce);
 let connection = null;
@@ -24,36 +24,57 @@ function start() {
   });
   $("sign-out").addEventListener("click", () => signOut());
   $("rename").addEventListener("click", () => askWhom());
+  $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
   if (takeFragment()) return;
-  const token = sessionStorage.getItem(kept.token);
-  if (token) signIn(token);
+  const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
+  if (source) fetchTokens(source);
+  else if (token) signIn(token);
   else askToken();
 }
 
 /** Signs in with the token of the address, which is taken out of it before anything else happens: nobody is to read it over a shoulder or in the history. */
 function takeFragment() {
-  const found = location.hash.match(/^#(?:.*&)?token=([^&]*)/);
+  const found = location.hash.match(/^#(?:.*&)?(token|token-url)=([^&]*)/);
   if (!found) return false;
   history.replaceState(null, "", location.pathname + location.search);
-  let token = found[1];
+  let value = found[2];
   try {
-    token = decodeURIComponent(token); // a + is a +: a token has some
+    value = decodeURIComponent(value); // a + is a +: a token has some
   } catch {
     // it was not encoded
   }
-  signIn(token);
+  if (found[1] === "token-url") fetchTokens(value);
+  else signIn(value);
   return true;
 }
 
-function signIn(token) {
+/** Signs in with tokens that an address of this server, or of the proxy in front of it, hands out whenever one is needed. */
+async function fetchTokens(address) {
+  const token = async () => {
+    const answer = await fetch(new URL(address, location.href), { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${address} answers with ${answer.status}`);
+    return (await answer.text()).trim();
+  };
+  try {
+    signIn(await token(), token);
+    if (connection) sessionStorage.setItem(kept.source, address);
+  } catch (fault) {
+    askToken(`No token could be fetched: ${fault.message}.`);
+  }
+}
+
+/** Signs in with a token, or with a function whose first one it is. */
+function signIn(token, source = null) {
   token = token.trim();
   if (!/^\d+:[^:]+.*:[A-Za-z0-9+/=]+$/.test(token)) {
     askToken("That is no token. One looks like 1795380326:alice@example.test:GWYG…");
     return;
   }
   $("token").value = "";
-  sessionStorage.setItem(kept.token, token);
+  if (source) sessionStorage.removeItem(kept.token);
+  else sessionStorage.setItem(kept.token, token);
+  if (!source) sessionStorage.removeItem(kept.source);
   const same = userOf(token) === user;
   user = userOf(token);
   $("as").textContent = user;
@@ -61,11 +82,11 @@ function signIn(token) {
   for (const id of ["as", "sign-out", "connection"]) $(id).hidden = false;
   hide("sign-in");
   if (connection && same) {
-    connection.token = token; // it goes on where the old one ended
+    connection.token = source ?? token; // it goes on where the old one ended
     return;
   }
   disconnect();
-  connection = connect({ token });
+  connection = connect({ token: source ?? token });
   connection.addEventListener("state", () => tell(connection.state));
   const users = sessionStorage.getItem(kept.users);
   if (users) watchNamed(users);
@@ -77,7 +98,7 @@ function signOut() {
   user = "";
   for (const key of Object.values(kept)) sessionStorage.removeItem(key);
   $("users").value = "";
-  for (const id of ["as", "sign-out", "connection"]) $(id).hidden = true;
+  for (const id of ["as", "sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
 }
 
@@ -142,6 +163,7 @@ function tell({ name, error, retryAt }) {
   const sign = $("connection");
   clearInterval(countdown);
   sign.dataset.state = name;
+  if (name !== "connecting") $("retry").hidden = name !== "waiting"; // it keeps the focus while it is tried
   document.body.classList.toggle("outdated", name === "waiting" || name === "refused");
   const texts = { idle: "Not connected", connecting: "Connecting…", live: "Live", refused: "Not connected" };
   sign.textContent = texts[name] ?? "";

@@ -27,6 +27,7 @@ export class People {
     $("search").addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.#search("");
       else if (event.key === "ArrowDown") this.#focusFirst(event);
+      else if (event.key === "Enter") this.#focusFirst(event, true);
     });
     for (const button of $("filters").querySelectorAll("button")) {
       const { status } = button.dataset;
@@ -40,9 +41,14 @@ export class People {
     });
     $("groups").addEventListener("keydown", (event) => this.#move(event));
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA)$/.test(event.target.tagName) || $("tools").hidden) return;
-      event.preventDefault();
-      $("search").select();
+      if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA)$/.test(event.target.tagName) || $("tools").hidden) return;
+      const nowhere = event.target === document.body; // nothing has the focus: nothing was clicked yet
+      if (event.key === "/") {
+        event.preventDefault();
+        $("search").select();
+      } else if (nowhere && /^(ArrowDown|ArrowUp|Enter)$/.test(event.key)) {
+        this.#focusFirst(event, event.key === "Enter");
+      }
     });
     setInterval(() => document.visibilityState === "visible" && tick($("groups")), 10_000);
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick($("groups")));
@@ -144,7 +150,7 @@ export class People {
       const total = all.get(domain) ?? { here: 0, all: 0 };
       all.set(domain, total);
       total.all++;
-      if (user.status !== "unavailable") total.here++;
+      if (user.status === "available" || user.status === "busy") total.here++;
       if (!words.every((word) => text.includes(word))) continue;
       found++;
       counts[user.status]++;
@@ -170,11 +176,16 @@ export class People {
     put($("nobody").querySelector("p"), total ? "Nobody matches." : this.#complete ? "The daemon does not know anybody yet." : "Loading…");
   }
 
-  #focusFirst(event) {
+  /** Goes to the first row, and opens it if that is asked. */
+  #focusFirst(event, open = false) {
     const first = $("groups").querySelector("summary");
     if (!first) return;
     event.preventDefault();
-    first.focus();
+    if (!open) return first.focus();
+    addEventListener("keyup", () => { // or the same key would close it at once
+      first.focus();
+      first.parentElement.open = true;
+    }, { once: true });
   }
 
   /** Moves the focus from row to row. */
