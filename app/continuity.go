@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,21 +29,26 @@ const (
 //
 // No record of pauses is kept. A daemon announces an expiry within a second, so what has run out longer ago and was not announced ran out
 // while no daemon served.
+//
+// It also sees to it that a clock that is set back keeps nobody's presence for longer: see setBack.
 type Continuity struct {
 	core   Core
 	clock  ports.Clock
 	expiry map[domain.Protocol]domain.ExpiryPolicy
+	skew   time.Duration
 	shared bool
 	log    *slog.Logger
 	begun  chan struct{} // closed at the first pulse
 	served atomic.Int64  // the domain.Timestamp of the last pulse; zero: there was none yet
 }
 
-// NewContinuity makes the use case for the protocols of clients. shared says that other daemons may serve the same presences. Call Run to
-// start it.
-func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, shared bool, log *slog.Logger) *Continuity {
-	c := &Continuity{core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), shared: shared, log: log,
-		begun: make(chan struct{})}
+// NewContinuity makes the use case for the protocols of clients. Clocks may differ by skew. shared says that other daemons may serve the same
+// presences. Call Run to start it.
+func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, skew time.Duration, shared bool, log *slog.Logger) *Continuity {
+	c := &Continuity{
+		core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), skew: skew, shared: shared, log: log,
+		begun: make(chan struct{}),
+	}
 	for _, client := range clients {
 		c.expiry[client.Protocol] = client.Expiry
 	}
@@ -84,10 +86,20 @@ func (c *Continuity) Run(ctx context.Context) {
 	c.respell(ctx)
 	pulses := time.NewTicker(pulse)
 	defer pulses.Stop()
-	for ctx.Err() == nil {
-		now := c.clock.Now()
-		if served := c.lastPulse(); served.IsZero() || now > served.Add(pauseAfter) {
-			now = c.resume(ctx)
+	looked := time.Now()
+	c.moveAhead(ctx)
+	for last := time.Now(); ctx.Err() == nil; {
+		now, passed, served := c.clock.Now(), time.Since(last), c.lastPulse()
+		last = last.Add(passed)
+		if back := time.Duration(served.Add(passed) - now); !served.IsZero() && back > setBackFrom {
+			c.setBack(ctx, back)
+			looked = last
+		} else if last.Sub(looked) >= lookEvery {
+			c.moveAhead(ctx)
+			looked = last
+		}
+		if served.IsZero() || passed > pauseAfter || now > served.Add(pauseAfter) {
+			now, last = c.resume(ctx), time.Now()
 		}
 		if c.served.Swap(int64(now)) == 0 {
 			close(c.begun)
@@ -132,7 +144,9 @@ func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 			break
 		}
 		if err == nil {
-			err = c.hold(ctx, keys, now)
+			err = rewriteAtOnce(ctx, c.core, keys, itself, func(key image.Key, p domain.Presence) domain.Presence {
+				return p.Hold(c.expiry[key.Protocol], now)
+			})
 		}
 		switch {
 		case err == nil:
@@ -142,7 +156,7 @@ func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 			return until
 		case ctx.Err() != nil:
 			c.log.Warn("what ran out in a pause of the daemon cannot be held: nothing can be written", "err", err)
-			return until
+			return c.clock.Now()
 		default:
 			pause(ctx, pulse)
 		}
@@ -176,25 +190,4 @@ func (c *Continuity) overdue(ctx context.Context) (keys []image.Key, now domain.
 		look()
 	}
 	return keys, now, nil
-}
-
-// holders is how many batches are written at once, which the writer makes one entry of: nobody else writes yet.
-const holders = 32
-
-func (c *Continuity) hold(ctx context.Context, keys []image.Key, now domain.Timestamp) error {
-	var writing sync.WaitGroup
-	errs := make([]error, holders)
-	part := max(batchSize, (len(keys)+holders-1)/holders)
-	i := 0
-	for some := range slices.Chunk(keys, part) {
-		failed := &errs[i]
-		i++
-		writing.Go(func() {
-			*failed = rewrite(ctx, c.core, some, itself, func(key image.Key, p domain.Presence) domain.Presence {
-				return p.Hold(c.expiry[key.Protocol], now)
-			})
-		})
-	}
-	writing.Wait()
-	return errors.Join(errs...)
 }

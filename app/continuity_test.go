@@ -22,7 +22,7 @@ func serving(t *testing.T, store *coretest.Core, now ports.Clock, shared bool) (
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	c = app.NewContinuity(store.Core, now, []domain.ClientProtocol{spreed}, shared, quiet)
+	c = app.NewContinuity(store.Core, now, []domain.ClientProtocol{spreed}, 30*time.Second, shared, quiet)
 	running.Go(func() { c.Run(ctx) })
 	running.Go(func() { app.NewExpirer(store.Core, c, now, quiet).Run(ctx) })
 	stop = func() { cancel(); running.Wait() }

@@ -106,7 +106,7 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
-	return app.NewContinuity(core, now, clients, s.Store.Name() == storeNATS, log)
+	return app.NewContinuity(core, now, clients, s.Auth.ClockSkew, s.Store.Name() == storeNATS, log)
 }
 
 func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence) *app.Feed {
