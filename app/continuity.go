@@ -25,7 +25,8 @@ const (
 
 // Continuity sees to it that a pause of the daemon ends nobody's presence. Clients cannot repeat what they say while no daemon serves: it was
 // stopped or halted, or its machine was. So what ran out meanwhile holds for one more period (domain.Presence.Hold). An expiry that another
-// daemon has announced stands. Until that is done the daemon is not ready.
+// daemon has announced stands. Until that is done time stands still for the use cases; after a start, and always if other daemons share the
+// store, the daemon is not ready.
 //
 // No record of pauses is kept. A daemon announces an expiry within a second, so what has run out longer ago and was not announced ran out
 // while no daemon served.
@@ -63,21 +64,23 @@ func (c *Continuity) Ready() error {
 	if err := c.core.Writer.Ready(); err != nil {
 		return err
 	}
-	if served := c.lastPulse(); served.IsZero() || c.clock.Now() > served.Add(pauseAfter) {
+	served := c.lastPulse()
+	if served.IsZero() || c.shared && c.paused(c.clock.Now(), served) { // the others may have written what is not here yet
 		return ports.ErrLoading
 	}
 	return nil
 }
 
-// Now implements ports.Clock: during a pause, and until the daemon is ready after one, time stands still. So nobody who is told of a change
-// meanwhile is told that somebody's presence has run out.
+// Now implements ports.Clock: after a pause time stands still until what ran out is held. So nobody is told meanwhile that it has run out.
 func (c *Continuity) Now() domain.Timestamp {
 	now, served := c.clock.Now(), c.lastPulse()
-	if !served.IsZero() && now > served.Add(pauseAfter) {
+	if !served.IsZero() && c.paused(now, served) {
 		return served
 	}
 	return now
 }
+
+func (c *Continuity) paused(now, served domain.Timestamp) bool { return now > served.Add(pauseAfter) }
 
 func (c *Continuity) lastPulse() domain.Timestamp { return domain.Timestamp(c.served.Load()) }
 
@@ -98,7 +101,7 @@ func (c *Continuity) Run(ctx context.Context) {
 			c.moveAhead(ctx)
 			looked = last
 		}
-		if served.IsZero() || passed > pauseAfter || now > served.Add(pauseAfter) {
+		if served.IsZero() || passed > pauseAfter || c.paused(now, served) {
 			now, last = c.resume(ctx), time.Now()
 		}
 		if c.served.Swap(int64(now)) == 0 {
