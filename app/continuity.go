@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,25 +25,31 @@ const (
 
 // Continuity sees to it that a pause of the daemon ends nobody's presence. Clients cannot repeat what they say while no daemon serves: it was
 // stopped or halted, or its machine was. So what ran out meanwhile holds for one more period (domain.Presence.Hold). An expiry that another
-// daemon has announced stands. Until that is done the daemon is not ready.
+// daemon has announced stands. Until that is done time stands still for the use cases; after a start, and always if other daemons share the
+// store, the daemon is not ready.
 //
 // No record of pauses is kept. A daemon announces an expiry within a second, so what has run out longer ago and was not announced ran out
 // while no daemon served.
+//
+// It also sees to it that a clock that is set back keeps nobody's presence for longer: see setBack.
 type Continuity struct {
 	core   Core
 	clock  ports.Clock
 	expiry map[domain.Protocol]domain.ExpiryPolicy
+	skew   time.Duration
 	shared bool
 	log    *slog.Logger
 	begun  chan struct{} // closed at the first pulse
 	served atomic.Int64  // the domain.Timestamp of the last pulse; zero: there was none yet
 }
 
-// NewContinuity makes the use case for the protocols of clients. shared says that other daemons may serve the same presences. Call Run to
-// start it.
-func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, shared bool, log *slog.Logger) *Continuity {
-	c := &Continuity{core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), shared: shared, log: log,
-		begun: make(chan struct{})}
+// NewContinuity makes the use case for the protocols of clients. Clocks may differ by skew. shared says that other daemons may serve the same
+// presences. Call Run to start it.
+func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, skew time.Duration, shared bool, log *slog.Logger) *Continuity {
+	c := &Continuity{
+		core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), skew: skew, shared: shared, log: log,
+		begun: make(chan struct{}),
+	}
 	for _, client := range clients {
 		c.expiry[client.Protocol] = client.Expiry
 	}
@@ -61,21 +64,23 @@ func (c *Continuity) Ready() error {
 	if err := c.core.Writer.Ready(); err != nil {
 		return err
 	}
-	if served := c.lastPulse(); served.IsZero() || c.clock.Now() > served.Add(pauseAfter) {
+	served := c.lastPulse()
+	if served.IsZero() || c.shared && c.paused(c.clock.Now(), served) { // the others may have written what is not here yet
 		return ports.ErrLoading
 	}
 	return nil
 }
 
-// Now implements ports.Clock: during a pause, and until the daemon is ready after one, time stands still. So nobody who is told of a change
-// meanwhile is told that somebody's presence has run out.
+// Now implements ports.Clock: after a pause time stands still until what ran out is held. So nobody is told meanwhile that it has run out.
 func (c *Continuity) Now() domain.Timestamp {
 	now, served := c.clock.Now(), c.lastPulse()
-	if !served.IsZero() && now > served.Add(pauseAfter) {
+	if !served.IsZero() && c.paused(now, served) {
 		return served
 	}
 	return now
 }
+
+func (c *Continuity) paused(now, served domain.Timestamp) bool { return now > served.Add(pauseAfter) }
 
 func (c *Continuity) lastPulse() domain.Timestamp { return domain.Timestamp(c.served.Load()) }
 
@@ -84,10 +89,20 @@ func (c *Continuity) Run(ctx context.Context) {
 	c.respell(ctx)
 	pulses := time.NewTicker(pulse)
 	defer pulses.Stop()
-	for ctx.Err() == nil {
-		now := c.clock.Now()
-		if served := c.lastPulse(); served.IsZero() || now > served.Add(pauseAfter) {
-			now = c.resume(ctx)
+	looked := time.Now()
+	c.moveAhead(ctx)
+	for last := time.Now(); ctx.Err() == nil; {
+		now, passed, served := c.clock.Now(), time.Since(last), c.lastPulse()
+		last = last.Add(passed)
+		if back := time.Duration(served.Add(passed) - now); !served.IsZero() && back > setBackFrom {
+			c.setBack(ctx, back)
+			looked = last
+		} else if last.Sub(looked) >= lookEvery {
+			c.moveAhead(ctx)
+			looked = last
+		}
+		if served.IsZero() || passed > pauseAfter || c.paused(now, served) {
+			now, last = c.resume(ctx), time.Now()
 		}
 		if c.served.Swap(int64(now)) == 0 {
 			close(c.begun)
@@ -132,7 +147,9 @@ func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 			break
 		}
 		if err == nil {
-			err = c.hold(ctx, keys, now)
+			err = rewriteAtOnce(ctx, c.core, keys, itself, func(key image.Key, p domain.Presence) domain.Presence {
+				return p.Hold(c.expiry[key.Protocol], now)
+			})
 		}
 		switch {
 		case err == nil:
@@ -142,7 +159,7 @@ func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 			return until
 		case ctx.Err() != nil:
 			c.log.Warn("what ran out in a pause of the daemon cannot be held: nothing can be written", "err", err)
-			return until
+			return c.clock.Now()
 		default:
 			pause(ctx, pulse)
 		}
@@ -176,25 +193,4 @@ func (c *Continuity) overdue(ctx context.Context) (keys []image.Key, now domain.
 		look()
 	}
 	return keys, now, nil
-}
-
-// holders is how many batches are written at once, which the writer makes one entry of: nobody else writes yet.
-const holders = 32
-
-func (c *Continuity) hold(ctx context.Context, keys []image.Key, now domain.Timestamp) error {
-	var writing sync.WaitGroup
-	errs := make([]error, holders)
-	part := max(batchSize, (len(keys)+holders-1)/holders)
-	i := 0
-	for some := range slices.Chunk(keys, part) {
-		failed := &errs[i]
-		i++
-		writing.Go(func() {
-			*failed = rewrite(ctx, c.core, some, itself, func(key image.Key, p domain.Presence) domain.Presence {
-				return p.Hold(c.expiry[key.Protocol], now)
-			})
-		})
-	}
-	writing.Wait()
-	return errors.Join(errs...)
 }

@@ -22,9 +22,9 @@ func serving(t *testing.T, store *coretest.Core, now ports.Clock, shared bool) (
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	c = app.NewContinuity(store.Core, now, []domain.ClientProtocol{spreed}, shared, quiet)
+	c = app.NewContinuity(store.Core, now, []domain.ClientProtocol{spreed}, 30*time.Second, shared, quiet)
 	running.Go(func() { c.Run(ctx) })
-	running.Go(func() { app.NewExpirer(store.Core, c, now, quiet).Run(ctx) })
+	running.Go(func() { app.NewExpirer(store.Core, c, c, quiet).Run(ctx) })
 	stop = func() { cancel(); running.Wait() }
 	t.Cleanup(stop)
 	return c, stop
@@ -89,32 +89,43 @@ func TestWhatRanOutWhileTheDaemonWasDownHolds(t *testing.T) {
 	}
 }
 
-// TestAHaltedDaemonIsNotReadyUntilItHolds: as a process that is stopped and goes on, or a machine that sleeps.
-func TestAHaltedDaemonIsNotReadyUntilItHolds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := &atomicClock{}
-		now.set(start)
-		store := coretest.Start(t)
-		presence := newPresence(t, store, now)
-		c, _ := serving(t, store, now, false)
-		until(t, c)
-		beat(t, presence, mark, "busy")
-		synctest.Wait()
-		now.set(start.Add(10 * time.Minute))
-		if err := c.Ready(); !errors.Is(err, ports.ErrLoading) || c.Now() != start {
-			t.Errorf("right after the halt Ready = %v, and it is %v", err, c.Now())
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if got := status(t, presence, mark); got != domain.Busy || c.Ready() != nil || c.Now() != start.Add(10*time.Minute) {
-			t.Errorf("after the halt the answer is %v, Ready = %v, and it is %v", got, c.Ready(), c.Now())
-		}
-		now.set(start.Add(13 * time.Minute))
-		time.Sleep(time.Second)
-		if p, _ := store.Presences(mark).On(web); p.Status != domain.Busy {
-			t.Errorf("after another halt: %+v", p)
-		}
-	})
+// TestTimeStandsStillAfterAHalt: as of a process that is stopped and goes on, or of a machine that sleeps, until what ran out is held. A daemon
+// of several is not ready until then: it does not know what the others have written.
+func TestTimeStandsStillAfterAHalt(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shared %v", shared), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := &atomicClock{}
+				now.set(start)
+				store := coretest.Start(t)
+				c, _ := serving(t, store, now, shared)
+				until(t, c)
+				presence := newPresence(t, store, c)
+				beat(t, presence, mark, "busy")
+				synctest.Wait()
+				now.set(start.Add(10 * time.Minute))
+				if got := status(t, presence, mark); got != domain.Busy || c.Now() != start {
+					t.Errorf("right after the halt the answer is %v, and it is %v", got, c.Now())
+				}
+				if err := c.Ready(); errors.Is(err, ports.ErrLoading) != shared {
+					t.Errorf("right after the halt Ready = %v", err)
+				}
+				beat(t, presence, anna, "away") // by the time that stands still
+				time.Sleep(time.Second)
+				synctest.Wait()
+				for user, want := range map[domain.UserID]domain.Status{mark: domain.Busy, anna: domain.Away} {
+					if got := status(t, presence, user); got != want || c.Ready() != nil || c.Now() != start.Add(10*time.Minute) {
+						t.Errorf("after the halt %s is %v, Ready = %v, and it is %v", user, got, c.Ready(), c.Now())
+					}
+				}
+				now.set(start.Add(13 * time.Minute))
+				time.Sleep(time.Second)
+				if p, _ := store.Presences(mark).On(web); p.Status != domain.Busy {
+					t.Errorf("after another halt: %+v", p)
+				}
+			})
+		})
+	}
 }
 
 // TestAnotherDaemonsExpiryStands: who comes to a cluster holds nothing that another daemon is about to announce.

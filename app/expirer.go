@@ -22,7 +22,8 @@ type Expirer struct {
 	log   *slog.Logger
 }
 
-// NewExpirer makes an expirer, which expires nothing while the daemon is not ready. Call Run to start it.
+// NewExpirer makes an expirer, which expires nothing while the daemon is not ready. The clock is to stand still after a pause of the daemon
+// (Continuity). Call Run to start it.
 func NewExpirer(core Core, ready ports.Readiness, clock ports.Clock, log *slog.Logger) *Expirer {
 	return &Expirer{core: core, ready: ready, clock: clock, log: log}
 }
@@ -57,7 +58,7 @@ func note(pending *timerQueue, changes []domain.Change) {
 func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	now := e.clock.Now()
 	if e.ready.Ready() != nil {
-		return // what ran out in a pause of the daemon has to be held first: see Continuity
+		return // what ran out before the start has to be held first: see Continuity
 	}
 	pending.take(now, func(due []deadline) {
 		var expired []image.Key

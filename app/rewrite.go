@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/zarafa/presence/app/commit"
 	"github.com/zarafa/presence/app/image"
@@ -40,6 +42,25 @@ func rewrite[T any](ctx context.Context, core Core, items []T, name func(T) imag
 		}
 	}
 	return nil
+}
+
+// writers is how many batches rewriteAtOnce writes at once.
+const writers = 32
+
+// rewriteAtOnce is rewrite with several batches at once, which commit.Writer makes one entry of: quicker, and others wait longer.
+func rewriteAtOnce[T any](ctx context.Context, core Core, items []T, name func(T) image.Key, change func(T, domain.Presence) domain.Presence) error {
+	var writing sync.WaitGroup
+	faults := make(chan error, writers)
+	for some := range slices.Chunk(items, max(batchSize, (len(items)+writers-1)/writers)) {
+		writing.Go(func() { faults <- rewrite(ctx, core, some, name, change) })
+	}
+	writing.Wait()
+	close(faults)
+	var all []error
+	for fault := range faults {
+		all = append(all, fault)
+	}
+	return errors.Join(all...)
 }
 
 // keys returns the presences that are wanted.

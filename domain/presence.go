@@ -130,6 +130,18 @@ func (p Presence) Hold(policy ExpiryPolicy, now Timestamp) Presence {
 	return p
 }
 
+// SetBack returns p, which was written by a clock that was ahead by so much, as it is by a clock that shows now. An end that was asked for stays.
+func (p Presence) SetBack(by time.Duration, now Timestamp) Presence {
+	p.Updated = p.Updated.Add(-by)
+	if p.Since > now {
+		p.Since = p.Since.Add(-by)
+	}
+	if !p.Expires.IsZero() && !p.Fixed {
+		p.Expires = p.Expires.Add(-by)
+	}
+	return p
+}
+
 // MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy. What is stale already
 // keeps its first deadline.
 func (p Presence) MarkStale(policy ExpiryPolicy, now Timestamp) Presence {

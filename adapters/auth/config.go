@@ -30,7 +30,7 @@ type Config struct {
 	OldSecrets      []setting.Secret `koanf:"old_secrets" help:"former secrets whose tokens are still accepted, while a new one is rolled out"`
 	AllowWeakSecret bool             `koanf:"allow_weak_secret" help:"accept a short or well-known secret"`
 	TokenExpire     time.Duration    `koanf:"token_expire" help:"how long a token is valid"`
-	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated"`
+	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated, and the update of a presence before its times are moved"`
 	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -54,4 +55,24 @@ func TestPause(t *testing.T) {
 	expect("away", "after a restart")
 	time.Sleep(period + 2*time.Second)
 	expect("unavailable", "one period later")
+}
+
+// TestClockSetBack: what was reported while the clock was an hour ahead does not hold for that hour after the clock was corrected.
+func TestClockSetBack(t *testing.T) {
+	const period = 3 * time.Second
+	dir := filepath.Join(t.TempDir(), "store")
+	ahead := time.Now().UTC().Add(time.Hour)
+	line := fmt.Sprintf(`{"user":"markd@zarafa.com","protocol":"spreed","status":"busy","message":"","since":%q,"updated":%[1]q,"expires":%q,"stale":false}`,
+		ahead.Format(time.RFC3339), ahead.Add(period).Format(time.RFC3339))
+	importing(t, dir, line+"\n", "1 presence imported into "+dir)
+	k := &killed{t: t, args: []string{"serve", "--http.listen=127.0.0.1:0", "--spreed.auto_unavailable", period.String(), "--store.kind=bolt", "--store.dir", dir}}
+	n := k.start()
+	user := token(t, secretEnv, "markd@zarafa.com")
+	for _, want := range []string{"busy", "unavailable"} {
+		code, body := request(t, http.MethodGet, n.url, user, `{"user_id":"markd@zarafa.com"}`)
+		if code != http.StatusOK || !strings.Contains(body, `"spreed":{"status":"`+want+`"`) {
+			t.Errorf("GET: %d %s, want %s", code, body, want)
+		}
+		time.Sleep(period + 2*time.Second)
+	}
 }

@@ -83,10 +83,10 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, app.NewExpirer, app.NewHousekeeper,
+		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			fx.Annotate(app.NewPresence, fx.As(new(ports.Presence))),
+			fx.Annotate(newPresence, fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
 			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
@@ -106,7 +106,16 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
-	return app.NewContinuity(core, now, clients, s.Store.Name() == storeNATS, log)
+	return app.NewContinuity(core, now, clients, s.Auth.ClockSkew, s.Store.Name() == storeNATS, log)
+}
+
+// newExpirer, newPresence and newFeed give the use cases the time that stands still after a pause of the daemon.
+func newExpirer(core app.Core, now *app.Continuity, log *slog.Logger) *app.Expirer {
+	return app.NewExpirer(core, now, now, log)
+}
+
+func newPresence(core app.Core, now *app.Continuity, clients []domain.ClientProtocol, readOnly []domain.Protocol) (*app.Presence, error) {
+	return app.NewPresence(core, now, clients, readOnly)
 }
 
 func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence) *app.Feed {
