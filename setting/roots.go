@@ -2,10 +2,7 @@ package setting
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 )
 
 // maxRoots is the largest file of certificates that is read, in bytes. Those that a system trusts have a quarter of a megabyte.
@@ -46,18 +43,4 @@ func (r *Roots) UnmarshalText(text []byte) error {
 		*r = roots
 	}
 	return err
-}
-
-// ReadFile returns what a file holds. It refuses one of more than most bytes without reading it to its end. The error names the file.
-func ReadFile(name string, most int64) (text []byte, err error) {
-	file, err := os.Open(name) //nolint:gosec // the administrator says which
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("%s: it is longer than %d bytes", name, most)
-	}
-	return text, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -106,6 +108,38 @@ func TestReadSecret(t *testing.T) {
 		if secret, err := setting.ReadSecret(name); err == nil || !strings.HasPrefix(err.Error(), want) || !secret.IsZero() || secret.File() != name {
 			t.Errorf("%s: %v, %v of %q", name, err, secret, secret.File())
 		}
+	}
+}
+
+// A pipe is read if somebody writes it, and hangs nothing if nobody does.
+func TestReadFileOfAPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := name + ": it is a pipe that gives nothing"
+	if _, err := setting.ReadFile(name, 100); err == nil || err.Error() != want {
+		t.Errorf("without a writer: %v, want %s", err, want)
+	}
+	writer, err := os.OpenFile(name, os.O_RDWR, 0) // so that it can be opened before a reader is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := setting.ReadFile(name, 100); err == nil || err.Error() != want {
+		t.Errorf("with one that says nothing: %v, want %s", err, want)
+	}
+	_ = writer.Close()
+	reader, writer, err := os.Pipe() // as a shell makes one for <(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	_, err = writer.WriteString(hush)
+	if err := errors.Join(err, writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := setting.ReadFile(fmt.Sprint("/proc/self/fd/", reader.Fd()), 100); err != nil || string(text) != hush {
+		t.Errorf("with one that has written: %q, %v", text, err)
 	}
 }
 

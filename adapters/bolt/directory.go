@@ -33,6 +33,9 @@ func openDirectory(ctx context.Context, path string) (dir, file *os.File, err er
 	if _, err = os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		err = create(dir, name)
 	}
+	if err == nil {
+		err = isFile(name)
+	}
 	if err == nil { // another program may have the file open, or another daemon by way of a link
 		file, err = openLocked(ctx, name, os.O_RDWR, "cannot be locked: another program has it open")
 	}
@@ -41,6 +44,47 @@ func openDirectory(ctx context.Context, path string) (dir, file *os.File, err er
 		return nil, nil, err
 	}
 	return dir, file, nil
+}
+
+// isFile refuses what is no regular file: to read a pipe would take for ever.
+func isFile(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() { // that a directory is none is said when it is opened
+		err = fmt.Errorf("%s is not a regular file; name another directory, or an empty one", name)
+	}
+	return err
+}
+
+// Inspect says what would keep a journal from being opened in a directory, as far as that shows without making, locking or reading anything.
+func Inspect(path string) error {
+	const readWriteSearch = 4 | 2 | 1 // of access(2)
+	there := path
+	info, err := os.Stat(there)
+	for ; errors.Is(err, os.ErrNotExist) && there != filepath.Dir(there); info, err = os.Stat(there) {
+		there = filepath.Dir(there)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory", there)
+	}
+	if err := syscall.Access(there, readWriteSearch); err != nil {
+		return fmt.Errorf("this user may not write in %s: %w", there, err)
+	}
+	if there != path {
+		return nil // it would be made
+	}
+	name := filepath.Join(path, fileName)
+	if err := isFile(name); errors.Is(err, os.ErrNotExist) {
+		return isEmpty(path)
+	} else if err != nil {
+		return err
+	}
+	if err := syscall.Access(name, readWriteSearch&^1); err != nil {
+		return fmt.Errorf("this user may not read and write %s: %w", name, err)
+	}
+	return nil
 }
 
 // openLocked opens what no other process has locked. If another one has it, the error says busy.

@@ -33,6 +33,55 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestInspect: what keeps a journal from being opened is said without opening it, in the words of the one that opens it, and nothing is made.
+func TestInspect(t *testing.T) {
+	dir := t.TempDir()
+	store := filepath.Join(dir, "store")
+	s := mustStart(t, store)
+	if err := bolt.Inspect(store); err != nil { // in use, which is no mistake
+		t.Error(err)
+	}
+	s.end(t)
+	other, pipe, file := filepath.Join(dir, "other"), filepath.Join(dir, "pipe"), filepath.Join(dir, "file")
+	err := errors.Join(os.MkdirAll(other, 0o700), os.MkdirAll(pipe, 0o700), os.WriteFile(file, nil, 0o600), os.WriteFile(filepath.Join(other, "thesis.txt"), nil, 0o600),
+		syscall.Mkfifo(filepath.Join(pipe, "journal.db"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		store:                        "",
+		filepath.Join(dir, "a", "b"): "",
+		dir:                          dir + " holds something else than a presence store; name another directory, or an empty one",
+		other:                        other + " holds something else than a presence store; name another directory, or an empty one",
+		file:                         file + " is not a directory",
+		pipe:                         pipe + "/journal.db is not a regular file; name another directory, or an empty one",
+		filepath.Join(file, "store"): "stat " + file + "/store: not a directory",
+	} {
+		got := ""
+		if err := bolt.Inspect(path); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "a")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory was made: %v", err)
+	}
+}
+
+// TestPipe: a pipe that stands where the journal should be does not hang the start.
+func TestPipe(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "journal.db")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := start(t, open(t, dir)); err == nil || err.Error() != "store.dir: "+name+" is not a regular file; name another directory, or an empty one" {
+		t.Errorf("Follow = %v", err)
+	}
+}
+
 // TestLocked: one process uses a directory at a time. The other one is refused with a sentence, and gets it as soon as the first one has ended.
 func TestLocked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")

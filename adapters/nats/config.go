@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/zarafa/presence/setting"
 )
+
+// maxCredentials is the largest file of credentials that is read, in bytes.
+const maxCredentials = 1 << 20
 
 // Config is what the section store says about NATS.
 type Config struct {
@@ -49,7 +51,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Credentials != "" {
-		if _, err := os.ReadFile(c.Credentials); err != nil {
+		if _, err := setting.ReadFile(c.Credentials, maxCredentials); err != nil {
 			fault("store.credentials: %w", err)
 		}
 	}

@@ -19,8 +19,11 @@ func (c Config) On() bool { return c.Enabled }
 
 // Validate refuses a time in which no client could report.
 func (c Config) Validate() error {
-	if c.AutoUnavailable <= 0 {
-		return fmt.Errorf("spreed.auto_unavailable: must be more than zero, e.g. 2m; it is %v", c.AutoUnavailable)
+	if c.AutoUnavailable < minAutoUnavailable {
+		return fmt.Errorf("spreed.auto_unavailable: must be at least %v, e.g. 2m; it is %v", minAutoUnavailable, c.AutoUnavailable)
 	}
 	return nil
 }
+
+// minAutoUnavailable is the shortest time in which a client can repeat its report over a network.
+const minAutoUnavailable = time.Second

@@ -15,8 +15,10 @@ func TestNew(t *testing.T) {
 		fault string // empty: accepted
 	}{
 		{spreed.DefaultConfig().AutoUnavailable, ""},
-		{time.Millisecond, ""},
-		{0, "spreed.auto_unavailable: must be more than zero, e.g. 2m; it is 0s"},
+		{time.Second, ""},
+		{time.Nanosecond, "spreed.auto_unavailable: must be at least 1s, e.g. 2m; it is 1ns"},
+		{999 * time.Millisecond, "must be at least 1s"},
+		{0, "spreed.auto_unavailable: must be at least 1s, e.g. 2m; it is 0s"},
 		{-time.Minute, "it is -1m0s"},
 	}
 	for _, test := range tests {

@@ -260,8 +260,10 @@ func printable(text string) string {
 	}, text)
 }
 
-// unprintable reports whether a character does something to a terminal: control characters begin its commands, and there are marks that
-// exchange left and right.
+// unprintable reports whether a character does something to a terminal, or is there without being seen: control characters begin its commands,
+// marks exchange left and right, and others hide a text in a text (U+FEFF, the tags). Joiners do not count: scripts and emoji need them.
 func unprintable(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner ||
+		r == '\u2028' || r == '\u2029' || r >= 0xe0000 && r <= 0xe00ff
 }

@@ -174,8 +174,8 @@ func TestStrangeAnswers(t *testing.T) {
 
 // A stranger's words move nothing on the terminal, and do not fill it.
 func TestRefusalsAreShownSafely(t *testing.T) {
-	const evil = "\x1b]0;owned\x07\u009b2J\r\nzarafa-presence: fine\u202e\u2028\x00"
-	const tame = " ]0;owned  2J  zarafa-presence: fine   "
+	const evil = "\x1b]0;owned\x07\u009b2J\r\nzarafa-presence: fine\u202e\u2028\x00\ufeff\U000e0001\U000e0041"
+	const tame = " ]0;owned  2J  zarafa-presence: fine      "
 	long := strings.Repeat("ü", maxExcerpt+1)
 	cut := strings.Repeat("ü", maxExcerpt) + "..."
 	entries := func(n int) []map[string]string {
@@ -220,7 +220,7 @@ func TestRefusalsAreShownSafely(t *testing.T) {
 
 // What is printed as JSON says the same, and moves nothing on the terminal either.
 func TestJSONIsShownSafely(t *testing.T) {
-	want := []person{{User: "a@b.c", Status: "busy", Message: "\x1b[2J\u009b2J\x7f\u202e<&>ü\n", By: "spreed", Protocols: map[string]state{}}}
+	want := []person{{User: "a@b.c", Status: "busy", Message: "\x1b[2J\u009b2J\x7f\u202e\ufeff\U000e0041<&>ü👩\u200d💻\n", By: "spreed", Protocols: map[string]state{}}}
 	document, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestJSONIsShownSafely(t *testing.T) {
 	if err := writeJSON(&out, document); err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e\u003c\u0026\u003eü\n"`) {
+	if text := out.String(); !strings.Contains(text, `"\u001b[2J\u009b2J\u007f\u202e\ufeff\udb40\udc41\u003c\u0026\u003eü👩`+"\u200d"+`💻\n"`) {
 		t.Errorf("printed %q", text)
 	}
 	var got []person

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,9 @@ func escapeTerminal(document string) string {
 	var escaped strings.Builder
 	for _, r := range document {
 		if r != '\n' && unprintable(r) {
-			_, _ = fmt.Fprintf(&escaped, `\u%04x`, r) // it never fails
+			for _, unit := range utf16.AppendRune(nil, r) {
+				_, _ = fmt.Fprintf(&escaped, `\u%04x`, unit) // it never fails
+			}
 		} else {
 			escaped.WriteRune(r)
 		}

@@ -75,7 +75,7 @@ func TestServe(t *testing.T) {
 http: {listen: 127.0.0.1:0}
 auth: {secret: `+testSecret+`}
 protocols: [spreed]
-spreed: {auto_unavailable: 300ms}
+spreed: {auto_unavailable: 1s}
 log: {level: debug}
 `)
 	d := serve(t, nil, "--config", file)

@@ -62,7 +62,7 @@ func (c *cli) runCheck(command *cobra.Command, _ []string) error {
 	for _, warning := range settings.Warnings() {
 		_, _ = fmt.Fprintln(command.ErrOrStderr(), "zarafa-presence: warning: "+warning)
 	}
-	if err = settings.Validate(); err == nil {
+	if err = errors.Join(settings.Validate(), settings.InspectStore()); err == nil {
 		_, err = wiring.New(settings, warnings(command))
 	}
 	if err != nil {

@@ -209,21 +209,26 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
 			}
-			v := l.current(key)
-			if strings.HasPrefix(v.Where, l.file) {
-				line += l.legacy["+ "+key]
-			}
-			reason, named := strings.CutPrefix(line, key+": ")
-			switch {
-			case !named:
-				key = ""
-			case v.File: // the fault is in the file
-				key, reason = v.Key, v.Text+": "+reason
-			}
-			said = append(said, at(cmp.Or(v.Where, l.begins[section.Name], l.file), key, errors.New(reason)))
+			said = append(said, l.Placed(section.Name, line))
 		}
 	}
 	return said
+}
+
+// Placed makes an error of a line that begins with a key of a section: it says where the value was set.
+func (l *Loaded) Placed(section, line string) error {
+	key, reason, named := strings.Cut(line, ": ")
+	v := l.current(key)
+	if strings.HasPrefix(v.Where, l.file) {
+		reason += l.legacy["+ "+key]
+	}
+	switch {
+	case !named:
+		key, reason = "", line
+	case v.File: // the fault is in the file
+		key, reason = v.Key, v.Text+": "+reason
+	}
+	return at(cmp.Or(v.Where, l.begins[section], l.file), key, errors.New(reason))
 }
 
 // Validate returns what is wrong with the files that the chosen sections name, and what their methods Validate() error, if

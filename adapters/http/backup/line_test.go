@@ -63,6 +63,7 @@ func TestMalformedLines(t *testing.T) {
 		{"cut off", goodLine[:60], "not JSON at byte"},
 		{"two on a line", goodLine + goodLine, "not JSON at byte"},
 		{"a byte order mark", "\ufeff" + goodLine, "not JSON at byte 0"},
+		{"half a surrogate pair", with("in a", `in \ud800`), "not JSON at byte"},
 		{"not UTF-8", with("in a", "in \xff"), "not JSON at byte"},
 		{"a list", `["markd@zarafa.com"]`, "expected an object: {...}"},
 		{"a string", `"markd@zarafa.com"`, "expected an object: {...}"},

@@ -43,7 +43,7 @@ func (l Log) validateFile() error {
 	if l.File == "" {
 		return nil
 	}
-	file, err := os.OpenFile(l.File, os.O_WRONLY|os.O_APPEND, 0)
+	file, err := openToAppend(l.File, 0)
 	if err == nil {
 		return file.Close()
 	}
@@ -56,6 +56,16 @@ func (l Log) validateFile() error {
 		return fmt.Errorf("it cannot be made in %s: %w", folder, err)
 	}
 	return nil
+}
+
+// openToAppend opens a log file. It does not wait for somebody to read a pipe.
+func openToAppend(name string, flag int) (*os.File, error) {
+	const mode = 0o640 // a group of operators may read the log
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK|flag, mode) //nolint:gosec // the administrator says which
+	if errors.Is(err, syscall.ENXIO) {
+		err = fmt.Errorf("%s is a pipe that nobody reads", name)
+	}
+	return file, err
 }
 
 // Logging is an open log.
@@ -89,7 +99,7 @@ func (l *Logging) Reopen() error {
 	if l.name == "" {
 		return nil
 	}
-	file, err := os.OpenFile(l.name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640) //nolint:gosec // a group of operators may read the log
+	file, err := openToAppend(l.name, os.O_CREATE)
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,21 @@ func (s Store) module() fx.Option {
 	return fx.Options(fx.Supply(s.disk), bolt.Module)
 }
 
+// InspectStore says what keeps the store from being opened, as far as that shows on this machine without opening it.
+func (s *Settings) InspectStore() error {
+	if s.Store.Name() != storeBolt {
+		return nil
+	}
+	dir, err := s.Store.Directory()
+	if err == nil {
+		err = bolt.Inspect(dir)
+	}
+	if err != nil {
+		return s.Placed("store", "store.dir: "+err.Error())
+	}
+	return nil
+}
+
 // OpenedStore is a store that somebody other than a daemon has opened.
 type OpenedStore struct {
 	ports.Backup

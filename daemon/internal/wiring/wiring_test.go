@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -323,11 +324,16 @@ func TestLogFileIsValidated(t *testing.T) {
 	if err := os.WriteFile(there, []byte("before\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	absent := filepath.Join(folder, "absent.log")
+	absent, pipe := filepath.Join(folder, "absent.log"), filepath.Join(folder, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
 		"":                             "",
 		there:                          "",
 		absent:                         "",
+		os.DevNull:                     "",
+		pipe:                           "log.file: " + pipe + " is a pipe that nobody reads",
 		folder:                         "log.file: open " + folder + ": is a directory",
 		filepath.Join(there, "x.log"):  "log.file: open " + there + "/x.log: not a directory",
 		filepath.Join(absent, "x.log"): "log.file: it cannot be made in " + absent + ": no such file or directory",
