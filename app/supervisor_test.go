@@ -270,7 +270,7 @@ func TestADeviceThatComesAndLeavesBeforeSyncedIsGone(t *testing.T) {
 	})
 }
 
-// A source can ask how many users an earlier Run has left online of whom it has not told anything yet.
+// A source can ask how many users an earlier Run has left online, and are not told of yet.
 func TestUnconfirmedUsersAreCounted(t *testing.T) {
 	supervised(t, func(t *testing.T, s *stage) {
 		seen := <-s.runs

@@ -13,18 +13,19 @@ const (
 	turnEvery     = time.Second // at most
 )
 
-// prober asks contacts from time to time whether they are still there, with a presence probe (RFC 6121, 4.3). It finds those of whom nobody will
-// ever say that they have left: their server or component has died, or they have blocked our account and their server does not tell.
+// prober asks contacts from time to time whether they are still there, with a presence probe (RFC 6121, 4.3). It finds
+// those who have left without a word: their server or component has died, or they have blocked our account and their server does not tell.
 //
-// Every round asks all contacts who are online or were so on this connection, a part of them each turn. A contact who does not answer in two rounds is reported as silent. Users
-// who are seen without being contacts cannot be asked: their server answers that we may not.
+// Every round asks all contacts who are online or were so on this connection, a part of them each turn. A contact who does not answer in two
+// rounds is reported as silent. Users who are seen without being contacts cannot be asked: their server answers that we may not.
 //
-// Only the goroutine that handles stanzas uses it. It is called after every stanza, and the answers to our pings come at short intervals.
+// Only the goroutine that handles stanzas uses it. It is called after stanzas, when no other waits, and the answers to our
+// pings come at short intervals.
 type prober struct {
 	every    time.Duration // between two rounds, on average
 	nextTurn time.Time
 	round    time.Time // when the next round begins
-	asking   []string  // the contacts whom the current round has not asked yet
+	asking   []string  // the contacts that the current round has not asked yet
 }
 
 func newProber(every time.Duration) prober {

@@ -300,8 +300,8 @@ func TestNobodyIsSeen(t *testing.T) {
 	})
 }
 
-// Nobody can make a server send a stanza with an attribute twice, of which Go's XML decoder takes the last: the server ends the stream of whoever
-// tries.
+// Nobody can make a server send a stanza with an attribute twice: the server ends the stream of whoever tries. Go's XML decoder would take the
+// last one.
 func TestDuplicateAttributeIsRefused(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		r := begin(t, newSource(t, server, nil))

@@ -105,7 +105,7 @@ func (c *crowd) leave() {
 	}
 }
 
-// A server restarts with 1,000 users online, all of whom come back: none of them is shown as unavailable, although the last of them is there
+// A server restarts with 1,000 users online, and all of them come back: none of them is shown as unavailable, although the last of them is there
 // much later than sweep_after.
 func TestServerRestartsWithManyUsers(t *testing.T) {
 	const users = 1000

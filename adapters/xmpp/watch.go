@@ -35,8 +35,8 @@ func (s *Source) watch(ctx context.Context, c *connection, observer ports.Observ
 	return session.wait(ctx, lost)
 }
 
-// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen: when nobody whom an
-// earlier connection has left was confirmed for sweep_after, or after stale_after at the latest.
+// wait returns when the link is lost or ctx has ended. Meanwhile it calls Synced when everyone who is online has been seen: when none of those
+// who were online before came back for sweep_after, or after stale_after at the latest.
 func (s *session) wait(ctx context.Context, lost <-chan error) error {
 	ready, after := s.ready, s.source.config.SweepAfter
 	var sweep, latest <-chan time.Time
@@ -102,10 +102,10 @@ func (s *session) handleAll(stanzas <-chan any) {
 		if err := s.handle(stanza); err != nil {
 			s.cut(err)
 		}
-		if err := s.probing.turn(s, time.Now()); err != nil {
-			s.cut(err)
-		}
 		if len(stanzas) == 0 {
+			if err := s.probing.turn(s, time.Now()); err != nil {
+				s.cut(err)
+			}
 			time.Sleep(time.Millisecond) // some more come together: to be woken for each costs more than to handle it
 		}
 	}
