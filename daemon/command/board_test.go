@@ -267,6 +267,7 @@ func TestBoardNetwork(t *testing.T) {
 	o.proxy.Cut()
 	page.Until(t, "it says so, to the eye and the ear", `document.querySelector("#connection").innerText.startsWith("Connection lost, trying again") &&
 		document.querySelector("#announcer").textContent.startsWith("The connection is lost.")`)
+	o.inspect(t, page, t.TempDir(), "disconnected")
 	o.put(t, "alice@example.test", "away", "two")
 	o.put(t, "bob@example.test", "away", "new here")
 	o.proxy.Restore()
@@ -275,6 +276,29 @@ func TestBoardNetwork(t *testing.T) {
 	page.Until(t, "the button has done its work", `document.querySelector("#retry").hidden`)
 	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
 		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
+}
+
+// TestBoardFocus: the focus is never lost, and never behind the top.
+func TestBoardFocus(t *testing.T) {
+	o := newOffice(t, "")
+	for i := range 40 {
+		o.put(t, fmt.Sprintf("user%d@example.test", i), "busy", "")
+	}
+	page := o.browser.Open(t, o.url+"board", browsertest.Desktop)
+	page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), agedToken(boss, 0)+"\r"))
+	page.Until(t, "who has signed in is at the people", `document.querySelectorAll(".row").length === 40 && document.activeElement.id === "people"`)
+	page.Do(t, chromedp.KeyEvent(kb.ArrowDown+kb.End))
+	page.Until(t, "the last has the focus", `document.activeElement.querySelector(".name")?.textContent === "user39"`)
+	for range 25 {
+		page.Do(t, chromedp.KeyEvent(kb.ArrowUp))
+		if hidden := browsertest.Eval[float64](t, page, `document.querySelector(".top").getBoundingClientRect().bottom - document.activeElement.getBoundingClientRect().top`); hidden > 0 {
+			t.Fatalf("%v pixels of the row with the focus are behind the top", hidden)
+		}
+	}
+	page.Do(t, chromedp.Click(chromedp.CSS(`#filters [data-status="busy"]`)))
+	page.Run(t, `document.querySelectorAll("summary")[3].focus()`)
+	o.put(t, "user3@example.test", "away", "")
+	page.Until(t, "the next one has the focus", `document.querySelectorAll(".row").length === 39 && document.activeElement.querySelector(".name")?.textContent === "user4"`)
 }
 
 // TestBoardThousands: ten thousand people are as easy to handle as ten.
@@ -334,16 +358,28 @@ const faultsOfPage = `(() => {
 	const rgb = (color) => { context.clearRect(0, 0, 1, 1); context.fillStyle = color; context.fillRect(0, 0, 1, 1); const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data; return { r, g, b, a } };
 	const luminance = ({ r, g, b }) => { const [x, y, z] = [r, g, b].map((c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 }); return 0.2126 * x + 0.7152 * y + 0.0722 * z };
 	const ground = (element) => { for (; element; element = element.parentElement) { const color = rgb(getComputedStyle(element).backgroundColor); if (color.a === 255) return color } return { r: 255, g: 255, b: 255 } };
+	const opacityOf = (element) => (element ? Number(getComputedStyle(element).opacity) * opacityOf(element.parentElement) : 1);
 	const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	while (walker.nextNode()) {
 		const element = walker.currentNode.parentElement;
 		if (!walker.currentNode.textContent.trim() || !visible(element) || element.closest("script, noscript")) continue;
-		const [a, b] = [luminance(rgb(getComputedStyle(element).color)), luminance(ground(element))].sort((x, y) => y - x);
+		const under = ground(element), over = rgb(getComputedStyle(element).color), opacity = opacityOf(element);
+		const mixed = { r: over.r * opacity + under.r * (1 - opacity), g: over.g * opacity + under.g * (1 - opacity), b: over.b * opacity + under.b * (1 - opacity) };
+		const [a, b] = [luminance(mixed), luminance(under)].sort((x, y) => y - x);
 		const contrast = (a + 0.05) / (b + 0.05);
 		if (contrast < 4.5) faults.push(JSON.stringify(walker.currentNode.textContent.trim()) + " has a contrast of " + contrast.toFixed(2));
 	}
 	for (const control of document.querySelectorAll("input, textarea, button")) {
 		if (visible(control) && !control.textContent.trim() && !control.labels?.length && !control.getAttribute("aria-label")) faults.push("a control has no name: " + control.outerHTML);
+	}
+	for (const link of document.querySelectorAll("nav a, p > a")) if (visible(link) && link.offsetHeight < 24 && link.closest("nav")) faults.push("a link is " + link.offsetHeight + " high: " + link.textContent);
+	for (const cell of document.querySelectorAll("th")) if (!cell.textContent.trim()) faults.push("a table's header is empty");
+	for (const box of document.querySelectorAll(".scroll")) if (visible(box) && box.scrollWidth > box.clientWidth && box.tabIndex < 0) faults.push("a table scrolls, but not with a keyboard");
+	let level = 1;
+	for (const heading of document.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+		const next = Number(heading.tagName[1]);
+		if (visible(heading) && next > level + 1) faults.push("h" + next + " follows h" + level + ": " + heading.textContent);
+		if (visible(heading)) level = next;
 	}
 	return faults.join("\n");
 })()`

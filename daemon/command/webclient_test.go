@@ -24,7 +24,7 @@ func TestWebClientReports(t *testing.T) {
 		dot.setAttribute("user", "Alice@Example.test"); // in whatever case
 		document.querySelector("#people").append(dot);
 		globalThis.dot = dot;
-		globalThis.looks = () => { const inner = dot.shadowRoot.firstElementChild; return [dot.getAttribute("status"), inner.title, inner.getAttribute("aria-label"), getComputedStyle(inner).backgroundColor].join("|") };
+		globalThis.looks = () => { const inner = dot.shadowRoot.firstElementChild; return [dot.getAttribute("status"), inner.title, dot.shadowRoot.querySelector("[role=img]").getAttribute("aria-label"), getComputedStyle(inner).backgroundColor].join("|") };
 		presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + (user.by ?? "-") + "/" + user.message));
 	`)
 	watching.Until(t, "nobody knows alice", `seen.join() === "unavailable/-/" && dot.getAttribute("status") === "unavailable"`)

@@ -1083,6 +1083,7 @@ export class PresenceDot extends (globalThis.HTMLElement ?? Object) {
   static observedAttributes = ["user"];
   static #sheet = null;
   #dot = null;
+  #label = null; // what a screen reader reads: it would read the dot's tooltip beside the dot's own label
   #unwatch = null;
 
   /** Shows a document that the page has already, instead of watching the user. */
@@ -1096,7 +1097,7 @@ export class PresenceDot extends (globalThis.HTMLElement ?? Object) {
     if (user?.message) text += `: ${user.message}`;
     const name = this.getAttribute("user");
     this.#dot.title = text;
-    this.#dot.setAttribute("aria-label", name ? `${name}: ${text}` : text);
+    this.#label.setAttribute("aria-label", name ? `${name}: ${text}` : text);
   }
 
   connectedCallback() {
@@ -1143,29 +1144,33 @@ export class PresenceDot extends (globalThis.HTMLElement ?? Object) {
     root.adoptedStyleSheets = [PresenceDot.#sheet];
     this.#dot = document.createElement("span");
     this.#dot.setAttribute("part", "dot");
-    this.#dot.setAttribute("role", "img");
-    root.append(this.#dot);
+    this.#dot.setAttribute("aria-hidden", "true");
+    this.#label = document.createElement("span");
+    this.#label.className = "label";
+    this.#label.setAttribute("role", "img");
+    root.append(this.#dot, this.#label);
   }
 }
 
 // Each status has a shape of its own, for colours alone do not tell everybody: available is full, busy has a bar, away is a crescent,
 // unavailable a ring; stale is faint.
 const dotStyle = `
-:host { display: inline-block; inline-size: var(--presence-size, 0.75em); block-size: var(--presence-size, 0.75em); --color: var(--presence-unavailable, #8a8f98); }
+:host { display: inline-block; position: relative; inline-size: var(--presence-size, 0.75em); block-size: var(--presence-size, 0.75em); --color: var(--presence-unavailable, #8a8f98); }
 :host([hidden]) { display: none; }
 :host([status="available"]) { --color: var(--presence-available, #2da44e); }
 :host([status="busy"]) { --color: var(--presence-busy, #d1242f); }
 :host([status="away"]) { --color: var(--presence-away, #bf8700); }
-span {
+.label { position: absolute; inset: 0; pointer-events: none; }
+[part] {
   display: block; box-sizing: border-box; inline-size: 100%; block-size: 100%; border-radius: 50%;
   border: max(1.5px, 0.15em) solid var(--color); forced-color-adjust: none; transition: border-color 0.2s, background-color 0.2s;
 }
-:host([status="available"]) span { background: var(--color); }
-:host([status="busy"]) span { border: 0; background: linear-gradient(#fff, #fff) center / 56% 20% no-repeat var(--color); }
-:host([status="away"]) span { border: 0; background: var(--color); --crescent: radial-gradient(circle at 18% 22%, transparent 48%, #000 51%); -webkit-mask: var(--crescent); mask: var(--crescent); }
-:host([status="unknown"]) span { border-style: dotted; }
-:host([stale]) span { opacity: 0.5; }
-@media (prefers-reduced-motion: reduce) { span { transition: none; } }
+:host([status="available"]) [part] { background: var(--color); }
+:host([status="busy"]) [part] { border: 0; background: linear-gradient(#fff, #fff) center / 56% 20% no-repeat var(--color); }
+:host([status="away"]) [part] { border: 0; background: var(--color); --crescent: radial-gradient(circle at 18% 22%, transparent 48%, #000 51%); -webkit-mask: var(--crescent); mask: var(--crescent); }
+:host([status="unknown"]) [part] { border-style: dotted; }
+:host([stale]) [part] { opacity: 0.5; }
+@media (prefers-reduced-motion: reduce) { [part] { transition: none; } }
 `;
 
 if (globalThis.customElements && !customElements.get("presence-dot")) customElements.define("presence-dot", PresenceDot);

@@ -26,6 +26,9 @@ function start() {
   $("rename").addEventListener("click", () => askWhom());
   $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
+  new ResizeObserver(([{ target }]) => { // what gets the focus is not to hide behind the top, which stays
+    document.documentElement.style.scrollPaddingBlockStart = `${target.offsetHeight + 8}px`;
+  }).observe(document.querySelector(".top"));
   if (takeFragment()) return;
   const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
   if (source) fetchTokens(source);
@@ -80,9 +83,11 @@ function signIn(token, source = null) {
   $("as").textContent = user;
   $("as").title = `Signed in as ${user}`;
   for (const id of ["as", "sign-out", "connection"]) $(id).hidden = false;
+  const asked = $("sign-in").contains(document.activeElement);
   hide("sign-in");
   if (connection && same) {
     connection.token = source ?? token; // it goes on where the old one ended
+    if (asked) $("people").focus();
     return;
   }
   disconnect();
@@ -91,6 +96,7 @@ function signIn(token, source = null) {
   const users = sessionStorage.getItem(kept.users);
   if (users) watchNamed(users);
   else watchAll();
+  if (asked) $("people").focus();
 }
 
 function signOut() {
@@ -132,6 +138,7 @@ function watchNamed(text) {
   hide("naming");
   people.complete();
   showPeople(true);
+  if (document.activeElement === document.body) $("people").focus(); // the form is gone
 }
 
 function showPeople(named) {

@@ -49,7 +49,7 @@ function kind(schema) {
 
 /** table makes a table of rows, each a list of cells, each a list of children. */
 function table(head, rows) {
-  return element("div.scroll", {}, element("table", {},
+  return element("div.scroll", { tabindex: "0", role: "group", "aria-label": `Table: ${head[0]}` }, element("table", {},
     element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
     element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, ...cell)))))));
 }
@@ -64,7 +64,7 @@ function members(schema) {
   if (schema.additionalProperties?.$ref || schema.additionalProperties?.type) {
     rows.push([[element("span.soft", {}, "every other")], kind(schema.additionalProperties), prose(schema.additionalProperties.description ?? "")]);
   }
-  return rows.length ? table(["member", "is", ""], rows) : element("p.soft", {}, "It has no members.");
+  return rows.length ? table(["member", "is", "meaning"], rows) : element("p.soft", {}, "It has no members.");
 }
 
 function sample(value) {
@@ -75,7 +75,7 @@ function sample(value) {
 function body(content) {
   return Object.entries(content ?? {}).flatMap(([type, media]) => [
     element("p", {}, element("span.soft", {}, `${type}: `), ...kind(media.schema)),
-    ...Object.entries(media["x-events"] ?? {}).length ? [table(["event", "data", ""], Object.entries(media["x-events"]).map(([name, event]) =>
+    ...Object.entries(media["x-events"] ?? {}).length ? [table(["event", "data", "meaning"], Object.entries(media["x-events"]).map(([name, event]) =>
       [[element("code", {}, name)], kind(event.schema), prose(event.description)]))] : [],
     ...Object.values(media.examples ?? {}).map((example) => sample(example.value)),
   ]);
@@ -83,7 +83,7 @@ function body(content) {
 
 function parameters(list) {
   if (!list.length) return [];
-  return [element("h4", {}, "Parameters"), table(["parameter", "in", "is", ""], list.map(follow).map((parameter) => [
+  return [element("h3", {}, "Parameters"), table(["parameter", "in", "is", "meaning"], list.map(follow).map((parameter) => [
     [element("code", {}, parameter.name), parameter.required ? "" : element("span.soft", {}, " optional")],
     [parameter.in], kind(parameter.schema), prose(parameter.description),
   ]))];
@@ -95,9 +95,9 @@ function responses(all) {
   const refusals = Object.entries(all).filter(([status]) => status >= "400");
   return [
     ...successes.flatMap(([status, response]) => [
-      element("h4", {}, `Answer ${status}`), ...prose(follow(response).description), ...body(follow(response).content),
+      element("h3", {}, `Answer ${status}`), ...prose(follow(response).description), ...body(follow(response).content),
     ]),
-    element("h4", {}, "Refusals"),
+    element("h3", {}, "Refusals"),
     element("p", {}, ...refusals.flatMap(([status, response], i) =>
       [i ? ", " : "", element("a", { href: `#${refusalAnchor(response.$ref)}` }, status)])),
   ];
@@ -114,7 +114,7 @@ function operation(path, method, item) {
       ...prose(it.description),
       it.security?.length === 0 ? element("p.soft", {}, "No Authorization header is needed.") : null,
       ...parameters([...(item.parameters ?? []), ...(it.parameters ?? [])]),
-      ...(it.requestBody ? [element("h4", {}, "Body"), ...body(it.requestBody.content)] : []),
+      ...(it.requestBody ? [element("h3", {}, "Body"), ...body(it.requestBody.content)] : []),
       ...responses(it.responses))));
 }
 

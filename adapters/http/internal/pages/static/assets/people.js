@@ -42,7 +42,7 @@ export class People {
     $("groups").addEventListener("keydown", (event) => this.#move(event));
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA)$/.test(event.target.tagName) || $("tools").hidden) return;
-      const nowhere = event.target === document.body; // nothing has the focus: nothing was clicked yet
+      const nowhere = event.target === document.body || event.target === $("people"); // nothing was clicked yet
       if (event.key === "/") {
         event.preventDefault();
         $("search").select();
@@ -120,6 +120,7 @@ export class People {
       this.#sorted = true;
     }
     const { domains, counts, found } = this.#select();
+    const focused = $("groups").contains(document.activeElement) ? summaries().indexOf(document.activeElement) : -1;
     for (const [domain, group] of this.#groups) {
       if (domains.has(domain)) continue;
       group.remove();
@@ -135,6 +136,7 @@ export class People {
     }
     this.#changed.clear();
     this.#tell(counts, found);
+    if (focused >= 0 && !$("groups").contains(document.activeElement)) (summaries()[focused] ?? summaries().at(-1) ?? $("search")).focus();
   }
 
   /** Finds who is to be shown, and counts whom the search has found by status. */
@@ -197,7 +199,7 @@ export class People {
       if (event.key === "Home") groups.at(0)?.fill(0);
       else groups.at(-1)?.fill(-1);
     }
-    const all = [...$("groups").querySelectorAll("summary")];
+    const all = summaries();
     const at = all.indexOf(summary);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
     if (to === undefined) return;
@@ -361,6 +363,11 @@ class Chunk {
       row.setAttribute("aria-setsize", this.#total);
     });
   }
+}
+
+/** The rows that are there, as what gets the focus. */
+function summaries() {
+  return [...$("groups").querySelectorAll("summary")];
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
