@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/setting"
 )
 
 // Config is the section http of the configuration.
@@ -18,6 +20,7 @@ type Config struct {
 	ReadTimeout    time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
 	WriteTimeout   time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
 	IdleTimeout    time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
+	MaxBodies      setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
 	CORSOrigins    []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
@@ -30,6 +33,7 @@ func DefaultConfig() Config {
 		ReadTimeout:    20 * time.Second,
 		WriteTimeout:   20 * time.Second,
 		IdleTimeout:    time.Minute,
+		MaxBodies:      64 * setting.MiB,
 	}
 }
 
@@ -41,6 +45,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxConnections < 1 {
 		faults = append(faults, fmt.Errorf("http.max_connections: must be at least 1; it is %d", c.MaxConnections))
+	}
+	if c.MaxBodies < 2*body.Max {
+		faults = append(faults, fmt.Errorf("http.max_bodies: must be at least %v, twice the largest body; it is %v", setting.Size(2*body.Max), c.MaxBodies))
 	}
 	for _, timeout := range []struct {
 		key   string

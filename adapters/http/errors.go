@@ -14,6 +14,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
@@ -23,7 +25,6 @@ import (
 
 var (
 	errBadHTTP = errors.New("not acceptable as HTTP")
-	errUnread  = errors.New("the request could not be read")
 	errPanic   = errors.New("a fault in the server")
 	errFull    = errors.New("http.max_connections are in use")
 	errNoPath  = errors.New("there is nothing here; /openapi.json tells what there is")
@@ -49,6 +50,7 @@ var answers = []struct {
 	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again"},
 	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
+	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "too many large requests arrive at once; try again"},
 	{errFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
 	{errBadHTTP, fasthttp.StatusBadRequest, ""},
 	{errNoPath, fasthttp.StatusNotFound, ""},
@@ -63,7 +65,7 @@ func statusOf(err error) (status int, detail string) {
 		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
 	case errors.As(err, &problems):
 		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
-	case errors.Is(err, errUnread):
+	case errors.Is(err, problem.ErrUnread):
 		return statusOfReading(err)
 	}
 	for _, a := range answers {
@@ -110,8 +112,8 @@ func refusalOf(err error) refusal {
 }
 
 func (r refusal) body() []byte {
-	body, _ := json.Marshal(r) //nolint:errchkjson // strings and numbers can always be marshalled
-	return body
+	text, _ := json.Marshal(r) //nolint:errchkjson // strings and numbers can always be marshalled
+	return text
 }
 
 const (
@@ -134,6 +136,10 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
 	case fasthttp.StatusServiceUnavailable:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+	}
+	if body.Unread(ctx) || errors.Is(err, problem.ErrUnread) {
+		ctx.SetConnectionClose()
+		conn.Linger(ctx)
 	}
 	ctx.SetStatusCode(r.Status)
 	header.SetContentType(typeProblem)
@@ -166,9 +172,9 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 func (s *Server) turnAway(c net.Conn) {
 	s.refusals.note(fasthttp.StatusServiceUnavailable, errFull.Error(), c.RemoteAddr())
 	r := refusalOf(errFull)
-	body := r.body()
+	text := r.body()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",
-		r.Status, r.Title, typeProblem, len(body), retryAfter, body)
+		r.Status, r.Title, typeProblem, len(text), retryAfter, text)
 	_ = c.Close()
 }

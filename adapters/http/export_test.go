@@ -42,3 +42,9 @@ func NewRefusals(log io.Writer) (note func()) {
 
 // Stopping reports whether Stop has begun.
 func (s *Server) Stopping() bool { return s.stopping.Load() }
+
+// Busy counts the connections with a request in progress.
+func (s *Server) Busy() int { return s.conns.Busy() }
+
+// Bodies returns how much memory large bodies take at present, in bytes.
+func (s *Server) Bodies() int64 { return s.bodies.Counted() }

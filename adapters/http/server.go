@@ -20,22 +20,21 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
 
 const (
 	// MaxBody is the largest body of a request, in bytes.
-	MaxBody = 1 << 20
+	MaxBody = body.Max
 
 	// maxHeader is the largest header of a request, in bytes. It is also the size of each connection's read buffer.
 	maxHeader = 8 << 10
-
-	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
-	keptBody = 256 << 10
 )
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
@@ -52,8 +51,9 @@ type Server struct {
 	cors   v1.CORS
 	routes []route
 
-	next  fasthttp.RequestHandler // Fiber's router
-	conns *conn.Group
+	bodies *body.Reader
+	next   fasthttp.RequestHandler // Fiber's router
+	conns  *conn.Group
 
 	stopping atomic.Bool
 
@@ -65,12 +65,14 @@ type Server struct {
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
-	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
+	server.StreamRequestBody = true // handlers read bodies, by package body
+	s.bodies = body.NewReader(int64(cfg.MaxBodies))
 	s.conns = conn.NewGroup(server, cfg.MaxConnections, s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
-	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
+	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
+	s.events = events.NewAPI(s.hub, s.bodies, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)
@@ -113,7 +115,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if err := s.admit(ctx); err != nil {
 		s.refuse(ctx, err)
 	}
-	ctx.Request.ReleaseBody(keptBody)
 }
 
 // admit hands a request to the router, or returns why it does not.
@@ -145,7 +146,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
-	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", errUnread, err))
+	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }
 
 // refuseAndClose refuses a request after which it is in doubt where the next one begins.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/body"
 )
 
 const (
@@ -64,6 +66,9 @@ func Tune(server *fasthttp.Server, bodyTimeout time.Duration) {
 	server.HeaderReceived = func(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
 		if n := header.ContentLength(); n > smallBody || n == -1 {
 			config.ReadTimeout = bodyTimeout
+		}
+		if header.ContentLength() > body.Small {
+			config.MaxRequestBodySize = 1 // the handler is called when so much has come, and reads the rest
 		}
 		return config
 	}
@@ -177,4 +182,16 @@ func (g *Group) close(which func(*Conn) bool) {
 			c.abort()
 		}
 	}
+}
+
+// Busy returns how many connections have a request in progress.
+func (g *Group) Busy() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if c.busy.Load() {
+			n++
+		}
+	}
+	return n
 }

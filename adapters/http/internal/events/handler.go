@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
@@ -19,11 +20,14 @@ import (
 // API has the handlers that begin a stream. They may be called concurrently.
 type API struct {
 	hub    *Hub
+	bodies *body.Reader
 	tokens ports.Tokens
 }
 
 // NewAPI makes the handlers.
-func NewAPI(hub *Hub, tokens ports.Tokens) *API { return &API{hub: hub, tokens: tokens} }
+func NewAPI(hub *Hub, bodies *body.Reader, tokens ports.Tokens) *API {
+	return &API{hub: hub, bodies: bodies, tokens: tokens}
+}
 
 // Get begins a stream about the users that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
@@ -44,8 +48,13 @@ func (a *API) Post(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	var text body.Body
+	defer text.Release()
+	if err := a.bodies.Read(c.Context(), &text); err != nil {
+		return err
+	}
 	var asked v1.Query
-	if err := asked.ReadBody(c.Body()); err != nil {
+	if err := asked.ReadBody(text.Text); err != nil {
 		return err
 	}
 	return a.begin(c, &asked, by, v1.InUsers)

@@ -18,6 +18,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -26,6 +27,7 @@ import (
 
 // API has the handlers. They may be called concurrently.
 type API struct {
+	bodies   *body.Reader
 	presence ports.Presence
 	tokens   ports.Tokens
 	recent   *recent
@@ -33,12 +35,13 @@ type API struct {
 }
 
 // New makes the handlers. Updates end with ctx. The clock is the one by which presences expire.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
-	return &API{ctx: ctx, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
+	return &API{ctx: ctx, bodies: bodies, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
 }
 
 // buffers is the memory that one request and its answer need, kept for the next.
 type buffers struct {
+	text    body.Body // of the request, whose strings are parts of it
 	request Request
 	found   []domain.Presences
 	body    []byte
@@ -49,6 +52,7 @@ var pool = sync.Pool{New: func() any { return new(buffers) }}
 // Release lets go of what the buffers refer to, so that it can be freed, and of the buffers.
 func (b *buffers) Release() {
 	b.request.Reset()
+	b.text.Release()
 	clear(b.found)
 	b.found = b.found[:0]
 	pool.Put(b)
@@ -57,17 +61,22 @@ func (b *buffers) Release() {
 // Get answers a query.
 func (a *API) Get(c *fiber.Ctx) error {
 	ctx := c.Context()
+	b := pool.Get().(*buffers)
+	if err := a.bodies.Read(ctx, &b.text); err != nil {
+		b.Release()
+		return err
+	}
 	var list listAt
-	if text := a.longList(ctx.Request.Body()); text != nil {
+	if text := a.longList(b.text.Text); text != nil {
 		var kept []byte
 		if kept, list = a.recent.answer(text); kept != nil {
+			b.Release()
 			headers(ctx)
 			ctx.Response.SetBodyRaw(kept) // which nobody writes to
 			return nil
 		}
 	}
-	b := pool.Get().(*buffers)
-	if err := a.query(b, ctx.Request.Body()); err != nil {
+	if err := a.query(b); err != nil {
 		b.Release()
 		return err
 	}
@@ -90,9 +99,9 @@ func (a *API) longList(body []byte) []byte {
 	return text
 }
 
-// query reads a query. What it reads lies in body, and lasts as long: nothing of a query is kept.
-func (a *API) query(b *buffers, body []byte) error {
-	if err := b.request.ReadQuery(body); err != nil {
+// query reads a query. What it reads lies in the body, and lasts as long: nothing of a query is kept.
+func (a *API) query(b *buffers) error {
+	if err := b.request.ReadQuery(b.text.Text); err != nil {
 		return err
 	}
 	_, err := a.authenticate(b.request.Token)
@@ -103,7 +112,7 @@ func (a *API) query(b *buffers, body []byte) error {
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(b, c.Context()); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -113,7 +122,7 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(b, c.Context()); err != nil {
 		b.Release()
 		return err
 	}
@@ -121,8 +130,11 @@ func (a *API) Post(c *fiber.Ctx) error {
 }
 
 // update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
-func (a *API) update(b *buffers, body []byte) error {
-	if err := b.request.ReadUpdate(bytes.Clone(body)); err != nil {
+func (a *API) update(b *buffers, ctx *fasthttp.RequestCtx) error {
+	if err := a.bodies.Read(ctx, &b.text); err != nil {
+		return err
+	}
+	if err := b.request.ReadUpdate(bytes.Clone(b.text.Text)); err != nil {
 		return err
 	}
 	by, err := a.authenticate(b.request.Token)
@@ -170,8 +182,9 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	found, err := a.presence.Query(b.request.Users, b.found[:0])
 	b.found = found
 	if err != nil {
+		err = problem.Locate(err, placeOfUser)
 		b.Release()
-		return problem.Locate(err, placeOfUser)
+		return err
 	}
 	size := 0
 	for piece := range b.pieces {

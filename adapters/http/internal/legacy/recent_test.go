@@ -17,6 +17,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
@@ -68,7 +69,7 @@ func startPair(t tester) *pair {
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
 	p.core = coretest.StartOver(t, memory.NewJournal(), p.clock)
-	p.router = legacy.New(context.Background(), p.core.Presence, p.core.Feed, tokens, p.clock)
+	p.router = legacy.New(context.Background(), body.NewReader(1<<20), p.core.Presence, p.core.Feed, tokens, p.clock)
 	p.forgetful = p.router.Forgetful()
 	return p
 }

@@ -20,6 +20,12 @@ var (
 	// ErrInvalidLines says that an import has lines that cannot be imported.
 	ErrInvalidLines = errors.New("invalid lines")
 
+	// ErrUnread says that a request could not be read to its end. It comes with the reason.
+	ErrUnread = errors.New("the request could not be read")
+
+	// ErrBodies says that too many large bodies arrive at the same time.
+	ErrBodies = errors.New("too many large requests arrive at once (http.max_bodies)")
+
 	// ErrForbiddenOrigin says that a web page may not use the API.
 	ErrForbiddenOrigin = errors.New("http.cors_origins does not name the page's origin")
 )

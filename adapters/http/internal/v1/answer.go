@@ -9,12 +9,14 @@ import (
 	"github.com/minio/highwayhash"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
 // buffers is the memory that one request and its answer need, kept for the next.
 type buffers struct {
+	text     body.Body
 	asked    Query
 	revision domain.Revision
 	states   []domain.State
@@ -27,6 +29,7 @@ var pool = sync.Pool{New: func() any { return new(buffers) }}
 // Release lets go of what the buffers refer to, so that it can be freed, and of the buffers.
 func (b *buffers) Release() {
 	b.asked.Reset()
+	b.text.Release()
 	clear(b.states)
 	b.states = b.states[:0]
 	pool.Put(b)

@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 	"github.com/minio/highwayhash"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -22,6 +23,7 @@ import (
 // API has the handlers. They may be called concurrently.
 type API struct {
 	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
+	bodies       *body.Reader
 	presence     ports.Presence
 	feed         ports.Feed
 	sources      ports.Sources
@@ -31,10 +33,10 @@ type API struct {
 }
 
 // New makes the handlers. Updates and imports end with ctx. A client may take the write timeout to receive each part of an export.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
 	writeTimeout time.Duration,
 ) *API {
-	return &API{ctx, presence, feed, sources, backup, tokens, writeTimeout}
+	return &API{ctx, bodies, presence, feed, sources, backup, tokens, writeTimeout}
 }
 
 // GetUser answers with one user.
@@ -77,7 +79,10 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err := b.asked.ReadBody(c.Body())
+	err := a.bodies.Read(c.Context(), &b.text)
+	if err == nil {
+		err = b.asked.ReadBody(b.text.Text)
+	}
 	if err == nil && !b.asked.Named {
 		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
 	}
@@ -103,7 +108,12 @@ func (a *API) PutPresence(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	update, byTTL, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
+	var text body.Body
+	defer text.Release()
+	if err := a.bodies.Read(c.Context(), &text); err != nil {
+		return err
+	}
+	update, byTTL, err := readSetting(text.Text, domain.TimestampOf(time.Now()))
 	if err != nil {
 		return err
 	}
