@@ -26,7 +26,6 @@ import (
 var (
 	errBadHTTP = errors.New("not acceptable as HTTP")
 	errPanic   = errors.New("a fault in the server")
-	errFull    = errors.New("http.max_connections are in use")
 	errNoPath  = errors.New("there is nothing here; /openapi.json tells what there is")
 	errMethod  = errors.New("the methods are")
 )
@@ -51,7 +50,9 @@ var answers = []struct {
 	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
 	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "too many large requests arrive at once; try again"},
-	{errFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
+	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
+	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "too many connections from this address that have shown no valid token; try again"},
+	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "too many event streams; try again"},
 	{errBadHTTP, fasthttp.StatusBadRequest, ""},
 	{errNoPath, fasthttp.StatusNotFound, ""},
 	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
@@ -129,9 +130,9 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
-		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+		s.noteRefusal(ctx, r.Status, err)
 	case fasthttp.StatusForbidden:
-		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+		s.noteRefusal(ctx, r.Status, err)
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
 	case fasthttp.StatusServiceUnavailable:
@@ -144,6 +145,15 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetStatusCode(r.Status)
 	header.SetContentType(typeProblem)
 	ctx.SetBody(r.body())
+}
+
+// noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
+func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
+	client, remote := s.proxies.Client(ctx), ctx.RemoteAddr().String()
+	if client != conn.AddressOf(ctx.RemoteAddr()) {
+		remote = client.String() + " by way of " + remote
+	}
+	s.refusals.note(status, err.Error(), client, remote)
 }
 
 // challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
@@ -169,9 +179,9 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 }
 
 // turnAway answers a connection that there is no room for, without reading anything from it.
-func (s *Server) turnAway(c net.Conn) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, errFull.Error(), c.RemoteAddr())
-	r := refusalOf(errFull)
+func (s *Server) turnAway(c net.Conn, why error) {
+	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
+	r := refusalOf(why)
 	text := r.body()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/internal/freeport"
 )
 
@@ -106,5 +107,37 @@ func TestNothingIsSmuggledThroughNginx(t *testing.T) {
 	}
 	if state := r.state(); state != "" {
 		t.Errorf("what was smuggled was carried out: %s", state)
+	}
+}
+
+// TestTheProxyNamesItsClient is refused through nginx. The log has the address of nginx' client, if nginx is trusted, and never one that the client
+// has made up.
+func TestTheProxyNamesItsClient(t *testing.T) {
+	for _, test := range []struct {
+		trusted []string
+		claims  string // what the client says by itself
+		want    string
+	}{
+		{nil, "", `remote=127.0.0.1:`},
+		{nil, "192.0.2.7", `remote=127.0.0.1:`},
+		{[]string{"192.0.2.0/24"}, "192.0.2.7", `remote=127.0.0.1:`},
+		{[]string{"127.0.0.1"}, "192.0.2.7", `remote="192.0.2.7 by way of 127.0.0.1:`}, // 127.0.0.1 is a proxy, so its client is believed, too
+		{[]string{"127.0.0.0/8"}, "198.51.100.1, 192.0.2.7", `remote="192.0.2.7 by way of 127.0.0.1:`},
+		{[]string{"127.0.0.1"}, "nonsense", `remote=127.0.0.1:`},
+		{[]string{"127.0.0.1"}, "2001:db8::1", `remote="2001:db8::1 by way of 127.0.0.1:`},
+	} {
+		r := start(t, func(cfg *http.Config) { cfg.TrustedProxies = test.trusted })
+		c, err := net.DialTimeout("tcp", startNginx(t, r.Addr()), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(c, "GET /v1/sources HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\nConnection: close\r\n\r\n", test.claims)
+		if got := parseAnswer(t, bufio.NewReader(c)); got.status != 401 {
+			t.Errorf("%d %s", got.status, got.body)
+		}
+		_ = c.Close()
+		if log := r.log.String(); !strings.Contains(log, test.want) {
+			t.Errorf("%v, %q: %s", test.trusted, test.claims, log)
+		}
 	}
 }

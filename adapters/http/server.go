@@ -43,6 +43,7 @@ type Server struct {
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
+	proxies   conn.Proxies
 
 	legacy *legacy.API
 	v1     *v1.API
@@ -63,13 +64,13 @@ type Server struct {
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
 	server.StreamRequestBody = true // handlers read bodies, by package body
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
-	s.conns = conn.NewGroup(server, cfg.MaxConnections, s.turnAway, log)
+	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
 	s.events = events.NewAPI(s.hub, s.bodies, tokens)
 	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens, cfg.WriteTimeout)
@@ -208,5 +209,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	var hub sync.WaitGroup
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
+	defer s.refusals.summarize()
 	return s.conns.Stop(ctx)
 }

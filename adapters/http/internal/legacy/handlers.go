@@ -19,6 +19,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -67,7 +68,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 		return err
 	}
 	var list listAt
-	if text := a.longList(b.text.Text); text != nil {
+	if text := a.longList(ctx, b.text.Text); text != nil {
 		var kept []byte
 		if kept, list = a.recent.answer(text); kept != nil {
 			b.Release()
@@ -76,7 +77,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 			return nil
 		}
 	}
-	if err := a.query(b); err != nil {
+	if err := a.query(ctx, b); err != nil {
 		b.Release()
 		return err
 	}
@@ -85,7 +86,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 
 // longList returns the text of the list in a query. It returns nil if the list is too short to keep its answer, or the document begins in an
 // unusual way; and if the token is not valid.
-func (a *API) longList(body []byte) []byte {
+func (a *API) longList(ctx *fasthttp.RequestCtx, body []byte) []byte {
 	if a.recent == nil || len(body) < minList {
 		return nil
 	}
@@ -93,18 +94,18 @@ func (a *API) longList(body []byte) []byte {
 	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
-	if _, err := a.authenticate(token); err != nil {
+	if _, err := a.authenticate(ctx, token); err != nil {
 		return nil
 	}
 	return text
 }
 
 // query reads a query. What it reads lies in the body, and lasts as long: nothing of a query is kept.
-func (a *API) query(b *buffers) error {
+func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) error {
 	if err := b.request.ReadQuery(b.text.Text); err != nil {
 		return err
 	}
-	_, err := a.authenticate(b.request.Token)
+	_, err := a.authenticate(ctx, b.request.Token)
 	return err
 }
 
@@ -112,7 +113,7 @@ func (a *API) query(b *buffers) error {
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(b, c.Context()); err != nil {
+	if err := a.update(c.Context(), b); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -122,7 +123,7 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(b, c.Context()); err != nil {
+	if err := a.update(c.Context(), b); err != nil {
 		b.Release()
 		return err
 	}
@@ -130,14 +131,14 @@ func (a *API) Post(c *fiber.Ctx) error {
 }
 
 // update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
-func (a *API) update(b *buffers, ctx *fasthttp.RequestCtx) error {
+func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers) error {
 	if err := a.bodies.Read(ctx, &b.text); err != nil {
 		return err
 	}
 	if err := b.request.ReadUpdate(bytes.Clone(b.text.Text)); err != nil {
 		return err
 	}
-	by, err := a.authenticate(b.request.Token)
+	by, err := a.authenticate(ctx, b.request.Token)
 	if err != nil {
 		return err
 	}
@@ -170,11 +171,15 @@ func checkIDs(request *Request) error {
 // errNoToken is for a request without any token, which is not told that its token is wrong.
 var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the AuthenticationToken is missing"}
 
-func (a *API) authenticate(token string) (domain.Principal, error) {
+func (a *API) authenticate(ctx *fasthttp.RequestCtx, token string) (domain.Principal, error) {
 	if token == "" {
 		return domain.Principal{}, errNoToken
 	}
-	return a.tokens.Verify(token)
+	by, err := a.tokens.Verify(token)
+	if err == nil {
+		conn.ShowedToken(ctx)
+	}
+	return by, err
 }
 
 // answer answers with what is known about the request's users now, and keeps that for the list. It sees to the release of the buffers.

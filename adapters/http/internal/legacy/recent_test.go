@@ -18,7 +18,6 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http/internal/body"
-	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/memory"
@@ -102,8 +101,7 @@ func call(t tester, handle fiber.Handler, body string) (got answer) {
 	var request fasthttp.Request
 	request.SetBodyString(body)
 	var ctx fasthttp.RequestCtx
-	ctx.Init2(new(conn.Conn), nil, false)
-	request.CopyTo(&ctx.Request)
+	ctx.Init(&request, nil, nil)
 	c := router.AcquireCtx(&ctx)
 	defer router.ReleaseCtx(c)
 	if err := handle(c); err != nil {

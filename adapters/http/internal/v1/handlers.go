@@ -14,6 +14,7 @@ import (
 	"github.com/minio/highwayhash"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -190,5 +191,9 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return domain.Principal{}, errNoToken
 	}
-	return tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
+	by, err := tokens.Verify(strings.Clone(strings.Trim(token, " "))) // for tokens are remembered
+	if err == nil {
+		conn.ShowedToken(c.Context())
+	}
+	return by, err
 }
