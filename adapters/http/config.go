@@ -26,6 +26,7 @@ type Config struct {
 	MaxAnonymousPerAddress int           `koanf:"max_anonymous_per_address" help:"how many connections one address may have that have not shown a valid token yet; trusted proxies may have more"`
 	TrustedProxies         []string      `koanf:"trusted_proxies" help:"addresses and networks of the proxies in front, such as 127.0.0.1 and 10.0.0.0/8; X-Forwarded-For of theirs is believed"`
 	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
+	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
@@ -42,6 +43,7 @@ func DefaultConfig() Config {
 		MaxStreams:             8_000,
 		MaxAnonymousPerAddress: 100,
 		MaxBodies:              64 * setting.MiB,
+		MaxAnswer:              64 * setting.MiB,
 	}
 }
 
@@ -69,6 +71,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBodies < 2*body.Max {
 		faults = append(faults, fmt.Errorf("http.max_bodies: must be at least %v, twice the largest body; it is %v", setting.Size(2*body.Max), c.MaxBodies))
+	}
+	if c.MaxAnswer < setting.MiB {
+		faults = append(faults, fmt.Errorf("http.max_answer: must be at least %v; it is %v", setting.MiB, c.MaxAnswer))
 	}
 	for _, timeout := range []struct {
 		key   string

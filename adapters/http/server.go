@@ -71,9 +71,9 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	server.StreamRequestBody = true // handlers read bodies, by package body
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
 	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
+	s.legacy = legacy.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, tokens, clock)
 	s.events = events.NewAPI(s.hub, s.bodies, tokens)
-	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens, cfg.WriteTimeout)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)

@@ -32,12 +32,14 @@ type API struct {
 	presence ports.Presence
 	tokens   ports.Tokens
 	recent   *recent
-	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
+
+	maxAnswer int             // in bytes
+	ctx       context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
 }
 
-// New makes the handlers. Updates end with ctx. The clock is the one by which presences expire.
-func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
-	return &API{ctx: ctx, bodies: bodies, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
+// New makes the handlers. Updates end with ctx. An answer has at most maxAnswer bytes. The clock is the one by which presences expire.
+func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
+	return &API{ctx: ctx, bodies: bodies, maxAnswer: maxAnswer, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
 }
 
 // buffers is the memory that one request and its answer need, kept for the next.
@@ -191,10 +193,10 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 		b.Release()
 		return err
 	}
-	size := 0
-	for piece := range b.pieces {
-		size += len(piece)
-		b.body = piece
+	size, err := a.measure(b)
+	if err != nil {
+		b.Release()
+		return err
 	}
 	headers(ctx)
 	if size > len(b.body) {
@@ -204,6 +206,25 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	a.recent.keep(list, b.body, b.found)
 	respond.Whole(ctx, b.body, b)
 	return nil
+}
+
+// measure returns how large the answer is. If it is one piece it has that made.
+func (a *API) measure(b *buffers) (size int, err error) {
+	for piece := range b.pieces {
+		size += len(piece)
+		b.body = piece
+		switch {
+		case size > a.maxAnswer && len(b.request.Updates) > 0:
+			refused := problem.LargeAnswer(a.maxAnswer)
+			refused.Detail = "the updates were carried out, but " + refused.Detail
+			return 0, refused
+		case size > a.maxAnswer:
+			return 0, problem.LargeAnswer(a.maxAnswer)
+		case a.ctx.Err() != nil:
+			return 0, a.ctx.Err()
+		}
+	}
+	return size, nil
 }
 
 func headers(ctx *fasthttp.RequestCtx) {

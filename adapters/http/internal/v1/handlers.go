@@ -25,6 +25,7 @@ import (
 type API struct {
 	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
 	bodies       *body.Reader
+	maxAnswer    int
 	presence     ports.Presence
 	feed         ports.Feed
 	sources      ports.Sources
@@ -33,11 +34,11 @@ type API struct {
 	writeTimeout time.Duration
 }
 
-// New makes the handlers. Updates and imports end with ctx. A client may take the write timeout to receive each part of an export.
-func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
+// New makes the handlers. Updates and imports end with ctx. An answer about users has at most maxAnswer bytes. A client may take the write timeout to receive each part of an export.
+func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
 	writeTimeout time.Duration,
 ) *API {
-	return &API{ctx, bodies, presence, feed, sources, backup, tokens, writeTimeout}
+	return &API{ctx, bodies, maxAnswer, presence, feed, sources, backup, tokens, writeTimeout}
 }
 
 // GetUser answers with one user.
@@ -99,8 +100,7 @@ func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Prob
 		b.Release()
 		return problem.Locate(err, place)
 	}
-	sendUsers(c.Context(), b)
-	return nil
+	return a.sendUsers(c.Context(), b)
 }
 
 // PutPresence sets a presence.
