@@ -24,6 +24,8 @@ type Config struct {
 	AnonymousTimeout       time.Duration `koanf:"anonymous_timeout" help:"how long a connection is kept idle that has not shown a valid token yet"`
 	MaxStreams             int           `koanf:"max_streams" help:"how many event streams there may be, beside max_connections; further ones are refused with 503"`
 	MaxAnonymousPerAddress int           `koanf:"max_anonymous_per_address" help:"how many connections one address may have that have not shown a valid token yet; trusted proxies may have more"`
+	MaxStreamsPerUser      int           `koanf:"max_streams_per_user" help:"how many event streams one user may have; services may have more"`
+	MaxWatchedPerUser      int           `koanf:"max_watched_per_user" help:"how many users one user may list in all its event streams together; services may list more"`
 	TrustedProxies         []string      `koanf:"trusted_proxies" help:"addresses and networks of the proxies in front, such as 127.0.0.1 and 10.0.0.0/8; X-Forwarded-For of theirs is believed"`
 	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
 	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
@@ -42,6 +44,8 @@ func DefaultConfig() Config {
 		AnonymousTimeout:       5 * time.Second,
 		MaxStreams:             8_000,
 		MaxAnonymousPerAddress: 100,
+		MaxStreamsPerUser:      50,
+		MaxWatchedPerUser:      50_000,
 		MaxBodies:              64 * setting.MiB,
 		MaxAnswer:              64 * setting.MiB,
 	}
@@ -59,6 +63,8 @@ func (c Config) Validate() error {
 	}{
 		{"max_connections", c.MaxConnections},
 		{"max_streams", c.MaxStreams},
+		{"max_streams_per_user", c.MaxStreamsPerUser},
+		{"max_watched_per_user", c.MaxWatchedPerUser},
 		{"max_anonymous_per_address", c.MaxAnonymousPerAddress},
 	} {
 		if limit.value < 1 {

@@ -43,6 +43,7 @@ var answers = []struct {
 	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, ""},
 	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
 	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
+	{problem.ErrQuota, fasthttp.StatusTooManyRequests, ""},
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},
 	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "the presences are being loaded; try again"},
 	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "these updates are too much for one request: send fewer at once"},
@@ -135,7 +136,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		s.noteRefusal(ctx, r.Status, err)
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
-	case fasthttp.StatusServiceUnavailable:
+	case fasthttp.StatusServiceUnavailable, fasthttp.StatusTooManyRequests:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}
 	if body.Unread(ctx) || errors.Is(err, problem.ErrUnread) {

@@ -237,7 +237,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal("nonsense is valid")
 	}
 	for _, key := range []string{"listen", "max_connections", "header_timeout", "read_timeout", "write_timeout", "idle_timeout",
-		"anonymous_timeout", "max_streams", "max_anonymous_per_address", "max_bodies", "max_answer", "trusted_proxies"} {
+		"anonymous_timeout", "max_streams", "max_streams_per_user", "max_watched_per_user", "max_anonymous_per_address", "max_bodies", "max_answer", "trusted_proxies"} {
 		if !strings.Contains(err.Error(), "http."+key+": ") {
 			t.Errorf("http.%s is not named in: %v", key, err)
 		}

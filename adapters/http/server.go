@@ -72,7 +72,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
 	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, tokens, clock)
-	s.events = events.NewAPI(s.hub, s.bodies, tokens)
+	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser}, tokens)
 	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {

@@ -21,12 +21,13 @@ import (
 type API struct {
 	hub    *Hub
 	bodies *body.Reader
+	quotas *quotas
 	tokens ports.Tokens
 }
 
-// NewAPI makes the handlers.
-func NewAPI(hub *Hub, bodies *body.Reader, tokens ports.Tokens) *API {
-	return &API{hub: hub, bodies: bodies, tokens: tokens}
+// NewAPI makes the handlers. Each user has the quota, for all its streams.
+func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *API {
+	return &API{hub: hub, bodies: bodies, quotas: newQuotas(quota), tokens: tokens}
 }
 
 // Get begins a stream about the users that the URL names.
@@ -94,10 +95,21 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if a.hub.ctx.Err() != nil {
 		return context.Canceled
 	}
+	release, err := a.quotas.take(by, len(subscription.Users))
+	if err != nil {
+		return err
+	}
 	respond.Headers(&c.Context().Response.Header)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no") // or nginx would keep the events to itself
 	c.Context().SetConnectionClose()
 	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
-	return conn.TakeOver(c.Context(), func(connection *net.TCPConn) { a.hub.Serve(connection, subscription) })
+	err = conn.TakeOver(c.Context(), func(connection *net.TCPConn) {
+		defer release()
+		a.hub.Serve(connection, subscription)
+	})
+	if err != nil {
+		release()
+	}
+	return err
 }

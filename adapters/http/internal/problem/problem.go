@@ -27,6 +27,9 @@ var (
 	// ErrBodies says that too many large bodies arrive at the same time.
 	ErrBodies = errors.New("too many large requests arrive at once (http.max_bodies)")
 
+	// ErrQuota says that a user has as much as one user may have.
+	ErrQuota = errors.New("too much for one user")
+
 	// ErrForbiddenOrigin says that a web page may not use the API.
 	ErrForbiddenOrigin = errors.New("http.cors_origins does not name the page's origin")
 )
