@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/domain"
 )
 
 // TestStreamsOfOneUserAreBounded: a user gets so many streams and no more, another user and a service are not concerned, and what is closed is free again.
@@ -46,4 +47,31 @@ func listOf(n int) string {
 		users[i] = fmt.Sprintf("%q", user(i))
 	}
 	return `{"users":[` + strings.Join(users, ",") + `]}`
+}
+
+// TestStreamsThatAreNotReadShareTheirList has many subscribers follow everybody, and read no more than the first event.
+func TestStreamsThatAreNotReadShareTheirList(t *testing.T) {
+	const streams, users = 60, 20_000
+	r := start(t)
+	for i := range users {
+		r.knows(t, domain.UserID(user(i)), xmpp, domain.Away, "")
+	}
+	r.watch(t, service, "GET", "/v1/events", "").until(t, "presence")
+	before := heap()
+	for range streams {
+		r.watch(t, service, "GET", "/v1/events", "").until(t, "presence")
+	}
+	if took := (int64(heap()) - int64(before)) / streams; took > 150<<10 {
+		t.Errorf("each of them takes %d KiB", took>>10)
+	}
+	last := r.watch(t, service, "GET", "/v1/events", "")
+	if n := strings.Count(last.until(t, "ready"), "event: presence"); n != users {
+		t.Errorf("there are %d users, and a subscriber was told %d", users, n)
+	}
+	r.knows(t, mark, xmpp, domain.Away, "")
+	eventually(t, func() bool { return strings.Contains(last.until(t, "presence"), mark) })
+	again := r.watch(t, service, "GET", "/v1/events", "")
+	if all := again.until(t, "ready"); strings.Count(all, "event: presence") != users+1 || !strings.Contains(all, mark) {
+		t.Error("who comes after a change is not told of it before ready")
+	}
 }
