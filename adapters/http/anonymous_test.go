@@ -2,8 +2,10 @@ package http_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -35,7 +37,7 @@ func ended(c net.Conn, within time.Duration) bool {
 	_ = c.SetReadDeadline(time.Now().Add(within))
 	defer func() { _ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) }()
 	n, err := c.Read(make([]byte, 1))
-	if netErr, ok := err.(net.Error); ok && netErr.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	return n == 0 && err != nil

@@ -211,13 +211,6 @@ func TestEventsCount(t *testing.T) {
 	second.until(t, `"away"`)
 }
 
-// get asks by the original API, and returns the status.
-func (r *running) get(t tester) int {
-	t.Helper()
-	body := r.body(mark, "")
-	return raw(t, r.Server, fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)).status
-}
-
 // TestEventsEndWithTheToken has the real tokens expire.
 func TestEventsEndWithTheToken(t *testing.T) {
 	r := start(t)
