@@ -109,3 +109,29 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	_ = second.Close()
 	eventually(t, func() bool { return r.Bodies() == 0 })
 }
+
+// TestAClientThatWaitsForContinue sends a body only when the server says so (RFC 9110, 10.1.1), then another request on the same connection.
+func TestAClientThatWaitsForContinue(t *testing.T) {
+	r := start(t)
+	c := dial(t, r.Server)
+	defer c.Close()
+	from := bufio.NewReader(c)
+	for _, size := range []int{200, 5_000, 20_000, http.MaxBody} {
+		body := r.body(mark, `{"user_id":"markd@zarafa.com","spreed":{"status":"busy"}}`)
+		body += strings.Repeat(" ", max(0, size-len(body)))
+		_, _ = fmt.Fprintf(c, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
+		line, err := from.ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+			t.Fatalf("%d bytes: %q, %v", size, line, err)
+		}
+		_, _ = from.ReadString('\n')
+		_, _ = io.WriteString(c, body)
+		if got := readAnswer(t, from); got.status != 200 {
+			t.Errorf("%d bytes: %d %s", size, got.status, got.body)
+		}
+		_, _ = io.WriteString(c, put(body))
+		if got := readAnswer(t, from); got.status != 200 {
+			t.Errorf("%d bytes again: %d %s", size, got.status, got.body)
+		}
+	}
+}
