@@ -88,7 +88,7 @@ func Locate(err error, place func(domain.Problem) Entry) error {
 }
 
 // maxName is up to which length a name from outside is repeated, in bytes.
-const maxName = 100
+const maxName = 80
 
 // Clip makes a name from outside fit to be shown.
 func Clip(name string) string {
