@@ -7,32 +7,49 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/setting"
 )
 
 // Config is the section http of the configuration.
 type Config struct {
-	Listen         string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface"`
-	MaxConnections int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
-	HeaderTimeout  time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
-	ReadTimeout    time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
-	WriteTimeout   time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
-	IdleTimeout    time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
-	MaxHeader      setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
-	CORSOrigins    []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
+	Listen                 string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface"`
+	MaxConnections         int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
+	HeaderTimeout          time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
+	ReadTimeout            time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
+	WriteTimeout           time.Duration `koanf:"write_timeout" help:"how long a client may take to receive an answer"`
+	IdleTimeout            time.Duration `koanf:"idle_timeout" help:"how long a connection is kept open between two requests"`
+	AnonymousTimeout       time.Duration `koanf:"anonymous_timeout" help:"how long a connection is kept idle that has not shown a valid token yet"`
+	MaxStreams             int           `koanf:"max_streams" help:"how many event streams there may be, beside max_connections; further ones are refused with 503"`
+	MaxAnonymousPerAddress int           `koanf:"max_anonymous_per_address" help:"how many connections one address may have that have not shown a valid token yet; trusted proxies may have more"`
+	MaxStreamsPerUser      int           `koanf:"max_streams_per_user" help:"how many event streams one user may have; services may have more"`
+	MaxWatchedPerUser      int           `koanf:"max_watched_per_user" help:"how many users one user may list in all its event streams together; services may list more"`
+	TrustedProxies         []string      `koanf:"trusted_proxies" help:"addresses and networks of the proxies in front, such as 127.0.0.1 and 10.0.0.0/8; X-Forwarded-For of theirs is believed"`
+	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
+	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
+	MaxHeader              setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
+	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Listen:         "127.0.0.1:1234",
-		MaxConnections: 10_000,
-		HeaderTimeout:  5 * time.Second,
-		ReadTimeout:    20 * time.Second,
-		WriteTimeout:   20 * time.Second,
-		IdleTimeout:    time.Minute,
-		MaxHeader:      16 * setting.KiB,
+		Listen:                 "127.0.0.1:1234",
+		MaxConnections:         10_000,
+		HeaderTimeout:          5 * time.Second,
+		ReadTimeout:            20 * time.Second,
+		WriteTimeout:           20 * time.Second,
+		IdleTimeout:            time.Minute,
+		AnonymousTimeout:       5 * time.Second,
+		MaxStreams:             8_000,
+		MaxAnonymousPerAddress: 100,
+		MaxStreamsPerUser:      50,
+		MaxWatchedPerUser:      50_000,
+		MaxBodies:              64 * setting.MiB,
+		MaxAnswer:              64 * setting.MiB,
+		MaxHeader:              16 * setting.KiB,
 	}
 }
 
@@ -48,8 +65,29 @@ func (c Config) Validate() error {
 	if err := validateAddress(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("http.listen: %w", err))
 	}
-	if c.MaxConnections < 1 {
-		faults = append(faults, fmt.Errorf("http.max_connections: must be at least 1; it is %d", c.MaxConnections))
+	for _, limit := range []struct {
+		key   string
+		value int
+	}{
+		{"max_connections", c.MaxConnections},
+		{"max_streams", c.MaxStreams},
+		{"max_streams_per_user", c.MaxStreamsPerUser},
+		{"max_watched_per_user", c.MaxWatchedPerUser},
+		{"max_anonymous_per_address", c.MaxAnonymousPerAddress},
+	} {
+		if limit.value < 1 {
+			faults = append(faults, fmt.Errorf("http.%s: must be at least 1; it is %d", limit.key, limit.value))
+		}
+	}
+	_, unknown := conn.ParseProxies(c.TrustedProxies)
+	for _, err := range unknown {
+		faults = append(faults, fmt.Errorf("http.trusted_proxies: %w", err))
+	}
+	if c.MaxBodies < 2*body.Max {
+		faults = append(faults, fmt.Errorf("http.max_bodies: must be at least %v, twice the largest body; it is %v", setting.Size(2*body.Max), c.MaxBodies))
+	}
+	if c.MaxAnswer < setting.MiB {
+		faults = append(faults, fmt.Errorf("http.max_answer: must be at least %v; it is %v", setting.MiB, c.MaxAnswer))
 	}
 	if c.MaxHeader < minHeader || c.MaxHeader > maxHeader {
 		faults = append(faults, fmt.Errorf("http.max_header: must be from %v to %v; it is %v", minHeader, maxHeader, c.MaxHeader))
@@ -62,12 +100,25 @@ func (c Config) Validate() error {
 		{"read_timeout", c.ReadTimeout},
 		{"write_timeout", c.WriteTimeout},
 		{"idle_timeout", c.IdleTimeout},
+		{"anonymous_timeout", c.AnonymousTimeout},
 	} {
 		if timeout.value <= 0 {
 			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
 		}
 	}
 	return errors.Join(append(faults, v1.ValidateOrigins(c.CORSOrigins)...)...)
+}
+
+// limits returns the limits of connections. The configuration is a valid one.
+func (c Config) limits() conn.Limits {
+	proxies, _ := conn.ParseProxies(c.TrustedProxies)
+	return conn.Limits{
+		Connections:         c.MaxConnections,
+		Streams:             c.MaxStreams,
+		AnonymousPerAddress: c.MaxAnonymousPerAddress,
+		AnonymousTimeout:    c.AnonymousTimeout,
+		Proxies:             proxies,
+	}
 }
 
 func validateAddress(address string) error {

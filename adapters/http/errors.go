@@ -14,6 +14,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
@@ -23,9 +25,7 @@ import (
 
 var (
 	errBadHTTP = errors.New("not acceptable as HTTP")
-	errUnread  = errors.New("the request could not be read")
 	errPanic   = errors.New("a fault in the server")
-	errFull    = errors.New("http.max_connections are in use")
 	errNoPath  = errors.New("there is nothing here; /openapi.json tells what there is")
 	errMethod  = errors.New("the methods are")
 )
@@ -43,13 +43,17 @@ var answers = []struct {
 	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, ""},
 	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
 	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
+	{problem.ErrQuota, fasthttp.StatusTooManyRequests, ""},
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},
 	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "the presences are being loaded; try again"},
 	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "these updates are too much for one request: send fewer at once"},
 	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again"},
 	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
-	{errFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
+	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "too many large requests arrive at once; try again"},
+	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
+	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "too many connections from this address that have shown no valid token; try again"},
+	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "too many event streams; try again"},
 	{errBadHTTP, fasthttp.StatusBadRequest, ""},
 	{errNoPath, fasthttp.StatusNotFound, ""},
 	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
@@ -63,7 +67,7 @@ func statusOf(err error) (status int, detail string) {
 		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
 	case errors.As(err, &problems):
 		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
-	case errors.Is(err, errUnread):
+	case errors.Is(err, problem.ErrUnread):
 		return statusOfReading(err)
 	}
 	for _, a := range answers {
@@ -110,8 +114,8 @@ func refusalOf(err error) refusal {
 }
 
 func (r refusal) body() []byte {
-	body, _ := json.Marshal(r) //nolint:errchkjson // strings and numbers can always be marshalled
-	return body
+	text, _ := json.Marshal(r) //nolint:errchkjson // strings and numbers can always be marshalled
+	return text
 }
 
 const (
@@ -127,21 +131,34 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
-		s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+		s.noteRefusal(ctx, r.Status, err)
 	case fasthttp.StatusForbidden:
 		if errors.Is(err, problem.ErrForbiddenOrigin) {
 			s.origins.note(string(ctx.Request.Header.Peek(fasthttp.HeaderOrigin)), ctx.RemoteAddr())
 		} else {
-			s.refusals.note(r.Status, err.Error(), ctx.RemoteAddr())
+			s.noteRefusal(ctx, r.Status, err)
 		}
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
-	case fasthttp.StatusServiceUnavailable:
+	case fasthttp.StatusServiceUnavailable, fasthttp.StatusTooManyRequests:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+	}
+	if body.Unread(ctx) || errors.Is(err, problem.ErrUnread) {
+		ctx.SetConnectionClose()
+		conn.Linger(ctx)
 	}
 	ctx.SetStatusCode(r.Status)
 	header.SetContentType(typeProblem)
 	ctx.SetBody(r.body())
+}
+
+// noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
+func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
+	client, remote := s.proxies.Client(ctx), ctx.RemoteAddr().String()
+	if client != conn.AddressOf(ctx.RemoteAddr()) {
+		remote = client.String() + " by way of " + remote
+	}
+	s.refusals.note(status, err.Error(), client, remote)
 }
 
 // challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
@@ -167,12 +184,12 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 }
 
 // turnAway answers a connection that there is no room for, without reading anything from it.
-func (s *Server) turnAway(c net.Conn) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, errFull.Error(), c.RemoteAddr())
-	r := refusalOf(errFull)
-	body := r.body()
+func (s *Server) turnAway(c net.Conn, why error) {
+	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
+	r := refusalOf(why)
+	text := r.body()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",
-		r.Status, r.Title, typeProblem, len(body), retryAfter, body)
+		r.Status, r.Title, typeProblem, len(text), retryAfter, text)
 	_ = c.Close()
 }

@@ -217,35 +217,33 @@ func TestEventsRefused(t *testing.T) {
 	}
 }
 
-// TestEventsCount: subscribers are connections like all others, and their places are free again when they have gone.
+// TestEventsCount: streams have places of their own, which are free again when they have gone.
 func TestEventsCount(t *testing.T) {
-	r := start(t, func(c *http.Config) { c.MaxConnections = 2 })
+	r := start(t, func(c *http.Config) { c.MaxConnections, c.MaxStreams = 2, 2 })
 	first, second := r.watch(t, mark, "GET", "/v1/events?user="+mark, ""), r.watch(t, mark, "GET", "/v1/events?user="+mark, "")
 	first.until(t, "ready")
 	second.until(t, "ready")
+	third := fmt.Sprintf("GET /v1/events?user=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", mark, r.tokens.Issue(mark))
+	if got := raw(t, r.Server, third); got.status != 503 || !strings.Contains(got.body, "streams") {
+		t.Errorf("a third stream is answered with %d %s", got.status, got.body)
+	}
+	for range 2 { // both connections are there for other requests
+		c := dial(t, r.Server)
+		defer c.Close()
+		_, _ = io.WriteString(c, put(r.body(mark, "")))
+		if got := readAnswer(t, bufio.NewReader(c)); got.status != 200 {
+			t.Errorf("a request beside the streams is answered with %d %s", got.status, got.body)
+		}
+	}
 	c := dial(t, r.Server)
 	if got := readAnswer(t, bufio.NewReader(c)); got.status != 503 {
 		t.Errorf("a third connection is answered with %d", got.status)
 	}
 	_ = c.Close()
 	_ = first.Close() // it has nothing to be told
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if got := r.get(t); got == 200 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("its place is still taken")
-		}
-	}
+	eventually(t, func() bool { return r.Streams() == 1 })
 	r.knows(t, mark, xmpp, domain.Away, "")
 	second.until(t, `"away"`)
-}
-
-// get asks by the original API, and returns the status.
-func (r *running) get(t tester) int {
-	t.Helper()
-	body := r.body(mark, "")
-	return raw(t, r.Server, fmt.Sprintf("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)).status
 }
 
 // TestEventsEndWithTheToken has the real tokens expire.

@@ -3,7 +3,7 @@ package http
 import (
 	"io"
 	"log/slog"
-	"net"
+	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -36,9 +36,24 @@ func (s *Server) Routes() []string {
 
 // NewRefusals returns a function that is refused over and over.
 func NewRefusals(log io.Writer) (note func()) {
+	refuse, _ := NewRefusalsOf(log)
+	return func() { refuse(401, netip.Addr{}) }
+}
+
+// NewRefusalsOf returns a function that refuses a client with a status, and one that says how many were not logged.
+func NewRefusalsOf(log io.Writer) (note func(status int, client netip.Addr), end func()) {
 	r := refusals{log: slog.New(slog.NewTextHandler(log, nil))}
-	return func() { r.note(401, "forged", &net.TCPAddr{}) }
+	return func(status int, client netip.Addr) { r.note(status, "forged", client, client.String()) }, r.summarize
 }
 
 // Stopping reports whether Stop has begun.
 func (s *Server) Stopping() bool { return s.stopping.Load() }
+
+// Busy counts the connections with a request in progress.
+func (s *Server) Busy() int { return s.conns.Busy() }
+
+// Bodies returns how much memory large bodies take at present, in bytes.
+func (s *Server) Bodies() int64 { return s.bodies.Counted() }
+
+// Streams counts the event streams.
+func (s *Server) Streams() int { return s.conns.Streams() }

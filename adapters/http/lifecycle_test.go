@@ -232,11 +232,12 @@ func TestConfig(t *testing.T) {
 	if err := http.DefaultConfig().Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	err := http.Config{Listen: "nonsense", MaxConnections: -1, ReadTimeout: -1}.Validate()
+	err := http.Config{Listen: "nonsense", MaxConnections: -1, ReadTimeout: -1, TrustedProxies: []string{"localhost"}}.Validate()
 	if err == nil {
 		t.Fatal("nonsense is valid")
 	}
-	for _, key := range []string{"listen", "max_connections", "header_timeout", "read_timeout", "write_timeout", "idle_timeout"} {
+	for _, key := range []string{"listen", "max_connections", "header_timeout", "read_timeout", "write_timeout", "idle_timeout",
+		"anonymous_timeout", "max_streams", "max_streams_per_user", "max_watched_per_user", "max_anonymous_per_address", "max_bodies", "max_answer", "trusted_proxies"} {
 		if !strings.Contains(err.Error(), "http."+key+": ") {
 			t.Errorf("http.%s is not named in: %v", key, err)
 		}

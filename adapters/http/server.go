@@ -20,19 +20,18 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/ports"
 )
 
 const (
 	// MaxBody is the largest body of a request, in bytes.
-	MaxBody = 1 << 20
-
-	// keptBody is the largest buffer for request bodies that a connection keeps for the next one.
-	keptBody = 256 << 10
+	MaxBody = body.Max
 )
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
@@ -42,6 +41,7 @@ type Server struct {
 	log       *slog.Logger
 	refusals  refusals
 	origins   origins
+	proxies   conn.Proxies
 
 	legacy *legacy.API
 	v1     *v1.API
@@ -50,8 +50,9 @@ type Server struct {
 	cors   v1.CORS
 	routes []route
 
-	next  fasthttp.RequestHandler // Fiber's router
-	conns *conn.Group
+	bodies *body.Reader
+	next   fasthttp.RequestHandler // Fiber's router
+	conns  *conn.Group
 
 	stopping atomic.Bool
 
@@ -61,14 +62,16 @@ type Server struct {
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
 func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}, cors: v1.CORS(cfg.CORSOrigins)}
+	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}, cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
-	s.events = events.NewAPI(s.hub, tokens)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
-	s.conns = conn.NewGroup(server, cfg.MaxConnections, s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), presence, feed, tokens, clock)
-	s.v1 = v1.New(s.conns.Context(), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
+	server.StreamRequestBody = true // handlers read bodies, by package body
+	s.bodies = body.NewReader(int64(cfg.MaxBodies))
+	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
+	s.legacy = legacy.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, tokens, clock)
+	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser}, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, r.handle)
@@ -111,7 +114,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if err := s.admit(ctx); err != nil {
 		s.refuse(ctx, err)
 	}
-	ctx.Request.ReleaseBody(keptBody)
 }
 
 // admit hands a request to the router, or returns why it does not.
@@ -143,7 +145,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
-	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", errUnread, err))
+	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }
 
 // refuseAndClose refuses a request after which it is in doubt where the next one begins.
@@ -205,5 +207,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	var hub sync.WaitGroup
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
+	defer s.refusals.summarize()
 	return s.conns.Stop(ctx)
 }

@@ -85,7 +85,7 @@ func (someSources) Statuses() []domain.SourceStatus {
 
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
-	cfg.Listen = "127.0.0.1:0"
+	cfg.Listen, cfg.MaxAnonymousPerAddress = "127.0.0.1:0", 1000 // benchmarks connect all clients before one sends anything
 	return cfg
 }
 

@@ -259,12 +259,16 @@ func TestV1PutAndDelete(t *testing.T) {
 
 func TestV1Sources(t *testing.T) {
 	r := start(t)
-	got := r.v1(t, mark, "GET", "/v1/sources", "")
+	got := r.v1(t, service, "GET", "/v1/sources", "")
 	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null},` +
 		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z"},` +
 		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null}]}`
 	if got.status != 200 || got.body != want || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s\nwant %s", got.status, got.header, got.body, want)
+	}
+	withoutErrors := strings.Replace(want, `"the server said \"no\""`, "null", 1)
+	if got := r.v1(t, mark, "GET", "/v1/sources", ""); got.status != 200 || got.body != withoutErrors {
+		t.Errorf("somebody who is no service: %d %s\nwant %s", got.status, got.body, withoutErrors)
 	}
 }
 

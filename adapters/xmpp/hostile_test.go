@@ -418,6 +418,23 @@ func TestManySubscriptionRequestsAreLoggedOnce(t *testing.T) {
 	}
 }
 
+// TestManyApprovedRequestsAreLoggedOnce: an allowed host must not fill the disk either.
+func TestManyApprovedRequestsAreLoggedOnce(t *testing.T) {
+	f := newFake(t, afterLogin(func(s *stream) {
+		for i := range 1000 {
+			fmt.Fprintf(s, "<presence type='subscribe' from='u%d@example.test'/>", i)
+		}
+		s.serve("")
+	}))
+	source := f.source(t, func(cfg *Config) { cfg.AllowDomains = []string{"example.test"} })
+	log := &logged{}
+	source.log = newLogger(log)
+	begin(t, source).wantSynced(t)
+	if n := strings.Count(log.String(), "subscription approved"); n != maxLogged {
+		t.Errorf("%d lines in the log, want %d", n, maxLogged)
+	}
+}
+
 func TestRejectedIsRejected(t *testing.T) {
 	f := newFake(t, func(f *fake, conn net.Conn) {
 		s := f.encrypt(conn)

@@ -120,6 +120,8 @@ func (s *session) subscriptionRequest(bare string) error {
 	if err := s.sendPresence(bare, "subscribed"); err != nil || asked {
 		return err
 	}
-	s.source.log.Info("subscription approved, asking for the user's presence in turn", "jid", bare)
+	if s.approved++; s.approved <= maxLogged {
+		s.source.log.Info("subscription approved, asking for the user's presence in turn", "jid", clip(bare))
+	}
 	return s.sendPresence(bare, "subscribe")
 }

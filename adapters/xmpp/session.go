@@ -16,7 +16,7 @@ import (
 const (
 	maxAliases = 32      // JIDs besides the one that is the user's id that may stand for one user
 	maxEarly   = 4 << 20 // bytes of the presences of strangers that are kept until the roster says who is a contact
-	maxLogged  = 20      // refused subscription requests that one connection logs
+	maxLogged  = 20      // subscription requests that one connection logs: so many refused and so many approved
 )
 
 // session is one connection from the login on. Only the goroutine that handles stanzas uses it, but for the channels and watches.
@@ -32,6 +32,7 @@ type session struct {
 	earlyBytes  int             // what they take
 	probing     prober
 	refused     int // how many subscription requests were
+	approved    int // the same
 
 	hasRoster, hasPong bool
 	ready              chan struct{} // closed when both have arrived

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zarafa/presence/daemon/internal/memory"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 )
 
@@ -55,6 +56,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	for _, warning := range settings.Warnings() {
 		log.Warn(warning)
 	}
+	memory.SetLimit(log)
 	log.Info("starting", "version", versionText())
 	daemon, err := wiring.New(settings, log)
 	if err == nil {

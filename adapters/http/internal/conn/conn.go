@@ -5,8 +5,10 @@
 package conn
 
 import (
+	"container/list"
 	"io"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +24,16 @@ const (
 // Conn is a client's connection. It knows whether a request is in progress, so that Group.Stop can close the others at once.
 type Conn struct {
 	net.Conn
-	busy atomic.Bool // from a request's first byte to the end of its answer
+	group *Group
+	party netip.Addr  // with whose connections it counts while it is anonymous
+	busy  atomic.Bool // from a request's first byte to the end of its answer
+
+	// Group.mu guards these.
+	place  *list.Element // among the anonymous
+	stream bool
 
 	// Only the goroutine that serves the connection uses what follows.
+	known    bool // it has shown a valid token, or is a trusted proxy's
 	served   bool // at least one request
 	linger   bool // the client may still be sending what nobody will read
 	takeOver func(*net.TCPConn)
@@ -38,11 +47,26 @@ func Linger(ctx *fasthttp.RequestCtx) {
 }
 
 // TakeOver ends the HTTP of a request's connection without an answer. When the handler has returned, use gets the connection, in a
-// goroutine of its own; the connection is closed when use returns.
-func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) {
+// goroutine of its own; the connection is closed when use returns. If there is no place for another stream, nothing happens but ErrStreams.
+func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) error {
+	c := ctx.Conn().(*Conn)
+	if err := c.group.makeStream(c); err != nil {
+		return err
+	}
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(net.Conn) {}) // fasthttp lets go of the connection, and Group goes on with it
-	ctx.Conn().(*Conn).takeOver = use
+	c.takeOver = use
+	return nil
+}
+
+// SetReadDeadline bounds how long an anonymous connection may be idle. Only fasthttp calls it.
+func (c *Conn) SetReadDeadline(deadline time.Time) error {
+	if !c.known && !c.busy.Load() && !deadline.IsZero() {
+		if soon := time.Now().Add(c.group.limits.AnonymousTimeout); soon.Before(deadline) {
+			deadline = soon
+		}
+	}
+	return c.Conn.SetReadDeadline(deadline)
 }
 
 // Read notes the beginning of a request.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/body"
 )
 
 const (
@@ -25,21 +27,22 @@ const (
 // Group is the connections of a server. Its methods may be called concurrently.
 type Group struct {
 	server   *fasthttp.Server
-	limit    int // of connections
-	turnAway func(net.Conn)
+	limits   Limits
+	turnAway func(net.Conn, error)
 	log      *slog.Logger
 
 	ctx     context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
-	mu    sync.Mutex
-	conns map[*Conn]struct{}
+	mu     sync.Mutex
+	places places
 }
 
-// NewGroup makes a group of at most so many connections, which the server serves after Tune. One too many is given to turnAway, which closes it.
-func NewGroup(server *fasthttp.Server, limit int, turnAway func(net.Conn), log *slog.Logger) *Group {
-	g := &Group{server: server, limit: limit, turnAway: turnAway, log: log, conns: make(map[*Conn]struct{})}
+// NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
+// turnAway closes it.
+func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
+	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits)}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
@@ -64,6 +67,9 @@ func Tune(server *fasthttp.Server, bodyTimeout time.Duration) {
 	server.HeaderReceived = func(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
 		if n := header.ContentLength(); n > smallBody || n == -1 {
 			config.ReadTimeout = bodyTimeout
+		}
+		if server.StreamRequestBody && header.ContentLength() > body.Small {
+			config.MaxRequestBodySize = 1 // the handler is called when so much has come, and reads the rest
 		}
 		return config
 	}
@@ -92,9 +98,10 @@ func (g *Group) accept(listener net.Listener) {
 }
 
 func (g *Group) serve(raw net.Conn) {
-	c := &Conn{Conn: raw}
-	if !g.add(c) {
-		g.turnAway(raw)
+	peer := AddressOf(raw.RemoteAddr())
+	c := &Conn{Conn: raw, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+	if err := g.add(c); err != nil {
+		g.turnAway(raw, err)
 		return
 	}
 	g.running.Go(func() {
@@ -115,20 +122,26 @@ func (g *Group) serve(raw net.Conn) {
 	})
 }
 
-func (g *Group) add(c *Conn) bool {
+func (g *Group) add(c *Conn) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.conns) >= g.limit {
-		return false
+	victim, err := g.places.add(c)
+	if victim != nil {
+		victim.abort()
 	}
-	g.conns[c] = struct{}{}
-	return true
+	return err
 }
 
 func (g *Group) forget(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.conns, c)
+	g.places.remove(c)
+}
+
+func (g *Group) makeStream(c *Conn) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.places.makeStream(c)
 }
 
 // Stop ends all connections, after the listener was closed: those without a request in progress at once, the others when their
@@ -172,9 +185,28 @@ func (g *Group) drain(ctx context.Context, ended <-chan struct{}) {
 func (g *Group) close(which func(*Conn) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range g.conns {
+	for c := range g.places.conns {
 		if which(c) {
 			c.abort()
 		}
 	}
+}
+
+// Busy returns how many connections have a request in progress.
+func (g *Group) Busy() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.places.conns {
+		if c.busy.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+// Streams returns how many connections are streams.
+func (g *Group) Streams() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.places.streams
 }

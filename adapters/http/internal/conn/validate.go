@@ -10,8 +10,8 @@ import (
 // so that a request could be smuggled past it (RFC 9112, 6.3 and 11.2) or taken for another host's (3.2). It returns "" if there is nothing.
 //
 // It looks only at what fasthttp lets pass. fasthttp itself refuses: Content-Length twice, or not a number; Transfer-Encoding twice, in
-// HTTP/1.0, or neither chunked nor identity; no Host, an empty one, or two; a name with a space behind it; control characters. The
-// tests of package http send all of it.
+// HTTP/1.0, or neither chunked nor identity; no Host, an empty one, or two; a name with a space behind it; control characters in
+// names and values. The tests of package http send all of it.
 func Validate(header *fasthttp.RequestHeader) string {
 	if p := header.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
 		return "the protocol is neither HTTP/1.1 nor HTTP/1.0"
@@ -23,18 +23,24 @@ func Validate(header *fasthttp.RequestHeader) string {
 	}
 	var length, encoding bool
 	for line := range bytes.Lines(header.RawHeaders()) {
+		name := nameOf(line)
 		switch line[0] {
+		case '\r', '\n': // the end
+			continue
 		case ' ', '\t':
 			return "a header line is folded"
 		case 'C', 'c':
-			length = length || is(line, "content-length")
+			length = length || bytes.EqualFold(name, nameLength)
 		case 'T', 't':
-			if is(line, "transfer-encoding") {
+			if bytes.EqualFold(name, nameEncoding) {
 				encoding = true
 				if header.ContentLength() != -1 {
 					return "Transfer-Encoding is not chunked"
 				}
 			}
+		}
+		if len(name) == 0 {
+			return "the name of a header line is not a token"
 		}
 	}
 	if length && encoding {
@@ -43,15 +49,32 @@ func Validate(header *fasthttp.RequestHeader) string {
 	return ""
 }
 
-// is reports whether a header line is the one with the given name, which is in lower case.
-func is(line []byte, name string) bool {
-	return len(line) > len(name) && line[len(name)] == ':' && bytes.EqualFold(line[:len(name)], []byte(name))
+var nameLength, nameEncoding = []byte("content-length"), []byte("transfer-encoding")
+
+// nameOf returns the name of a header line. It returns nothing if that is not a token (RFC 9110, 5.6.2).
+func nameOf(line []byte) []byte {
+	for i, c := range line {
+		if !tokenBytes[c] {
+			if c == ':' {
+				return line[:i]
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// tokenBytes are the characters of a token.
+var tokenBytes = tableOf("!#$%&'*+-.^_`|~" + alphanumeric)
+
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+func tableOf(bytes string) (table [256]bool) {
+	for i := range len(bytes) {
+		table[bytes[i]] = true
+	}
+	return table
 }
 
 // HostBytes are the characters that a host and a port can have (RFC 3986, 3.2.2 and 3.2.3).
-var HostBytes = func() (table [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]") {
-		table[c] = true
-	}
-	return table
-}()
+var HostBytes = tableOf("-._~%!$&'()*+,;=:[]" + alphanumeric)

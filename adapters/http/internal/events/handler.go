@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
@@ -21,11 +22,15 @@ import (
 // API has the handlers that begin a stream. They may be called concurrently.
 type API struct {
 	hub    *Hub
+	bodies *body.Reader
+	quotas *quotas
 	tokens ports.Tokens
 }
 
-// NewAPI makes the handlers.
-func NewAPI(hub *Hub, tokens ports.Tokens) *API { return &API{hub: hub, tokens: tokens} }
+// NewAPI makes the handlers. Each user has the quota, for all its streams.
+func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *API {
+	return &API{hub: hub, bodies: bodies, quotas: newQuotas(quota), tokens: tokens}
+}
 
 // Get begins a stream about the users that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
@@ -46,8 +51,13 @@ func (a *API) Post(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	var text body.Body
+	defer text.Release()
+	if err := a.bodies.Read(c.Context(), &text); err != nil {
+		return err
+	}
 	var asked v1.Query
-	if err := asked.ReadBody(c.Body()); err != nil {
+	if err := asked.ReadBody(text.Text); err != nil {
 		return err
 	}
 	return a.begin(c, &asked, by, v1.InUsers)
@@ -101,6 +111,10 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if a.hub.ctx.Err() != nil {
 		return context.Canceled
 	}
+	release, err := a.quotas.take(by, len(subscription.Users))
+	if err != nil {
+		return err
+	}
 	respond.Headers(&c.Context().Response.Header)
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no") // or nginx would keep the events to itself
@@ -109,6 +123,12 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	}
 	c.Context().SetConnectionClose()
 	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
-	conn.TakeOver(c.Context(), func(connection *net.TCPConn) { a.hub.Serve(connection, subscription) })
-	return nil
+	err = conn.TakeOver(c.Context(), func(connection *net.TCPConn) {
+		defer release()
+		a.hub.Serve(connection, subscription)
+	})
+	if err != nil {
+		release()
+	}
+	return err
 }

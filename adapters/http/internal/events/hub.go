@@ -59,6 +59,7 @@ type Hub struct {
 	head        domain.Revision // the subscribers were given all changes up to it
 	recent      []note          // the latest changes, in order; what is in it does not change
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
+	everyone    snapshot        // the last one that was made, for the next subscriber who needs one
 	topics      map[domain.UserID]*topic
 	subscribers map[*subscriber]struct{}
 	due         []*subscriber // for the workers, in order
@@ -185,6 +186,9 @@ func (h *Hub) publish(state *domain.State) {
 	h.recent = append(h.recent, note{state.User, state.Revision})
 	if n := h.settings.Recent; len(h.recent) == 2*n {
 		h.forgotten, h.recent = h.recent[n-1].revision, slices.Clone(h.recent[n:])
+		if h.everyone.upto < h.forgotten {
+			h.everyone = snapshot{} // it is of no use any more
+		}
 	}
 	h.head = state.Revision
 }
@@ -198,7 +202,7 @@ func (h *Hub) skip(head domain.Revision) {
 		sub.fallBehind(true)
 	}
 	h.head = max(h.head, head)
-	h.forgotten, h.recent = h.head, nil
+	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
 }
 
 // watchTime ends the streams that have expired, and has a comment sent to subscribers that were sent nothing for long.

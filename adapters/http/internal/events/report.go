@@ -40,6 +40,12 @@ type note struct {
 	revision domain.Revision
 }
 
+// snapshot is everybody who is known, in the order of revisions up to one. It is shared and does not change.
+type snapshot struct {
+	notes []note
+	upto  domain.Revision
+}
+
 // begin begins a subscriber's stream, and tells it the present states.
 func (h *Hub) begin(sub *subscriber, s *Subscription) {
 	h.catchUp(&report{hub: h, sub: sub, first: true, reset: s.Lost || !h.reaches(s.Since)}, append(s.Head, retryEvent...))
@@ -98,24 +104,25 @@ func (r *report) next() bool {
 	sub.missed, sub.told = false, h.head
 	r.remembered = r.since > 0 && r.since >= h.forgotten
 	if r.remembered {
-		after, _ := slices.BinarySearchFunc(h.recent, r.since+1, func(n note, revision domain.Revision) int { return cmp.Compare(n.revision, revision) })
-		r.recent = h.recent[after:]
+		r.recent = h.recent[h.after(r.since):]
 	}
 	return true
 }
 
 // send returns when everything is written. It leaves out what is out of date by then: that is told later.
 func (r *report) send() error {
-	notes, err := r.notes()
+	lists, err := r.notes()
 	if err != nil {
 		return err
 	}
 	if r.reset {
 		r.out = append(r.out, resetEvent...)
 	}
-	for chunk := range slices.Chunk(notes, reportChunk) {
-		if err := r.tell(chunk); err != nil {
-			return err
+	for _, notes := range lists {
+		for chunk := range slices.Chunk(notes, reportChunk) {
+			if err := r.tell(chunk); err != nil {
+				return err
+			}
 		}
 	}
 	if r.first {
@@ -129,9 +136,9 @@ func (r *report) send() error {
 	return cmp.Or(r.flush(), errEnded)
 }
 
-// notes finds the users with something new, in the order of their revisions. If the feed does not know any more, the subscriber has to begin
-// anew.
-func (r *report) notes() ([]note, error) {
+// notes finds the users with something new, in the order of their revisions: one list after the other. If the feed does not know any more, the
+// subscriber has to begin anew.
+func (r *report) notes() ([][]note, error) {
 	look := r.notesOfListed
 	switch {
 	case r.reset:
@@ -139,9 +146,9 @@ func (r *report) notes() ([]note, error) {
 	case !r.first && r.since == r.upto:
 		return nil, nil
 	case r.remembered && r.sub.all:
-		return r.recent, nil
+		return [][]note{r.recent}, nil
 	case r.remembered && len(r.recent) < len(r.sub.topics):
-		return r.notesOfRecent(), nil
+		return [][]note{r.notesOfRecent()}, nil
 	}
 	if r.sub.all {
 		look = r.notesOfAll
@@ -154,13 +161,53 @@ func (r *report) notes() ([]note, error) {
 	return notes, err
 }
 
-func (r *report) notesOfAll() ([]note, error) {
+// notesOfAll finds what is new of everybody. Who begins from nothing shares a list with the others who do: it can be long, and it is kept for as long
+// as the subscriber does not read.
+func (r *report) notesOfAll() ([][]note, error) {
+	if lists := r.sharedNotes(); lists != nil {
+		return lists, nil
+	}
 	select { // not for all at once: this can take long, and much memory
 	case r.hub.scans <- struct{}{}:
 		defer func() { <-r.hub.scans }()
 	case <-r.hub.ctx.Done():
 		return nil, r.hub.ctx.Err()
 	}
+	if lists := r.sharedNotes(); lists != nil { // somebody has made it meanwhile
+		return lists, nil
+	}
+	notes, err := r.scan()
+	if err != nil {
+		return nil, err
+	}
+	if r.since == 0 {
+		r.hub.mu.Lock()
+		defer r.hub.mu.Unlock()
+		r.hub.everyone = snapshot{notes, r.upto}
+	}
+	return [][]note{notes}, nil
+}
+
+// sharedNotes returns the list that somebody else has made, and what has changed since, if this report begins from nothing and all that is remembered.
+func (r *report) sharedNotes() [][]note {
+	h := r.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.everyone
+	if r.since != 0 || all.notes == nil || all.upto < h.forgotten || all.upto > r.upto {
+		return nil
+	}
+	return [][]note{all.notes, h.recent[h.after(all.upto):h.after(r.upto)]}
+}
+
+// after returns where in recent the changes after a revision begin. The caller holds the lock.
+func (h *Hub) after(revision domain.Revision) int {
+	at, _ := slices.BinarySearchFunc(h.recent, revision+1, func(n note, revision domain.Revision) int { return cmp.Compare(n.revision, revision) })
+	return at
+}
+
+// scan asks the feed for all users with something new.
+func (r *report) scan() ([]note, error) {
 	states, err := r.hub.feed.Changed(r.since)
 	if err != nil {
 		return nil, err
@@ -185,7 +232,7 @@ func (r *report) notesOfRecent() (notes []note) {
 }
 
 // notesOfListed finds the users in the list with something new: all of them, without since.
-func (r *report) notesOfListed() ([]note, error) {
+func (r *report) notesOfListed() ([][]note, error) {
 	var notes []note
 	for topics := range slices.Chunk(r.sub.topics, reportChunk) {
 		r.ids = r.ids[:0]
@@ -207,7 +254,7 @@ func (r *report) notesOfListed() ([]note, error) {
 		}
 	}
 	slices.SortFunc(notes, func(a, b note) int { return cmp.Compare(a.revision, b.revision) })
-	return notes, nil
+	return [][]note{notes}, nil
 }
 
 // tell writes the states of some users. It leaves out those that have changed since, who have another note or will have one.

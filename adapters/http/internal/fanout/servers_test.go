@@ -48,7 +48,8 @@ func runSubject() error {
 	}
 	core := coretest.Start(fatal{})
 	cfg := http.DefaultConfig()
-	cfg.Listen, cfg.MaxConnections, cfg.IdleTimeout = "127.0.0.1:0", 50_000, time.Hour
+	cfg.Listen, cfg.MaxConnections, cfg.MaxStreams, cfg.IdleTimeout = "127.0.0.1:0", 50_000, 50_000, time.Hour
+	cfg.MaxAnonymousPerAddress = 50_000
 	server := http.New(cfg, core.Presence, core.Feed, nothing{}, core.Backup, nothing{}, tokens, core.Clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err

@@ -18,6 +18,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -26,19 +28,23 @@ import (
 
 // API has the handlers. They may be called concurrently.
 type API struct {
+	bodies   *body.Reader
 	presence ports.Presence
 	tokens   ports.Tokens
 	recent   *recent
-	ctx      context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
+
+	maxAnswer int             // in bytes
+	ctx       context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
 }
 
-// New makes the handlers. Updates end with ctx. The clock is the one by which presences expire.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
-	return &API{ctx: ctx, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
+// New makes the handlers. Updates end with ctx. An answer has at most maxAnswer bytes. The clock is the one by which presences expire.
+func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
+	return &API{ctx: ctx, bodies: bodies, maxAnswer: maxAnswer, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
 }
 
 // buffers is the memory that one request and its answer need, kept for the next.
 type buffers struct {
+	text    body.Body // of the request, whose strings are parts of it
 	request Request
 	found   []domain.Presences
 	body    []byte
@@ -49,6 +55,7 @@ var pool = sync.Pool{New: func() any { return new(buffers) }}
 // Release lets go of what the buffers refer to, so that it can be freed, and of the buffers.
 func (b *buffers) Release() {
 	b.request.Reset()
+	b.text.Release()
 	clear(b.found)
 	b.found = b.found[:0]
 	pool.Put(b)
@@ -57,17 +64,22 @@ func (b *buffers) Release() {
 // Get answers a query.
 func (a *API) Get(c *fiber.Ctx) error {
 	ctx := c.Context()
+	b := pool.Get().(*buffers)
+	if err := a.bodies.Read(ctx, &b.text); err != nil {
+		b.Release()
+		return err
+	}
 	var list listAt
-	if text := a.longList(ctx.Request.Body()); text != nil {
+	if text := a.longList(ctx, b.text.Text); text != nil {
 		var kept []byte
 		if kept, list = a.recent.answer(text); kept != nil {
+			b.Release()
 			headers(ctx)
 			ctx.Response.SetBodyRaw(kept) // which nobody writes to
 			return nil
 		}
 	}
-	b := pool.Get().(*buffers)
-	if err := a.query(b, ctx.Request.Body()); err != nil {
+	if err := a.query(ctx, b); err != nil {
 		b.Release()
 		return err
 	}
@@ -76,7 +88,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 
 // longList returns the text of the list in a query. It returns nil if the list is too short to keep its answer, or the document begins in an
 // unusual way; and if the token is not valid.
-func (a *API) longList(body []byte) []byte {
+func (a *API) longList(ctx *fasthttp.RequestCtx, body []byte) []byte {
 	if a.recent == nil || len(body) < minList {
 		return nil
 	}
@@ -84,18 +96,18 @@ func (a *API) longList(body []byte) []byte {
 	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
-	if _, err := a.authenticate(token); err != nil {
+	if _, err := a.authenticate(ctx, token); err != nil {
 		return nil
 	}
 	return text
 }
 
-// query reads a query. What it reads lies in body, and lasts as long: nothing of a query is kept.
-func (a *API) query(b *buffers, body []byte) error {
-	if err := b.request.ReadQuery(body); err != nil {
+// query reads a query. What it reads lies in the body, and lasts as long: nothing of a query is kept.
+func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) error {
+	if err := b.request.ReadQuery(b.text.Text); err != nil {
 		return err
 	}
-	_, err := a.authenticate(b.request.Token)
+	_, err := a.authenticate(ctx, b.request.Token)
 	return err
 }
 
@@ -103,7 +115,7 @@ func (a *API) query(b *buffers, body []byte) error {
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(c.Context(), b); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -113,7 +125,7 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(c.Context(), b); err != nil {
 		b.Release()
 		return err
 	}
@@ -121,11 +133,14 @@ func (a *API) Post(c *fiber.Ctx) error {
 }
 
 // update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
-func (a *API) update(b *buffers, body []byte) error {
-	if err := b.request.ReadUpdate(bytes.Clone(body)); err != nil {
+func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers) error {
+	if err := a.bodies.Read(ctx, &b.text); err != nil {
 		return err
 	}
-	by, err := a.authenticate(b.request.Token)
+	if err := b.request.ReadUpdate(bytes.Clone(b.text.Text)); err != nil {
+		return err
+	}
+	by, err := a.authenticate(ctx, b.request.Token)
 	if err != nil {
 		return err
 	}
@@ -158,11 +173,15 @@ func checkIDs(request *Request) error {
 // errNoToken is for a request without any token, which is not told that its token is wrong.
 var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the AuthenticationToken is missing"}
 
-func (a *API) authenticate(token string) (domain.Principal, error) {
+func (a *API) authenticate(ctx *fasthttp.RequestCtx, token string) (domain.Principal, error) {
 	if token == "" {
 		return domain.Principal{}, errNoToken
 	}
-	return a.tokens.Verify(token)
+	by, err := a.tokens.Verify(token)
+	if err == nil {
+		conn.ShowedToken(ctx)
+	}
+	return by, err
 }
 
 // answer answers with what is known about the request's users now, and keeps that for the list. It sees to the release of the buffers.
@@ -170,13 +189,14 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	found, err := a.presence.Query(b.request.Users, b.found[:0])
 	b.found = found
 	if err != nil {
+		err = problem.Locate(err, placeOfUser)
 		b.Release()
-		return problem.Locate(err, placeOfUser)
+		return err
 	}
-	size := 0
-	for piece := range b.pieces {
-		size += len(piece)
-		b.body = piece
+	size, err := a.measure(b)
+	if err != nil {
+		b.Release()
+		return err
 	}
 	headers(ctx)
 	if size > len(b.body) {
@@ -186,6 +206,25 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 	a.recent.keep(list, b.body, b.found)
 	respond.Whole(ctx, b.body, b)
 	return nil
+}
+
+// measure returns how large the answer is. If it is one piece it has that made.
+func (a *API) measure(b *buffers) (size int, err error) {
+	for piece := range b.pieces {
+		size += len(piece)
+		b.body = piece
+		switch {
+		case size > a.maxAnswer && len(b.request.Updates) > 0:
+			refused := problem.LargeAnswer(a.maxAnswer)
+			refused.Detail = "the updates were carried out, but " + refused.Detail
+			return 0, refused
+		case size > a.maxAnswer:
+			return 0, problem.LargeAnswer(a.maxAnswer)
+		case a.ctx.Err() != nil:
+			return 0, a.ctx.Err()
+		}
+	}
+	return size, nil
 }
 
 func headers(ctx *fasthttp.RequestCtx) {

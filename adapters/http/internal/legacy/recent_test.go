@@ -17,7 +17,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
-	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/memory"
@@ -68,7 +68,7 @@ func startPair(t tester) *pair {
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
 	p.core = coretest.StartOver(t, memory.NewJournal(), p.clock)
-	p.router = legacy.New(context.Background(), p.core.Presence, p.core.Feed, tokens, p.clock)
+	p.router = legacy.New(context.Background(), body.NewReader(1<<20), 1<<30, p.core.Presence, p.core.Feed, tokens, p.clock)
 	p.forgetful = p.router.Forgetful()
 	return p
 }
@@ -101,8 +101,7 @@ func call(t tester, handle fiber.Handler, body string) (got answer) {
 	var request fasthttp.Request
 	request.SetBodyString(body)
 	var ctx fasthttp.RequestCtx
-	ctx.Init2(new(conn.Conn), nil, false)
-	request.CopyTo(&ctx.Request)
+	ctx.Init(&request, nil, nil)
 	c := router.AcquireCtx(&ctx)
 	defer router.ReleaseCtx(c)
 	if err := handle(c); err != nil {

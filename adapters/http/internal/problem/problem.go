@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 var (
@@ -19,6 +20,15 @@ var (
 
 	// ErrInvalidLines says that an import has lines that cannot be imported.
 	ErrInvalidLines = errors.New("invalid lines")
+
+	// ErrUnread says that a request could not be read to its end. It comes with the reason.
+	ErrUnread = errors.New("the request could not be read")
+
+	// ErrBodies says that too many large bodies arrive at the same time.
+	ErrBodies = errors.New("too many large requests arrive at once (http.max_bodies)")
+
+	// ErrQuota says that a user has as much as one user may have.
+	ErrQuota = errors.New("too much for one user")
 
 	// ErrForbiddenOrigin says that a web page may not use the API.
 	ErrForbiddenOrigin = errors.New("http.cors_origins does not name the page's origin")
@@ -77,12 +87,29 @@ func Locate(err error, place func(domain.Problem) Entry) error {
 	return &Error{Kind: err, Detail: err.Error(), Entries: entries}
 }
 
-// Pointer returns a JSON pointer, as a URI fragment (RFC 6901, section 6), to what the given path leads to.
+// maxName is up to which length a name from outside is repeated, in bytes.
+const maxName = 80
+
+// Clip makes a name from outside fit to be shown.
+func Clip(name string) string {
+	if len(name) > maxName {
+		return strings.ToValidUTF8(name[:maxName], "") + "..."
+	}
+	return strings.ToValidUTF8(name, "")
+}
+
+// LargeAnswer refuses a request whose answer would be too large.
+func LargeAnswer(limit int) *Error {
+	return &Error{Kind: ErrTooMany, Detail: fmt.Sprintf("the answer would have more than %v (http.max_answer): ask for fewer users at once", setting.Size(limit))}
+}
+
+// Pointer returns a JSON pointer, as a URI fragment (RFC 6901, section 6), to what the given path leads to. It clips long names.
 func Pointer(path ...string) string {
 	var b strings.Builder
 	b.WriteByte('#')
 	for _, name := range path {
 		b.WriteByte('/')
+		name = Clip(name)
 		for i := range len(name) {
 			switch c := name[i]; {
 			case c == '~':

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
@@ -9,12 +10,15 @@ import (
 	"github.com/minio/highwayhash"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
 // buffers is the memory that one request and its answer need, kept for the next.
 type buffers struct {
+	text     body.Body
 	asked    Query
 	revision domain.Revision
 	states   []domain.State
@@ -27,6 +31,7 @@ var pool = sync.Pool{New: func() any { return new(buffers) }}
 // Release lets go of what the buffers refer to, so that it can be freed, and of the buffers.
 func (b *buffers) Release() {
 	b.asked.Reset()
+	b.text.Release()
 	clear(b.states)
 	b.states = b.states[:0]
 	pool.Put(b)
@@ -55,8 +60,8 @@ func (a *API) find(b *buffers) error {
 	return nil
 }
 
-// sendUsers answers with the users that were found. It sees to the release of the buffers.
-func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
+// sendUsers answers with the users that were found, unless the answer would be too large. It sees to the release of the buffers.
+func (a *API) sendUsers(ctx *fasthttp.RequestCtx, b *buffers) error {
 	hash, err := highwayhash.NewDigest64(tagKey[:])
 	if err != nil {
 		panic(err) // the key has the right length
@@ -68,8 +73,13 @@ func sendUsers(ctx *fasthttp.RequestCtx, b *buffers) {
 		}
 		size, head = size+len(piece), 0
 		b.body = piece
+		if err := a.ctx.Err(); err != nil || size > a.maxAnswer {
+			b.Release()
+			return cmp.Or(err, error(problem.LargeAnswer(a.maxAnswer)))
+		}
 	}
 	send(ctx, b, size, hash.Sum64())
+	return nil
 }
 
 // send answers with a document of the given size: the body in the buffers, or if that is not all of it, the pieces. If the client has it already, it

@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/zarafa/presence/adapters/http/backup"
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -74,9 +75,14 @@ func (a *API) Import(c *fiber.Ctx) error {
 	if err := a.admitService(c); err != nil {
 		return err
 	}
+	var text body.Body
+	defer text.Release()
+	if err := a.bodies.Read(c.Context(), &text); err != nil {
+		return err
+	}
 	var presences []domain.Change
 	refused := &problem.Error{Kind: problem.ErrInvalidLines, Detail: "nothing was imported, because of what is wrong with these lines"}
-	err := backup.Lines(bytes.NewReader(c.Body()), func(l backup.Line) error {
+	err := backup.Lines(bytes.NewReader(text.Text), func(l backup.Line) error {
 		if l.Err == nil {
 			presences = append(presences, l.Change)
 		} else if len(refused.Entries) < maxLineFaults {

@@ -14,6 +14,8 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 	"github.com/minio/highwayhash"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -23,6 +25,8 @@ import (
 // API has the handlers. They may be called concurrently.
 type API struct {
 	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
+	bodies       *body.Reader
+	maxAnswer    int
 	presence     ports.Presence
 	feed         ports.Feed
 	sources      ports.Sources
@@ -31,11 +35,11 @@ type API struct {
 	writeTimeout time.Duration
 }
 
-// New makes the handlers. Updates and imports end with ctx. A client may take the write timeout to receive each part of an export.
-func New(ctx context.Context, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
+// New makes the handlers. Updates and imports end with ctx. An answer about users has at most maxAnswer bytes. A client may take the write timeout to receive each part of an export.
+func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
 	writeTimeout time.Duration,
 ) *API {
-	return &API{ctx, presence, feed, sources, backup, tokens, writeTimeout}
+	return &API{ctx, bodies, maxAnswer, presence, feed, sources, backup, tokens, writeTimeout}
 }
 
 // GetUser answers with one user.
@@ -78,7 +82,10 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err := b.asked.ReadBody(c.Body())
+	err := a.bodies.Read(c.Context(), &b.text)
+	if err == nil {
+		err = b.asked.ReadBody(b.text.Text)
+	}
 	if err == nil && !b.asked.Named {
 		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
 	}
@@ -94,8 +101,7 @@ func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Prob
 		b.Release()
 		return problem.Locate(err, place)
 	}
-	sendUsers(c.Context(), b)
-	return nil
+	return a.sendUsers(c.Context(), b)
 }
 
 // PutPresence sets a presence.
@@ -104,7 +110,12 @@ func (a *API) PutPresence(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	update, byTTL, err := readSetting(c.Body(), domain.TimestampOf(time.Now()))
+	var text body.Body
+	defer text.Release()
+	if err := a.bodies.Read(c.Context(), &text); err != nil {
+		return err
+	}
+	update, byTTL, err := readSetting(text.Text, domain.TimestampOf(time.Now()))
 	if err != nil {
 		return err
 	}
@@ -144,13 +155,20 @@ func (a *API) update(c *fiber.Ctx, by domain.Principal, update domain.Update, by
 	return nil
 }
 
-// GetSources answers with how the sources are doing.
+// GetSources answers with how the sources are doing. Why they are not doing well can name hosts and accounts, so only services are told.
 func (a *API) GetSources(c *fiber.Ctx) error {
-	if _, err := Admit(c, a.tokens); err != nil {
+	by, err := Admit(c, a.tokens)
+	if err != nil {
 		return err
 	}
+	statuses := a.sources.Statuses()
+	if !by.Service {
+		for i := range statuses {
+			statuses[i].Error = ""
+		}
+	}
 	respond.Headers(&c.Context().Response.Header)
-	return c.JSON(sourcesDocument(a.sources.Statuses()), string(respond.JSON))
+	return c.JSON(sourcesDocument(statuses), string(respond.JSON))
 }
 
 // Admit is Authenticate for what takes no query in the URL.
@@ -182,14 +200,15 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return domain.Principal{}, errNoToken
 	}
-	token = strings.Clone(strings.Trim(token, " ")) // for tokens are remembered
+	token = strings.Trim(token, " ")
 	by, err := tokens.Verify(token)
-	if err == nil || !strings.Contains(token, "%") {
-		return by, err
+	if err != nil && strings.Contains(token, "%") {
+		if decoded, malformed := url.PathUnescape(token); malformed == nil {
+			by, err = tokens.Verify(decoded)
+		}
 	}
-	decoded, malformed := url.PathUnescape(token)
-	if malformed != nil {
-		return by, err
+	if err == nil {
+		conn.ShowedToken(c.Context())
 	}
-	return tokens.Verify(decoded)
+	return by, err
 }

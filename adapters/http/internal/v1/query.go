@@ -110,7 +110,7 @@ func (q *Query) readURL(query string) error {
 func (q *Query) argument(name, value string) error {
 	value, err := unescape(value)
 	if err != nil {
-		return problem.InParameter(problem.ErrMalformed, clip(name), err.Error())
+		return problem.InParameter(problem.ErrMalformed, problem.Clip(name), err.Error())
 	}
 	switch name {
 	case "user":
@@ -128,16 +128,7 @@ func (q *Query) argument(name, value string) error {
 		}
 		q.Since, q.Again = domain.Revision(n), true
 	default:
-		return problem.InParameter(problem.ErrMalformed, clip(name), "is not known; the parameters are user and since")
+		return problem.InParameter(problem.ErrMalformed, problem.Clip(name), "is not known; the parameters are user and since")
 	}
 	return nil
-}
-
-// clip makes a name from outside fit to be shown.
-func clip(name string) string {
-	const most = 80
-	if len(name) > most {
-		return strings.ToValidUTF8(name[:most], "") + "..."
-	}
-	return strings.ToValidUTF8(name, "")
 }
