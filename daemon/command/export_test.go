@@ -189,7 +189,7 @@ func TestExportAndImportFail(t *testing.T) {
 		{"another directory", []string{"export", "--store.dir", there}, 1, "store.dir: " + there + " holds something else than a presence store"},
 		{"another's directory", []string{"import", "--store.dir", foreign, os.DevNull}, 1, "store.dir: " + foreign + " is in the hands of the user with the number 4711, whose daemon could not use what root writes there; run this as that user"},
 		{"another's directory above", []string{"import", "--store.dir", foreign + "/a/b", os.DevNull}, 1, "store.dir: " + foreign + "/a/b is in the hands of the user with the number 4711"},
-		{"a wrong configuration", []string{"export", "--store.url=nats://127.0.0.1:4222", "--store.replicas=2"}, 2, "zarafa-presence: --store.replicas: must be 1, 3 or 5, it is 2"},
+		{"a wrong configuration", []string{"export", "--store.url=nats://127.0.0.1:4222", "--store.replicas=2"}, 2, "--store.replicas: must be 1, 3 or 5, it is 2"},
 		{"to a directory", []string{"export", "--store.dir", dir, there}, 1, "nothing was exported: " + there + " is a directory"},
 		{"to nowhere", []string{"export", "--store.dir", dir, there + "/no/x.jsonl"}, 1, "nothing was exported: open " + there + "/no/.x.jsonl-"},
 		{"to a full disk", []string{"export", "--store.dir", dir, "/dev/full"}, 1, "nothing was exported: write /dev/full: no space left on device"},

@@ -60,7 +60,7 @@ func (l Log) validateFile() error {
 
 // openToAppend opens a log file. It does not wait for somebody to read a pipe.
 func openToAppend(name string, flag int) (*os.File, error) {
-	const mode = 0o640 // a group of operators may read the log
+	const mode = 0o640                                                                    // a group of operators may read the log
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK|flag, mode) //nolint:gosec // the administrator says which
 	if errors.Is(err, syscall.ENXIO) {
 		err = fmt.Errorf("%s is a pipe that nobody reads", name)
