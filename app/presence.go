@@ -180,7 +180,9 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 }
 
 // removeDevices removes what the devices with a name say of a user on a protocol.
-func (p *Presence) removeDevices(writes []image.Write, planned plannedWrites, user domain.UserID, protocol domain.Protocol, now domain.Timestamp) []image.Write {
+func (p *Presence) removeDevices(writes []image.Write, planned plannedWrites, user domain.UserID, protocol domain.Protocol,
+	now domain.Timestamp,
+) []image.Write {
 	for _, old := range p.core.Image.Presences(user) {
 		if old.Protocol != protocol || old.Device == (domain.DeviceID{}) {
 			continue

@@ -60,7 +60,7 @@ func TestLoading(t *testing.T) {
 		{"POST", "/", body, 200},
 		{"POST", "/", strings.Repeat(" ", 700<<10) + body, 200},
 		{"DELETE", "/", "", 405},
-		{"GET", "/favicon.ico", "", 404},
+		{"GET", "/nothing.ico", "", 404},
 	}
 	for _, r := range requests {
 		got := do(t, server, r.method, r.path, r.body)

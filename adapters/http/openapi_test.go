@@ -240,7 +240,7 @@ func readEvents(t *testing.T, lines *bufio.Scanner, last string) (names []string
 // TestPagesAreServed: those that the document names, without a token.
 func TestPagesAreServed(t *testing.T) {
 	r := start(t)
-	for _, path := range []string{"/board", "/docs", "/openapi.json", "/client.js", "/client.d.ts", "/assets/docs.js", "/assets/docs.css"} {
+	for _, path := range []string{"/board", "/docs", "/openapi.json", "/client.js", "/client.d.ts", "/favicon.ico", "/assets/docs.js", "/assets/docs.css"} {
 		got := send(t, r.Server, "GET", path, "")
 		if got.status != 200 || got.body == "" || got.header.Get("X-Content-Type-Options") != "nosniff" || got.header.Get("Content-Security-Policy") == "" {
 			t.Errorf("GET %s: %d %v", path, got.status, got.header)
