@@ -25,6 +25,7 @@ type scripted struct {
 	follow    func(to ports.Replay) error
 	appended  int
 	limit     int
+	shared    bool
 }
 
 func (s *scripted) Follow(ctx context.Context, to ports.Replay) error {
@@ -53,6 +54,7 @@ func (s *scripted) deliver(entry []byte) error {
 }
 
 func (s *scripted) Snapshot(context.Context, uint64, func() ([]byte, error)) error { return nil }
+func (s *scripted) Shared() bool                                                   { return s.shared }
 func (s *scripted) Limit() int                                                     { return s.limit }
 
 // now is the time as a writer sees it.

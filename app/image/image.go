@@ -18,6 +18,7 @@ import (
 type Image struct {
 	users    *xsync.Map[domain.UserID, *User]
 	revision atomic.Uint64 // a domain.Revision
+	known    atomic.Int64  // a domain.Timestamp: see Hold; zero: the image has everything
 
 	mu       sync.Mutex // held while an entry is applied, never while a user is read
 	at       uint64     // the last entry that was applied

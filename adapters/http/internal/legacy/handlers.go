@@ -18,6 +18,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -103,7 +104,7 @@ func (a *API) query(b *buffers, body []byte) error {
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(b, c.Context()); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -113,7 +114,7 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(b, c.Context().Request.Body()); err != nil {
+	if err := a.update(b, c.Context()); err != nil {
 		b.Release()
 		return err
 	}
@@ -121,8 +122,8 @@ func (a *API) Post(c *fiber.Ctx) error {
 }
 
 // update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
-func (a *API) update(b *buffers, body []byte) error {
-	if err := b.request.ReadUpdate(bytes.Clone(body)); err != nil {
+func (a *API) update(b *buffers, ctx *fasthttp.RequestCtx) error {
+	if err := b.request.ReadUpdate(bytes.Clone(ctx.Request.Body())); err != nil {
 		return err
 	}
 	by, err := a.authenticate(b.request.Token)
@@ -132,7 +133,7 @@ func (a *API) update(b *buffers, body []byte) error {
 	if err := checkIDs(&b.request); err != nil {
 		return err
 	}
-	if err := a.presence.Update(a.ctx, by, b.request.Updates); err != nil {
+	if err := a.presence.Update(conn.Context(ctx, a.ctx), by, b.request.Updates); err != nil {
 		return problem.Locate(err, b.request.place)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2/utils"
 	"github.com/minio/highwayhash"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
@@ -134,7 +135,7 @@ func (a *API) admitUpdate(c *fiber.Ctx) (by domain.Principal, user, protocol str
 
 // update carries out an update.
 func (a *API) update(c *fiber.Ctx, by domain.Principal, update domain.Update, byTTL bool) error {
-	err := a.presence.Update(a.ctx, by, []domain.Update{update})
+	err := a.presence.Update(conn.Context(c.Context(), a.ctx), by, []domain.Update{update})
 	if err != nil {
 		return problem.Locate(err, func(p domain.Problem) problem.Entry { return inSetting(p, byTTL) })
 	}

@@ -1,0 +1,18 @@
+package image
+
+import "github.com/zarafa/presence/domain"
+
+// Hold says that the image may lack what others have written after a moment. Nothing that it has expires for readers after that moment, until
+// Release is called, because somebody may have renewed it. A second call changes nothing.
+func (i *Image) Hold(after domain.Timestamp) { i.known.CompareAndSwap(0, int64(after)) }
+
+// Release says that the image has everything again.
+func (i *Image) Release() { i.known.Store(0) }
+
+// Known returns up to when the image is known to have everything: now, unless it is held.
+func (i *Image) Known(now domain.Timestamp) domain.Timestamp {
+	if known := i.known.Load(); known != 0 {
+		return min(now, domain.Timestamp(known))
+	}
+	return now
+}
