@@ -16,9 +16,10 @@ import (
 // It keeps one deadline for each presence that can expire. A heartbeat does not touch it; when its time comes the expirer looks
 // at what is there by then, and sets a new deadline or expires the presence.
 type Expirer struct {
-	core  Core
-	clock ports.Clock
-	log   *slog.Logger
+	core    Core
+	clock   ports.Clock
+	log     *slog.Logger
+	failing bool // the log was told so
 }
 
 // NewExpirer makes an expirer. Call Run to start it.
@@ -55,6 +56,9 @@ func note(pending *timerQueue, changes []domain.Change) {
 // expire looks at each presence whose deadline has passed.
 func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	now := e.clock.Now()
+	if e.core.Image.Known(now) < now {
+		return // others may have renewed what has expired
+	}
 	pending.take(now, func(due []deadline) {
 		var expired []image.Key
 		again := due[:0]
@@ -70,15 +74,25 @@ func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 			}
 		}
 		err := rewrite(ctx, e.core, expired, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.At(now) })
-		if err != nil && ctx.Err() == nil {
-			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
-		}
+		e.complain(ctx, len(expired), err)
 		for _, d := range again { // what could not be written, and what was renewed at the last moment
 			if p, found := e.find(d); found {
 				pending.add(max(p.Expires, now), d)
 			}
 		}
 	})
+}
+
+// complain logs that expired presences cannot be announced, once until they can be.
+func (e *Expirer) complain(ctx context.Context, expired int, err error) {
+	switch {
+	case expired == 0 || ctx.Err() != nil:
+	case err == nil:
+		e.failing = false
+	case !e.failing:
+		e.failing = true
+		e.log.Warn("cannot announce expired presences, will try again", "presences", expired, "err", err)
+	}
 }
 
 // find returns the presence that a deadline is for, if it is still the same.

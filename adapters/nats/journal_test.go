@@ -385,10 +385,10 @@ func (c *counter) Entry(at uint64, entry []byte) error {
 	c.bytes, c.last = c.bytes+len(entry), at
 	return nil
 }
-func (c *counter) CaughtUp() { close(c.caughtUp) }
+func (c *counter) CaughtUp()      { close(c.caughtUp) }
 func (*counter) Behind(time.Time) {}
 func (*counter) Abreast()         {}
-func (c *counter) Reset()    { c.bytes, c.last = 0, 0 }
+func (c *counter) Reset()         { c.bytes, c.last = 0, 0 }
 
 // TestARefusedEntryEndsFollow: what the Replay says is what Follow says.
 func TestARefusedEntryEndsFollow(t *testing.T) {

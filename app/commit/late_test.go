@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,8 +54,8 @@ func TestALateUpdateIsNotPlannedAnew(t *testing.T) {
 
 // goneContext is that of a caller whose going away is seen only by who asks.
 type goneContext struct {
-	context.Context
-	gone bool
+	context.Context //nolint:containedctx // it is one
+	gone            bool
 }
 
 var errGone = errors.New("the client has gone")
@@ -117,6 +118,52 @@ func TestWhatWaitedDuringAHaltIsRefused(t *testing.T) {
 		}
 		if err := <-second; !errors.Is(err, ports.ErrUnavailable) || b.says(alice) != "" {
 			t.Errorf("err = %v, alice says %q", err, b.says(alice))
+		}
+	})
+}
+
+// TestAHaltedDaemonIsNotReadyUntilItHasCaughtUp: with a journal that others write. What was read before the halt does not expire meanwhile.
+func TestAHaltedDaemonIsNotReadyUntilItHasCaughtUp(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		b.Halted(time.Minute)
+		if err := b.Ready(); err != nil {
+			t.Errorf("alone with its journal, Ready = %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		b.journal.shared = true
+		b.journal.append = func([]byte) error { return fmt.Errorf("%w: no connection", ports.ErrUnavailable) }
+		b.Halted(time.Minute)
+		if err := b.Ready(); !errors.Is(err, ports.ErrLoading) {
+			t.Errorf("before the daemon has noticed, Ready = %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		if err := b.Ready(); !errors.Is(err, ports.ErrLoading) {
+			t.Errorf("without a connection, Ready = %v", err)
+		}
+		if known := b.image.Known(moment); known > moment.Add(-time.Minute) {
+			t.Errorf("what is known is of %v before now", time.Duration(moment-known))
+		}
+		b.journal.append = nil
+		time.Sleep(200 * time.Millisecond)
+		if err := b.Ready(); err != nil || b.image.Known(moment) != moment {
+			t.Errorf("Ready = %v, what is known is of %v before now", err, time.Duration(moment-b.image.Known(moment)))
+		}
+	})
+}
+
+// TestWhileTheJournalCannotBeFollowed: the image says up to when it knows everything.
+func TestWhileTheJournalCannotBeFollowed(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		b.journal.to.Behind(time.Now().Add(-3 * time.Second))
+		if known := b.image.Known(moment + 1); known != moment.Add(-3*time.Second) {
+			t.Errorf("what is known is of %v before now, want 3 s", time.Duration(moment-known))
+		}
+		if err := b.Ready(); err != nil {
+			t.Errorf("Ready = %v, although reads go on", err)
+		}
+		b.journal.to.Abreast()
+		if known := b.image.Known(moment); known != moment {
+			t.Errorf("what is known is of %v before now", time.Duration(moment-known))
 		}
 	})
 }

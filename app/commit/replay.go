@@ -62,7 +62,9 @@ func (r *replay) CaughtUp() {
 }
 
 // Behind implements ports.Replay.
-func (r *replay) Behind(after time.Time) { r.writer.hold(gapOfJournal, r.writer.clock.Now().Add(-time.Since(after))) }
+func (r *replay) Behind(after time.Time) {
+	r.writer.hold(gapOfJournal, r.writer.clock.Now().Add(-time.Since(after)))
+}
 
 // Abreast implements ports.Replay.
 func (r *replay) Abreast() { r.writer.release(gapOfJournal) }

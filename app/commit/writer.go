@@ -73,6 +73,9 @@ func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.L
 // Loaded is closed when the image has all that was kept. Before that nothing can be written.
 func (w *Writer) Loaded() <-chan struct{} { return w.loaded }
 
+// Shared reports whether other daemons may write, too.
+func (w *Writer) Shared() bool { return w.journal.Shared() }
+
 // Ready implements ports.Readiness.
 func (w *Writer) Ready() error {
 	select {

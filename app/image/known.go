@@ -9,6 +9,9 @@ func (i *Image) Hold(after domain.Timestamp) { i.known.CompareAndSwap(0, int64(a
 // Release says that the image has everything again.
 func (i *Image) Release() { i.known.Store(0) }
 
+// KnownUntil returns the moment that Hold was called with: zero if the image has everything.
+func (i *Image) KnownUntil() domain.Timestamp { return domain.Timestamp(i.known.Load()) }
+
 // Known returns up to when the image is known to have everything: now, unless it is held.
 func (i *Image) Known(now domain.Timestamp) domain.Timestamp {
 	if known := i.known.Load(); known != 0 {

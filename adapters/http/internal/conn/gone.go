@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"errors"
 	"net"
 	"syscall"
 
@@ -19,8 +20,8 @@ func (errGone) Unwrap() error { return context.Canceled }
 // requestContext is the context of the request that is in progress on a connection. Its Err asks the connection, which costs a system call. Done
 // does not tell that the client has gone: that would take a goroutine for each request.
 type requestContext struct {
-	context.Context
-	conn *Conn
+	context.Context //nolint:containedctx // it is one
+	conn            *Conn
 }
 
 // Err implements context.Context.
@@ -36,7 +37,7 @@ func (r *requestContext) Err() error {
 
 // Context returns the context of a request, for its handler's goroutine and as long as that runs. It ends with server, which has to be the same
 // for all requests. Its Err is not nil either once the client has closed the connection.
-func Context(ctx *fasthttp.RequestCtx, server context.Context) context.Context {
+func Context(server context.Context, ctx *fasthttp.RequestCtx) context.Context {
 	c, ok := ctx.Conn().(*Conn)
 	if !ok {
 		return server
@@ -58,13 +59,13 @@ func (c *Conn) gone() bool {
 	n, peeked := 0, error(nil)
 	err = raw.Control(func(fd uintptr) {
 		var next [1]byte
-		n, _, peeked = syscall.Recvfrom(int(fd), next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) //nolint:gosec // a descriptor is an int
+		n, _, peeked = syscall.Recvfrom(int(fd), next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	})
-	switch peeked {
-	case nil:
-		return err != nil || n == 0
-	case syscall.EAGAIN, syscall.EINTR:
-		return err != nil
+	switch {
+	case err != nil:
+		return true
+	case peeked == nil:
+		return n == 0
 	}
-	return true
+	return !errors.Is(peeked, syscall.EAGAIN) && !errors.Is(peeked, syscall.EINTR)
 }

@@ -133,7 +133,7 @@ func (a *API) update(b *buffers, ctx *fasthttp.RequestCtx) error {
 	if err := checkIDs(&b.request); err != nil {
 		return err
 	}
-	if err := a.presence.Update(conn.Context(ctx, a.ctx), by, b.request.Updates); err != nil {
+	if err := a.presence.Update(conn.Context(a.ctx, ctx), by, b.request.Updates); err != nil {
 		return problem.Locate(err, b.request.place)
 	}
 	return nil
