@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/ports"
 )
 
 // TestNothingExpiresThatOthersMayHaveRenewed: while the journal cannot be followed, what had not expired before is shown as it was, and stale. It
@@ -39,6 +42,19 @@ func TestNothingExpiresThatOthersMayHaveRenewed(t *testing.T) {
 		time.Sleep(time.Minute)
 		beat(t, presence, bea, "busy")
 		time.Sleep(time.Minute + 2*time.Second)
+		following := feed.Follow()
+		defer following.Close()
+		next := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			_, _, err := following.Next(ctx)
+			return err
+		}
+		store.Hold(clock.New().Now())
+		store.Release()
+		if err := next(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after a gap in which nothing was shown as stale, Next = %v", err)
+		}
 		store.Hold(clock.New().Now()) // anna has expired, and bea has not
 		changes := store.Revision()
 		time.Sleep(10 * time.Minute)
@@ -49,6 +65,9 @@ func TestNothingExpiresThatOthersMayHaveRenewed(t *testing.T) {
 			t.Errorf("%d changes were made without the journal", made)
 		}
 		store.Release()
+		if err := next(); !errors.Is(err, ports.ErrResumed) {
+			t.Errorf("after a gap in which somebody was shown as stale, Next = %v", err)
+		}
 		time.Sleep(time.Second)
 		shows("afterwards", bea, domain.Unavailable, false)
 		if made := store.Revision() - changes; made != 1 {

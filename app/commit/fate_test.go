@@ -71,8 +71,13 @@ type bench struct {
 }
 
 func scriptedTest(t *testing.T, test func(t *testing.T, b *bench)) {
+	scriptedTestOver(t, &scripted{limit: 1 << 20}, test)
+}
+
+// scriptedTestOver is scriptedTest with a journal.
+func scriptedTestOver(t *testing.T, journal *scripted, test func(t *testing.T, b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{image: image.New(), journal: &scripted{limit: 1 << 20}, log: &bytes.Buffer{}}
+		b := &bench{image: image.New(), journal: journal, log: &bytes.Buffer{}}
 		b.Writer = commit.New(b.image, b.journal, now{}, slog.New(slog.NewTextHandler(b.log, nil)))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,14 +125,16 @@ func TestWhatWaitedDuringAHaltIsRefused(t *testing.T) {
 
 // TestAHaltedDaemonIsNotReadyUntilItHasCaughtUp: with a journal that others write. What was read before the halt does not expire meanwhile.
 func TestAHaltedDaemonIsNotReadyUntilItHasCaughtUp(t *testing.T) {
-	scriptedTest(t, func(t *testing.T, b *bench) {
-		b.Halted(time.Minute)
-		if err := b.Ready(); err != nil {
-			t.Errorf("alone with its journal, Ready = %v", err)
+	var cut atomic.Bool
+	journal := &scripted{limit: 1 << 20, shared: true}
+	journal.append = func(entry []byte) error {
+		if cut.Load() {
+			return fmt.Errorf("%w: no connection", ports.ErrUnavailable)
 		}
-		time.Sleep(3 * time.Second)
-		b.journal.shared = true
-		b.journal.append = func([]byte) error { return fmt.Errorf("%w: no connection", ports.ErrUnavailable) }
+		return journal.deliver(entry)
+	}
+	scriptedTestOver(t, journal, func(t *testing.T, b *bench) {
+		cut.Store(true)
 		b.Halted(time.Minute)
 		if err := b.Ready(); !errors.Is(err, ports.ErrLoading) {
 			t.Errorf("before the daemon has noticed, Ready = %v", err)
@@ -143,8 +146,18 @@ func TestAHaltedDaemonIsNotReadyUntilItHasCaughtUp(t *testing.T) {
 		if known := b.image.Known(moment); known > moment.Add(-time.Minute) {
 			t.Errorf("what is known is of %v before now", time.Duration(moment-known))
 		}
-		b.journal.append = nil
+		cut.Store(false)
 		time.Sleep(200 * time.Millisecond)
+		if err := b.Ready(); err != nil || b.image.Known(moment) != moment {
+			t.Errorf("Ready = %v, what is known is of %v before now", err, time.Duration(moment-b.image.Known(moment)))
+		}
+	})
+}
+
+// TestWhoIsAloneHasNothingToCatchUpWith: reads go on after a halt.
+func TestWhoIsAloneHasNothingToCatchUpWith(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		b.Halted(time.Minute)
 		if err := b.Ready(); err != nil || b.image.Known(moment) != moment {
 			t.Errorf("Ready = %v, what is known is of %v before now", err, time.Duration(moment-b.image.Known(moment)))
 		}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,6 +50,32 @@ func (n *network) ask(node *node, path string, into any) (status int) {
 func (n *network) about(node *node, user string) (status int, is known) {
 	status = n.ask(node, "/v1/users/"+user, &is)
 	return status, is
+}
+
+// stream follows a user, and yields what it is told, until the test ends.
+func (n *network) stream(node *node, user string) <-chan string {
+	n.t.Helper()
+	request, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, strings.TrimSuffix(node.url, "/")+"/v1/events?user="+user, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+n.token)
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	told := make(chan string, 100)
+	var reading sync.WaitGroup
+	n.t.Cleanup(reading.Wait)
+	reading.Go(func() {
+		defer answer.Body.Close()
+		for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+			if strings.Contains(lines.Text(), `"stale":`) {
+				told <- lines.Text()
+			}
+		}
+	})
+	return told
 }
 
 // halt stops a daemon with SIGSTOP, and returns when all its threads have stopped.
@@ -124,12 +151,23 @@ func TestADaemonThatIsCutOff(t *testing.T) {
 				t.Errorf("the user is stale: %t; the daemon says that it follows the journal: %t, another: %t", stale, n.followed(cut), n.followed(n.nodes[0]))
 			}
 			n.everywhere(n.nodes[:2], gone, "spreed", "unavailable", 5*time.Second)
+			told := n.stream(cut, lily)
+			if text := <-told; !strings.Contains(text, `"stale":true`) {
+				t.Errorf("a stream that begins meanwhile tells %s", text)
+			}
 			for _, proxy := range proxies {
 				proxy.Restore()
 			}
 			eventually(t, "the daemon follows the journal again", func() bool { return n.followed(cut) })
 			if status, is := n.about(cut, lily); status != http.StatusOK || is.Status != "busy" || is.Stale {
 				t.Errorf("afterwards the daemon answers %d, %+v", status, is)
+			}
+			for text := ""; !strings.Contains(text, `"stale":false`); {
+				select {
+				case text = <-told:
+				case <-time.After(5 * time.Second):
+					t.Fatal("the stream does not tell that the user is not stale any more")
+				}
 			}
 			n.everywhere(n.nodes, gone, "spreed", "unavailable", 5*time.Second)
 		})

@@ -95,7 +95,8 @@ func (r *report) next() bool {
 	if !sub.missed {
 		r.since = h.head
 	}
-	sub.missed, sub.told = false, h.head
+	r.reset = r.reset || sub.anew
+	sub.missed, sub.anew, sub.told = false, false, h.head
 	r.remembered = r.since > 0 && r.since >= h.forgotten
 	if r.remembered {
 		after, _ := slices.BinarySearchFunc(h.recent, r.since+1, func(n note, revision domain.Revision) int { return cmp.Compare(n.revision, revision) })
