@@ -16,10 +16,11 @@ import (
 // It keeps one deadline for each presence that can expire. A heartbeat does not touch it; when its time comes the expirer looks
 // at what is there by then, and sets a new deadline or expires the presence.
 type Expirer struct {
-	core  Core
-	ready ports.Readiness
-	clock ports.Clock
-	log   *slog.Logger
+	core    Core
+	ready   ports.Readiness
+	clock   ports.Clock
+	log     *slog.Logger
+	failing bool // the log was told so
 }
 
 // NewExpirer makes an expirer, which expires nothing while the daemon is not ready. The clock is to stand still after a pause of the daemon
@@ -60,6 +61,9 @@ func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	if e.ready.Ready() != nil {
 		return // what ran out before the start has to be held first: see Continuity
 	}
+	if e.core.Image.Known(now) < now {
+		return // others may have renewed what has expired
+	}
 	pending.take(now, func(due []deadline) {
 		var expired []image.Key
 		again := due[:0]
@@ -75,15 +79,25 @@ func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 			}
 		}
 		err := rewrite(ctx, e.core, expired, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.At(now) })
-		if err != nil && ctx.Err() == nil {
-			e.log.Error("cannot announce expired presences, will try again", "presences", len(expired), "err", err)
-		}
+		e.complain(ctx, len(expired), err)
 		for _, d := range again { // what could not be written, and what was renewed at the last moment
 			if p, found := e.find(d); found {
 				pending.add(max(p.Expires, now), d)
 			}
 		}
 	})
+}
+
+// complain logs that expired presences cannot be announced, once until they can be.
+func (e *Expirer) complain(ctx context.Context, expired int, err error) {
+	switch {
+	case expired == 0 || ctx.Err() != nil:
+	case err == nil:
+		e.failing = false
+	case !e.failing:
+		e.failing = true
+		e.log.Warn("cannot announce expired presences, will try again", "presences", expired, "err", err)
+	}
 }
 
 // find returns the presence that a deadline is for, if it is still the same.

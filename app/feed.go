@@ -48,7 +48,11 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	// The removals first: what is removed in between has a greater revision than any that is returned, and comes as a change.
 	last, forgotten := f.image.LastRemoval(user)
 	presences := f.image.Presences(user)
-	revision, presences := max(last, newest(presences)), presences.At(now)
+	known := f.image.Known(now)
+	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
+		known, presences = now, f.image.Presences(user)
+	}
+	revision, presences := max(last, newest(presences)), presences.HeldAt(known, now)
 	return domain.State{User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences)}, forgotten
 }
 

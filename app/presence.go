@@ -85,7 +85,7 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 		}
 		for i, presences := range answers[begin:] {
 			if !presences.HoldAt(now) {
-				answers[begin+i] = presences.At(now)
+				answers[begin+i] = presences.HeldAt(p.core.Image.Known(now), now)
 			}
 		}
 		rest = rest[n:]
@@ -102,7 +102,7 @@ func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Times
 	case user == nil:
 		return append(into, nil), nil
 	}
-	return append(into, user.Presences().At(now)), nil
+	return append(into, user.Presences().HeldAt(p.core.Image.Known(now), now)), nil
 }
 
 // find returns where the user is kept that an id names, nil if nothing is. It looks for the id as it is first: the image has no other ids than

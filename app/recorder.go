@@ -117,9 +117,17 @@ func (r *recorder) signal() {
 func (r *recorder) record(ctx context.Context) {
 	renewal := time.NewTicker(renewEvery)
 	defer renewal.Stop()
+	confirm := r.confirmTimer()
+	defer confirm.Stop()
 	for {
 		select {
 		case <-r.wake:
+		case <-confirm.C:
+			if err := r.markUnconfirmed(ctx); err != nil && ctx.Err() == nil {
+				r.log.Error("cannot mark presences as stale, will try again", "err", err, "retry_in", retryAfter)
+				confirm.Reset(retryAfter)
+			}
+			continue
 		case <-renewal.C:
 			r.session.mu.Lock()
 			r.session.markAll()
@@ -135,6 +143,32 @@ func (r *recorder) record(ctx context.Context) {
 		}
 		pause(ctx, gather)
 	}
+}
+
+// confirmTimer returns a timer for when what this Run has not confirmed becomes stale. It never fires if that has been done.
+func (r *recorder) confirmTimer() *time.Timer {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	timer := time.NewTimer(time.Until(r.session.confirmBy))
+	if r.session.confirmBy.IsZero() {
+		timer.Stop()
+	}
+	return timer
+}
+
+// markUnconfirmed flags what was there when the source began, and what it has not reported since. It is not concurrent with flush: who is
+// reported meanwhile is written afterwards.
+func (r *recorder) markUnconfirmed(ctx context.Context) error {
+	r.session.mu.Lock()
+	keys := r.session.unconfirmedKeys()
+	r.session.mu.Unlock()
+	if err := markStale(ctx, r.core, r.session.source, keys, r.clock.Now()); err != nil {
+		return err
+	}
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	r.session.confirmBy = time.Time{}
+	return nil
 }
 
 // flush writes everything observed so far. What an error has kept from being written is marked again.
@@ -182,6 +216,13 @@ func (r *recorder) renewStale(ctx context.Context) error {
 	defer r.session.mu.Unlock()
 	r.keepStale, r.session.kept = false, !r.session.synced
 	return nil
+}
+
+// wasConnected reports whether the server has accepted the connection.
+func (r *recorder) wasConnected() bool {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	return !r.connectedAt.IsZero()
 }
 
 // connectedFor returns how long ago the server accepted the connection: zero if it never did.

@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -26,7 +27,8 @@ type session struct {
 	used        int64                      // bytes, at most limits.SourceBytes but for what was in the image before
 	exceeded    bool                       // something was ignored during this Run
 	synced      bool
-	kept        bool // whoever is stale was given a new deadline since the last Run that was in sync
+	kept        bool      // whoever is stale was given a new deadline since the last Run that was in sync
+	confirmBy   time.Time // when what an earlier process or another daemon has left, and nobody has confirmed, becomes stale; zero: it has
 }
 
 // sessionUser is what is known of one user. There may be millions, so it is small.
@@ -233,6 +235,19 @@ func (s *session) sync() {
 			s.remove(id)
 		}
 	}
+}
+
+// unconfirmedKeys returns who is shown with a device that this Run has not reported: an earlier one has left that.
+func (s *session) unconfirmedKeys() (keys []image.Key) {
+	if s.synced {
+		return nil
+	}
+	for id, user := range s.users {
+		if p, stored := s.stored(id); stored && user.devices.None() && p.Status != domain.Unavailable && !p.Stale {
+			keys = append(keys, image.KeyOf(id, &p))
+		}
+	}
+	return keys
 }
 
 // mark notes that a user is to be written.

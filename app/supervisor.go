@@ -22,6 +22,10 @@ const (
 	rejectedRetry = 5 * time.Minute  // after the server refused us: it needs a person, and hurrying may lock the account
 )
 
+// confirmWithin is how long a source that begins may take to confirm what an earlier process left, or another daemon. Then what it has not
+// confirmed is stale. So nothing changes for those who are still there when another daemon takes over.
+const confirmWithin = 5 * time.Second
+
 // Supervisor runs all sources, each for itself: it records what they observe, marks their presences as stale when the link is
 // lost, and runs them again, for ever. Of several daemons with one store, the one that holds a source's lease runs it.
 type Supervisor struct {
@@ -61,6 +65,9 @@ func (s *Supervisor) Statuses() []domain.SourceStatus {
 	return statuses
 }
 
+// KnownUntil implements ports.Sources.
+func (s *Supervisor) KnownUntil() domain.Timestamp { return s.core.Image.KnownUntil() }
+
 // Run runs the sources until ctx ends, and returns when all of them have. To be called once.
 func (s *Supervisor) Run(ctx context.Context) {
 	var running sync.WaitGroup
@@ -80,8 +87,8 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	if !s.sync(ctx, log) {
 		return
 	}
-	s.markStale(ctx, source, log) // what an earlier process left, or another daemon
 	session := newSession(source.Describe(), s.core.Image, s.core.Limits.orDefault())
+	session.confirmBy = time.Now().Add(confirmWithin)
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, session, status, log)
 		if ctx.Err() != nil {
@@ -154,7 +161,13 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *
 	if err := recorder.flush(closing); err != nil {
 		log.Error("cannot record the last presences", "err", err)
 	}
-	s.markStale(closing, source, log)
+	switch {
+	case ctx.Err() != nil && s.core.Writer.Shared(): // another daemon goes on
+	case ctx.Err() == nil && !recorder.wasConnected() && !errors.Is(err, ports.ErrRejected) && time.Now().Before(session.confirmBy): // there is still time
+	default:
+		s.markStale(closing, source, log)
+		session.confirmBy = time.Time{}
+	}
 	return held, err
 }
 
@@ -163,13 +176,17 @@ func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *sl
 	now := s.clock.Now()
 	about := source.Describe()
 	keys := s.core.keys(func(p domain.Presence) bool { return p.Protocol == about.Protocol && !p.Stale })
-	err := rewrite(ctx, s.core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
+	if err := markStale(ctx, s.core, about, keys, now); err != nil {
+		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)
+	}
+}
+
+// markStale flags presences of a source.
+func markStale(ctx context.Context, core Core, about domain.Source, keys []image.Key, now domain.Timestamp) error {
+	return rewrite(ctx, core, keys, itself, func(_ image.Key, p domain.Presence) domain.Presence {
 		if p.Revision == 0 {
 			return p // gone meanwhile
 		}
 		return p.MarkStale(about.StalePolicy(), now)
 	})
-	if err != nil {
-		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)
-	}
 }

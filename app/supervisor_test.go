@@ -472,7 +472,7 @@ func TestWhatDoesNotChangeIsRenewed(t *testing.T) {
 		seen.Synced()
 		s.shows(t, users{anna: "busy calling", bea: "unavailable"})
 		before, _ := s.store.Presences(anna).On(chat)
-		time.Sleep(30 * 24 * time.Hour)
+		time.Sleep(5 * 24 * time.Hour)
 		synctest.Wait()
 		now := clock.New().Now()
 		for _, user := range []domain.UserID{anna, bea} {

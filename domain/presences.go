@@ -45,6 +45,19 @@ func (ps Presences) At(now Timestamp) Presences {
 	return next
 }
 
+// HeldAt returns what At returns to somebody who knows only what was written up to an earlier moment. Others may have renewed since then what
+// expires between the two moments, so that is as it was, and stale.
+func (ps Presences) HeldAt(known, now Timestamp) Presences {
+	if known >= now || ps.HoldAt(now) {
+		return ps.At(now)
+	}
+	held := slices.Clone(ps)
+	for i := range held {
+		held[i].Stale = held[i].Stale || held[i].Expired(now) && !held[i].Expired(known)
+	}
+	return held.At(known)
+}
+
 // HoldAt reports whether At returns ps itself.
 func (ps Presences) HoldAt(now Timestamp) bool {
 	for i := range ps {

@@ -12,6 +12,10 @@ var (
 	// has to begin anew, with what is there.
 	ErrCompacted = errors.New("the revision is too old to go on from")
 
+	// ErrResumed says that no change was missed, but that every state has to be told anew: while the journal could not be followed, some were
+	// shown as stale that are not, and no change says so. It is told once each time.
+	ErrResumed = errors.New("the journal can be followed again")
+
 	// ErrWatchClosed is the end of what was closed.
 	ErrWatchClosed = errors.New("watch closed")
 )
@@ -44,7 +48,7 @@ type Following interface {
 	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
 	// with a later change on its way is missing, and comes with that one.
 	//
-	// It returns the context's error, ErrCompacted if something was missed, or ErrWatchClosed after Close. Not to be
+	// It returns the context's error, ErrCompacted if something was missed, ErrResumed, or ErrWatchClosed after Close. Not to be
 	// called concurrently with itself.
 	Next(ctx context.Context) ([]domain.State, domain.Revision, error)
 

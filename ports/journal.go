@@ -3,6 +3,7 @@ package ports
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 var (
@@ -38,6 +39,9 @@ type Journal interface {
 	// error. It is never called concurrently with itself.
 	Snapshot(ctx context.Context, at uint64, next func() ([]byte, error)) error
 
+	// Shared reports whether other daemons may write the journal, too. It always returns the same.
+	Shared() bool
+
 	// Limit returns the largest entry or piece, in bytes. Once CaughtUp was called it is known. It does not block.
 	Limit() int
 }
@@ -54,6 +58,13 @@ type Replay interface {
 
 	// CaughtUp says that everything has been given that was kept when Follow began. It is called once, before any entry is appended.
 	CaughtUp()
+
+	// Behind says that the journal cannot be followed for now: after the given moment other daemons may have written what is not given yet.
+	// Only a journal that is shared calls it, after CaughtUp.
+	Behind(after time.Time)
+
+	// Abreast follows each Behind, and says that everything has been given that had been kept when the journal could be followed again.
+	Abreast()
 
 	// Reset says that what was given so far is void, and all will be given anew. It is never called after CaughtUp.
 	Reset()

@@ -29,7 +29,7 @@ type Source interface {
 
 // Observer takes what a source sees during one Run. Its methods do not wait for anything to be written, and may be called concurrently.
 //
-// A new Run starts with no devices. What an earlier Run left is kept, as stale, until the user is reported again, Synced is
+// A new Run starts with no devices. What an earlier Run left is kept, as stale after a while, until the user is reported again, Synced is
 // called, or the source's domain.Source.StaleAfter has passed.
 //
 // The daemon keeps only so much: store.max_users, store.max_devices, store.max_source_bytes. Known and Report return false if there is no room

@@ -57,6 +57,9 @@ func New(config Config, log *slog.Logger) (*Journal, error) {
 	return &Journal{dir: dir, log: log}, nil
 }
 
+// Shared implements ports.Journal: the directory is one daemon's.
+func (*Journal) Shared() bool { return false }
+
 // Limit implements ports.Journal.
 func (*Journal) Limit() int { return maxEntry }
 

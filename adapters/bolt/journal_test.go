@@ -152,6 +152,8 @@ func (r *tape) note(kind string, at uint64, data []byte) error {
 func (r *tape) Piece(at uint64, piece []byte) error { return r.note("piece", at, piece) }
 func (r *tape) Entry(at uint64, entry []byte) error { return r.note("entry", at, entry) }
 func (r *tape) CaughtUp()                           { close(r.caughtUp) }
+func (*tape) Behind(time.Time)                      { panic("nobody else writes bolt") }
+func (*tape) Abreast()                              { panic("nobody else writes bolt") }
 func (*tape) Reset()                                { panic("bolt never begins anew") }
 
 // all returns everything that was given, as one text.

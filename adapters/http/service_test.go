@@ -74,6 +74,9 @@ func (l *loading) Ready() error {
 // someSources is a ports.Sources with one source in each of three states.
 type someSources struct{}
 
+// KnownUntil says that the journal can be followed.
+func (someSources) KnownUntil() domain.Timestamp { return 0 }
+
 func (someSources) Statuses() []domain.SourceStatus {
 	at := domain.TimestampOf(time.Date(2026, 11, 23, 9, 0, 0, 250e6, time.UTC))
 	return []domain.SourceStatus{

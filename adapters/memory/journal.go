@@ -28,6 +28,9 @@ type Journal struct {
 // NewJournal returns a journal without entries.
 func NewJournal() *Journal { return &Journal{} }
 
+// Shared implements ports.Journal.
+func (*Journal) Shared() bool { return false }
+
 // Limit implements ports.Journal.
 func (*Journal) Limit() int { return maxEntry }
 

@@ -68,6 +68,9 @@ func (j *Journal) Follow(ctx context.Context, to ports.Replay) error {
 	return j.await(ctx, func() error { return r.run(ctx) })
 }
 
+// Shared implements ports.Journal.
+func (*Journal) Shared() bool { return true }
+
 // Limit implements ports.Journal.
 func (j *Journal) Limit() int { return int(j.limit.Load()) }
 

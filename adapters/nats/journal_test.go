@@ -41,6 +41,7 @@ type replay struct {
 	resets  int
 	counted map[string]int // how often each entry was given
 	caught  bool
+	behind  time.Time // zero: the journal can be followed
 }
 
 func newReplay(t *testing.T) *replay {
@@ -73,6 +74,24 @@ func (r *replay) CaughtUp() {
 	defer r.mu.Unlock()
 	r.caught = true
 	close(r.caughtUp)
+}
+
+func (r *replay) Behind(after time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.caught || !r.behind.IsZero() {
+		r.t.Error("Behind before CaughtUp, or twice")
+	}
+	r.behind = after
+}
+
+func (r *replay) Abreast() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.behind.IsZero() {
+		r.t.Error("Abreast without Behind")
+	}
+	r.behind = time.Time{}
 }
 
 func (r *replay) Reset() {
@@ -366,8 +385,10 @@ func (c *counter) Entry(at uint64, entry []byte) error {
 	c.bytes, c.last = c.bytes+len(entry), at
 	return nil
 }
-func (c *counter) CaughtUp() { close(c.caughtUp) }
-func (c *counter) Reset()    { c.bytes, c.last = 0, 0 }
+func (c *counter) CaughtUp()      { close(c.caughtUp) }
+func (*counter) Behind(time.Time) {}
+func (*counter) Abreast()         {}
+func (c *counter) Reset()         { c.bytes, c.last = 0, 0 }
 
 // TestARefusedEntryEndsFollow: what the Replay says is what Follow says.
 func TestARefusedEntryEndsFollow(t *testing.T) {

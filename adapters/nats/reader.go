@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,16 +24,14 @@ type reader struct {
 	to  ports.Replay
 
 	created  time.Time // when the stream of entries was; zero: not known yet
-	reached  uint64    // the entry that was given last, or that the snapshot stands for
 	last     time.Time // when the stream got that entry, which tells it from another of the same number; zero: not known
 	upTo     uint64    // the last entry that was there when the attempt began
 	began    time.Time // when the attempt did
-	caughtUp bool
-	dirty    bool // something was given since the last Reset
+	dirty    bool      // something was given since the last Reset
+	position           // how far it has come
 
 	snapshot string    // the name of the one that was loaded last
 	oddSince time.Time // since when what the servers say does not fit together; zero if it does
-	silent   time.Time // when the log was told that the journal cannot be followed; zero if it can
 	said     time.Time // when the log was told how far loading is
 }
 
@@ -75,7 +74,7 @@ func (r *reader) catchUp() {
 	if r.caughtUp || r.reached < r.upTo {
 		return
 	}
-	r.caughtUp = true
+	r.caughtUp, r.heard = true, time.Now()
 	r.log.Info("store loaded", "last_entry", r.reached, "took", time.Since(r.began).Round(time.Millisecond))
 	r.to.CaughtUp()
 }
@@ -88,19 +87,17 @@ func (r *reader) follow(ctx context.Context) error {
 		again := time.Since(lost) < 2*answerWithin // the first time is not worth a line
 		lost = time.Now()
 		odd := !r.caughtUp && !r.oddSince.IsZero()
-		switch {
-		case ctx.Err() != nil || odd || errors.Is(err, errLost) || final(err):
+		if ctx.Err() != nil || odd || errors.Is(err, errLost) || final(err) {
 			return err
-		case again && time.Since(r.silent) >= sayEvery:
-			r.silent = time.Now()
-			r.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory", "err", err)
 		}
+		r.fallBehind(err, again)
 		pause(ctx, readAgain)
 	}
 }
 
 // consume gives what one consumer delivers, until that ends or ctx does. It never returns nil.
 func (r *reader) consume(ctx context.Context) error {
+	asked := time.Now()
 	next, err := r.next(ctx)
 	if err != nil {
 		return err
@@ -111,10 +108,12 @@ func (r *reader) consume(ctx context.Context) error {
 		return fmt.Errorf("store: cannot read the journal: %w", err)
 	}
 	defer messages.Stop()
-	if !r.silent.IsZero() {
-		r.silent = time.Time{}
-		r.log.Info("store: the journal can be followed again")
-	}
+	r.answered(asked, r.awaited)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	asking.Go(func() { r.ask(ctx) })
 	for {
 		msg, err := nextOf(ctx, messages)
 		if err != nil {
@@ -134,6 +133,7 @@ func (r *reader) next(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("store: cannot read the journal: %w", err)
 	}
 	first, last := info.State.FirstSeq, info.State.LastSeq
+	r.awaited = last
 	if r.created.IsZero() {
 		r.created, r.upTo = info.Created, last
 	}
@@ -200,12 +200,15 @@ func (r *reader) take(msg jetstream.Msg) error {
 	case at != r.reached+1:
 		return r.inconsistent(fmt.Errorf("store: entry %d of the journal was delivered instead of %d", at, r.reached+1))
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.dirty = true
 	if err := r.to.Entry(r.reached+1, msg.Data()); err != nil {
 		return refusal{err}
 	}
 	r.reached, r.last, r.oddSince = r.reached+1, meta.Timestamp, time.Time{}
 	r.catchUp()
+	r.check(time.Now())
 	if !r.caughtUp {
 		r.progress("store loading the journal", "entry", r.reached, "of", r.upTo)
 	}

@@ -110,6 +110,10 @@ func (w *Writer) send(ctx context.Context) {
 	for {
 		for b := w.next(); b != nil && ctx.Err() == nil; b = w.next() {
 			began := time.Now()
+			if w.pulse.halted(began) > 0 {
+				w.refuse(b, errHalted)
+				continue
+			}
 			w.append(ctx, b)
 			w.gather(ctx, time.Since(began))
 		}

@@ -25,6 +25,7 @@ type scripted struct {
 	follow    func(to ports.Replay) error
 	appended  int
 	limit     int
+	shared    bool
 }
 
 func (s *scripted) Follow(ctx context.Context, to ports.Replay) error {
@@ -53,6 +54,7 @@ func (s *scripted) deliver(entry []byte) error {
 }
 
 func (s *scripted) Snapshot(context.Context, uint64, func() ([]byte, error)) error { return nil }
+func (s *scripted) Shared() bool                                                   { return s.shared }
 func (s *scripted) Limit() int                                                     { return s.limit }
 
 // now is the time as a writer sees it.
@@ -69,8 +71,13 @@ type bench struct {
 }
 
 func scriptedTest(t *testing.T, test func(t *testing.T, b *bench)) {
+	scriptedTestOver(t, &scripted{limit: 1 << 20}, test)
+}
+
+// scriptedTestOver is scriptedTest with a journal.
+func scriptedTestOver(t *testing.T, journal *scripted, test func(t *testing.T, b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{image: image.New(), journal: &scripted{limit: 1 << 20}, log: &bytes.Buffer{}}
+		b := &bench{image: image.New(), journal: journal, log: &bytes.Buffer{}}
 		b.Writer = commit.New(b.image, b.journal, now{}, slog.New(slog.NewTextHandler(b.log, nil)))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -57,8 +57,17 @@ func (r *replay) CaughtUp() {
 		}
 	}
 	w.log.Info("presences loaded", "users", w.image.Users(), "pieces", r.pieces, "entries", r.entries, "took", time.Since(r.began).Round(time.Millisecond))
+	w.pulse.beat.Store(int64(time.Since(w.pulse.begin)))
 	close(w.loaded)
 }
+
+// Behind implements ports.Replay.
+func (r *replay) Behind(after time.Time) {
+	r.writer.hold(gapOfJournal, r.writer.clock.Now().Add(-time.Since(after)))
+}
+
+// Abreast implements ports.Replay.
+func (r *replay) Abreast() { r.writer.release(gapOfJournal) }
 
 // Reset implements ports.Replay.
 func (r *replay) Reset() {

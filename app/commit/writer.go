@@ -37,9 +37,11 @@ type Writer struct {
 	complete chan struct{} // holds one token after as many callers have come as are expected
 	arrived  chan struct{} // holds one token after a batch of ours was applied
 	growth   growth
+	pulse    pulse
 
 	mu       sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed   bool
+	gaps     gap
 	queue    []*group             // what is to be sent next
 	busy     map[image.Key]*group // the presences that are being written
 	sent     map[uint64]*batch    // by number: on its way, or nobody knows
@@ -64,20 +66,27 @@ func New(img *image.Image, journal ports.Journal, clock ports.Clock, log *slog.L
 		arrived:  make(chan struct{}, 1),
 		busy:     make(map[image.Key]*group),
 		sent:     make(map[uint64]*batch),
+		pulse:    pulse{begin: time.Now()},
 	}
 }
 
 // Loaded is closed when the image has all that was kept. Before that nothing can be written.
 func (w *Writer) Loaded() <-chan struct{} { return w.loaded }
 
+// Shared reports whether other daemons may write, too.
+func (w *Writer) Shared() bool { return w.journal.Shared() }
+
 // Ready implements ports.Readiness.
 func (w *Writer) Ready() error {
 	select {
 	case <-w.loaded:
-		return nil
 	default:
 		return ports.ErrLoading
 	}
+	if w.journal.Shared() && (w.pulse.behind.Load() || w.pulse.halted(time.Now()) > 0) {
+		return errCatchingUp
+	}
+	return nil
 }
 
 // Run loads what the journal keeps, and then follows and writes it until ctx ends. Then it returns nil. An error says why the daemon
@@ -85,6 +94,7 @@ func (w *Writer) Ready() error {
 func (w *Writer) Run(ctx context.Context) error {
 	following, stop := context.WithCancelCause(ctx)
 	followed := make(chan struct{})
+	var beating sync.WaitGroup
 	go func() {
 		defer close(followed)
 		stop(w.journal.Follow(following, &replay{writer: w, broken: stop, began: time.Now()}))
@@ -92,10 +102,12 @@ func (w *Writer) Run(ctx context.Context) error {
 	select {
 	case <-w.loaded:
 		w.begin()
+		beating.Go(func() { w.watchHalts(following) })
 		w.send(following)
 	case <-following.Done():
 	}
 	<-followed
+	beating.Wait()
 	w.close()
 	if ctx.Err() == nil {
 		return context.Cause(following)
@@ -122,6 +134,9 @@ type Plan func(into []image.Write) ([]image.Write, error)
 // Apply writes what plan wants to be written, all of it or nothing, and returns when it is kept as safely as the journal can. It returns within
 // two seconds. No reference to the writes or their strings is kept.
 //
+// Nothing is planned later than that, nor once ctx has an error: somebody else may have written what was decided later. Before Apply plans anew
+// it asks ctx.Err, also if ctx is not done.
+//
 // It returns plan's error, ports.ErrUnavailable if nothing can be written now, or nobody knows in time, ports.ErrTooLarge, or ctx's error.
 func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	if err := w.Ready(); err != nil {
@@ -129,10 +144,14 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	}
 	memory := writesPool.Get().(*[]image.Write)
 	defer putWrites(memory)
+	began := time.Now()
+	if w.pulse.settling(began) {
+		return errHalted
+	}
 	late := time.NewTimer(within)
 	defer late.Stop()
-	for {
-		if err := ctx.Err(); err != nil {
+	for again := false; ; again = true {
+		if err := mayPlan(ctx, began, again); err != nil {
 			return err
 		}
 		writes, err := plan((*memory)[:0])
@@ -153,6 +172,22 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 		if own && !g.refused {
 			return g.err
 		}
+	}
+}
+
+// mayPlan returns an error if it is too late to plan, or the caller has gone.
+func mayPlan(ctx context.Context, began time.Time, again bool) error {
+	if again {
+		if time.Since(began) >= within {
+			return fmt.Errorf("%w: %w", ports.ErrUnavailable, errLate)
+		}
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+		return nil
 	}
 }
 

@@ -18,8 +18,10 @@ import (
 type Image struct {
 	users    *xsync.Map[domain.UserID, *User]
 	revision atomic.Uint64 // a domain.Revision
+	known    atomic.Int64  // a domain.Timestamp: see Hold; zero: the image has everything
 
 	mu       sync.Mutex // held while an entry is applied, never while a user is read
+	shown    bool       // a watcher was shown something as stale: see Hold
 	at       uint64     // the last entry that was applied
 	expected uint64     // how many users the snapshot has
 	removed  removed

@@ -22,7 +22,8 @@ type Watch struct {
 	forgotten bool            // there was more than removed
 
 	pending map[Key]domain.Change // what came after began; guarded by of.mu
-	wake    chan struct{}         // holds one token while pending may not be empty
+	unheld  bool                  // the image was released, and the reader has not been told; guarded by of.mu
+	wake    chan struct{}         // holds one token while there may be something in these two
 
 	closed chan struct{}
 	close  sync.Once
@@ -45,6 +46,10 @@ func (w *Watch) add(k Key, change domain.Change) {
 		w.pending = make(map[Key]domain.Change)
 	}
 	w.pending[k] = change
+	w.signal()
+}
+
+func (w *Watch) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -53,11 +58,14 @@ func (w *Watch) add(k Key, change domain.Change) {
 
 // Next blocks until something has changed and returns it in order of revision; it never returns an empty slice without an error. Each
 // revision is greater than all that were returned before, so the last one can resume the watch. It returns the context's error,
-// ports.ErrWatchClosed after Close, or ports.ErrCompacted. Not to be called concurrently with itself.
+// ports.ErrWatchClosed after Close, ports.ErrCompacted, or ports.ErrResumed, once for each Image.Release that says so. Not to be called concurrently with itself.
 func (w *Watch) Next(ctx context.Context) ([]domain.Change, error) {
 	for {
 		if err := w.ended(ctx); err != nil {
 			return nil, err
+		}
+		if w.takeUnheld() {
+			return nil, ports.ErrResumed
 		}
 		if changes := w.take(); len(changes) > 0 {
 			slices.SortFunc(changes, func(a, b domain.Change) int { return cmp.Compare(a.Presence.Revision, b.Presence.Revision) })
@@ -69,6 +77,15 @@ func (w *Watch) Next(ctx context.Context) ([]domain.Change, error) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// takeUnheld reports whether the image was released since the last call.
+func (w *Watch) takeUnheld() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	unheld := w.unheld
+	w.unheld = false
+	return unheld
 }
 
 func (w *Watch) ended(ctx context.Context) error {

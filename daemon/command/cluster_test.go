@@ -37,19 +37,29 @@ type network struct {
 	token string
 }
 
-func newNetwork(t *testing.T) *network {
+// newNetwork starts all of it. A user of spreed is unavailable after a while of silence. The last daemon reaches the NATS servers at addresses that
+// between makes of theirs, unless that is nil.
+func newNetwork(t *testing.T, silence time.Duration, between func(addr string) string) *network {
 	t.Helper()
 	n := &network{t: t, nats: natstest.Start(t, natstest.Options{Servers: 3}), xmpp: xmpptest.Start(t, xmpptest.Prosody, xmpptest.Options{})}
+	last := n.nats.URL()
+	if between != nil {
+		var urls []string
+		for _, server := range n.nats.Servers {
+			urls = append(urls, "nats://"+between(server.Addr))
+		}
+		last = strings.Join(urls, ",")
+	}
 	file := write(t, "zarafa-presence.yaml", fmt.Sprintf(`
 http: {listen: 127.0.0.1:0}
 auth: {secret: %s, services: [intranet@example.test]}
 protocols: [spreed, xmpp]
-spreed: {auto_unavailable: 1h}
+spreed: {auto_unavailable: %s}
 xmpp: {jid: %s, password_file: %s, host: %s, ca_file: %s, sweep_after: 1s}
-`, testSecret, n.xmpp.JID(xmpptest.Observer), write(t, "password", n.xmpp.Password(xmpptest.Observer)+"\n"), n.xmpp.Addr, n.xmpp.CAFile))
+`, testSecret, silence, n.xmpp.JID(xmpptest.Observer), write(t, "password", n.xmpp.Password(xmpptest.Observer)+"\n"), n.xmpp.Addr, n.xmpp.CAFile))
 	n.token = token(t, secretEnv, "intranet@example.test")
-	for range 3 {
-		program := start(t, nil, "serve", "--config", file, "--store.kind=nats", "--store.url="+n.nats.URL(), "--store.replicas=3")
+	for _, url := range []string{n.nats.URL(), n.nats.URL(), last} {
+		program := start(t, nil, "serve", "--config", file, "--store.kind=nats", "--store.url="+url, "--store.replicas=3")
 		n.nodes = append(n.nodes, &node{Cmd: program})
 	}
 	for _, node := range n.nodes {
@@ -182,7 +192,7 @@ func (w *writers) check(n *network, nodes []*node) {
 // TestCluster is three daemons on three NATS servers: what is put on one is soon read from all; and whatever is killed or frozen, nothing
 // acknowledged is lost, all show the same, and XMPP is watched again within ten seconds.
 func TestCluster(t *testing.T) {
-	n := newNetwork(t)
+	n := newNetwork(t, time.Hour, nil)
 	collector := n.collector(n.nodes)
 	alice := n.xmpp.Login(t, "alice", "phone")
 	alice.Show("dnd", "first")

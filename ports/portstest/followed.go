@@ -31,6 +31,7 @@ type followed struct {
 	entries    []string
 	last       uint64 // the number of the last entry, or of the snapshot
 	isCaughtUp bool
+	isBehind   bool
 	kept       int // entries that were given before CaughtUp
 }
 
@@ -205,6 +206,24 @@ func (f *followed) CaughtUp() {
 			f.t.Errorf("CaughtUp is called twice")
 		}
 		f.isCaughtUp, f.kept = true, len(f.entries)
+	})
+}
+
+func (f *followed) Behind(time.Time) {
+	_ = f.call("Behind", func() {
+		if !f.isCaughtUp || f.isBehind {
+			f.t.Errorf("Behind is called before CaughtUp, or twice")
+		}
+		f.isBehind = true
+	})
+}
+
+func (f *followed) Abreast() {
+	_ = f.call("Abreast", func() {
+		if !f.isBehind {
+			f.t.Errorf("Abreast is called without Behind")
+		}
+		f.isBehind = false
 	})
 }
 

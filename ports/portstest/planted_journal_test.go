@@ -40,6 +40,8 @@ type planted struct {
 
 const plantedLimit = 1 << 20
 
+func (*planted) Shared() bool { return false }
+
 func (*planted) Limit() int { return plantedLimit }
 
 func (p *planted) Follow(ctx context.Context, to ports.Replay) error {

@@ -11,6 +11,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"runtime"
@@ -139,7 +140,7 @@ func (h *Hub) follow(following ports.Following) {
 			return
 		}
 		following = h.feed.Follow()
-		h.skip(h.feed.Revision())
+		h.skip(h.feed.Revision(), errors.Is(err, ports.ErrResumed))
 	}
 }
 
@@ -193,13 +194,14 @@ func (h *Hub) publish(state *domain.State) {
 	h.head = state.Revision
 }
 
-// skip goes on at a revision: changes up to it were missed, so that everybody is behind.
-func (h *Hub) skip(head domain.Revision) {
+// skip goes on at a revision: changes up to it were missed, so that everybody is behind, or has to be told every state anew.
+func (h *Hub) skip(head domain.Revision, anew bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for sub := range h.subscribers {
 		h.schedule(sub)
 		sub.fallBehind(true)
+		sub.anew = sub.anew || anew
 	}
 	h.head = max(h.head, head)
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}

@@ -258,6 +258,33 @@ func TestFeedBreaks(t *testing.T) {
 	}
 }
 
+// TestFeedResumes: every state is told anew, although nothing has changed, because some may have been stale while the journal could not be followed.
+func TestFeedResumes(t *testing.T) {
+	w := newWorld(t)
+	w.set(mark, spreed, domain.Busy, "", 0)
+	all, list := w.everybody(), w.list(mark, alice)
+	for _, r := range []*reader{all, list} {
+		r.until(t, "ready")
+	}
+	w.feed.fail(ports.ErrResumed)
+	for _, r := range []*reader{all, list} {
+		r.until(t, "reset")
+		for told := false; !told; _, told = r.held[mark] {
+			r.until(t, "presence")
+		}
+		if r.held[mark] != w.stored(mark)[mark] {
+			t.Errorf("the reader holds %+v, stored is %+v", r.held[mark], w.stored(mark)[mark])
+		}
+	}
+	w.set(mark, spreed, domain.Away, "", 0)
+	for _, r := range []*reader{all, list} {
+		r.upTo(t, 2)
+		if r.held[mark] != w.stored(mark)[mark] {
+			t.Errorf("the reader holds %+v, stored is %+v", r.held[mark], w.stored(mark)[mark])
+		}
+	}
+}
+
 func TestTokenExpires(t *testing.T) {
 	w := newWorld(t)
 	until := clock.New().Now().Add(300 * time.Millisecond)

@@ -101,7 +101,8 @@ func (r *report) next() bool {
 	if !sub.missed {
 		r.since = h.head
 	}
-	sub.missed, sub.told = false, h.head
+	r.reset = r.reset || sub.anew
+	sub.missed, sub.anew, sub.told = false, false, h.head
 	r.remembered = r.since > 0 && r.since >= h.forgotten
 	if r.remembered {
 		r.recent = h.recent[h.after(r.since):]

@@ -20,6 +20,7 @@ type subscriber struct {
 	busy    bool            // it is due, or somebody is writing to it
 	behind  bool            // it is told from the feed; then it is busy as well
 	missed  bool            // if it is behind: there is something that it was not told
+	anew    bool            // if it is behind: it is to forget what it knows, and to be told every state
 	ending  reason          // why its stream is to end
 	told    domain.Revision // if it is busy: it was told everything up to here
 	pending []*event        // what is new for it, if it is not behind

@@ -73,6 +73,7 @@ func (fatal) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args
 type nothing struct{}
 
 func (nothing) Ready() error                    { return nil }
+func (nothing) KnownUntil() domain.Timestamp    { return 0 }
 func (nothing) Statuses() []domain.SourceStatus { return nil }
 
 var (

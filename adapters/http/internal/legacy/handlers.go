@@ -147,7 +147,7 @@ func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers) error {
 	if err := checkIDs(&b.request); err != nil {
 		return err
 	}
-	if err := a.presence.Update(a.ctx, by, b.request.Updates); err != nil {
+	if err := a.presence.Update(conn.Context(a.ctx, ctx), by, b.request.Updates); err != nil {
 		return problem.Locate(err, b.request.place)
 	}
 	return nil

@@ -117,14 +117,14 @@ func TestUsersAreWrittenInPieces(t *testing.T) {
 }
 
 func TestSources(t *testing.T) {
-	text := func(statuses ...domain.SourceStatus) []byte {
-		text, err := json.Marshal(sourcesDocument(statuses))
+	text := func(known domain.Timestamp, statuses ...domain.SourceStatus) []byte {
+		text, err := json.Marshal(sourcesDocument(statuses, known))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return text
 	}
-	if got := string(text()); got != `{"sources":[]}` {
+	if got := string(text(0)); got != `{"sources":[],"journal":{"followed":true,"known_until":null}}` {
 		t.Errorf("no sources: %s", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -132,14 +132,15 @@ func TestSources(t *testing.T) {
 			Protocol: domain.MustProtocol("xmpp"), State: domain.SourceState(rapid.Uint8Range(0, uint8(domain.SourceRejected)).Draw(t, "state")),
 			Since: times().Draw(t, "since"), Users: rapid.IntRange(0, 1e7).Draw(t, "users"), Error: texts().Draw(t, "error"), RetryAt: times().Draw(t, "retry"),
 		}
+		known := times().Draw(t, "known")
 		source := map[string]any{
 			"protocol": "xmpp", "state": status.State.String(), "since": timeText(status.Since), "users": float64(status.Users), "error": nil, "retry_at": timeText(status.RetryAt),
 		}
 		if status.Error != "" {
 			source["error"] = status.Error
 		}
-		want := any(map[string]any{"sources": []any{source, source}})
-		if text := text(status, status); !reflect.DeepEqual(parse(t, text), want) {
+		want := any(map[string]any{"sources": []any{source, source}, "journal": map[string]any{"followed": known.IsZero(), "known_until": timeText(known)}})
+		if text := text(known, status, status); !reflect.DeepEqual(parse(t, text), want) {
 			t.Fatalf("%s\nwant %v", text, want)
 		}
 	})

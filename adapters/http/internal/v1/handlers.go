@@ -146,7 +146,7 @@ func (a *API) admitUpdate(c *fiber.Ctx) (by domain.Principal, user, protocol str
 
 // update carries out an update.
 func (a *API) update(c *fiber.Ctx, by domain.Principal, update domain.Update, byTTL bool) error {
-	err := a.presence.Update(a.ctx, by, []domain.Update{update})
+	err := a.presence.Update(conn.Context(a.ctx, c.Context()), by, []domain.Update{update})
 	if err != nil {
 		return problem.Locate(err, func(p domain.Problem) problem.Entry { return inSetting(p, byTTL) })
 	}
@@ -168,7 +168,7 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 		}
 	}
 	respond.Headers(&c.Context().Response.Header)
-	return c.JSON(sourcesDocument(statuses), string(respond.JSON))
+	return c.JSON(sourcesDocument(statuses, a.sources.KnownUntil()), string(respond.JSON))
 }
 
 // Admit is Authenticate for what takes no query in the URL.

@@ -16,8 +16,14 @@ type source struct {
 	RetryAt  json.RawMessage `json:"retry_at"`
 }
 
-// sourcesDocument makes the document of how the sources are doing, {"sources": [...]}.
-func sourcesDocument(statuses []domain.SourceStatus) any {
+// journal is whether this daemon has what others write, as JSON.
+type journal struct {
+	Followed   bool            `json:"followed"`
+	KnownUntil json.RawMessage `json:"known_until"`
+}
+
+// sourcesDocument makes the document of how the sources and the journal are doing, {"sources": [...], "journal": {...}}.
+func sourcesDocument(statuses []domain.SourceStatus, knownUntil domain.Timestamp) any {
 	sources := make([]source, len(statuses))
 	for i, s := range statuses {
 		sources[i] = source{
@@ -27,5 +33,8 @@ func sourcesDocument(statuses []domain.SourceStatus) any {
 			sources[i].Error = &s.Error
 		}
 	}
-	return map[string]any{"sources": sources}
+	return struct {
+		Sources []source `json:"sources"`
+		Journal journal  `json:"journal"`
+	}{sources, journal{knownUntil.IsZero(), appendTime(nil, "", knownUntil)}}
 }
