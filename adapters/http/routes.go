@@ -52,7 +52,8 @@ func (s *Server) apiRoutes() []route {
 
 // getRoot answers a query of the original API, and leads a person with a browser to the board. The address is relative: a proxy may have another path.
 func (s *Server) getRoot(c *fiber.Ctx) error {
-	if request := &c.Context().Request; len(request.Body()) == 0 && bytes.Contains(request.Header.Peek(fiber.HeaderAccept), []byte("text/html")) {
+	ctx := c.Context()
+	if ctx.RequestBodyStream() == nil && len(ctx.Request.Body()) == 0 && bytes.Contains(ctx.Request.Header.Peek(fiber.HeaderAccept), []byte("text/html")) {
 		respond.Headers(&c.Context().Response.Header)
 		c.Set(fiber.HeaderLocation, "board")
 		c.Set(fiber.HeaderVary, fiber.HeaderAccept)
