@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
@@ -22,16 +23,23 @@ func (c *wrongClock) Now() domain.Timestamp {
 
 func (c *wrongClock) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
 
+// startAhead starts a daemon whose clock is an hour ahead, and has a client report busy.
+func startAhead(t *testing.T) (*wrongClock, *coretest.Core, *app.Presence) {
+	t.Helper()
+	now := &wrongClock{}
+	now.set(time.Hour)
+	store := coretest.Start(t)
+	presence := newPresence(t, store, now)
+	c, _ := serving(t, store, now, false)
+	until(t, c)
+	beat(t, presence, mark, "busy")
+	return now, store, presence
+}
+
 // TestAClockThatIsSetBackKeepsNobody: what is left of the period of a client that has gone is left still. An end that was asked for stays.
 func TestAClockThatIsSetBackKeepsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &wrongClock{}
-		now.set(time.Hour)
-		store := coretest.Start(t)
-		presence := newPresence(t, store, now)
-		c, _ := serving(t, store, now, false)
-		until(t, c)
-		beat(t, presence, mark, "busy")
+		now, store, presence := startAhead(t)
 		end := now.Now().Add(3 * time.Hour)
 		asked := domain.Presence{Protocol: byHand}.Observe(domain.Busy, "", forGood, now.Now()).HoldUntil(end)
 		if err := store.Apply(t.Context(), image.Write{User: anna, Old: domain.Presence{Protocol: byHand}, New: asked}); err != nil {
@@ -67,13 +75,7 @@ func TestAClockThatIsSetBackKeepsNobody(t *testing.T) {
 // TestAHeartbeatRightAfterTheClockWasSetBackHolds: it is of the clock as it is now.
 func TestAHeartbeatRightAfterTheClockWasSetBackHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		now := &wrongClock{}
-		now.set(time.Hour)
-		store := coretest.Start(t)
-		presence := newPresence(t, store, now)
-		c, _ := serving(t, store, now, false)
-		until(t, c)
-		beat(t, presence, mark, "busy")
+		now, _, presence := startAhead(t)
 		time.Sleep(10*time.Second + 100*time.Millisecond)
 		now.set(0)
 		beat(t, presence, mark, "busy")

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/pages"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
@@ -53,7 +54,7 @@ func (s *Server) apiRoutes() []route {
 // getRoot answers a query of the original API, and leads a person with a browser to the board. The address is relative: a proxy may have another path.
 func (s *Server) getRoot(c *fiber.Ctx) error {
 	ctx := c.Context()
-	if ctx.RequestBodyStream() == nil && len(ctx.Request.Body()) == 0 && bytes.Contains(ctx.Request.Header.Peek(fiber.HeaderAccept), []byte("text/html")) {
+	if body.None(ctx) && bytes.Contains(ctx.Request.Header.Peek(fiber.HeaderAccept), []byte("text/html")) {
 		respond.Headers(&c.Context().Response.Header)
 		c.Set(fiber.HeaderLocation, "board")
 		c.Set(fiber.HeaderVary, fiber.HeaderAccept)

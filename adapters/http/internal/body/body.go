@@ -84,6 +84,11 @@ func (r *Reader) Read(ctx *fasthttp.RequestCtx, into *Body) error {
 // Counted returns how much memory the large bodies take at present, in bytes.
 func (r *Reader) Counted() int64 { return r.counted.Load() }
 
+// None reports whether a request has no body. It reads nothing.
+func None(ctx *fasthttp.RequestCtx) bool {
+	return ctx.RequestBodyStream() == nil && len(ctx.Request.Body()) == 0
+}
+
 // Unread reports whether some of a request's body may be on its way still.
 func Unread(ctx *fasthttp.RequestCtx) bool {
 	length := ctx.Request.Header.ContentLength()

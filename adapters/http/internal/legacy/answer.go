@@ -10,10 +10,6 @@ const (
 	answerEnd   = `]}`
 )
 
-// maxPiece is how much of an answer is made in memory at once, in bytes, give or take an entry. A larger one is made while it is sent: an answer
-// may have hundreds of megabytes, since a request can name one user with a long message very often.
-const maxPiece = 256 << 10
-
 // afterProtocol is what stands between a protocol's name and its message, for each status.
 var afterProtocol = func() (texts [4]string) {
 	for _, status := range domain.Statuses() {
@@ -24,20 +20,8 @@ var afterProtocol = func() (texts [4]string) {
 
 // pieces makes the answer about the users that were found, piece by piece, in the buffers' memory. An answer that is not large is one piece.
 func (b *buffers) pieces(yield func([]byte) bool) {
-	dst := append(b.body[:0], answerBegin...)
-	for i, user := range b.request.Users {
-		if len(dst) > maxPiece {
-			if !yield(dst) {
-				return
-			}
-			dst = dst[:0]
-		}
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendEntry(dst, user, b.found[i])
-	}
-	yield(append(dst, answerEnd...))
+	entry := func(dst []byte, i int) []byte { return appendEntry(dst, b.request.Users[i], b.found[i]) }
+	respond.Pieces(append(b.body[:0], answerBegin...), len(b.request.Users), entry, answerEnd, yield)
 }
 
 // appendEntry appends the entry of a user, as it was asked for.

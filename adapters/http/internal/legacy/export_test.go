@@ -3,11 +3,12 @@ package legacy
 import (
 	"bytes"
 
+	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
 // MaxPiece is about how long a piece of an answer is, in bytes.
-const MaxPiece = maxPiece
+const MaxPiece = respond.MaxPiece
 
 // Pieces makes the answer about users that were found.
 func Pieces(users []string, found []domain.Presences) (pieces [][]byte) {
@@ -19,7 +20,7 @@ func Pieces(users []string, found []domain.Presences) (pieces [][]byte) {
 }
 
 // MaxRecent is how much memory recent answers and their lists may take, in bytes.
-const MaxRecent = recentLists * (maxList + maxPiece)
+const MaxRecent = recentLists * (maxList + respond.MaxPiece)
 
 // Forgetful returns the same handlers, which keep no answers.
 func (a *API) Forgetful() *API {

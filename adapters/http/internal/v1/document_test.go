@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -102,7 +103,7 @@ func TestUsersAreWrittenInPieces(t *testing.T) {
 		if want := any(map[string]any{"revision": float64(users.revision), "users": all}); !reflect.DeepEqual(parse(t, whole), want) {
 			t.Fatalf("%s\nwant %v", whole, want)
 		}
-		if len(whole) > 800<<10 && pieces < 3 || pieces > 1+len(whole)/maxPiece {
+		if len(whole) > 800<<10 && pieces < 3 || pieces > 1+len(whole)/respond.MaxPiece {
 			t.Fatalf("%d bytes in %d pieces", len(whole), pieces)
 		}
 		head := users.headSize()

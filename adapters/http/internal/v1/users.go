@@ -1,27 +1,16 @@
 package v1
 
-import "strconv"
+import (
+	"strconv"
 
-// maxPiece is how much of an answer is made in memory at once, in bytes, give or take a user. A larger answer is made while it is sent.
-const maxPiece = 256 << 10
+	"github.com/zarafa/presence/adapters/http/internal/respond"
+)
 
 // pieces makes the answer about the users that were found, {"revision": 4711, "users": [...]}, piece by piece, in the buffers' memory. An
 // answer that is not large is one piece.
 func (b *buffers) pieces(yield func([]byte) bool) {
-	dst := append(b.appendHead(b.body[:0]), `,"users":[`...)
-	for i, id := range b.asked.Users {
-		if len(dst) > maxPiece {
-			if !yield(dst) {
-				return
-			}
-			dst = dst[:0]
-		}
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = AppendUser(dst, id, &b.states[i])
-	}
-	yield(append(dst, `]}`...))
+	entry := func(dst []byte, i int) []byte { return AppendUser(dst, b.asked.Users[i], &b.states[i]) }
+	respond.Pieces(append(b.appendHead(b.body[:0]), `,"users":[`...), len(b.asked.Users), entry, `]}`, yield)
 }
 
 // headSize returns how many bytes at the beginning of the answer tell its revision.
