@@ -10,8 +10,8 @@ import (
 )
 
 // sameSpelling returns the one spelling of an id, which is valid and in lower case, that stands for all that mean the same user: those that are
-// equal after Unicode case folding, NFC and, for the domain, IDNA's mapping, which also decodes Punycode (UTS 46). A domain that IDNA refuses, or
-// of which it makes no valid one, is not mapped.
+// equal after Unicode case folding, NFC and, for the domain, IDNA's mapping, which also decodes Punycode (UTS 46). A domain stays as it is if IDNA
+// refuses it, or if the result would not be valid.
 func sameSpelling(id string) string {
 	same := spell(id)
 	if userIDFault(same) != "" || spell(strings.ToLower(same)) != same {

@@ -118,7 +118,7 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Watches everybody whom the daemon knows. Only services may (auth.services); else the state becomes "refused", with status 403.
+   * Watches everybody that the daemon knows. Only services may (auth.services); else the state becomes "refused", with status 403.
    *
    * @param {(user: object) => void} callback
    * @param {() => void} [ready] called whenever all are told and what follows are changes
@@ -582,7 +582,7 @@ class Stream {
     if (message.state) this.#adopt(message.state);
   }
 
-  /** Tells a page what is known, if it is about the users whom the page wants; else the stream begins anew for them, too. */
+  /** Tells a page what is known of the users that it wants. If the stream does not cover them it begins anew. */
   #include(ids, from) {
     if (!ids.every((id) => this.#open.has(id))) return this.#begin(gathering);
     const wanted = new Set(ids);
@@ -605,7 +605,7 @@ class Stream {
     return [...this.#watches].every((watch) => this.#covers(watch));
   }
 
-  /** The users whom this page watches; of everybody, one that stands for all. */
+  /** The users that this page watches. If it watches everybody, one name stands for all. */
   #ids() {
     return this.#everybody ? [""] : [...new Set([...this.#watches].flatMap((watch) => [...watch.ids]))];
   }
@@ -694,7 +694,7 @@ class Stream {
     for (const watch of [...this.#watches]) if (watch.wants(user.user)) call(watch.callback, user);
   }
 
-  /** Ends the beginning: of whom nothing was told, nobody knows anything (any more). */
+  /** Ends the beginning. If nothing was told of a user, nothing is known of it any more. */
   #confirm() {
     const missing = this.#everybody ? [] : [...this.#open].filter((id) => !this.#known.has(id));
     for (const id of [...(this.#unconfirmed ?? []), ...missing]) {
@@ -777,7 +777,7 @@ function call(callback, ...args) {
   }
 }
 
-/** Reads the format of server-sent events (HTML Living Standard, 9.2.6), of which chunks may end anywhere. */
+/** Reads the format of server-sent events (HTML Living Standard, 9.2.6). A chunk may end anywhere. */
 export class EventParser {
   /** Milliseconds that the sender wants clients to wait before they reconnect; null: it has not said. */
   retry = null;
@@ -1025,7 +1025,7 @@ function ownDevice() {
 /** What a user does when at work. */
 const activities = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
-/** What the daemon says of a user whom nobody knows. */
+/** What the daemon says of a user that it does not know. */
 function unknownUser(id) {
   return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
 }

@@ -200,7 +200,7 @@ function refused(error) {
       ? `Your token has expired${old ? "; what you see below is no longer kept up to date" : ""}. Sign in with a fresh one. (${why})`
       : `The daemon does not accept this token: ${why}.`);
   } else if (error.status === 403) {
-    $("naming-why").textContent = `${user} may not watch everybody: only services may, which the daemon lists in auth.services. You can name the users whom you want to see.`;
+    $("naming-why").textContent = `${user} may not watch everybody: only services may, which the daemon lists in auth.services. You can name the users that you want to see.`;
     askWhom();
   } else if (sessionStorage.getItem(kept.users)) {
     const faults = error.errors.map((fault) => fault.detail).join("; ");

@@ -139,7 +139,7 @@ export class People {
     if (focused >= 0 && !$("groups").contains(document.activeElement)) (summaries()[focused] ?? summaries().at(-1) ?? $("search")).focus();
   }
 
-  /** Finds who is to be shown, and counts whom the search has found by status. */
+  /** Finds who is to be shown, and counts by status those that the search has found. */
   #select() {
     const domains = new Map();
     const counts = Object.fromEntries(statuses.map((status) => [status, 0]));
