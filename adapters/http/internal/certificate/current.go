@@ -13,6 +13,10 @@ import (
 // Period is how often the files are looked at.
 const Period = 2 * time.Second
 
+// certain is how many looks in a row must find the same fault before the log is told: somebody may be writing, and the certificate and its key cannot
+// be replaced in one step.
+const certain = 3
+
 // ErrTurned is why TLS stays as it is.
 var ErrTurned = errors.New("http.tls_cert_file: TLS is turned on or off at the next start")
 
@@ -21,11 +25,11 @@ type Current struct {
 	log    *slog.Logger
 	config atomic.Pointer[tls.Config]
 
-	mu      sync.Mutex
-	files   Files
-	text    content // that is in use
-	suspect string  // what was wrong at the last look; it may be that somebody was just writing
-	told    string  // what the log was told is wrong
+	mu    sync.Mutex
+	files Files
+	text  content // that is in use
+	fault string  // what was wrong at the last look
+	looks int     // that found it
 }
 
 // Read reads the files of a listener with TLS.
@@ -63,7 +67,7 @@ func (c *Current) take(files Files) error {
 }
 
 func (c *Current) use(files Files, text content, config *tls.Config) {
-	c.files, c.text, c.suspect, c.told = files, text, "", ""
+	c.files, c.text, c.fault = files, text, ""
 	c.config.Store(config)
 	leaf := config.Certificates[0].Leaf
 	c.log.Info("TLS certificate in use", "file", files.Certificate, "names", leaf.DNSNames, "not_after", leaf.NotAfter)
@@ -86,27 +90,27 @@ func (c *Current) Watch(ctx context.Context) {
 	}
 }
 
-// look takes what has changed. If something is wrong twice in a row, the log says so, once: the first time somebody may have been writing, and the
-// certificate and its key cannot be replaced in one step.
+// look takes what has changed. If something is wrong for a while, the log says so, once.
 func (c *Current) look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text, err := c.files.read()
 	if err == nil && text == c.text {
-		c.suspect, c.told = "", ""
+		c.fault = ""
 		return
 	}
 	var config *tls.Config
 	if err == nil {
 		config, err = c.files.parse(text)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		c.use(c.files, text, config)
-	case err.Error() != c.suspect:
-		c.suspect = err.Error()
-	case err.Error() != c.told:
-		c.told = err.Error()
+		return
+	}
+	if err.Error() != c.fault {
+		c.fault, c.looks = err.Error(), 0
+	}
+	if c.looks++; c.looks == certain {
 		c.log.Error("the files of TLS cannot be used; the former certificate stays in use", "err", err)
 	}
 }
