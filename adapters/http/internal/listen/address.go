@@ -40,7 +40,7 @@ func Parse(text string) (Address, error) {
 	}
 	_, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return Address{}, fmt.Errorf("%q is neither host:port, e.g. 127.0.0.1:1234, nor unix: and a path, e.g. unix:/run/zarafa-presence/http.sock", text)
+		return Address{}, fmt.Errorf("%q is not host:port, e.g. 127.0.0.1:1234, nor unix: and a path, e.g. unix:/run/zarafa-presence/http.sock", text)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil { // 0 is any free one
 		return Address{}, fmt.Errorf("the port in %q must be a number from 0 to 65535", text)

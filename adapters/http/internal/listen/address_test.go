@@ -34,15 +34,15 @@ func TestURL(t *testing.T) {
 
 func TestBadAddresses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                     "neither host:port",
-		"127.0.0.1":                            "neither host:port",
+		"":                                     "is not host:port",
+		"127.0.0.1":                            "is not host:port",
 		"127.0.0.1:http":                       "must be a number from 0 to 65535",
 		"127.0.0.1:65536":                      "must be a number from 0 to 65535",
 		"unix:":                                "must begin with a slash",
 		"unix:http.sock":                       "must begin with a slash",
 		"unix:@abstract":                       "must begin with a slash",
 		"unix:/" + strings.Repeat("x", 107):    "longer than the 107 bytes",
-		"/run/zarafa-presence/http.sock":       "neither host:port",
+		"/run/zarafa-presence/http.sock":       "is not host:port",
 		"unix:///" + strings.Repeat("x", 1000): "longer than the 107 bytes",
 	} {
 		if address, err := listen.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
