@@ -425,7 +425,7 @@ func TestAnUpdateOverTLSWhoseClientHasGone(t *testing.T) {
 			e := startTLS(t)
 			client := e.dial(t, e.client())
 			e.core.Journal.Before(1, func() error {
-				newer := domain.Presence{Protocol: spreed}.Observe(domain.Away, "newer", domain.ExpiryPolicy{}, e.core.Clock.Now())
+				newer := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Away, Message: "newer"}, domain.ExpiryPolicy{}, e.core.Clock.Now())
 				e.core.Elsewhere(t, 0, image.Write{User: mark, Old: domain.Presence{Protocol: spreed}, New: newer})
 				if gone {
 					_ = client.Close()
