@@ -82,7 +82,7 @@ func (r *running) stream(t tester, c net.Conn) *stream {
 	t.Helper()
 	_, _ = fmt.Fprintf(c, "GET /v1/events?user=%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", mark, r.tokens.Issue(alice))
 	response, err := nethttp.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil || response.StatusCode != 200 {
+	if err != nil || response.StatusCode != nethttp.StatusOK {
 		t.Fatalf("%v, %v", response, err)
 	}
 	return &stream{Conn: c, head: response.Header, lines: bufio.NewReader(response.Body)}

@@ -55,10 +55,10 @@ type Options struct {
 // Server is a running server. Its methods are for the test's goroutine.
 type Server struct {
 	Kind      Kind
-	Addr      string     // host:port for STARTTLS
-	DirectTLS string     // host:port for TLS from the first byte
-	Component string     // host:port for the component, see Gateway
-	CAFile    string     // PEM file of the authority that issued its certificate
+	Addr      string              // host:port for STARTTLS
+	DirectTLS string              // host:port for TLS from the first byte
+	Component string              // host:port for the component, see Gateway
+	CAFile    string              // PEM file of the authority that issued its certificate
 	Authority *certtest.Authority // that authority
 
 	*process.Process                     // a new one after Restart

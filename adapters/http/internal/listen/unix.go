@@ -101,7 +101,7 @@ func lock(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 	deadline := time.Now().Add(lockWithin)
 	for {
-		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is small
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return func() { _ = folder.Close() }, nil // which unlocks it
