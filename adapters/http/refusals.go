@@ -84,9 +84,14 @@ func (r *refusals) summarize() {
 		r.summary = nil
 	}
 	for _, status := range slices.Sorted(maps.Keys(r.byStatus)) {
-		if s := r.byStatus[status]; s.unsaid > 0 {
+		s := r.byStatus[status]
+		switch {
+		case s.unsaid == 0:
+		case status == noStatus:
+			r.log.Warn("refused further connections", "count", s.unsaid)
+		default:
 			r.log.Warn("refused further requests", "status", status, "count", s.unsaid)
-			s.unsaid = 0
 		}
+		s.unsaid = 0
 	}
 }

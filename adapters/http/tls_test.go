@@ -356,6 +356,34 @@ func TestHalfHandshakes(t *testing.T) {
 	eventually(t, func() bool { return descriptors(t) <= files+10 })
 }
 
+// TestNoPlaceOverTLS: a connection that has no place is closed without a handshake, and one that fails it does not fill the log.
+func TestNoPlaceOverTLS(t *testing.T) {
+	e := startTLS(t, func(cfg *http.Config) { cfg.MaxAnonymousPerAddress = 1 })
+	first := dial(t, e.Server)
+	defer first.Close()
+	second := dial(t, e.Server)
+	defer second.Close()
+	if got, _ := io.ReadAll(second); len(got) != 0 {
+		t.Errorf("the second connection gets %q", got)
+	}
+	if !strings.Contains(e.log.String(), "max_anonymous_per_address") {
+		t.Errorf("the log:\n%s", e.log.String())
+	}
+	_ = first.Close()
+	for range 20 {
+		c := dial(t, e.Server)
+		_, _ = io.WriteString(c, "\x16\x03\x01\x00\x05hello")
+		_, _ = io.ReadAll(c)
+		_ = c.Close()
+	}
+	if err := e.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(e.log.String(), `msg="refused a connection"`); n == 0 || n > 3 || !strings.Contains(e.log.String(), `msg="refused further connections" count=`) {
+		t.Errorf("%d lines:\n%s", n, e.log.String())
+	}
+}
+
 // helloOf is the first thing that a client sends.
 func helloOf(t tester, config *tls.Config) []byte {
 	t.Helper()

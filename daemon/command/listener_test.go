@@ -89,6 +89,12 @@ func TestCommandsOverTLS(t *testing.T) {
 	if got := command(noConfig, "get", "--config", file, "--cacert", roots, markd); got.code != 0 {
 		t.Errorf("with the authority's certificate: %+v", got)
 	}
+	if err := os.Remove(keyFile); err != nil { // which only the daemon's user can read, perhaps
+		t.Fatal(err)
+	}
+	if got := command(noConfig, "get", "--config", file, markd); got.code != 0 {
+		t.Errorf("without the key: %+v", got)
+	}
 }
 
 func TestCommandsShowACertificate(t *testing.T) {
