@@ -31,51 +31,57 @@ var (
 )
 
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
-// a fault of ours.
+// a fault of ours. The reason is the word by which Server.Refusals counts.
 var answers = []struct {
 	err    error
 	status int
+	reason string
 	detail string
 }{
-	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, ""},
-	{domain.ErrForbidden, fasthttp.StatusForbidden, ""},
-	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, ""},
-	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, ""},
-	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
-	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
-	{problem.ErrQuota, fasthttp.StatusTooManyRequests, ""},
-	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},
-	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "the presences are being loaded; try again"},
-	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "these updates are too much for one request: send fewer at once"},
-	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again"},
-	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
-	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
-	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "too many large requests arrive at once; try again"},
-	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
-	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "too many connections from this address that have shown no valid token; try again"},
-	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "too many event streams; try again"},
-	{errBadHTTP, fasthttp.StatusBadRequest, ""},
-	{errNoPath, fasthttp.StatusNotFound, ""},
-	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
+	{conn.ErrUserRate, fasthttp.StatusTooManyRequests, "rate_per_user", ""},
+	{conn.ErrAddressRate, fasthttp.StatusTooManyRequests, "rate_per_address", ""},
+	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, "token", ""},
+	{domain.ErrForbidden, fasthttp.StatusForbidden, "forbidden", ""},
+	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, "invalid", ""},
+	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, "invalid", ""},
+	{problem.ErrMalformed, fasthttp.StatusBadRequest, "malformed", ""},
+	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, "too_large", ""},
+	{problem.ErrQuota, fasthttp.StatusTooManyRequests, "streams_per_user", ""},
+	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, "origin", ""},
+	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "loading", "the presences are being loaded; try again"},
+	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "too_large", "these updates are too much for one request: send fewer at once"},
+	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "unavailable", "updates cannot be taken now; try again"},
+	{context.Canceled, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
+	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
+	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "bodies", "too many large requests arrive at once; try again"},
+	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "connections", "too many connections; try again"},
+	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "connections_per_address",
+		"too many connections from this address that have shown no valid token; try again"},
+	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "streams", "too many event streams; try again"},
+	{errBadHTTP, fasthttp.StatusBadRequest, "malformed", ""},
+	{errNoPath, fasthttp.StatusNotFound, "path", ""},
+	{errMethod, fasthttp.StatusMethodNotAllowed, "method", ""},
 }
 
-// statusOf returns the status for an error, and what the client is told. This, with the table above, is the only place that decides it.
-func statusOf(err error) (status int, detail string) {
+// statusOf returns the status for an error, what the client is told, and the word by which it counts. This, with the table above, is the only
+// place that decides it.
+func statusOf(err error) (status int, detail, reason string) {
 	var problems domain.Problems
 	switch {
 	case errors.As(err, &problems) && errors.Is(err, domain.ErrForbidden):
-		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
+		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed", "forbidden"
 	case errors.As(err, &problems):
-		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
+		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries", "invalid"
 	case errors.Is(err, problem.ErrUnread):
-		return statusOfReading(err)
+		status, detail = statusOfReading(err)
+		return status, detail, "unread"
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
-			return a.status, cmp.Or(a.detail, err.Error())
+			return a.status, cmp.Or(a.detail, err.Error()), a.reason
 		}
 	}
-	return fasthttp.StatusInternalServerError, "a fault in the server; its log says more"
+	return fasthttp.StatusInternalServerError, "a fault in the server; its log says more", "fault"
 }
 
 // statusOfReading is about a request that broke off, or that fasthttp did not want to read.
@@ -101,11 +107,13 @@ type refusal struct {
 	Status int             `json:"status"`
 	Detail string          `json:"detail,omitempty"`
 	Errors []problem.Entry `json:"errors,omitempty"`
+
+	reason string
 }
 
 func refusalOf(err error) refusal {
-	status, detail := statusOf(err)
-	r := refusal{Title: fasthttp.StatusMessage(status), Status: status, Detail: detail}
+	status, detail, reason := statusOf(err)
+	r := refusal{Title: fasthttp.StatusMessage(status), Status: status, Detail: detail, reason: reason}
 	var located *problem.Error
 	if errors.As(err, &located) {
 		r.Errors = located.Entries
@@ -126,8 +134,16 @@ const (
 // refuse answers with what a client is told about an error.
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	r := refusalOf(err)
+	s.refusals.count(r.reason)
+	if r.Status < fasthttp.StatusInternalServerError && r.Status != fasthttp.StatusTooManyRequests { // the client is to blame
+		if tooMany := s.conns.Refused(ctx); tooMany != nil {
+			err, r = tooMany, refusalOf(tooMany)
+			s.refusals.count(r.reason)
+		}
+	}
 	header := &ctx.Response.Header
 	respond.Headers(header)
+	conn.KeepID(ctx)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
@@ -140,7 +156,10 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		}
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
-	case fasthttp.StatusServiceUnavailable, fasthttp.StatusTooManyRequests:
+	case fasthttp.StatusTooManyRequests:
+		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+		s.noteRefusal(ctx, r.Status, err)
+	case fasthttp.StatusServiceUnavailable:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}
 	if body.Unread(ctx) || errors.Is(err, problem.ErrUnread) {
@@ -158,7 +177,7 @@ func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}
-	s.refusals.note(status, err.Error(), client, remote)
+	s.refusals.note(status, err.Error(), client, remote, conn.RequestID(ctx))
 }
 
 // challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
@@ -185,8 +204,9 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 
 // turnAway answers a connection that there is no room for, without reading anything from it.
 func (s *Server) turnAway(c net.Conn, why error) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
+	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String(), "")
 	r := refusalOf(why)
+	s.refusals.count(r.reason)
 	text := r.body()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",

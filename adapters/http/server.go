@@ -54,6 +54,7 @@ type Server struct {
 	next   fasthttp.RequestHandler // Fiber's router
 	conns  *conn.Group
 
+	access   atomic.Pointer[slog.Logger] // of all requests; nil: none
 	stopping atomic.Bool
 
 	mu       sync.Mutex
@@ -74,12 +75,15 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, r.handle)
+		app.Add(r.method, r.path, named(r.path, r.handle))
 	}
 	s.next = app.Handler()
 	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
 	return s
 }
+
+// Configure changes what can change while requests are served: the limits on requests a second. It may be called at any time.
+func (s *Server) Configure(cfg Config) { s.conns.SetRates(cfg.limits().Rates) }
 
 // newApp makes Fiber as the server and its benchmarks use it.
 func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
@@ -103,6 +107,12 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	conn.Begin(ctx)
+	s.serve(ctx)
+	s.noteAccess(ctx)
+}
+
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer s.recover(ctx)
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
@@ -138,13 +148,15 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 	if fault == nil {
 		return
 	}
-	s.log.Error("a request made the server panic", "panic", fault, "stack", string(debug.Stack()))
+	s.log.Error("a request made the server panic", "panic", fault, "request_id", conn.RequestID(ctx), "stack", string(debug.Stack()))
 	ctx.Response.Reset()
 	s.refuseAndClose(ctx, errPanic)
 }
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
+	conn.Begin(ctx)
+	defer s.noteAccess(ctx)
 	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }
 

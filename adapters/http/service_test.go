@@ -89,6 +89,7 @@ func (someSources) Statuses() []domain.SourceStatus {
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxAnonymousPerAddress = "127.0.0.1:0", 1000 // benchmarks connect all clients before one sends anything
+	cfg.RatePerUser, cfg.RatePerAddress = 1_000_000, 1_000_000                         // and ask as quickly as they can
 	return cfg
 }
 

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/rate"
+	"github.com/zarafa/presence/domain"
 )
 
 const (
@@ -35,6 +38,9 @@ type Group struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
+	users     *rate.Limiter[domain.UserID] // of requests with a valid token
+	addresses *rate.Limiter[netip.Addr]    // of the others
+
 	mu     sync.Mutex
 	places places
 }
@@ -42,7 +48,10 @@ type Group struct {
 // NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
 // turnAway closes it.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
-	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits)}
+	g := &Group{
+		server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits),
+		users: rate.New[domain.UserID](limits.Rates.PerUser), addresses: rate.New[netip.Addr](limits.Rates.PerAddress),
+	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }

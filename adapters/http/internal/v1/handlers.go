@@ -208,7 +208,7 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 		}
 	}
 	if err == nil {
-		conn.ShowedToken(c.Context())
+		err = conn.Admit(c.Context(), by)
 	}
 	return by, err
 }
