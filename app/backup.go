@@ -60,7 +60,7 @@ func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written
 		}
 		latest[key] = p
 	}
-	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
+	err = b.core.apply(ctx, func(writes []image.Write) ([]image.Write, error) {
 		for key, p := range latest {
 			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
 			if !known || old.Updated < p.Updated {

@@ -4,7 +4,6 @@ import "cmp"
 
 // Limits bounds what the daemon keeps, whatever servers and clients say.
 type Limits struct {
-	Users       int   // of all protocols; sources add no further ones. 0: any number
 	Devices     int   // of a user on a protocol; a further one takes the place of the one that has been quiet for longest. 0: 32
 	SourceBytes int64 // of what one source has told: users, devices and messages. 0: 1 GiB
 }
@@ -12,7 +11,7 @@ type Limits struct {
 // orDefault returns the limits with the defaults for those that are 0. A million users with two devices each and short messages take two
 // thirds of the default of SourceBytes.
 func (l Limits) orDefault() Limits {
-	return Limits{Users: l.Users, Devices: cmp.Or(l.Devices, 32), SourceBytes: cmp.Or(l.SourceBytes, 1<<30)}
+	return Limits{Devices: cmp.Or(l.Devices, 32), SourceBytes: cmp.Or(l.SourceBytes, 1<<30)}
 }
 
 // What a user and a device take besides their names and messages, in bytes and generously: in the image, in the session, and in the lists

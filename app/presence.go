@@ -131,7 +131,7 @@ func invalidIDs(ids []string) error {
 
 // Update implements ports.Presence.
 func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
-	return p.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) })
+	return p.core.apply(ctx, func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) })
 }
 
 // plan checks all updates and turns them into writes against what is there now, one for each presence, which it appends to writes.

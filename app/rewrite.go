@@ -14,9 +14,10 @@ import (
 
 // Core is what the use cases work on: an image of all presences, what writes them, and how many there may be.
 type Core struct {
-	Image  *image.Image
-	Writer *commit.Writer
-	Limits Limits
+	Image     *image.Image
+	Writer    *commit.Writer
+	Limits    Limits
+	UserLimit *UserLimit // nil: any number
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.

@@ -50,6 +50,7 @@ var answers = []struct {
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, "origin", ""},
 	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "loading", "the presences are being loaded; try again"},
 	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "too_large", "these updates are too much for one request: send fewer at once"},
+	{ports.ErrFull, fasthttp.StatusServiceUnavailable, "max_users", ""},
 	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "unavailable", "updates cannot be taken now; try again"},
 	{context.Canceled, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},

@@ -171,3 +171,32 @@ func TestHonestClientsMeetNoLimit(t *testing.T) {
 		t.Errorf("%d files, %d refusals with 401, %d with 429", counts[200], counts[401], counts[429])
 	}
 }
+
+// TestNoRoomForAnotherUser: a new user beyond store.max_users is refused on both APIs, in an import as well. Who is there goes on.
+func TestNoRoomForAnotherUser(t *testing.T) {
+	r := start(t)
+	r.core.UserLimit.Configure(1)
+	heartbeat := func(user domain.UserID) answer {
+		return r.do(t, "PUT", r.body(user, fmt.Sprintf(`{"user_id":%q,"spreed":{"status":"available"}}`, user)))
+	}
+	if got := heartbeat(mark); got.status != 200 {
+		t.Fatalf("the first: %d %s", got.status, got.body)
+	}
+	line := `{"user":"alice@example.test","protocol":"spreed","status":"busy","message":"","since":"2026-11-23T09:00:00Z","updated":"2026-11-23T09:14:30Z","expires":null,"stale":false}`
+	for name, got := range map[string]answer{
+		"PUT /":    heartbeat(alice),
+		"API v1":   r.v1(t, alice, "PUT", "/v1/users/alice@example.test/spreed", `{"status":"busy"}`),
+		"import":   r.v1(t, service, "POST", "/v1/import", line),
+		"services": r.v1(t, service, "PUT", "/v1/users/alice@example.test/spreed", `{"status":"busy"}`),
+	} {
+		if got.status != 503 || got.header.Get("Retry-After") == "" || !strings.Contains(got.problem(t).Detail, "(store.max_users): alice@example.test would be one too many") {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	if got := heartbeat(mark); got.status != 200 {
+		t.Errorf("who is there: %d %s", got.status, got.body)
+	}
+	if r.Refusals()["max_users"] != 4 {
+		t.Errorf("counted: %v", r.Refusals())
+	}
+}

@@ -100,6 +100,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 func (s *Settings) core(log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(log, s.Store.Limits),
+		fx.Provide(newUserLimit),
 		clock.Module,
 		s.Store.module(),
 		fx.Provide(newCore, image.New, commit.New))
@@ -122,9 +123,13 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	return app.NewFeed(img, now, precedence)
 }
 
-func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
+func newUserLimit(img *image.Image, limits Limits, log *slog.Logger) *app.UserLimit {
+	return app.NewUserLimit(img, limits.MaxUsers, log)
+}
+
+func newCore(img *image.Image, writer *commit.Writer, users *app.UserLimit, limits Limits) app.Core {
 	return app.Core{
-		Image: img, Writer: writer,
-		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
+		Image: img, Writer: writer, UserLimit: users,
+		Limits: app.Limits{Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
 	}
 }
