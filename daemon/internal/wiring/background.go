@@ -31,13 +31,14 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, shutdowner fx.Shutdowner) *background {
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, census *app.Census, shutdowner fx.Shutdowner) *background {
 	return &background{
 		write:  w.Run,
 		loaded: w.Loaded(),
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
+			{"the census", census.Run},
 		},
 		shutdowner: shutdowner,
 	}
