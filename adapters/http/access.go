@@ -2,7 +2,6 @@ package http
 
 import (
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -38,7 +37,6 @@ func clip(method []byte) string { return string(method[:min(len(method), 16)]) }
 
 // named makes a handler note which route it serves.
 func named(pattern string, handle fiber.Handler) fiber.Handler {
-	pattern = strings.ReplaceAll(pattern, `\`, "")
 	return func(c *fiber.Ctx) error {
 		conn.SetRoute(c.Context(), pattern)
 		return handle(c)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -21,8 +20,7 @@ const (
 // refusals logs who was refused and why: at most one line a second for a status and an address, so that one kind of refusals, or one client,
 // does not hide the others. What is not logged is counted, for each status. Its methods may be called concurrently.
 type refusals struct {
-	log    *slog.Logger
-	counts sync.Map // by reason: *atomic.Uint64
+	log *slog.Logger
 
 	mu       sync.Mutex
 	byStatus map[int]*refused
@@ -36,26 +34,6 @@ type refused struct {
 	clients map[netip.Addr]bool
 
 	unsaid int // since the last line
-}
-
-// Refusals returns how many requests and connections were refused since the start, by reason: one of the words in errors.go. What was refused because
-// of rate_per_address also counts for the reason for which it would have been refused anyway, so "token" is the number of failed authentications.
-func (s *Server) Refusals() map[string]uint64 {
-	counts := make(map[string]uint64)
-	s.refusals.counts.Range(func(reason, count any) bool {
-		counts[reason.(string)] = count.(*atomic.Uint64).Load()
-		return true
-	})
-	return counts
-}
-
-// count counts a refusal.
-func (r *refusals) count(reason string) {
-	count, there := r.counts.Load(reason)
-	if !there {
-		count, _ = r.counts.LoadOrStore(reason, new(atomic.Uint64))
-	}
-	count.(*atomic.Uint64).Add(1)
 }
 
 // note logs a refusal of a client, who is logged as remote. why must contain no secret.

@@ -40,6 +40,8 @@ type Server struct {
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
+	refused   reasons
+	measures  []*requests // of each route, and unroutedRequests
 	origins   origins
 	proxies   conn.Proxies
 
@@ -49,6 +51,10 @@ type Server struct {
 	hub    *events.Hub
 	cors   v1.CORS
 	routes []route
+
+	operations *operations
+
+	unroutedRequests *requests
 
 	bodies *body.Reader
 	next   fasthttp.RequestHandler // Fiber's router
@@ -61,9 +67,15 @@ type Server struct {
 	listener net.Listener
 }
 
-// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}, cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies}
+// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
+// daemon itself.
+func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
+	s := &Server{
+		cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
+		cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies, operations: newOperations(cfg.AdminListen, about, log),
+	}
+	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
+	s.measures = []*requests{s.unroutedRequests}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	app := newApp(cfg, s.onError)
 	server := app.Server()
@@ -75,7 +87,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, named(r.path, r.handle))
+		app.Add(r.method, r.path, named(r.pattern(), s.measured(r)))
 	}
 	s.next = app.Handler()
 	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
@@ -119,10 +131,12 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	}
 	if why := conn.Validate(&ctx.Request.Header); why != "" {
 		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
+		s.unroutedRequests.note(ctx)
 		return
 	}
 	if err := s.admit(ctx); err != nil {
 		s.refuse(ctx, err)
+		s.unroutedRequests.note(ctx)
 	}
 }
 
@@ -131,7 +145,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 	if done, err := s.cors.Handle(ctx); done || err != nil {
 		return err
 	}
-	if err := s.readiness.Ready(); err != nil {
+	if err := s.readiness.Ready(); err != nil && !s.operations.serves(ctx) {
 		return err
 	}
 	if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) { // Fiber would answer with 400, whatever the path
@@ -151,6 +165,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 	s.log.Error("a request made the server panic", "panic", fault, "request_id", conn.RequestID(ctx), "stack", string(debug.Stack()))
 	ctx.Response.Reset()
 	s.refuseAndClose(ctx, errPanic)
+	s.unroutedRequests.note(ctx)
 }
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
@@ -176,7 +191,11 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
-		return listenError(s.cfg.Listen, err)
+		return listenError("http.listen", s.cfg.Listen, err)
+	}
+	if err := s.operations.start(ctx); err != nil {
+		_ = listener.Close()
+		return err
 	}
 	s.listener = listener
 	s.conns.Accept(listener)
@@ -184,17 +203,20 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-func listenError(address string, err error) error {
+func listenError(key, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("http.listen: %s is taken by another program: %w", address, err)
+		return fmt.Errorf("%s: %s is taken by another program: %w", key, address, err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("http.listen: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", address, err)
+		return fmt.Errorf("%s: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", key, address, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("http.listen: %s is not an address of this machine: %w", address, err)
+		return fmt.Errorf("%s: %s is not an address of this machine: %w", key, address, err)
 	}
-	return fmt.Errorf("http.listen: %w", err)
+	return fmt.Errorf("%s: %w", key, err)
 }
+
+// AdminAddr returns the address of http.admin_listen, or nil if there is none, or before Start.
+func (s *Server) AdminAddr() net.Addr { return s.operations.addr() }
 
 // Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0.
 func (s *Server) Addr() net.Addr {
@@ -220,5 +242,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
 	defer s.refusals.summarize()
+	defer s.operations.stop()
 	return s.conns.Stop(ctx)
 }

@@ -31,7 +31,7 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, u *app.UserLimit,
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, census *app.Census, u *app.UserLimit,
 	shutdowner fx.Shutdowner,
 ) *background {
 	return &background{
@@ -40,7 +40,7 @@ func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.S
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
-			{"what watches store.max_users", u.Run},
+			{"the census", census.Run}, {"what watches store.max_users", u.Run},
 		},
 		shutdowner: shutdowner,
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -38,6 +39,7 @@ type Group struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
+	accepted  atomic.Uint64
 	users     *rate.Limiter[domain.UserID] // of requests with a valid token
 	addresses *rate.Limiter[netip.Addr]    // of the others
 
@@ -107,6 +109,7 @@ func (g *Group) accept(listener net.Listener) {
 }
 
 func (g *Group) serve(raw net.Conn) {
+	g.accepted.Add(1)
 	peer := AddressOf(raw.RemoteAddr())
 	c := &Conn{Conn: raw, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
 	if err := g.add(c); err != nil {
@@ -211,6 +214,14 @@ func (g *Group) Busy() (n int) {
 		}
 	}
 	return n
+}
+
+// Counts returns how many connections there are: all that are no streams, the streams, and those that have shown no valid token yet; and how many
+// were accepted.
+func (g *Group) Counts() (plain, streams, anonymous int, accepted uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.places.conns) - g.places.streams, g.places.streams, g.places.anonymous.Len(), g.accepted.Load()
 }
 
 // Streams returns how many connections are streams.
