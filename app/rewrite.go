@@ -16,7 +16,7 @@ import (
 type Core struct {
 	Image  *image.Image
 	Writer *commit.Writer
-	Limits Limits
+	Limits *CurrentLimits
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.

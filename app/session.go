@@ -17,7 +17,7 @@ type session struct {
 	mu     sync.Mutex
 	source domain.Source
 	image  *image.Image
-	limits Limits
+	limits *CurrentLimits
 
 	users       map[domain.UserID]sessionUser
 	reported    int                        // how many of users are current
@@ -44,7 +44,7 @@ type sessionUser struct {
 const keptDirty = 8192
 
 // newSession returns a session. It begins with restart.
-func newSession(source domain.Source, img *image.Image, limits Limits) *session {
+func newSession(source domain.Source, img *image.Image, limits *CurrentLimits) *session {
 	return &session{
 		source:    source,
 		image:     img,
@@ -121,7 +121,7 @@ func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes i
 	if !found {
 		bytes += userOverhead + len(id)
 	}
-	if !s.fits(bytes, s.limits.SourceBytes) || !found && !s.admit(id) {
+	if !s.fits(bytes, s.limits.Get().SourceBytes) || !found && !s.admit(id) {
 		s.exceeded = true
 		return false
 	}
@@ -135,10 +135,11 @@ func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes i
 
 // admit counts a user who is not in the image yet. It returns false if there are as many users as there may be.
 func (s *session) admit(id domain.UserID) bool {
-	if s.limits.Users == 0 || s.image.User(id) != nil {
+	most := s.limits.Get().Users
+	if most == 0 || s.image.User(id) != nil {
 		return true
 	}
-	if s.image.Users()+len(s.unwritten) >= s.limits.Users {
+	if s.image.Users()+len(s.unwritten) >= most {
 		return false
 	}
 	s.unwritten[id] = struct{}{}
@@ -180,11 +181,11 @@ func (s *session) report(report domain.Report) bool {
 	if !s.enter(report.User, &user, found, bytes) {
 		return false
 	}
-	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
+	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.Get().messageBytes()) {
 		s.exceeded = true
 		device.Message = ""
 	}
-	user.devices.Set(device, s.limits.Devices)
+	user.devices.Set(device, s.limits.Get().Devices)
 	user.stale = false
 	s.confirm(&user)
 	s.put(report.User, &user, 0)

@@ -16,7 +16,7 @@ func TestSessionCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const most = 5000
 		limits := Limits{Users: rapid.IntRange(0, 6).Draw(t, "users"), Devices: 3, SourceBytes: most}
-		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, image.New(), limits)
+		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, image.New(), NewLimits(limits))
 		s.restart()
 		user := rapid.Custom(func(t *rapid.T) domain.UserID {
 			return domain.UserID(fmt.Sprintf("u%d@example.test", rapid.IntRange(0, 9).Draw(t, "number")))
@@ -49,7 +49,7 @@ func checkCounts(t *rapid.T, s *session) {
 		if int(user.bytes) < least || user.current && int(user.bytes) != least {
 			t.Fatalf("%s takes %d bytes, %d are counted", id, least, user.bytes)
 		}
-		if devices > s.limits.Devices || !user.current && devices > 0 {
+		if devices > s.limits.Get().Devices || !user.current && devices > 0 {
 			t.Fatalf("%s has %d devices", id, devices)
 		}
 		used += int64(user.bytes)
@@ -60,13 +60,13 @@ func checkCounts(t *rapid.T, s *session) {
 			unconfirmed++
 		}
 	}
-	if used != s.used || reported != s.reported || used > s.limits.SourceBytes {
+	if used != s.used || reported != s.reported || used > s.limits.Get().SourceBytes {
 		t.Fatalf("counted are %d bytes, %d users; there are %d, %d", s.used, s.reported, used, reported)
 	}
 	if unconfirmed != s.unconfirmed {
 		t.Fatalf("%d users are to be confirmed, %d are counted", unconfirmed, s.unconfirmed)
 	}
-	if len(s.unwritten) > s.limits.Users {
+	if len(s.unwritten) > s.limits.Get().Users {
 		t.Fatalf("%d users are not in the image yet", len(s.unwritten))
 	}
 	for _, some := range []map[domain.UserID]struct{}{s.dirty, s.unwritten} {
