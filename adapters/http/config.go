@@ -15,7 +15,7 @@ import (
 
 // Config is the section http of the configuration.
 type Config struct {
-	Listen                 string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface"`
+	Listen                 string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface" change:"restart"`
 	MaxConnections         int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
 	HeaderTimeout          time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
 	ReadTimeout            time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`

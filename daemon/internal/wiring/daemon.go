@@ -28,16 +28,19 @@ import (
 // Daemon is the whole of it, to be started and stopped once.
 type Daemon struct {
 	*background
-	log    *slog.Logger
-	app    *fx.App
-	server *http.Server
+	log      *slog.Logger
+	app      *fx.App
+	running  running
+	settings *Settings // in effect
+	made     made      // the protocols that are on
+	off      map[string]domain.Source
 }
 
 // New makes a daemon of settings that are valid. It opens no port and starts nothing. Its error is what a start would fail with, the network
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{log: log}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.background))
+	d := &Daemon{log: log, settings: settings}
+	d.app = fx.New(options(settings, log), fx.Populate(&d.running, &d.background, &d.made))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
@@ -51,7 +54,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 }
 
 // Addr is the address at which requests are served, after Start.
-func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
+func (d *Daemon) Addr() net.Addr { return d.running.Server.Addr() }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
@@ -86,8 +89,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			fx.Annotate(newPresence, fx.As(new(ports.Presence))),
-			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
+			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
+			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
 			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
@@ -123,8 +126,9 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 }
 
 func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
-	return app.Core{
-		Image: img, Writer: writer,
-		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
-	}
+	return app.Core{Image: img, Writer: writer, Limits: app.NewLimits(limits.forApp())}
+}
+
+func (l Limits) forApp() app.Limits {
+	return app.Limits{Users: l.MaxUsers, Devices: l.MaxDevices, SourceBytes: int64(l.MaxSourceBytes)}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -26,8 +27,7 @@ const (
 
 // Group is the connections of a server. Its methods may be called concurrently.
 type Group struct {
-	server   *fasthttp.Server
-	limits   Limits
+	tuned    atomic.Pointer[tuned]
 	turnAway func(net.Conn, error)
 	log      *slog.Logger
 
@@ -39,12 +39,28 @@ type Group struct {
 	places places
 }
 
+// tuned is what a configuration changes. It does not change itself.
+type tuned struct {
+	server *fasthttp.Server // for new connections
+	limits Limits
+}
+
 // NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
 // turnAway closes it.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
-	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits)}
+	g := &Group{turnAway: turnAway, log: log, places: newPlaces(limits)}
+	g.tuned.Store(&tuned{server, limits})
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
+}
+
+// Configure has the server, after Tune, serve the connections that are made from now on. The limits hold for all connections; none is closed because
+// there are more than there may be now.
+func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tuned.Store(&tuned{server, limits})
+	g.places.limits = limits
 }
 
 // Context returns what every use case that a request needs has to end with.
@@ -99,13 +115,14 @@ func (g *Group) accept(listener net.Listener) {
 
 func (g *Group) serve(raw net.Conn) {
 	peer := AddressOf(raw.RemoteAddr())
-	c := &Conn{Conn: raw, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+	now := g.tuned.Load()
+	c := &Conn{Conn: raw, group: g, party: party(peer), known: now.limits.Proxies.contain(peer)}
 	if err := g.add(c); err != nil {
 		g.turnAway(raw, err)
 		return
 	}
 	g.running.Go(func() {
-		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		_ = now.server.ServeConn(c) // what can go wrong is the client's affair, which was told
 		if c.takeOver == nil {
 			g.forget(c)
 			return
