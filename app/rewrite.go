@@ -16,7 +16,7 @@ import (
 type Core struct {
 	Image     *image.Image
 	Writer    *commit.Writer
-	Limits    Limits
+	Limits    *CurrentLimits
 	UserLimit *UserLimit // nil: any number
 }
 

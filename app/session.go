@@ -17,7 +17,7 @@ type session struct {
 	mu     sync.Mutex
 	source domain.Source
 	image  *image.Image
-	limits Limits
+	limits *CurrentLimits
 	places *UserLimit
 
 	users       map[domain.UserID]sessionUser
@@ -49,7 +49,7 @@ func newSession(source domain.Source, core Core) *session {
 	return &session{
 		source:    source,
 		image:     core.Image,
-		limits:    core.Limits.orDefault(),
+		limits:    core.Limits,
 		places:    core.UserLimit,
 		users:     make(map[domain.UserID]sessionUser),
 		unwritten: make(map[domain.UserID]struct{}),
@@ -123,7 +123,7 @@ func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes i
 	if !found {
 		bytes += userOverhead + len(id)
 	}
-	if !s.fits(bytes, s.limits.SourceBytes) {
+	if !s.fits(bytes, s.limits.Get().SourceBytes) {
 		s.exceeded = true
 		return false
 	}
@@ -202,11 +202,11 @@ func (s *session) report(report domain.Report) bool {
 	if !s.enter(report.User, &user, found, bytes) {
 		return false
 	}
-	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
+	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.Get().messageBytes()) {
 		s.exceeded = true
 		device.Message = ""
 	}
-	user.devices.Set(device, s.limits.Devices)
+	user.devices.Set(device, s.limits.Get().Devices)
 	user.stale = false
 	s.confirm(&user)
 	s.put(report.User, &user, 0)

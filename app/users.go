@@ -20,24 +20,22 @@ const (
 // UserLimit bounds how many users there are. Who is there may stay, whatever the limit is. A nil *UserLimit allows any number. It may be used
 // concurrently.
 type UserLimit struct {
-	image *image.Image
-	log   *slog.Logger
+	image  *image.Image
+	limits *CurrentLimits
+	log    *slog.Logger
 
-	most    atomic.Int64  // 0: any number
 	coming  atomic.Int64  // users who have a place and may not be in the image yet
 	updates atomic.Uint64 // refused
 	reports atomic.Uint64 // dropped
 }
 
-// NewUserLimit allows at most so many users; zero is any number.
-func NewUserLimit(img *image.Image, most int, log *slog.Logger) *UserLimit {
-	l := &UserLimit{image: img, log: log}
-	l.Configure(most)
-	return l
+// NewUserLimit allows at most as many users as the limits say.
+func NewUserLimit(img *image.Image, limits *CurrentLimits, log *slog.Logger) *UserLimit {
+	return &UserLimit{image: img, limits: limits, log: log}
 }
 
-// Configure changes the limit. It may be called at any time.
-func (l *UserLimit) Configure(most int) { l.most.Store(int64(most)) }
+// most returns how many users there may be; zero is any number.
+func (l *UserLimit) most() int64 { return int64(l.limits.Get().Users) }
 
 // Refused returns how many updates were refused, and how many of the sources' reports dropped, because there was no room for another user.
 func (l *UserLimit) Refused() (updates, reports uint64) {
@@ -70,7 +68,7 @@ type report struct {
 }
 
 func (r *report) look(l *UserLimit) {
-	most, users := l.most.Load(), int64(l.image.Users())
+	most, users := l.most(), int64(l.image.Users())
 	nearly := most > 0 && users*10 >= most*9
 	if nearly && !r.nearly {
 		l.log.Warn("nine tenths of the users are there that there may be (store.max_users)", "users", users, "max_users", most)
@@ -91,7 +89,7 @@ func (l *UserLimit) take(places int) bool {
 		return true
 	}
 	coming := l.coming.Add(int64(places))
-	if most := l.most.Load(); most > 0 && int64(l.image.Users())+coming > most {
+	if most := l.most(); most > 0 && int64(l.image.Users())+coming > most {
 		l.coming.Add(-int64(places))
 		return false
 	}
@@ -106,7 +104,7 @@ func (l *UserLimit) giveBack(places int) {
 }
 
 // bounded reports whether there is a limit.
-func (l *UserLimit) bounded() bool { return l != nil && l.most.Load() > 0 }
+func (l *UserLimit) bounded() bool { return l != nil && l.most() > 0 }
 
 // apply is commit.Writer.Apply for writes that may be about new users. It returns ports.ErrFull if there is no room for them.
 func (c Core) apply(ctx context.Context, plan func(writes []image.Write) ([]image.Write, error)) error {

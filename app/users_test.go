@@ -28,7 +28,8 @@ type limited struct {
 func limitedTo(t *testing.T, most int, test func(t *testing.T, l *limited)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &limited{Core: coretest.Start(t)}
-		l.UserLimit = app.NewUserLimit(l.Image, most, slog.New(slog.NewTextHandler(&l.log, nil)))
+		l.Limits = app.NewLimits(app.Limits{Users: most})
+		l.UserLimit = app.NewUserLimit(l.Image, l.Limits, slog.New(slog.NewTextHandler(&l.log, nil)))
 		presence, err := app.NewPresence(l.Core.Core, l.Clock, []domain.ClientProtocol{{Protocol: coretest.Spreed}}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -135,11 +136,11 @@ func TestClientsAreLimited(t *testing.T) {
 		if err := errors.Join(l.Presence.Update(t.Context(), domain.Principal{User: anna}, remove), l.set(t.Context(), "dora@example.test")); err != nil {
 			t.Errorf("when one has gone: %v", err)
 		}
-		l.UserLimit.Configure(2)
+		l.Limits.Set(app.Limits{Users: 2})
 		if err := errors.Join(l.set(t.Context(), bea, carl, "dora@example.test")); err != nil {
 			t.Errorf("with a smaller limit those who are there: %v", err)
 		}
-		l.UserLimit.Configure(0)
+		l.Limits.Set(app.Limits{})
 		if err := l.set(t.Context(), anna); err != nil {
 			t.Errorf("without a limit: %v", err)
 		}

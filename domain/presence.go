@@ -142,16 +142,16 @@ func (p Presence) SetBack(by time.Duration, now Timestamp) Presence {
 	return p
 }
 
-// MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy. What is stale already
-// keeps its first deadline.
+// MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy, unless it ends sooner anyway. What is
+// stale already keeps its first deadline.
 func (p Presence) MarkStale(policy ExpiryPolicy, now Timestamp) Presence {
 	next := p.At(now)
 	if next.Stale || next.Removed {
 		return next
 	}
 	next.Stale, next.Vanishes = true, policy.Vanishes
-	if !next.endsAsItIs() {
-		next.Expires = policy.Expires(now)
+	if end := policy.Expires(now); !next.endsAsItIs() && (next.Expires.IsZero() || end < next.Expires) {
+		next.Expires, next.Fixed = end, false
 	}
 	return next
 }

@@ -31,7 +31,7 @@ func corsHeaders(a answer) string {
 }
 
 func TestCORS(t *testing.T) {
-	const exposed = "; Expose-Headers: ETag, Retry-After, WWW-Authenticate"
+	const exposed = "; Expose-Headers: ETag, Retry-After, WWW-Authenticate, X-Request-Id"
 	for _, test := range []struct {
 		name         string
 		origins      []string

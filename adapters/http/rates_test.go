@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -68,7 +69,7 @@ func TestRatePerUser(t *testing.T) {
 	if n := refused(r)["rate_per_user"]; n < 40 {
 		t.Errorf("%d refusals are counted", n)
 	}
-	r.Configure(http.DefaultConfig())
+	r.Configure(func() http.Config { cfg := localConfig(); cfg.RatePerUser = 100; return cfg }())
 	if got := statuses(t, r, 300, bearer(r.tokens.Issue(mark)), ""); got[200] != 300 {
 		t.Errorf("with another limit: %v", got)
 	}
@@ -184,7 +185,7 @@ func TestHonestClientsMeetNoLimit(t *testing.T) {
 // TestNoRoomForAnotherUser: a new user beyond store.max_users is refused on both APIs, in an import as well. Who is there goes on.
 func TestNoRoomForAnotherUser(t *testing.T) {
 	r := start(t)
-	r.core.UserLimit.Configure(1)
+	r.core.Limits.Set(app.Limits{Users: 1})
 	heartbeat := func(user domain.UserID) answer {
 		return r.do(t, "PUT", r.body(user, fmt.Sprintf(`{"user_id":%q,"spreed":{"status":"available"}}`, user)))
 	}

@@ -36,20 +36,19 @@ const (
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
 type Server struct {
-	cfg       Config
+	listen    string
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
 	refused   reasons
 	measures  []*requests // of each route, and unroutedRequests
 	origins   origins
-	proxies   conn.Proxies
+	current   atomic.Pointer[current]
 
 	legacy *legacy.API
 	v1     *v1.API
 	events *events.API
 	hub    *events.Hub
-	cors   v1.CORS
 	routes []route
 
 	operations *operations
@@ -67,35 +66,59 @@ type Server struct {
 	listener net.Listener
 }
 
+// current is what a configuration says that requests are served by. It does not change.
+type current struct {
+	cors    v1.CORS
+	proxies conn.Proxies
+}
+
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
 // daemon itself.
 func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
 	s := &Server{
-		cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
-		cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies, operations: newOperations(cfg.AdminListen, about, log),
+		listen: cfg.Listen, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
+		operations: newOperations(cfg.AdminListen, about, log),
 	}
 	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
 	s.measures = []*requests{s.unroutedRequests}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	app := newApp(cfg, s.onError)
-	server := app.Server()
-	server.StreamRequestBody = true // handlers read bodies, by package body
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
-	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, tokens, clock)
-	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser}, tokens)
-	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
+	s.conns = conn.NewGroup(s.newServer(cfg), cfg.limits(), s.turnAway, log)
+	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
+	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{}, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, named(r.pattern(), s.measured(r)))
 	}
 	s.next = app.Handler()
-	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
+	s.Configure(cfg)
 	return s
 }
 
-// Configure changes what can change while requests are served: the limits on requests a second. It may be called at any time.
-func (s *Server) Configure(cfg Config) { s.conns.SetRates(cfg.limits().Rates) }
+// newServer makes what reads and writes the requests of connections. Fiber's settings for it are per server, so that a reload makes another one; all
+// of them have the same router.
+func (s *Server) newServer(cfg Config) *fasthttp.Server {
+	server := newApp(cfg, s.onError).Server()
+	server.StreamRequestBody = true // handlers read bodies, by package body
+	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
+	return server
+}
+
+// Configure puts a valid configuration into effect, but for what only a start can change. Connections that are there keep their time-outs and the
+// size of their headers; everything else holds for them, too. Streams end that the rules for tokens do not allow any more, so those are to be
+// changed before.
+func (s *Server) Configure(cfg Config) {
+	limits := cfg.limits()
+	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), proxies: limits.Proxies})
+	s.bodies.SetLimit(int64(cfg.MaxBodies))
+	s.legacy.Configure(int64(cfg.MaxAnswer))
+	s.v1.Configure(int64(cfg.MaxAnswer), cfg.WriteTimeout)
+	s.events.Configure(events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser})
+	s.conns.Configure(s.newServer(cfg), limits)
+	s.hub.Recheck()
+}
 
 // newApp makes Fiber as the server and its benchmarks use it.
 func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
@@ -142,7 +165,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 
 // admit hands a request to the router, or returns why it does not.
 func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
-	if done, err := s.cors.Handle(ctx); done || err != nil {
+	if done, err := s.current.Load().cors.Handle(ctx); done || err != nil {
 		return err
 	}
 	if err := s.readiness.Ready(); err != nil && !s.operations.serves(ctx) {
@@ -189,9 +212,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.listener != nil || s.stopping.Load() {
 		return errors.New("the HTTP server was started already")
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
-		return listenError("http.listen", s.cfg.Listen, err)
+		return listenError("http.listen", s.listen, err)
 	}
 	if err := s.operations.start(ctx); err != nil {
 		_ = listener.Close()

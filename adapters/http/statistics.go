@@ -80,7 +80,10 @@ func (s *Server) Connections() (plain, streams, anonymous int, accepted uint64) 
 }
 
 // MaxConnections returns how many connections and streams there may be.
-func (s *Server) MaxConnections() (plain, streams int) { return s.cfg.MaxConnections, s.cfg.MaxStreams }
+func (s *Server) MaxConnections() (plain, streams int) {
+	limits := s.conns.Limits()
+	return limits.Connections, limits.Streams
+}
 
 // Deliveries returns how long after a change its event was written to a stream that is not behind.
 func (s *Server) Deliveries() *measure.Histogram { return s.hub.Deliveries() }

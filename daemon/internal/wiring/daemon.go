@@ -28,16 +28,19 @@ import (
 // Daemon is the whole of it, to be started and stopped once.
 type Daemon struct {
 	*background
-	log    *slog.Logger
-	app    *fx.App
-	server *http.Server
+	log      *slog.Logger
+	app      *fx.App
+	running  running
+	settings *Settings // in effect
+	made     made      // the protocols that are on
+	off      map[string]domain.Source
 }
 
 // New makes a daemon of settings that are valid. It opens no port and starts nothing. Its error is what a start would fail with, the network
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{log: log}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.background))
+	d := &Daemon{log: log, settings: settings}
+	d.app = fx.New(options(settings, log), fx.Populate(&d.running, &d.background, &d.made))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
@@ -51,7 +54,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 }
 
 // Addr is the address at which requests are served, after Start.
-func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
+func (d *Daemon) Addr() net.Addr { return d.running.Server.Addr() }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
@@ -86,8 +89,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		fx.Provide(newBackground, newExpirer, newCensus, app.NewStatistics, newHousekeeper, newHealth, app.NewLeases,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			fx.Annotate(newPresence, fx.As(new(ports.Presence))),
-			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
+			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
+			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
 			fx.Annotate(newSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		s.metrics(),
@@ -103,7 +106,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 func (s *Settings) core(log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(log, s.Store.Limits),
-		fx.Provide(newUserLimit),
+		fx.Provide(newLimits, app.NewUserLimit),
 		clock.Module,
 		s.Store.module(),
 		fx.Provide(newCore, image.New, commit.New))
@@ -126,13 +129,12 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	return app.NewFeed(img, now, precedence)
 }
 
-func newUserLimit(img *image.Image, limits Limits, log *slog.Logger) *app.UserLimit {
-	return app.NewUserLimit(img, limits.MaxUsers, log)
+func newLimits(limits Limits) *app.CurrentLimits { return app.NewLimits(limits.forApp()) }
+
+func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit) app.Core {
+	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users}
 }
 
-func newCore(img *image.Image, writer *commit.Writer, users *app.UserLimit, limits Limits) app.Core {
-	return app.Core{
-		Image: img, Writer: writer, UserLimit: users,
-		Limits: app.Limits{Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
-	}
+func (l Limits) forApp() app.Limits {
+	return app.Limits{Users: l.MaxUsers, Devices: l.MaxDevices, SourceBytes: int64(l.MaxSourceBytes)}
 }

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -68,59 +70,114 @@ func openToAppend(name string, flag int) (*os.File, error) {
 	return file, err
 }
 
-// Logging is an open log.
+// Logging is an open log, which can be changed while it is written.
 type Logging struct {
 	Logger *slog.Logger
 
-	name string // of the file; empty: standard error
+	level  slog.LevelVar
+	json   atomic.Bool
+	stderr io.Writer
+
 	mu   sync.Mutex
-	file *os.File // that is written now
+	now  Log
+	file *os.File // that is written; nil: standard error
 }
 
 // OpenLog opens the log that a valid configuration asks for. Without a file in it, messages go to stderr.
 func OpenLog(cfg Log, stderr io.Writer) (*Logging, error) {
-	l := &Logging{name: cfg.File}
-	if err := l.Reopen(); err != nil {
-		return nil, fmt.Errorf("log.file: %w", err)
+	l := &Logging{stderr: stderr}
+	options := &slog.HandlerOptions{Level: &l.level}
+	l.Logger = slog.New(handler{l, slog.NewTextHandler(l, options), slog.NewJSONHandler(l, options)})
+	apply, err := l.Prepare(cfg)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.File != "" {
-		stderr = l
-	}
-	options := &slog.HandlerOptions{Level: levels[cfg.Level]}
-	l.Logger = slog.New(slog.NewTextHandler(stderr, options))
-	if cfg.Format == "json" {
-		l.Logger = slog.New(slog.NewJSONHandler(stderr, options))
-	}
+	apply()
 	return l, nil
+}
+
+// Prepare opens the file that a valid configuration asks for, also if it is the present one: that may have been moved away. What it returns puts the
+// configuration into effect, and has to be called.
+func (l *Logging) Prepare(cfg Log) (apply func(), err error) {
+	var file *os.File
+	if cfg.File != "" {
+		if file, err = openToAppend(cfg.File, os.O_CREATE); err != nil {
+			return nil, fmt.Errorf("log.file: %w", err)
+		}
+	}
+	return func() {
+		l.level.Set(levels[cfg.Level])
+		l.json.Store(cfg.Format == "json")
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.file != nil {
+			_ = l.file.Close() // the new one is in use already
+		}
+		l.now, l.file = cfg, file
+	}, nil
 }
 
 // Reopen opens the file again, so that one which has been moved away is left alone. If that fails the old one stays in use.
 func (l *Logging) Reopen() error {
-	if l.name == "" {
-		return nil
-	}
-	file, err := openToAppend(l.name, os.O_CREATE)
-	if err != nil {
-		return err
-	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	_ = l.file.Close() // if there is one: the new one is in use already
-	l.file = file
-	return nil
+	now := l.now
+	l.mu.Unlock()
+	apply, err := l.Prepare(now)
+	if err == nil {
+		apply()
+	}
+	return err
 }
 
-// Write implements io.Writer for the file.
+// Write implements io.Writer for the handlers.
 func (l *Logging) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.file.Write(p)
+	if l.file != nil {
+		return l.file.Write(p)
+	}
+	return l.stderr.Write(p)
 }
 
-// Close closes the file. Nothing may be logged any more.
+// Close closes the file, if there is one. Nothing may be logged any more.
 func (l *Logging) Close() error {
-	if l.name == "" {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
 		return nil
 	}
 	return l.file.Close()
+}
+
+// handler writes in the format that the log has when a line is written.
+type handler struct {
+	log        *Logging
+	text, json slog.Handler
+}
+
+func (h handler) now() slog.Handler {
+	if h.log.json.Load() {
+		return h.json
+	}
+	return h.text
+}
+
+// Enabled implements slog.Handler.
+func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.now().Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h handler) Handle(ctx context.Context, line slog.Record) error {
+	return h.now().Handle(ctx, line)
+}
+
+// WithAttrs implements slog.Handler.
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.log, h.text.WithAttrs(attrs), h.json.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.log, h.text.WithGroup(name), h.json.WithGroup(name)}
 }

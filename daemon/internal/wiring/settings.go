@@ -79,6 +79,12 @@ func (s *Settings) inUse(section string) bool {
 	return unclear && slices.Contains(s.General.sources, section) && s.Sets(section)
 }
 
+// configOf returns the pointer to a protocol's Config.
+func (s *Settings) configOf(name string) any {
+	i := slices.IndexFunc(s.protocols, func(p section) bool { return p.name == name })
+	return s.protocols[i].config
+}
+
 // Enabled lists the protocols that are on.
 func (s *Settings) Enabled() (names []string) {
 	for _, p := range s.protocols {

@@ -30,7 +30,7 @@ type (
 
 // Store is the section store of the configuration.
 type Store struct {
-	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt" choice:"bolt,nats,memory"`
+	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt" choice:"bolt,nats,memory" change:"restart"`
 	disk
 	cluster
 	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed, unless it has no end"`

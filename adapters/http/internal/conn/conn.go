@@ -64,7 +64,7 @@ func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) error {
 // SetReadDeadline bounds how long an anonymous connection may be idle. Only fasthttp calls it.
 func (c *Conn) SetReadDeadline(deadline time.Time) error {
 	if !c.known && !c.busy.Load() && !deadline.IsZero() {
-		if soon := time.Now().Add(c.group.limits.AnonymousTimeout); soon.Before(deadline) {
+		if soon := time.Now().Add(c.group.tuned.Load().limits.AnonymousTimeout); soon.Before(deadline) {
 			deadline = soon
 		}
 	}

@@ -30,8 +30,7 @@ const (
 
 // Group is the connections of a server. Its methods may be called concurrently.
 type Group struct {
-	server   *fasthttp.Server
-	limits   Limits
+	tuned    atomic.Pointer[tuned]
 	turnAway func(net.Conn, error)
 	log      *slog.Logger
 
@@ -47,16 +46,40 @@ type Group struct {
 	places places
 }
 
+// tuned is what a configuration changes. It does not change itself.
+type tuned struct {
+	server *fasthttp.Server // for new connections
+	limits Limits
+}
+
 // NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
 // turnAway closes it.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
 	g := &Group{
-		server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits),
+		turnAway: turnAway, log: log, places: newPlaces(limits),
 		users: rate.New[domain.UserID](limits.Rates.PerUser), addresses: rate.New[netip.Addr](limits.Rates.PerAddress),
 	}
+	g.tuned.Store(&tuned{server, limits})
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
+
+// Configure has the server, after Tune, serve the connections that are made from now on. The limits hold for all connections; none is closed because
+// there are more than there may be now.
+func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tuned.Store(&tuned{server, limits})
+	g.places.limits = limits
+	g.users.SetRate(limits.Rates.PerUser)
+	g.addresses.SetRate(limits.Rates.PerAddress)
+}
+
+// Limits returns the limits that hold at present.
+func (g *Group) Limits() Limits { return g.tuned.Load().limits }
+
+// proxies returns those that are believed.
+func (g *Group) proxies() Proxies { return g.tuned.Load().limits.Proxies }
 
 // Context returns what every use case that a request needs has to end with.
 func (g *Group) Context() context.Context {
@@ -111,13 +134,14 @@ func (g *Group) accept(listener net.Listener) {
 func (g *Group) serve(raw net.Conn) {
 	g.accepted.Add(1)
 	peer := AddressOf(raw.RemoteAddr())
-	c := &Conn{Conn: raw, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+	now := g.tuned.Load()
+	c := &Conn{Conn: raw, group: g, party: party(peer), known: now.limits.Proxies.contain(peer)}
 	if err := g.add(c); err != nil {
 		g.turnAway(raw, err)
 		return
 	}
 	g.running.Go(func() {
-		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		_ = now.server.ServeConn(c) // what can go wrong is the client's affair, which was told
 		if c.takeOver == nil {
 			g.forget(c)
 			return

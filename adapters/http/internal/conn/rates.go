@@ -20,12 +20,6 @@ type Rates struct {
 	PerAddress int // that are refused and have shown no valid token
 }
 
-// SetRates changes the rates of all requests that come later. It may be called at any time.
-func (g *Group) SetRates(r Rates) {
-	g.users.SetRate(r.PerUser)
-	g.addresses.SetRate(r.PerAddress)
-}
-
 // Admit takes note that a request has shown a valid token. Its connection is not anonymous any more. The error is ErrUserRate if it is one request
 // too many; calling Admit again for the same request counts it once.
 func Admit(ctx *fasthttp.RequestCtx, by domain.Principal) error {
@@ -59,8 +53,8 @@ func (g *Group) Refused(ctx *fasthttp.RequestCtx) error {
 	if c, ok := ctx.Conn().(*Conn); ok && len(c.request.user) > 0 {
 		return nil
 	}
-	client := g.limits.Proxies.Client(ctx)
-	if !client.IsValid() || g.limits.Proxies.contain(client) || g.addresses.Allow(party(client), ctx.Time()) {
+	client := g.proxies().Client(ctx)
+	if !client.IsValid() || g.proxies().contain(client) || g.addresses.Allow(party(client), ctx.Time()) {
 		return nil
 	}
 	return ErrAddressRate

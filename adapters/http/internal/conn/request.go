@@ -108,7 +108,7 @@ func OriginOf(ctx *fasthttp.RequestCtx) ports.Origin {
 		return ports.Origin{}
 	}
 	origin := ports.Origin{Request: string(c.request.id)}
-	if client := c.group.limits.Proxies.Client(ctx); client.IsValid() {
+	if client := c.group.proxies().Client(ctx); client.IsValid() {
 		origin.Address = client.String()
 	}
 	return origin

@@ -96,6 +96,8 @@ type Subscription struct {
 	Since domain.Revision  // up to where the subscriber knows everything
 	Lost  bool             // what it knows is not of this daemon's revisions
 	Until domain.Timestamp // when the stream ends
+
+	Entitled func() (until domain.Timestamp, err error) // until when the subscriber may have the stream, by the rules of now; nil: Until says it
 }
 
 // Spellings are the ids in lower case, as a client has asked for them, of users whose ids can be spelt in several ways. The client is told of a
@@ -107,7 +109,7 @@ type Spellings map[domain.UserID][]string
 func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	_ = conn.SetDeadline(time.Time{})
 	_ = conn.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: conn, all: s.All, spelt: s.Spelt, until: s.Until}
+	sub := &subscriber{conn: conn, all: s.All, spelt: s.Spelt, entitled: s.Entitled, until: s.Until}
 	if h.join(sub, s) {
 		sub.listen()
 	}
@@ -247,6 +249,27 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 			h.give(sub, heartbeat)
 		}
 	}
+}
+
+// Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
+func (h *Hub) Recheck() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for sub := range h.subscribers {
+		h.recheck(sub)
+	}
+}
+
+func (h *Hub) recheck(sub *subscriber) {
+	if sub.entitled == nil {
+		return
+	}
+	until, err := sub.entitled()
+	if err != nil {
+		h.end(sub, expired, h.settings.EndTimeout)
+		return
+	}
+	sub.until = until
 }
 
 // Stop ends all streams with an event that says so, and returns when that is done, within half a second. The hub serves nobody

@@ -54,7 +54,7 @@ func (a *API) parts(connection net.Conn) iter.Seq[[]byte] {
 				return errGone
 			}
 			part = part[:0]
-			return connection.SetWriteDeadline(time.Now().Add(a.writeTimeout))
+			return connection.SetWriteDeadline(time.Now().Add(time.Duration(a.writeTimeout.Load())))
 		})
 		switch {
 		case err == nil:
