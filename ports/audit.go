@@ -19,14 +19,14 @@ type Audit interface {
 type Deed struct {
 	Origin
 
-	By       domain.Principal
 	Action   Action
-	Refused  bool // it was not allowed, and not done
+	Outcome  Outcome
 	User     domain.UserID
 	Protocol string
 	Device   string           // empty: the user's devices are not told apart
 	Status   domain.Status    // what was set; of a removal it means nothing
 	Until    domain.Timestamp // when that ends; zero: it has no end
+	Change   bool             // it was not only repeated
 }
 
 // Action is what was done.
@@ -39,10 +39,21 @@ const (
 	Imported               // it was taken over from an export
 )
 
+// Outcome is what became of it.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Done    Outcome = iota
+	Refused         // it was not allowed, and not done
+	Failed          // it could not be written, or nobody knows
+)
+
 // Origin says where a request has come from, in the words of the adapter that took it.
 type Origin struct {
-	Address string // of the client; empty: not known
-	Request string // the request's id, which the client was told
+	By      domain.Principal // whose request it is
+	Address string           // of the client; empty: not known
+	Request string           // the request's id, which the client was told
 }
 
 // OriginKey is the key under which a context has the Origin of a request.

@@ -22,14 +22,16 @@ func (s *Server) noteAccess(ctx *fasthttp.RequestCtx) {
 	}
 	route, user := conn.Served(ctx)
 	origin := conn.OriginOf(ctx)
-	log.LogAttrs(ctx, slog.LevelInfo, "request",
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(
 		slog.String("method", clip(ctx.Method())),
 		slog.String("route", route),
 		slog.Int("status", ctx.Response.StatusCode()),
-		slog.Duration("duration", time.Since(ctx.Time())),
+		slog.Float64("duration_ms", float64(time.Since(ctx.Time()).Microseconds())/1000),
 		slog.String("user", user),
 		slog.String("address", origin.Address),
 		slog.String("request_id", origin.Request))
+	_ = log.Handler().Handle(ctx, line) // what cannot be written is told by the log itself
 }
 
 // clip returns the method of a request. Real ones are shorter.
