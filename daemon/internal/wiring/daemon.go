@@ -79,7 +79,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			return events
 		}),
 		s.core(log),
-		fx.Supply(s, s.HTTP, s.Auth, s.Store.Retain, domain.Precedence{{Protocol: ByHand, Any: true}}),
+		fx.Supply(s, s.HTTP, s.Auth, s.Store.Retain),
 		auth.Module,
 	}
 	for _, p := range s.protocols {
@@ -89,6 +89,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
+			s.General.precedence,
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(new(ports.Feed))),

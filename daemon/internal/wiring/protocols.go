@@ -100,7 +100,8 @@ func Names(protocols []Protocol) (sources, clients []string) {
 
 // General holds the keys at the top level of the configuration.
 type General struct {
-	Protocols []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
+	Protocols  []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
+	Precedence []string `koanf:"precedence" change:"restart" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
 
 	known, sources []string // all protocols, and those that this key turns on
 }
@@ -116,5 +117,25 @@ func (g General) Validate() error {
 			faults = append(faults, fmt.Errorf("protocols: %s is there twice", name))
 		}
 	}
-	return errors.Join(faults...)
+	_, err := g.precedence()
+	return errors.Join(append(faults, err)...)
+}
+
+// precedence reads the list. The error has a line for each entry that cannot be, or has no effect.
+func (g General) precedence() (list domain.Precedence, _ error) {
+	var faults []error
+	for _, text := range g.Precedence {
+		entry, err := domain.ParsePreference(text)
+		name := entry.Protocol.String()
+		switch at := slices.IndexFunc(list, func(before domain.Preference) bool { return before.Includes(entry) }); {
+		case err != nil:
+			faults = append(faults, fmt.Errorf("precedence: %w", err))
+		case !slices.Contains(g.known, name):
+			faults = append(faults, fmt.Errorf("precedence: unknown protocol %q%s; known are %s", name, suggest.DidYouMean(name, g.known), strings.Join(g.known, ", ")))
+		case at >= 0:
+			faults = append(faults, fmt.Errorf("precedence: %s has no effect, for %s stands before it", entry, list[at]))
+		}
+		list = append(list, entry)
+	}
+	return list, errors.Join(faults...)
 }
