@@ -78,14 +78,13 @@ type daemon struct {
 // serve starts it and returns when it listens.
 func serve(t *testing.T, environ []string, args ...string) *daemon {
 	t.Helper()
-	return serveProtocols(t, wiring.BuiltIn(), environ, args...)
+	return serveProtocols(t, wiring.BuiltIn(), append(append([]string{}, daemonEnv...), environ...), args...)
 }
 
 func serveProtocols(t *testing.T, protocols []wiring.Protocol, environ []string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, code: make(chan int, 1)}
 	go func() {
-		environ := append(append([]string{}, daemonEnv...), environ...)
 		d.code <- Run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, environ, protocols)
 	}()
 	t.Cleanup(func() {

@@ -34,11 +34,12 @@ const (
 	otherS = "eeth6Aiz4ohShai0oht1"
 )
 
-// lamp is a source without a server: one user is always there. It counts how often it has begun and ended.
+// lamp is a source without a server: its users are always there. It counts how often it has begun and ended.
 type lamp struct{ lampConfig }
 
 type lampConfig struct {
-	Message string `koanf:"message" help:"what the user says"`
+	Message string `koanf:"message" help:"what the users say"`
+	Users   int    `koanf:"users" help:"how many there are"`
 }
 
 var lampBegan, lampEnded atomic.Int32
@@ -51,7 +52,10 @@ func (l *lamp) Run(ctx context.Context, observer ports.Observer) error {
 	lampBegan.Add(1)
 	defer lampEnded.Add(1)
 	observer.Connected()
-	observer.Report(domain.Report{User: "lamp@example.test", Device: "switch", Status: domain.Busy, Message: l.Message})
+	for i := range l.Users {
+		user := domain.UserID(strings.Replace(fmt.Sprintf("lamp%d@example.test", i), "lamp0@", "lamp@", 1))
+		observer.Report(domain.Report{User: user, Device: "switch", Status: domain.Busy, Message: l.Message})
+	}
 	observer.Synced()
 	<-ctx.Done()
 	return ctx.Err()
@@ -59,7 +63,7 @@ func (l *lamp) Run(ctx context.Context, observer ports.Observer) error {
 
 func withLamp() []wiring.Protocol {
 	module := fx.Module("lamp", fx.Supply(func(c lampConfig) (ports.Source, error) { return &lamp{c}, nil }))
-	return append(wiring.BuiltIn(), wiring.NewProtocol("lamp", func() lampConfig { return lampConfig{Message: "on"} }, module))
+	return append(wiring.BuiltIn(), wiring.NewProtocol("lamp", func() lampConfig { return lampConfig{Message: "on", Users: 1} }, module))
 }
 
 // reloading is a daemon with a configuration file that a test changes, and a service manager that listens.
@@ -79,7 +83,7 @@ func reloads(t *testing.T, base map[string]string, args ...string) *reloading {
 	r.write(t)
 	var socket string
 	socket, r.told = manager(t)
-	r.daemon = serveProtocols(t, withLamp(), []string{"NOTIFY_SOCKET=" + socket}, append(args, "--config="+r.file)...)
+	r.daemon = serveProtocols(t, withLamp(), append([]string{"NOTIFY_SOCKET=" + socket}, noConfig...), append(args, "--config="+r.file)...)
 	return r
 }
 
