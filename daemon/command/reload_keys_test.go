@@ -1,11 +1,11 @@
 package command
 
 import (
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,9 +31,10 @@ type keyChange struct {
 type keyTest struct {
 	*testing.T
 	*reloading
-	dir     string
-	servers []*xmppServer
-	held    any // what before has left for effect
+	dir   string
+	held  any       // what before has left for effect
+	asked time.Time // when the daemon was asked to reload
+	log   int       // how long the log was then
 }
 
 // knownConn returns a connection that has shown a valid token.
@@ -74,71 +75,6 @@ func (k *keyTest) accepts(token string) bool {
 	return k.ask(k.T, token, "GET", "/v1/users/"+markd, "").status == 200
 }
 
-// xmppServer is a server that accepts connections and says nothing.
-type xmppServer struct {
-	net.Listener
-	connected chan net.Conn
-	open      []net.Conn
-}
-
-func newXMPPServer(t *testing.T) *xmppServer {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &xmppServer{Listener: listener, connected: make(chan net.Conn, 1000)}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			s.connected <- c
-		}
-	}()
-	t.Cleanup(func() {
-		_ = listener.Close()
-		<-ended
-		for len(s.connected) > 0 {
-			s.open = append(s.open, <-s.connected)
-		}
-		for _, c := range s.open {
-			_ = c.Close()
-		}
-	})
-	return s
-}
-
-// connects reports whether somebody connects. The connection stays open until the test ends.
-func (s *xmppServer) connects() bool {
-	select {
-	case c := <-s.connected:
-		s.open = append(s.open, c)
-		return true
-	case <-time.After(5 * time.Second):
-		return false
-	}
-}
-
-// again is the effect of a key of a source: the source begins anew, with its section as it is now.
-func again(k *keyTest) bool { return k.servers[0].connects() }
-
-// watched has the source connect just now, as the base says, so that it does not connect anew by itself soon.
-func watched(k *keyTest) {
-	for len(k.servers[0].connected) > 0 {
-		k.servers[0].connects()
-	}
-	for _, change := range []map[string]string{{"xmpp.sweep_after": "3s"}, {}} {
-		k.change(k.T, change)
-		if !k.servers[0].connects() {
-			k.Error("the source does not connect")
-		}
-	}
-}
-
 var longMessage = strings.Repeat("x", 4000)
 
 // query is a request of the original API about one user, many times.
@@ -177,7 +113,7 @@ var keyChanges = map[string]keyChange{
 	"http.trusted_proxies": {value: "[127.0.0.1]", effect: func(k *keyTest) bool {
 		time.Sleep(1100 * time.Millisecond) // one line a second
 		k.ask(k.T, "1:x:y", "GET", "/v1/sources", "", "X-Forwarded-For", "192.0.2.7")
-		return strings.Contains(k.stderr.String(), "192.0.2.7")
+		return strings.Contains(k.logged(), "192.0.2.7")
 	}},
 	"http.header_timeout": {value: "300ms", effect: func(k *keyTest) bool { return k.closes("GET / HTTP/1.1\r\n") }},
 	"http.read_timeout": {value: "300ms", effect: func(k *keyTest) bool {
@@ -241,10 +177,12 @@ var keyChanges = map[string]keyChange{
 			}
 		},
 		effect: func(k *keyTest) bool {
-			return soon(func() bool { return !strings.Contains(k.ask(k.T, clerk, "GET", "/v1/export", "").body, "old@example.test") })
+			return soon(func() bool {
+				return !strings.Contains(k.ask(k.T, clerk, "GET", "/v1/export", "").body, "old@example.test")
+			})
 		}},
 	"store.max_users": {value: "1", with: map[string]string{"lamp.users": "3"}, effect: func(k *keyTest) bool {
-		return soon(func() bool { return strings.Contains(k.stderr.String(), "max_users=1 ") })
+		return soon(func() bool { return strings.Contains(k.logged(), "max_users=1 ") })
 	}},
 	"store.max_devices": {value: "1", effect: func(k *keyTest) bool {
 		k.put(markd, markd, "spreed", `{"status":"busy","device":"one"}`)
@@ -252,10 +190,10 @@ var keyChanges = map[string]keyChange{
 		return strings.Contains(k.user(markd), `"spreed":{"status":"away"`)
 	}},
 	"store.max_source_bytes": {value: "1MiB", with: map[string]string{"lamp.users": "3000"}, effect: func(k *keyTest) bool {
-		return soon(func() bool { return strings.Contains(k.stderr.String(), "max_source_bytes=1048576") })
+		return soon(func() bool { return strings.Contains(k.logged(), "max_source_bytes=1048576") })
 	}},
 
-	"protocols": {value: "[lamp]", effect: func(k *keyTest) bool { return !strings.Contains(k.ask(k.T, clerk, "GET", "/v1/sources", "").body, `"xmpp"`) }},
+	"protocols":      {value: "[lamp]", effect: func(k *keyTest) bool { return k.source("xmpp").IsZero() && !k.source("lamp").IsZero() }},
 	"manual.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "manual", `{"status":"busy"}`) == 422 }},
 	"spreed.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "spreed", `{"status":"busy"}`) == 422 }},
 	"spreed.auto_unavailable": {value: "1s", effect: func(k *keyTest) bool {
@@ -269,22 +207,11 @@ var keyChanges = map[string]keyChange{
 		return soon(func() bool { return strings.Contains(k.user("lamp1@example.test"), `"busy"`) })
 	}},
 
-	"xmpp.jid":                  {value: "other@example.test", before: watched, effect: again},
-	"xmpp.password":             {value: "other", before: watched, effect: again},
-	"xmpp.password_file":        {value: "DIR/secret", with: map[string]string{"xmpp.password": ""}, before: watched, effect: again},
-	"xmpp.host":                 {value: "OTHER", effect: func(k *keyTest) bool { return k.servers[1].connects() }},
-	"xmpp.tls":                  {value: "direct", before: watched, effect: again},
-	"xmpp.ca_file":              {value: "DIR/ca.pem", before: watched, effect: again},
-	"xmpp.insecure_skip_verify": {value: "true", before: watched, effect: again},
-	"xmpp.strip_domain":         {value: "true", before: watched, effect: again},
-	"xmpp.domain_map":           {value: "{chat.example.test: example.test}", before: watched, effect: again},
-	"xmpp.allow_domains":        {value: "[example.test]", before: watched, effect: again},
-	"xmpp.stale_after":          {value: "2m", before: watched, effect: again},
-	"xmpp.sweep_after":          {value: "1s", before: watched, effect: again},
-
-	"log.level": {value: "info", effect: func(k *keyTest) bool { return strings.Contains(k.stderr.String(), `the configuration was read anew" changed=[log.level`) }},
+	"log.level": {value: "info", effect: func(k *keyTest) bool {
+		return strings.Contains(k.logged(), `the configuration was read anew" changed=[log.level`)
+	}},
 	"log.format": {value: "json", with: map[string]string{"log.level": "info"}, effect: func(k *keyTest) bool {
-		return strings.Contains(k.stderr.String(), `"msg":"the configuration was read anew"`)
+		return strings.Contains(k.logged(), `"msg":"the configuration was read anew"`)
 	}},
 	"log.file": {value: "DIR/presence.log", with: map[string]string{"log.level": "info"}, effect: func(k *keyTest) bool {
 		text, _ := os.ReadFile(filepath.Join(k.dir, "presence.log"))
@@ -311,6 +238,64 @@ func aCertificate(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
+// ofSources returns the sections of the sources, all of them on, and what changes each key of theirs: the source begins anew, alone. Both are in the
+// folders of the adapters.
+func ofSources(t *testing.T) (base map[string]string, changes map[string]keyChange) {
+	t.Helper()
+	sources, _ := wiring.Names(wiring.BuiltIn())
+	base, changes = map[string]string{"protocols": "[" + strings.Join(append(sources, "lamp"), ", ") + "]"}, map[string]keyChange{}
+	for _, source := range sources {
+		folder := filepath.Join("../../adapters", source, "testdata")
+		environment, _ := os.ReadFile(filepath.Join(folder, "environment")) // the defaults may be enough
+		for _, variable := range strings.Fields(os.Expand(string(environment), func(string) string { return testSecret })) {
+			name, value, _ := strings.Cut(strings.TrimPrefix(variable, "PRESENCE_"), "=")
+			base[strings.ToLower(strings.Replace(name, "__", ".", 1))] = value
+		}
+		text, err := os.ReadFile(filepath.Join(folder, "changes.yaml"))
+		if err != nil {
+			t.Error(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			name, value, found := strings.Cut(strings.TrimSpace(line), ": ")
+			if !found || strings.HasPrefix(line, "#") {
+				continue
+			}
+			with := map[string]string{"log.level": "info"}
+			if secret, ofFile := strings.CutSuffix(name, "_file"); ofFile && base[source+"."+secret] != "" {
+				with[source+"."+secret] = "" // both would be a fault
+			}
+			changes[source+"."+name] = keyChange{value: value, with: with, effect: func(k *keyTest) bool {
+				return soon(func() bool {
+					return k.source(source).After(k.asked) && strings.Contains(k.logged(), "the source begins anew: its configuration has changed\" protocol="+source)
+				}) && k.source("lamp").Before(k.asked)
+			}}
+		}
+	}
+	return base, changes
+}
+
+// logged returns what the log got since then.
+func (k *keyTest) logged() string { return k.stderr.String()[k.log:] }
+
+// source returns since when a source is in its state, or nothing if there is none.
+func (k *keyTest) source(name string) time.Time {
+	var document struct {
+		Sources []struct {
+			Protocol string
+			Since    time.Time
+		}
+	}
+	if err := json.Unmarshal([]byte(k.ask(k.T, clerk, "GET", "/v1/sources", "").body), &document); err != nil {
+		k.Error(err)
+	}
+	for _, source := range document.Sources {
+		if source.Protocol == name {
+			return source.Since
+		}
+	}
+	return time.Time{}
+}
+
 // soon waits a moment until something holds that happens in the background.
 func soon(holds func() bool) bool {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -328,22 +313,22 @@ func TestEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keyTest{T: t, dir: t.TempDir(), servers: []*xmppServer{newXMPPServer(t), newXMPPServer(t)}}
+	k := &keyTest{T: t, dir: t.TempDir()}
 	files := map[string]string{"secret": otherS, "ca.pem": aCertificate(t), "user.creds": ""}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(k.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	k.reloading = reloads(t, map[string]string{
-		"protocols": "[lamp, xmpp]", "xmpp.jid": "presence@example.test", "xmpp.password": testSecret, "xmpp.host": k.servers[0].Addr().String(),
-	})
+	base, changes := ofSources(t)
+	maps.Copy(changes, keyChanges)
+	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)
 	var slow []string
 	for _, key := range keys {
 		t.Run(key.Name, func(t *testing.T) {
-			change, there := keyChanges[key.Name]
+			change, there := changes[key.Name]
 			if !there || key.Restart != (change.effect == nil) {
 				t.Fatal("this test does not know how to see that a change of the key has an effect, or that it needs a restart")
 			}
@@ -352,35 +337,33 @@ func TestEveryKey(t *testing.T) {
 			if change.before != nil {
 				change.before(k)
 			}
-			fill := strings.NewReplacer("DIR", k.dir, "OTHER", k.servers[1].Addr().String())
 			with := maps.Clone(change.with)
 			if with == nil {
 				with = map[string]string{}
 			}
-			with[key.Name] = fill.Replace(change.value)
-			log := len(k.stderr.String())
-			began := time.Now()
+			with[key.Name] = strings.ReplaceAll(change.value, "DIR", k.dir)
+			k.log, k.asked = len(k.stderr.String()), time.Now()
 			if status := k.change(t, with); strings.Contains(status, "failed") {
 				t.Fatal(status)
 			}
-			if time.Since(began) > time.Second {
+			if time.Since(k.asked) > time.Second {
 				slow = append(slow, key.Name)
 			}
 			if !key.Restart {
 				if !change.effect(k) {
-					t.Errorf("%s has no effect; the log is\n%s", with[key.Name], k.stderr.String()[log:])
+					t.Errorf("%s has no effect; the log is\n%s", with[key.Name], k.logged())
 				}
 				return
 			}
-			if line := "its old value holds\" key=" + key.Name + "\n"; !strings.Contains(k.stderr.String()[log:], line) {
-				t.Errorf("the log lacks %q:\n%s", line, k.stderr.String()[log:])
+			if line := "its old value holds\" key=" + key.Name + "\n"; !strings.Contains(k.logged(), line) {
+				t.Errorf("the log lacks %q:\n%s", line, k.logged())
 			}
 			if body := k.user(markd); !strings.Contains(body, `"message":"kept"`) {
 				t.Errorf("the old value does not hold: %s", body)
 			}
 		})
 	}
-	for name := range keyChanges {
+	for name := range changes {
 		if !slices.ContainsFunc(keys, func(key config.Key) bool { return key.Name == name }) {
 			t.Errorf("there is no key %s", name)
 		}
