@@ -193,7 +193,13 @@ var keyChanges = map[string]keyChange{
 		return soon(func() bool { return strings.Contains(k.logged(), "max_source_bytes=1048576") })
 	}},
 
-	"protocols":      {value: "[lamp]", effect: func(k *keyTest) bool { return k.source("xmpp").IsZero() && !k.source("lamp").IsZero() }},
+	"protocols": {value: "[lamp]", effect: func(k *keyTest) bool { return k.source("xmpp").IsZero() && !k.source("lamp").IsZero() }},
+	"identities": {value: "[{user: named@example.test, names: {lamp: [x]}}]", effect: func(k *keyTest) bool {
+		return soon(func() bool { return strings.Contains(k.user("named@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
+	}},
+	"identities_file": {value: "DIR/identities.yaml", effect: func(k *keyTest) bool {
+		return soon(func() bool { return strings.Contains(k.user("filed@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
+	}},
 	"manual.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "manual", `{"status":"busy"}`) == 422 }},
 	"spreed.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "spreed", `{"status":"busy"}`) == 422 }},
 	"spreed.auto_unavailable": {value: "1s", effect: func(k *keyTest) bool {
@@ -314,7 +320,7 @@ func TestEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &keyTest{T: t, dir: t.TempDir()}
-	files := map[string]string{"secret": otherS, "ca.pem": aCertificate(t), "user.creds": ""}
+	files := map[string]string{"secret": otherS, "ca.pem": aCertificate(t), "user.creds": "", "identities.yaml": "- {user: filed@example.test, names: {lamp: [y]}}\n"}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(k.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -35,7 +35,10 @@ const (
 )
 
 // lamp is a source without a server: its users are always there. It counts how often it has begun and ended.
-type lamp struct{ lampConfig }
+type lamp struct {
+	lampConfig
+	identities ports.Identities
+}
 
 type lampConfig struct {
 	Message string `koanf:"message" help:"what the users say"`
@@ -57,12 +60,23 @@ func (l *lamp) Run(ctx context.Context, observer ports.Observer) error {
 		observer.Report(domain.Report{User: user, Device: "switch", Status: domain.Busy, Message: l.Message})
 	}
 	observer.Synced()
-	<-ctx.Done()
-	return ctx.Err()
+	for {
+		changed := l.identities.Changed()
+		for _, name := range l.identities.Names(l.Describe().Protocol) {
+			observer.Report(domain.Report{User: name.User, Device: "switch", Status: domain.Busy})
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func withLamp() []wiring.Protocol {
-	module := fx.Module("lamp", fx.Supply(func(c lampConfig) (ports.Source, error) { return &lamp{c}, nil }))
+	module := fx.Module("lamp", fx.Provide(func(identities ports.Identities) func(lampConfig) (ports.Source, error) {
+		return func(c lampConfig) (ports.Source, error) { return &lamp{c, identities}, nil }
+	}))
 	return append(wiring.BuiltIn(), wiring.NewProtocol("lamp", func() lampConfig { return lampConfig{Message: "on", Users: 1} }, module))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 )
@@ -26,6 +27,7 @@ type running struct {
 	Housekeeper *app.Housekeeper
 	Supervisor  *app.Supervisor
 	Server      *http.Server
+	Identities  *identities.Follower
 
 	Constructors []constructor `group:"protocols"`
 }
@@ -73,6 +75,11 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	parts, err := remakeParts(next, d.running.Constructors, d.made, sections)
 	if err = errors.Join(err, next.Auth.Validate()); err != nil {
 		return Reloaded{}, err
+	}
+	if slices.Contains(did.Changed, "identities") || slices.Contains(did.Changed, "identities_file") { // else its file is followed anyway
+		if err := d.running.Identities.Configure(next.General.Identities, next.General.IdentitiesFile); err != nil {
+			return Reloaded{}, err
+		}
 	}
 	applyLog, err := log.Prepare(next.Log)
 	if err != nil {
