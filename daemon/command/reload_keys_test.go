@@ -194,6 +194,21 @@ var keyChanges = map[string]keyChange{
 	}},
 
 	"protocols": {value: "[lamp]", effect: func(k *keyTest) bool { return k.source("xmpp").IsZero() && !k.source("lamp").IsZero() }},
+	"precedence": {value: "[spreed]",
+		before: func(k *keyTest) {
+			k.put(clerk, "two@example.test", "manual", `{"status":"busy"}`)
+			k.put(clerk, "two@example.test", "spreed", `{"status":"away"}`)
+			status, c := k.stream(clerk, "user=two@example.test")
+			c.until("event: ready")
+			k.held = c
+			if got := k.user("two@example.test"); status != 200 || !strings.Contains(got, `"by":"manual"`) {
+				k.Errorf("a stream: %d; the user is %s", status, got)
+			}
+		},
+		effect: func(k *keyTest) bool {
+			stream := k.held.(*rawConn)
+			return strings.Contains(k.user("two@example.test"), `"by":"spreed"`) && stream.until("event: reset") && stream.until(`"by":"spreed"`)
+		}},
 	"identities": {value: "[{user: named@example.test, names: {lamp: [x]}}]", effect: func(k *keyTest) bool {
 		return soon(func() bool { return strings.Contains(k.user("named@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
 	}},
@@ -233,7 +248,6 @@ var keyChanges = map[string]keyChange{
 	"store.ca_file":     {value: "DIR/ca.pem", with: map[string]string{"store.kind": "nats", "store.url": "tls://127.0.0.1:1"}},
 	"store.bucket":      {value: "other"},
 	"store.replicas":    {value: "3", with: map[string]string{"store.kind": "nats", "store.url": "nats://127.0.0.1:1"}},
-	"precedence":        {value: "[spreed]"},
 }
 
 // aCertificate returns one in PEM.

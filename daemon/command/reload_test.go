@@ -276,6 +276,16 @@ func (c *rawConn) answer() (status int) {
 	return response.StatusCode
 }
 
+// until reads lines up to one that has a text.
+func (c *rawConn) until(text string) bool {
+	for {
+		line, err := c.lines.ReadString('\n')
+		if err != nil || strings.Contains(line, text) {
+			return err == nil
+		}
+	}
+}
+
 // end returns when the server has closed the connection.
 func (c *rawConn) end() bool {
 	_, err := io.Copy(io.Discard, c.lines)

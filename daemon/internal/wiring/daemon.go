@@ -94,7 +94,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
-			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
+			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
 			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,

@@ -102,7 +102,7 @@ func Names(protocols []Protocol) (sources, clients []string) {
 // General holds the keys at the top level of the configuration.
 type General struct {
 	Protocols  []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
-	Precedence []string `koanf:"precedence" change:"restart" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
+	Precedence []string `koanf:"precedence" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
 
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`

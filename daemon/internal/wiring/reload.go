@@ -22,6 +22,7 @@ type running struct {
 	Tokens      *auth.Tokens
 	Core        app.Core
 	Presence    *app.Presence
+	Feed        *app.Feed
 	Backup      *app.Backup
 	Continuity  *app.Continuity
 	Housekeeper *app.Housekeeper
@@ -88,8 +89,18 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 
 	applyLog()
 	d.apply(next, parts)
+	if slices.Contains(did.Changed, "precedence") {
+		d.prefer(next.General)
+	}
 	d.settings, d.made = next, parts.Made
 	return did, nil
+}
+
+// prefer has another precedence decide. What the users are by it is told to those who watch them.
+func (d *Daemon) prefer(g General) {
+	precedence, _ := g.precedence() // a valid one
+	d.running.Feed.Configure(precedence)
+	d.running.Server.Renew()
 }
 
 // apply changes everything that runs. None of it can fail by now: the settings are valid, and each protocol is there once.
