@@ -51,7 +51,7 @@ func TestAudit(t *testing.T) {
 	}
 	backup := app.NewBackup(core.Core, nil)
 	core.Change(t, anna, irc, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(domain.Busy, "", domain.ExpiryPolicy{}, now)
+		return old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, now)
 	})
 	ctx := ports.WithOrigin(t.Context(), ports.Origin{By: domain.Principal{User: "service@example.test"}, Address: "192.0.2.1", Request: "r1"})
 	update := func(updates ...domain.Update) func() error {

@@ -97,6 +97,9 @@ func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed,
 	return s
 }
 
+// Renew has the states of all users told anew to the event streams: they are unified by other rules now.
+func (s *Server) Renew() { s.hub.Renew() }
+
 // newServer makes what reads and writes the requests of connections. Fiber's settings for it are per server, so that a reload makes another one; all
 // of them have the same router.
 func (s *Server) newServer(cfg Config) *fasthttp.Server {

@@ -94,11 +94,11 @@ func (s *service) reload(r reading) {
 	}
 	if err != nil {
 		faults := strings.Split(err.Error(), "\n")
-		for _, fault := range faults {
-			log.Error("the configuration is faulty: nothing has changed", "err", fault)
-		}
 		if err := s.logging.Reopen(); err != nil { // whatever else is wrong, a log that was moved away must not be written any more
 			log.Error("the log cannot be opened again; the old file stays in use", "err", err)
+		}
+		for _, fault := range faults {
+			log.Error("the configuration is faulty: nothing has changed", "err", fault)
 		}
 		s.fault = faults[0]
 		if more := len(faults) - 1; more > 0 {

@@ -51,7 +51,7 @@ func ofSource(t *testing.T, key config.Key) (source, name string, yes bool) {
 // table is what the manual has to say of the keys.
 func table(keys []config.Key) string {
 	var b strings.Builder
-	b.WriteString("| key | type | default | environment | flag | what it is |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| key | type | default | environment | flag | a change needs | what it is |\n|---|---|---|---|---|---|---|\n")
 	code := func(text, otherwise string) string {
 		if text == "" {
 			return otherwise
@@ -67,7 +67,11 @@ func table(keys []config.Key) string {
 		if key.Secret {
 			flag = "none: secret"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", key.Name, key.Type, code(key.Default, fallback), code(key.Env, "none: file only"), code(key.Flag, flag), key.Help)
+		needs := "reload"
+		if key.Restart {
+			needs = "restart"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", key.Name, key.Type, code(key.Default, fallback), code(key.Env, "none: file only"), code(key.Flag, flag), needs, key.Help)
 	}
 	return b.String()
 }

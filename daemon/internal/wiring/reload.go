@@ -11,6 +11,7 @@ import (
 	"github.com/zarafa/presence/adapters/audit"
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 )
@@ -22,12 +23,14 @@ type running struct {
 	Tokens      *auth.Tokens
 	Core        app.Core
 	Presence    *app.Presence
+	Feed        *app.Feed
 	Backup      *app.Backup
 	Continuity  *app.Continuity
 	Housekeeper *app.Housekeeper
 	Supervisor  *app.Supervisor
 	Server      *http.Server
 	Audit       *audit.Log
+	Identities  *identities.Follower
 
 	Constructors []constructor `group:"protocols"`
 }
@@ -76,6 +79,11 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	if err = errors.Join(err, next.Auth.Validate()); err != nil {
 		return Reloaded{}, err
 	}
+	if slices.Contains(did.Changed, "identities") || slices.Contains(did.Changed, "identities_file") { // else its file is followed anyway
+		if err := d.running.Identities.Configure(next.General.Identities, next.General.IdentitiesFile); err != nil {
+			return Reloaded{}, err
+		}
+	}
 	applyLog, err := log.Prepare(next.Log)
 	if err != nil {
 		return Reloaded{}, err
@@ -83,8 +91,18 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 
 	applyLog()
 	d.apply(next, parts)
+	if slices.Contains(did.Changed, "precedence") {
+		d.prefer(next.General)
+	}
 	d.settings, d.made = next, parts.Made
 	return did, nil
+}
+
+// prefer has another precedence decide. What the users are by it is told to those who watch them.
+func (d *Daemon) prefer(g General) {
+	precedence, _ := g.precedence() // a valid one
+	d.running.Feed.Configure(precedence)
+	d.running.Server.Renew()
 }
 
 // apply changes everything that runs. None of it can fail by now: the settings are valid, and each protocol is there once.

@@ -251,6 +251,16 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 	}
 }
 
+// Renew has every subscriber told every state anew, because the states have changed in a way that no revision says.
+func (h *Hub) Renew() {
+	h.mu.Lock()
+	started := h.started && h.ctx.Err() == nil
+	h.mu.Unlock()
+	if started {
+		h.skip(h.feed.Revision(), true)
+	}
+}
+
 // Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
 func (h *Hub) Recheck() {
 	h.mu.Lock()
