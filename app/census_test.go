@@ -17,7 +17,7 @@ import (
 
 func setTo(status domain.Status, policy domain.ExpiryPolicy) func(domain.Presence, domain.Timestamp) domain.Presence {
 	return func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(status, "", policy, now)
+		return old.Observe(domain.Shown{Status: status}, policy, now)
 	}
 }
 
