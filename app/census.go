@@ -88,7 +88,7 @@ func (c *Census) count() ports.Census {
 	})
 	count := ports.Census{Users: make(map[domain.Status]int, len(users)), Presences: presences}
 	for status := range users {
-		count.Users[domain.Status(status)] = users[status] //nolint:gosec // there are four
+		count.Users[domain.Status(status)] = users[status]
 	}
 	return count
 }

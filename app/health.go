@@ -56,12 +56,12 @@ func (h *Health) States() []ports.PartState {
 	case h.readiness.Ready() != nil:
 		daemon = "loading"
 	}
-	states := []ports.PartState{
-		{Part: "daemon", State: daemon},
-		{Part: "journal", State: either(journal.Followed, "followed", "not followed")},
-		{Part: "writing", State: either(journal.Writable, "possible", "not possible")},
-	}
-	for _, source := range h.sources.Statuses() {
+	sources := h.sources.Statuses()
+	states := append(make([]ports.PartState, 0, 3+len(sources)),
+		ports.PartState{Part: "daemon", State: daemon},
+		ports.PartState{Part: "journal", State: either(journal.Followed, "followed", "not followed")},
+		ports.PartState{Part: "writing", State: either(journal.Writable, "possible", "not possible")})
+	for _, source := range sources {
 		states = append(states, ports.PartState{Part: "source " + source.Protocol.String(), State: source.State.String()})
 	}
 	return states
