@@ -13,7 +13,7 @@ import (
 type once string
 
 // log logs an attempt that has failed. That nothing can be written is told by the writer, for all.
-func (o *once) log(log *slog.Logger, level slog.Level, text string, err error, args ...any) {
+func (o *once) log(ctx context.Context, log *slog.Logger, level slog.Level, text string, err error, args ...any) {
 	reason := err.Error()
 	if errors.Is(err, ports.ErrUnavailable) {
 		reason = ports.ErrUnavailable.Error() // whatever it is this time
@@ -23,5 +23,5 @@ func (o *once) log(log *slog.Logger, level slog.Level, text string, err error, a
 	} else {
 		level = slog.LevelDebug
 	}
-	log.Log(context.Background(), level, text, append([]any{"err", err}, args...)...)
+	log.Log(ctx, level, text, append([]any{"err", err}, args...)...)
 }

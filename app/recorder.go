@@ -126,7 +126,7 @@ func (r *recorder) record(ctx context.Context) {
 		case <-r.wake:
 		case <-confirm.C:
 			if err := r.markUnconfirmed(ctx); err != nil && ctx.Err() == nil {
-				said.log(r.log, slog.LevelError, "cannot mark presences as stale, will try again", err, "retry_in", retryAfter)
+				said.log(ctx, r.log, slog.LevelError, "cannot mark presences as stale, will try again", err, "retry_in", retryAfter)
 				confirm.Reset(retryAfter)
 			}
 			continue
@@ -138,7 +138,7 @@ func (r *recorder) record(ctx context.Context) {
 			return
 		}
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
-			said.log(r.log, slog.LevelError, "cannot record presences, will try again", err, "retry_in", retryAfter)
+			said.log(ctx, r.log, slog.LevelError, "cannot record presences, will try again", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
 			r.signal()
 			continue

@@ -91,12 +91,12 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 		status.wait(state, err, retryAt)
 		switch {
 		case state == domain.SourceRejected:
-			said.log(log, slog.LevelError, "source rejected: check its configuration", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelError, "source rejected: check its configuration", err, "retry_in", delay)
 		case held > 0:
 			log.Warn("source lost", "err", err, "held", held.Round(time.Second), "retry_in", delay)
 			said = ""
 		default:
-			said.log(log, slog.LevelWarn, "source cannot connect", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelWarn, "source cannot connect", err, "retry_in", delay)
 		}
 		pause(ctx, delay)
 	}
@@ -113,7 +113,7 @@ func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		said.log(log, slog.LevelWarn, "source waits until presences can be written", err)
+		said.log(ctx, log, slog.LevelWarn, "source waits until presences can be written", err)
 		pause(ctx, retryAfter)
 	}
 }
