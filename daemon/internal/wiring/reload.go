@@ -65,8 +65,9 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	for _, key := range next.Keep(before.Loaded) {
 		did.Kept = append(did.Kept, key.Name)
 	}
-	var sections []string // that have changed
-	for _, key := range next.Changed(before.Loaded) {
+	changed := next.Changed(before.Loaded)
+	sections := make([]string, 0, len(changed)) // that have changed
+	for _, key := range changed {
 		did.Changed = append(did.Changed, key.Name)
 		section, _, _ := strings.Cut(key.Name, ".")
 		sections = append(sections, section)
@@ -111,7 +112,7 @@ func (d *Daemon) apply(next *Settings, parts parts) {
 	}
 	maps.Copy(d.off, d.made.missing(parts.Made))
 	maps.DeleteFunc(d.off, func(name string, _ domain.Source) bool { return slices.Contains(next.Enabled(), name) })
-	r.Core.Limits.Set(next.Store.Limits.forApp())
+	r.Core.Limits.Set(next.Store.forApp())
 	r.Housekeeper.Configure(next.Store.Retain)
 	r.Continuity.Configure(parts.Clients, next.Auth.ClockSkew)
 	r.Backup.Configure(parts.Clients)
