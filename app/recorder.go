@@ -67,6 +67,7 @@ func (r *recorder) Known(user domain.UserID) bool {
 
 // Report implements ports.Observer.
 func (r *recorder) Report(report domain.Report) bool {
+	r.status.reports.Add(1)
 	return r.note(func() bool { return r.session.report(report) })
 }
 

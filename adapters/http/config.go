@@ -16,6 +16,7 @@ import (
 // Config is the section http of the configuration.
 type Config struct {
 	Listen                 string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface" change:"restart"`
+	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, host:port, and net/http/pprof too; for operators, not for the network of the clients"`
 	MaxConnections         int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
 	HeaderTimeout          time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
 	ReadTimeout            time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
@@ -64,6 +65,11 @@ func (c Config) Validate() error {
 	var faults []error
 	if err := validateAddress(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("http.listen: %w", err))
+	}
+	if c.AdminListen != "" {
+		if err := validateAddress(c.AdminListen); err != nil {
+			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
+		}
 	}
 	for _, limit := range []struct {
 		key   string

@@ -30,69 +30,80 @@ var (
 	errMethod  = errors.New("the methods are")
 )
 
+// The reasons of refusals that are not in the table below. A reason is counted, and is a label of a metric.
+const (
+	reasonForbidden = "forbidden"
+	reasonInvalid   = "invalid"
+	reasonUnread    = "unread"
+	reasonTooLarge  = "too_large"
+	reasonFault     = "fault"
+)
+
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
 // a fault of ours.
 var answers = []struct {
 	err    error
 	status int
+	reason string
 	detail string
 }{
-	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, ""},
-	{domain.ErrForbidden, fasthttp.StatusForbidden, ""},
-	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, ""},
-	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, ""},
-	{problem.ErrMalformed, fasthttp.StatusBadRequest, ""},
-	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, ""},
-	{problem.ErrQuota, fasthttp.StatusTooManyRequests, ""},
-	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, ""},
-	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "the presences are being loaded; try again"},
-	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, "these updates are too much for one request: send fewer at once"},
-	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "updates cannot be taken now; try again"},
-	{context.Canceled, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
-	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "the server is stopping, or was too slow; try again"},
-	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "too many large requests arrive at once; try again"},
-	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
-	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "too many connections from this address that have shown no valid token; try again"},
-	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "too many event streams; try again"},
-	{errBadHTTP, fasthttp.StatusBadRequest, ""},
-	{errNoPath, fasthttp.StatusNotFound, ""},
-	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
+	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, "unauthenticated", ""},
+	{domain.ErrForbidden, fasthttp.StatusForbidden, reasonForbidden, ""},
+	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, reasonInvalid, ""},
+	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, reasonInvalid, ""},
+	{problem.ErrMalformed, fasthttp.StatusBadRequest, "malformed", ""},
+	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, ""},
+	{problem.ErrQuota, fasthttp.StatusTooManyRequests, "quota", ""},
+	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, "origin", ""},
+	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "loading", "the presences are being loaded; try again"},
+	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, "these updates are too much for one request: send fewer at once"},
+	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "unavailable", "updates cannot be taken now; try again"},
+	{context.Canceled, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
+	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
+	{problem.ErrBodies, fasthttp.StatusServiceUnavailable, "bodies", "too many large requests arrive at once; try again"},
+	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "connections", "too many connections; try again"},
+	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "anonymous", "too many connections from this address that have shown no valid token; try again"},
+	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "streams", "too many event streams; try again"},
+	{errBadHTTP, fasthttp.StatusBadRequest, "bad_http", ""},
+	{errNoPath, fasthttp.StatusNotFound, "not_found", ""},
+	{errMethod, fasthttp.StatusMethodNotAllowed, "method", ""},
 }
 
-// statusOf returns the status for an error, and what the client is told. This, with the table above, is the only place that decides it.
-func statusOf(err error) (status int, detail string) {
+// statusOf returns the status for an error, why the request is refused in one word, and what the client is told. This, with the table above, is
+// the only place that decides it.
+func statusOf(err error) (status int, reason, detail string) {
 	var problems domain.Problems
 	switch {
 	case errors.As(err, &problems) && errors.Is(err, domain.ErrForbidden):
-		return fasthttp.StatusForbidden, "nothing was done, because not all of it is allowed"
+		return fasthttp.StatusForbidden, reasonForbidden, "nothing was done, because not all of it is allowed"
 	case errors.As(err, &problems):
-		return fasthttp.StatusUnprocessableEntity, "nothing was done, because of what is wrong with these entries"
+		return fasthttp.StatusUnprocessableEntity, reasonInvalid, "nothing was done, because of what is wrong with these entries"
 	case errors.Is(err, problem.ErrUnread):
 		return statusOfReading(err)
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
-			return a.status, cmp.Or(a.detail, err.Error())
+			return a.status, a.reason, cmp.Or(a.detail, err.Error())
 		}
 	}
-	return fasthttp.StatusInternalServerError, "a fault in the server; its log says more"
+	return fasthttp.StatusInternalServerError, reasonFault, "a fault in the server; its log says more"
 }
 
 // statusOfReading is about a request that broke off, or that fasthttp did not want to read.
-func statusOfReading(err error) (status int, detail string) {
+func statusOfReading(err error) (status int, reason, detail string) {
 	var large *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {
 	case errors.As(err, &large):
-		return fasthttp.StatusRequestHeaderFieldsTooLarge, "the header is too large"
+		return fasthttp.StatusRequestHeaderFieldsTooLarge, reasonTooLarge, "the header is too large"
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return fasthttp.StatusRequestEntityTooLarge, "the body is too large; at most 1 MiB is accepted"
+		return fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, "the body is too large; at most 1 MiB is accepted"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &network) && network.Timeout():
-		return fasthttp.StatusRequestTimeout, "the request did not arrive in time"
+		return fasthttp.StatusRequestTimeout, reasonUnread, "the request did not arrive in time"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fasthttp.StatusBadRequest, "the request broke off"
+		return fasthttp.StatusBadRequest, reasonUnread, "the request broke off"
 	}
-	return fasthttp.StatusBadRequest, "this is not HTTP/1.1"
+	return fasthttp.StatusBadRequest, reasonUnread, "this is not HTTP/1.1"
 }
 
 // refusal is the body of an answer to a request that was not carried out (RFC 9457). Without a type its title is that of the status.
@@ -101,11 +112,13 @@ type refusal struct {
 	Status int             `json:"status"`
 	Detail string          `json:"detail,omitempty"`
 	Errors []problem.Entry `json:"errors,omitempty"`
+
+	reason string
 }
 
 func refusalOf(err error) refusal {
-	status, detail := statusOf(err)
-	r := refusal{Title: fasthttp.StatusMessage(status), Status: status, Detail: detail}
+	status, reason, detail := statusOf(err)
+	r := refusal{Title: fasthttp.StatusMessage(status), Status: status, Detail: detail, reason: reason}
 	var located *problem.Error
 	if errors.As(err, &located) {
 		r.Errors = located.Entries
@@ -126,6 +139,7 @@ const (
 // refuse answers with what a client is told about an error.
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	r := refusalOf(err)
+	s.refused.note(r.reason)
 	header := &ctx.Response.Header
 	respond.Headers(header)
 	switch r.Status {
@@ -154,7 +168,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 
 // noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
 func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
-	client, remote := s.current.Load().proxies.Client(ctx), ctx.RemoteAddr().String()
+	client, remote := s.current.Load().limits.Proxies.Client(ctx), ctx.RemoteAddr().String()
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}
@@ -173,20 +187,27 @@ func challenge(ctx *fasthttp.RequestCtx, err error) string {
 	return `Bearer realm="presence", error="invalid_token"`
 }
 
-// onError is what Fiber calls with the error of a handler, or its own.
+// onError is what Fiber calls with its own errors: there is no such route.
 func (s *Server) onError(c *fiber.Ctx, err error) error {
+	s.refuseRouted(c, err)
+	s.unroutedRequests.note(c.Context())
+	return nil
+}
+
+// refuseRouted refuses with the error of a handler, or of Fiber.
+func (s *Server) refuseRouted(c *fiber.Ctx, err error) {
 	var routing *fiber.Error
 	if errors.As(err, &routing) {
 		err = s.unrouted(c.Context())
 	}
 	s.refuse(c.Context(), err)
-	return nil
 }
 
 // turnAway answers a connection that there is no room for, without reading anything from it.
 func (s *Server) turnAway(c net.Conn, why error) {
 	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
 	r := refusalOf(why)
+	s.refused.note(r.reason)
 	text := r.body()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
 	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 )
 
 // NewBare makes what the benchmarks compare the server with: Fiber with the same settings, and a handler that reads the body and
@@ -57,3 +58,11 @@ func (s *Server) Bodies() int64 { return s.bodies.Counted() }
 
 // Streams counts the event streams.
 func (s *Server) Streams() int { return s.conns.Streams() }
+
+// NewMeasuring returns a function that measures an answered request.
+func NewMeasuring() (note func()) {
+	var requests requests
+	var ctx fasthttp.RequestCtx
+	ctx.Init(new(fasthttp.Request), nil, nil)
+	return func() { requests.note(&ctx) }
+}

@@ -23,7 +23,7 @@ type route struct {
 // allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients. HEAD is served wherever GET is, by the same
 // handler: fasthttp leaves out the body.
 func (s *Server) allRoutes() (all []route) {
-	for _, r := range append(s.apiRoutes(), pageRoutes()...) {
+	for _, r := range slices.Concat(s.apiRoutes(), pageRoutes(), s.operations.routes()) {
 		all = append(all, r)
 		if r.method == fiber.MethodGet {
 			all = append(all, route{fiber.MethodHead, r.path, r.handle})
@@ -91,8 +91,11 @@ func (s *Server) methods(ctx *fasthttp.RequestCtx) string {
 	return strings.Join(found, ", ")
 }
 
+// pattern is the path as it is written for people.
+func (r *route) pattern() string { return strings.ReplaceAll(r.path, `\`, "") }
+
 func (r *route) matches(path string) bool {
-	parts, pattern := strings.Split(path, "/"), strings.Split(strings.ReplaceAll(r.path, `\`, ""), "/")
+	parts, pattern := strings.Split(path, "/"), strings.Split(r.pattern(), "/")
 	return slices.EqualFunc(parts, pattern, func(part, pattern string) bool {
 		return part == pattern || strings.HasPrefix(pattern, ":") && part != ""
 	})

@@ -40,6 +40,8 @@ type Server struct {
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
+	refused   reasons
+	measures  []*requests // of each route, and unroutedRequests
 	origins   origins
 	current   atomic.Pointer[current]
 
@@ -48,6 +50,10 @@ type Server struct {
 	events *events.API
 	hub    *events.Hub
 	routes []route
+
+	operations *operations
+
+	unroutedRequests *requests
 
 	bodies *body.Reader
 	next   fasthttp.RequestHandler // Fiber's router
@@ -61,13 +67,19 @@ type Server struct {
 
 // current is what a configuration says that requests are served by. It does not change.
 type current struct {
-	cors    v1.CORS
-	proxies conn.Proxies
+	cors   v1.CORS
+	limits conn.Limits
 }
 
-// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{listen: cfg.Listen, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}}
+// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
+// daemon itself.
+func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
+	s := &Server{
+		listen: cfg.Listen, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
+		operations: newOperations(cfg.AdminListen, about, log),
+	}
+	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
+	s.measures = []*requests{s.unroutedRequests}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	app := newApp(cfg, s.onError)
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
@@ -77,7 +89,7 @@ func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sou
 	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, r.handle)
+		app.Add(r.method, r.path, s.measured(r))
 	}
 	s.next = app.Handler()
 	s.Configure(cfg)
@@ -101,7 +113,7 @@ func (s *Server) newServer(cfg Config) *fasthttp.Server {
 // changed before.
 func (s *Server) Configure(cfg Config) {
 	limits := cfg.limits()
-	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), proxies: limits.Proxies})
+	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), limits: limits})
 	s.bodies.SetLimit(int64(cfg.MaxBodies))
 	s.legacy.Configure(int64(cfg.MaxAnswer))
 	s.v1.Configure(int64(cfg.MaxAnswer), cfg.WriteTimeout)
@@ -138,10 +150,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if why := conn.Validate(&ctx.Request.Header); why != "" {
 		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
+		s.unroutedRequests.note(ctx)
 		return
 	}
 	if err := s.admit(ctx); err != nil {
 		s.refuse(ctx, err)
+		s.unroutedRequests.note(ctx)
 	}
 }
 
@@ -150,7 +164,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 	if done, err := s.current.Load().cors.Handle(ctx); done || err != nil {
 		return err
 	}
-	if err := s.readiness.Ready(); err != nil {
+	if err := s.readiness.Ready(); err != nil && !s.operations.serves(ctx) {
 		return err
 	}
 	if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) { // Fiber would answer with 400, whatever the path
@@ -170,6 +184,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 	s.log.Error("a request made the server panic", "panic", fault, "stack", string(debug.Stack()))
 	ctx.Response.Reset()
 	s.refuseAndClose(ctx, errPanic)
+	s.unroutedRequests.note(ctx)
 }
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
@@ -193,7 +208,11 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
-		return listenError(s.listen, err)
+		return listenError("http.listen", s.listen, err)
+	}
+	if err := s.operations.start(ctx); err != nil {
+		_ = listener.Close()
+		return err
 	}
 	s.listener = listener
 	s.conns.Accept(listener)
@@ -201,17 +220,20 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-func listenError(address string, err error) error {
+func listenError(key, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("http.listen: %s is taken by another program: %w", address, err)
+		return fmt.Errorf("%s: %s is taken by another program: %w", key, address, err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("http.listen: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", address, err)
+		return fmt.Errorf("%s: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", key, address, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("http.listen: %s is not an address of this machine: %w", address, err)
+		return fmt.Errorf("%s: %s is not an address of this machine: %w", key, address, err)
 	}
-	return fmt.Errorf("http.listen: %w", err)
+	return fmt.Errorf("%s: %w", key, err)
 }
+
+// AdminAddr returns the address of http.admin_listen, or nil if there is none, or before Start.
+func (s *Server) AdminAddr() net.Addr { return s.operations.addr() }
 
 // Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0.
 func (s *Server) Addr() net.Addr {
@@ -237,5 +259,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
 	defer s.refusals.summarize()
+	defer s.operations.stop()
 	return s.conns.Stop(ctx)
 }

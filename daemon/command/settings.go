@@ -39,6 +39,7 @@ func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
 		ReservedEnv: []string{envConfig, envToken, envURL},
 		Flags:       command.Flags(),
 	}, c.protocols)
+	settings.Version = versionText()
 	return settings, coded(exitUsage, err)
 }
 

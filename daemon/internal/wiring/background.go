@@ -33,7 +33,7 @@ type part struct {
 }
 
 func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, f *identities.Follower,
-	shutdowner fx.Shutdowner,
+	census *app.Census, shutdowner fx.Shutdowner,
 ) *background {
 	return &background{
 		write:  w.Run,
@@ -41,7 +41,7 @@ func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.S
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
-			{"what follows identities_file", f.Run},
+			{"what follows identities_file", f.Run}, {"the census", census.Run},
 		},
 		shutdowner: shutdowner,
 	}

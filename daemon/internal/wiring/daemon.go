@@ -87,7 +87,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
+		fx.Provide(newBackground, newExpirer, newCensus, app.NewStatistics, newHousekeeper, newHealth, app.NewLeases,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			s.General.precedence, newFollower,
@@ -95,10 +95,13 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
-			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
+			fx.Annotate(newSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
+		s.metrics(),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
-		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, func() { b.stop() })) })),
+		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background, h *app.Health) {
+			lc.Append(fx.StartStopHook(b.start, func() { h.Stop(); b.stop() }))
+		})),
 	)...)
 }
 

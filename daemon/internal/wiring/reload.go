@@ -23,6 +23,8 @@ type running struct {
 	Core        app.Core
 	Presence    *app.Presence
 	Feed        *app.Feed
+	Census      *app.Census
+	Health      *app.Health
 	Backup      *app.Backup
 	Continuity  *app.Continuity
 	Housekeeper *app.Housekeeper
@@ -38,6 +40,9 @@ func (d *Daemon) Users() int { return d.running.Core.Image.Users() }
 
 // Sources tells how the sources are doing.
 func (d *Daemon) Sources() []domain.SourceStatus { return d.running.Supervisor.Statuses() }
+
+// Writable reports whether the last write was kept.
+func (d *Daemon) Writable() bool { return d.running.Core.Writer.Statistics().Writable }
 
 // Answer returns as soon as the image answers. While the daemon loads it returns at once.
 func (d *Daemon) Answer() {
@@ -101,6 +106,7 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 func (d *Daemon) prefer(g General) {
 	precedence, _ := g.precedence() // a valid one
 	d.running.Feed.Configure(precedence)
+	d.running.Census.Configure(precedence)
 	d.running.Server.Renew()
 }
 
@@ -114,6 +120,7 @@ func (d *Daemon) apply(next *Settings, parts parts) {
 	maps.DeleteFunc(d.off, func(name string, _ domain.Source) bool { return slices.Contains(next.Enabled(), name) })
 	r.Core.Limits.Set(next.Store.forApp())
 	r.Housekeeper.Configure(next.Store.Retain)
+	r.Health.Configure(next.Health.StaleAfter)
 	r.Continuity.Configure(parts.Clients, next.Auth.ClockSkew)
 	r.Backup.Configure(parts.Clients)
 	err := errors.Join(

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	nethttp "net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/setting"
 )
@@ -71,6 +75,24 @@ func combinations() [][]string {
 		}
 	}
 	return all
+}
+
+// What an adapter adds to the metrics is exported by the daemon.
+func TestMetricsOfAnAdapter(t *testing.T) {
+	settings := settingsOf(t, environment(t))
+	own := func() prometheus.Collector {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "presence_webhook_deliveries_total", Help: "Deliveries."})
+	}
+	var about http.Operations
+	graph := fx.New(options(settings, slog.New(slog.DiscardHandler)), fx.Provide(fx.Annotate(own, fx.ResultTags(`group:"metrics"`))), fx.Populate(&about))
+	if err := graph.Err(); err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	about.Metrics.ServeHTTP(answer, httptest.NewRequest(nethttp.MethodGet, "/metrics", nil))
+	if text := answer.Body.String(); !strings.Contains(text, "\npresence_webhook_deliveries_total 0\n") || !strings.Contains(text, "\npresence_ready 0\n") {
+		t.Error(text)
+	}
 }
 
 // The graph is complete for every choice of protocols, invoked functions included, and everything in it can be made.

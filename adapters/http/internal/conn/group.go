@@ -35,6 +35,8 @@ type Group struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
+	accepted atomic.Uint64
+
 	mu     sync.Mutex
 	places places
 }
@@ -114,6 +116,7 @@ func (g *Group) accept(listener net.Listener) {
 }
 
 func (g *Group) serve(raw net.Conn) {
+	g.accepted.Add(1)
 	peer := AddressOf(raw.RemoteAddr())
 	now := g.tuned.Load()
 	c := &Conn{Conn: raw, group: g, party: party(peer), known: now.limits.Proxies.contain(peer)}
@@ -219,6 +222,14 @@ func (g *Group) Busy() (n int) {
 		}
 	}
 	return n
+}
+
+// Counts returns how many connections there are: all that are no streams, the streams, and those that have shown no valid token yet; and how many
+// were accepted.
+func (g *Group) Counts() (plain, streams, anonymous int, accepted uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.places.conns) - g.places.streams, g.places.streams, g.places.anonymous.Len(), g.accepted.Load()
 }
 
 // Streams returns how many connections are streams.

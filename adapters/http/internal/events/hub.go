@@ -17,9 +17,11 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/measure"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -50,6 +52,9 @@ type Hub struct {
 	feed     ports.Feed
 	log      *slog.Logger
 	scans    chan struct{} // holds a token for each reading of all users that is in progress
+
+	deliveries measure.Histogram
+	catchUps   atomic.Uint64
 
 	ctx     context.Context //nolint:containedctx // of the hub's goroutines: it ends with Stop
 	cancel  context.CancelFunc
@@ -113,6 +118,12 @@ func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
 	h.remove(sub)
 }
 
+// Deliveries tells how long after the hub has learnt of a change it was written to each subscriber that is not behind.
+func (h *Hub) Deliveries() *measure.Histogram { return &h.deliveries }
+
+// CatchUps returns how often a subscriber was behind: at its beginning, and when it read too slowly.
+func (h *Hub) CatchUps() uint64 { return h.catchUps.Load() }
+
 // start begins to follow the feed. The feed is complete by then: no request is answered before. The caller holds the lock.
 func (h *Hub) start() {
 	h.started = true
@@ -170,17 +181,18 @@ func (h *Hub) publish(state *domain.State) {
 		return
 	}
 	var e *event
+	now := time.Now()
 	for _, user := range [...]domain.UserID{everybody, state.User} {
 		t := h.topics[user]
 		if t == nil {
 			continue
 		}
 		if e == nil {
-			e = &event{state.Revision, appendPresence(nil, state, string(state.User))}
+			e = &event{state.Revision, appendPresence(nil, state, string(state.User)), now}
 		}
 		for sub := range t.followers {
 			if spelt := sub.spelt[state.User]; spelt != nil {
-				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...)})
+				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...), now})
 			} else {
 				h.give(sub, e)
 			}
@@ -228,7 +240,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 	silent := now.Add(period - h.settings.Heartbeat)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	heartbeat := &event{h.head, appendHeartbeat(nil, h.head)}
+	heartbeat := &event{revision: h.head, text: appendHeartbeat(nil, h.head)}
 	for sub := range h.subscribers {
 		switch {
 		case domain.TimestampOf(now) > sub.until:
