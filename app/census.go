@@ -21,7 +21,7 @@ const (
 type Census struct {
 	image      *image.Image
 	clock      ports.Clock
-	precedence domain.Precedence
+	precedence atomic.Pointer[domain.Precedence]
 
 	running atomic.Bool
 	asked   chan chan<- ports.Census
@@ -29,8 +29,13 @@ type Census struct {
 
 // NewCensus makes the use case. Call Run to start it.
 func NewCensus(img *image.Image, clock ports.Clock, precedence domain.Precedence) *Census {
-	return &Census{image: img, clock: clock, precedence: precedence, asked: make(chan chan<- ports.Census)}
+	c := &Census{image: img, clock: clock, asked: make(chan chan<- ports.Census)}
+	c.Configure(precedence)
+	return c
 }
+
+// Configure has the users be counted by another precedence. It may be called at any time.
+func (c *Census) Configure(precedence domain.Precedence) { c.precedence.Store(&precedence) }
 
 // Run counts for those who call Count until ctx ends. To be called once, after all presences were loaded.
 func (c *Census) Run(ctx context.Context) {
@@ -74,12 +79,12 @@ func (c *Census) Count(ctx context.Context) (count ports.Census, ok bool) {
 func (c *Census) count() ports.Census {
 	var users [domain.Busy + 1]int
 	presences := make(map[domain.Protocol]int)
-	now := c.clock.Now()
+	now, precedence := c.clock.Now(), c.precedence.Load()
 	known := c.image.Known(now)
 	c.image.Each(func(_ domain.UserID, all domain.Presences) bool {
 		all = all.HeldAt(known, now)
 		if len(all) > 0 {
-			users[c.precedence.Unify(all).Status]++
+			users[precedence.Unify(all).Status]++
 		}
 		for i := range all {
 			presences[all[i].Protocol]++

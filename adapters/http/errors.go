@@ -184,7 +184,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 
 // noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
 func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
-	client, remote := s.current.Load().proxies.Client(ctx), ctx.RemoteAddr().String()
+	client, remote := s.current.Load().limits.Proxies.Client(ctx), ctx.RemoteAddr().String()
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}

@@ -68,8 +68,8 @@ type Server struct {
 
 // current is what a configuration says that requests are served by. It does not change.
 type current struct {
-	cors    v1.CORS
-	proxies conn.Proxies
+	cors   v1.CORS
+	limits conn.Limits
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
@@ -114,7 +114,7 @@ func (s *Server) newServer(cfg Config) *fasthttp.Server {
 // changed before.
 func (s *Server) Configure(cfg Config) {
 	limits := cfg.limits()
-	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), proxies: limits.Proxies})
+	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), limits: limits})
 	s.bodies.SetLimit(int64(cfg.MaxBodies))
 	s.legacy.Configure(int64(cfg.MaxAnswer))
 	s.v1.Configure(int64(cfg.MaxAnswer), cfg.WriteTimeout)

@@ -83,7 +83,7 @@ func (s *Server) Connections() (plain, streams, anonymous int, accepted uint64) 
 
 // MaxConnections returns how many connections and streams there may be.
 func (s *Server) MaxConnections() (plain, streams int) {
-	limits := s.conns.Limits()
+	limits := &s.current.Load().limits
 	return limits.Connections, limits.Streams
 }
 

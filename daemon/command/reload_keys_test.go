@@ -17,6 +17,7 @@ import (
 
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
+	"github.com/zarafa/presence/domain"
 )
 
 // keyChange changes a key of a running daemon, and looks whether that has an effect.
@@ -200,6 +201,17 @@ var keyChanges = map[string]keyChange{
 	}},
 
 	"protocols": {value: "[lamp]", effect: func(k *keyTest) bool { return k.source("xmpp").IsZero() && !k.source("lamp").IsZero() }},
+	"health.stale_after": {value: "1s",
+		before: func(k *keyTest) {
+			lampImage.Hold(domain.TimestampOf(time.Now().Add(-10 * time.Second))) // as if the journal could not be followed
+			k.Cleanup(lampImage.Release)
+			if got := k.ask(k.T, markd, "GET", "/readyz", ""); got.status != http.StatusOK {
+				k.Errorf("before the change: %+v", got)
+			}
+		},
+		effect: func(k *keyTest) bool {
+			return k.ask(k.T, markd, "GET", "/readyz", "").status == http.StatusServiceUnavailable
+		}},
 	"precedence": {value: "[spreed]",
 		before: func(k *keyTest) {
 			k.put(clerk, "two@example.test", "manual", `{"status":"busy"}`)
@@ -261,16 +273,15 @@ var keyChanges = map[string]keyChange{
 	}},
 
 	// The rest takes effect at the next start.
-	"http.listen":        {value: "127.0.0.1:1"},
-	"http.admin_listen":  {value: "127.0.0.1:1"},
-	"health.stale_after": {value: "2m"},
-	"store.kind":         {value: "bolt"},
-	"store.dir":          {value: "DIR/store"},
-	"store.url":          {value: "nats://127.0.0.1:1", with: map[string]string{"store.kind": "nats"}},
-	"store.credentials":  {value: "DIR/user.creds", with: map[string]string{"store.kind": "nats", "store.url": "tls://127.0.0.1:1"}},
-	"store.ca_file":      {value: "DIR/ca.pem", with: map[string]string{"store.kind": "nats", "store.url": "tls://127.0.0.1:1"}},
-	"store.bucket":       {value: "other"},
-	"store.replicas":     {value: "3", with: map[string]string{"store.kind": "nats", "store.url": "nats://127.0.0.1:1"}},
+	"http.listen":       {value: "127.0.0.1:1"},
+	"http.admin_listen": {value: "127.0.0.1:2"},
+	"store.kind":        {value: "bolt"},
+	"store.dir":         {value: "DIR/store"},
+	"store.url":         {value: "nats://127.0.0.1:1", with: map[string]string{"store.kind": "nats"}},
+	"store.credentials": {value: "DIR/user.creds", with: map[string]string{"store.kind": "nats", "store.url": "tls://127.0.0.1:1"}},
+	"store.ca_file":     {value: "DIR/ca.pem", with: map[string]string{"store.kind": "nats", "store.url": "tls://127.0.0.1:1"}},
+	"store.bucket":      {value: "other"},
+	"store.replicas":    {value: "3", with: map[string]string{"store.kind": "nats", "store.url": "nats://127.0.0.1:1"}},
 }
 
 // aCertificate returns one in PEM.

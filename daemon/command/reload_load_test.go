@@ -191,7 +191,7 @@ func TestRevokedService(t *testing.T) {
 	open := func(path string) *bufio.Reader {
 		c := r.dial(t, get(path, signed(testSecret, clerk, time.Now())))
 		response, err := http.ReadResponse(c.lines, nil)
-		if err != nil || response.StatusCode != 200 {
+		if err != nil || response.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %v, %v", path, response, err)
 		}
 		return bufio.NewReader(response.Body)

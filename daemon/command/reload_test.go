@@ -24,6 +24,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -45,7 +46,10 @@ type lampConfig struct {
 	Users   int    `koanf:"users" help:"how many there are"`
 }
 
-var lampBegan, lampEnded atomic.Int32
+var (
+	lampBegan, lampEnded atomic.Int32
+	lampImage            *image.Image // of the daemon that was made last
+)
 
 func (l *lamp) Describe() domain.Source {
 	return domain.Source{Protocol: domain.MustProtocol("lamp"), StaleAfter: time.Minute}
@@ -74,7 +78,8 @@ func (l *lamp) Run(ctx context.Context, observer ports.Observer) error {
 }
 
 func withLamp() []wiring.Protocol {
-	module := fx.Module("lamp", fx.Provide(func(identities ports.Identities) func(lampConfig) (ports.Source, error) {
+	module := fx.Module("lamp", fx.Provide(func(identities ports.Identities, img *image.Image) func(lampConfig) (ports.Source, error) {
+		lampImage = img
 		return func(c lampConfig) (ports.Source, error) { return &lamp{c, identities}, nil }
 	}))
 	return append(wiring.BuiltIn(), wiring.NewProtocol("lamp", func() lampConfig { return lampConfig{Message: "on", Users: 1} }, module))

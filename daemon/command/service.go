@@ -133,5 +133,8 @@ func (s *service) status() string {
 		}
 		parts = append(parts, part)
 	}
+	if !s.daemon.Writable() {
+		parts = append(parts, "presences cannot be written")
+	}
 	return strings.Join(parts, "; ")
 }

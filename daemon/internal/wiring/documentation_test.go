@@ -178,6 +178,9 @@ func TestUnit(t *testing.T) {
 			t.Errorf("the unit lacks %s", line)
 		}
 	}
+	if !strings.Contains(text, "\nExecReload=/usr/bin/zarafa-presence check --quiet --config /etc/zarafa-presence/zarafa-presence.yaml\nExecReload=/bin/kill -HUP $MAINPID\n") {
+		t.Error("the unit does not check the configuration before it has the daemon reload")
+	}
 	for _, name := range []string{"PRESENCE_", "LoadCredential", "EnvironmentFile", "DynamicUser"} {
 		if strings.Contains(text, name) {
 			t.Errorf("the unit has %s", name)

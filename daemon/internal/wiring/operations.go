@@ -18,7 +18,7 @@ import (
 
 // Health is the section health of the configuration.
 type Health struct {
-	StaleAfter time.Duration `koanf:"stale_after" change:"restart" help:"if a daemon of several cannot follow the journal for so long, /readyz is 503, so that a proxy asks another one"`
+	StaleAfter time.Duration `koanf:"stale_after" help:"if a daemon of several cannot follow the journal for so long, /readyz is 503, so that a proxy asks another one"`
 }
 
 // DefaultHealth returns the defaults.

@@ -24,6 +24,8 @@ type running struct {
 	Core        app.Core
 	Presence    *app.Presence
 	Feed        *app.Feed
+	Census      *app.Census
+	Health      *app.Health
 	Backup      *app.Backup
 	Continuity  *app.Continuity
 	Housekeeper *app.Housekeeper
@@ -40,6 +42,9 @@ func (d *Daemon) Users() int { return d.running.Core.Image.Users() }
 
 // Sources tells how the sources are doing.
 func (d *Daemon) Sources() []domain.SourceStatus { return d.running.Supervisor.Statuses() }
+
+// Writable reports whether the last write was kept.
+func (d *Daemon) Writable() bool { return d.running.Core.Writer.Statistics().Writable }
 
 // Answer returns as soon as the image answers. While the daemon loads it returns at once.
 func (d *Daemon) Answer() {
@@ -67,8 +72,9 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	for _, key := range next.Keep(before.Loaded) {
 		did.Kept = append(did.Kept, key.Name)
 	}
-	var sections []string // that have changed
-	for _, key := range next.Changed(before.Loaded) {
+	changed := next.Changed(before.Loaded)
+	sections := make([]string, 0, len(changed)) // that have changed
+	for _, key := range changed {
 		did.Changed = append(did.Changed, key.Name)
 		section, _, _ := strings.Cut(key.Name, ".")
 		sections = append(sections, section)
@@ -102,6 +108,7 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 func (d *Daemon) prefer(g General) {
 	precedence, _ := g.precedence() // a valid one
 	d.running.Feed.Configure(precedence)
+	d.running.Census.Configure(precedence)
 	d.running.Server.Renew()
 }
 
@@ -113,8 +120,9 @@ func (d *Daemon) apply(next *Settings, parts parts) {
 	}
 	maps.Copy(d.off, d.made.missing(parts.Made))
 	maps.DeleteFunc(d.off, func(name string, _ domain.Source) bool { return slices.Contains(next.Enabled(), name) })
-	r.Core.Limits.Set(next.Store.Limits.forApp())
+	r.Core.Limits.Set(next.Store.forApp())
 	r.Housekeeper.Configure(next.Store.Retain)
+	r.Health.Configure(next.Health.StaleAfter)
 	r.Continuity.Configure(parts.Clients, next.Auth.ClockSkew)
 	r.Backup.Configure(parts.Clients)
 	err := errors.Join(

@@ -413,6 +413,46 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// What a log is changed to holds for every logger that was made of it, and a file that cannot be opened changes nothing.
+func TestLogIsChanged(t *testing.T) {
+	var stderr bytes.Buffer
+	logging, err := OpenLog(Log{Level: "warn", Format: "text"}, &stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived := logging.Logger.With("protocol", "xmpp").WithGroup("g")
+	name := filepath.Join(t.TempDir(), "presence.log")
+	if _, err := logging.Prepare(Log{Level: "debug", Format: "json", File: "/nowhere/x.log"}); err == nil {
+		t.Error("a file that cannot be opened is accepted")
+	}
+	derived.Info("quiet")
+	derived.Warn("before", "n", 1)
+	apply, err := logging.Prepare(Log{Level: "info", Format: "json", File: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived.Warn("prepared", "n", 2)
+	apply()
+	derived.Info("after", "n", 3)
+	apply, err = logging.Prepare(Log{Level: "info", Format: "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply()
+	derived.Info("back", "n", 4)
+	if err := logging.Close(); err != nil {
+		t.Error(err)
+	}
+	text, _ := os.ReadFile(name)
+	if got := string(text); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"INFO","msg":"after","protocol":"xmpp","g":{"n":3}`) {
+		t.Errorf("the file has %q", got)
+	}
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], "level=WARN msg=before protocol=xmpp g.n=1") || !strings.Contains(lines[1], "prepared") || !strings.HasSuffix(lines[2], "msg=back protocol=xmpp g.n=4") {
+		t.Errorf("stderr has %q", lines)
+	}
+}
+
 func loadWith(t *testing.T, protocols []Protocol, environ []string) (*Settings, error) {
 	t.Helper()
 	return Load(config.Input{Environ: environ}, protocols)
