@@ -37,8 +37,20 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.listeners, err = s.listen(ctx); err != nil {
+	passed, err := listen.TakePassed()
+	if err != nil {
 		return fmt.Errorf("http.listen: %w", err)
+	}
+	if s.listeners, err = s.listen(ctx, passed.HTTP); err == nil {
+		err = s.operations.start(ctx, passed.Admin)
+	}
+	if err != nil {
+		passed.Close()
+		for _, listener := range s.listeners {
+			_ = listener.Close() // it may be one of those that were passed
+		}
+		s.listeners = nil
+		return err
 	}
 	if secure != nil {
 		watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -52,22 +64,14 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// listen opens what to listen on.
-func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
-	passed, err := listen.TakePassed()
-	if err != nil {
-		return nil, err
-	}
-	if len(passed.Admin) > 0 {
-		passed.Close()
-		return nil, errors.New("systemd has passed a socket with FileDescriptorName=admin, which nothing here listens on")
-	}
-	if len(passed.HTTP) > 0 {
-		return passed.HTTP, nil
+// listen opens what to listen on, unless sockets were passed.
+func (s *Server) listen(ctx context.Context, passed []net.Listener) ([]net.Listener, error) {
+	if len(passed) > 0 {
+		return passed, nil
 	}
 	address, err := listen.Parse(s.cfg.Listen)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("http.listen: %w", err)
 	}
 	mode, err := listen.ParseMode(s.cfg.SocketMode)
 	if err != nil {
@@ -75,7 +79,7 @@ func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
 	}
 	listener, err := listen.Open(ctx, address, mode)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("http.listen: %w", err)
 	}
 	return []net.Listener{listener}, nil
 }
