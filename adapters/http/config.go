@@ -17,11 +17,11 @@ import (
 // Config is the section http of the configuration.
 type Config struct {
 	Listen                 string        `koanf:"listen" change:"restart" help:"where to listen: host:port (an empty host means every interface), or unix:/path/to/socket; not used if systemd passes a socket"`
+	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, and net/http/pprof too: host:port, unix:/path/to/socket, or a socket that systemd passes as admin; for operators, not for the network of the clients"`
 	SocketMode             string        `koanf:"socket_mode" change:"restart" help:"mode of a Unix socket, in octal: who may connect"`
 	TLSCertFile            string        `koanf:"tls_cert_file" help:"PEM file with the server's certificate and those between it and the authority's; set: TLS; read again when it changes"`
 	TLSKeyFile             string        `koanf:"tls_key_file" help:"PEM file with the key of http.tls_cert_file; read again when it changes"`
 	TLSClientCAFile        string        `koanf:"tls_client_ca_file" help:"PEM file with the authorities whose certificates clients have to show; empty: clients need none; read again when it changes"`
-	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, host:port, and net/http/pprof too; for operators, not for the network of the clients"`
 	MaxConnections         int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
 	HeaderTimeout          time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
 	ReadTimeout            time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
@@ -78,11 +78,7 @@ func (c Config) Validate() error {
 	var faults []error
 	faults = append(faults, c.validateListener()...)
 	if c.AdminListen != "" {
-		address, err := listen.Parse(c.AdminListen)
-		if err == nil && address.Network != listen.TCP {
-			err = fmt.Errorf("%q is not host:port", c.AdminListen)
-		}
-		if err != nil {
+		if _, err := listen.Parse(c.AdminListen); err != nil {
 			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
 		}
 	}

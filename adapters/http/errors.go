@@ -32,11 +32,11 @@ var (
 // The reasons of refusals that are not in the table below. A reason is counted, and is a label of a metric.
 const (
 	reasonForbidden = "forbidden"
-	reasonHandshake = "handshake"
 	reasonInvalid   = "invalid"
 	reasonUnread    = "unread"
 	reasonTooLarge  = "too_large"
 	reasonFault     = "fault"
+	reasonTLS       = "tls" // there is no answer
 )
 
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
@@ -225,7 +225,7 @@ func (s *Server) refuseRouted(c *fiber.Ctx, err error) {
 func (s *Server) turnAway(c *conn.Conn, why error) {
 	peer, remote := conn.AddressOf(c.RemoteAddr()), conn.NameOf(c.RemoteAddr())
 	if errors.Is(why, conn.ErrHandshake) {
-		s.refused.note(reasonHandshake)
+		s.refused.note(reasonTLS)
 		s.refusals.note(noStatus, why.Error(), peer, remote, "")
 		return
 	}

@@ -42,10 +42,10 @@ type operations struct {
 	listen string // empty: with the APIs
 	log    *slog.Logger
 
-	mu       sync.Mutex
-	listener net.Listener
-	server   *nethttp.Server
-	serving  sync.WaitGroup
+	mu        sync.Mutex
+	listeners []net.Listener // empty before start
+	server    *nethttp.Server
+	serving   sync.WaitGroup
 }
 
 func newOperations(listen string, about Operations, log *slog.Logger) *operations {
@@ -128,24 +128,17 @@ func (o *operations) serves(ctx *fasthttp.RequestCtx) bool {
 	return false
 }
 
-// start listens on a listener of its own, if there is to be one: one that was passed, or else one on the configured address.
-func (o *operations) start(ctx context.Context, passed []net.Listener) error {
-	if o.listen == "" && len(passed) > 0 {
-		return errors.New("systemd has passed a socket with FileDescriptorName=admin, but http.admin_listen is not set")
-	}
+// start listens on a listener of its own, if there is to be one: on those that systemd has passed, or else on the configured address.
+func (o *operations) start(ctx context.Context, socketMode string, listeners []net.Listener) error {
 	if o.listen == "" {
 		return nil
 	}
-	if len(passed) > 1 {
-		return errors.New("systemd has passed more than one socket with FileDescriptorName=admin")
-	}
-	var listener net.Listener
-	if len(passed) == 1 {
-		listener = passed[0]
-	} else if opened, err := listen.Open(ctx, listen.Address{Network: listen.TCP, Name: o.listen}, 0); err == nil {
-		listener = opened
-	} else {
-		return fmt.Errorf("http.admin_listen: %w", err)
+	if len(listeners) == 0 {
+		listener, err := openListener(ctx, o.listen, socketMode)
+		if err != nil {
+			return fmt.Errorf("http.admin_listen: %w", err)
+		}
+		listeners = []net.Listener{listener}
 	}
 	server := &nethttp.Server{
 		Handler:           o.mux(),
@@ -157,13 +150,15 @@ func (o *operations) start(ctx context.Context, passed []net.Listener) error {
 	} // no WriteTimeout: a profile takes as long as it was asked to
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.listener, o.server = listener, server
-	o.serving.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, nethttp.ErrServerClosed) {
-			o.log.Error("http.admin_listen is not served any more", "err", err)
-		}
-	})
-	o.log.Info("listening for operators", "url", fmt.Sprintf("http://%s%s", listener.Addr(), pathMetrics))
+	o.listeners, o.server = listeners, server
+	for _, listener := range listeners {
+		o.serving.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, nethttp.ErrServerClosed) {
+				o.log.Error("http.admin_listen is not served any more", "err", err)
+			}
+		})
+		o.log.Info("listening for operators", "address", listen.AddressOf(listener.Addr()).URL(false))
+	}
 	return nil
 }
 
@@ -184,10 +179,10 @@ func (o *operations) mux() nethttp.Handler {
 func (o *operations) addr() net.Addr {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.listener == nil {
+	if len(o.listeners) == 0 {
 		return nil
 	}
-	return o.listener.Addr()
+	return o.listeners[0].Addr()
 }
 
 // stop closes the listener of its own and its connections at once: whoever asks for a profile does not keep the daemon from ending.

@@ -18,6 +18,7 @@ import (
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/certtest"
 )
 
 // keyChange changes a key of a running daemon, and looks whether that has an effect.
@@ -62,6 +63,11 @@ func (k *keyTest) closes(text string) bool {
 	c := k.dial(k.T, text)
 	_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
 	return c.end()
+}
+
+// keeps reports whether the log says that a key has its old value until the next start.
+func (k *keyTest) keeps(key string) bool {
+	return strings.Contains(k.logged(), "its old value holds\" key="+key+"\n")
 }
 
 // put sets a status with API v1 and returns the status of the answer.
@@ -273,7 +279,15 @@ var keyChanges = map[string]keyChange{
 	}},
 
 	// The rest takes effect at the next start.
-	"http.listen":       {value: "127.0.0.1:1"},
+	"http.listen":      {value: "127.0.0.1:1"},
+	"http.socket_mode": {value: `"0600"`},
+	// This daemon has no TLS, and gets it at the next start only. TestReloadOfTLS is about one that has.
+	"http.tls_cert_file": {value: "DIR/cert.pem", with: map[string]string{"http.tls_key_file": "DIR/key.pem"},
+		effect: func(k *keyTest) bool { return k.keeps("http.tls_cert_file") && k.keeps("http.tls_key_file") }},
+	"http.tls_key_file": {value: "DIR/key.pem", with: map[string]string{"http.tls_cert_file": "DIR/cert.pem"},
+		effect: func(k *keyTest) bool { return k.keeps("http.tls_cert_file") && k.keeps("http.tls_key_file") }},
+	"http.tls_client_ca_file": {value: "DIR/ca.pem", with: map[string]string{"http.tls_cert_file": "DIR/cert.pem", "http.tls_key_file": "DIR/key.pem"},
+		effect: func(k *keyTest) bool { return k.keeps("http.tls_client_ca_file") }},
 	"http.admin_listen": {value: "127.0.0.1:2"},
 	"store.kind":        {value: "bolt"},
 	"store.dir":         {value: "DIR/store"},
@@ -374,6 +388,8 @@ func TestEveryKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	certificate, private := certtest.NewAuthority(t).Issue(t, "presence.example.test")
+	certtest.Write(t, k.dir, certificate, private)
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
 	k.reloading = reloads(t, base)
@@ -395,7 +411,10 @@ func TestEveryKey(t *testing.T) {
 			if with == nil {
 				with = map[string]string{}
 			}
-			with[key.Name] = strings.ReplaceAll(change.value, "DIR", k.dir)
+			with[key.Name] = change.value
+			for name, value := range with {
+				with[name] = strings.ReplaceAll(value, "DIR", k.dir)
+			}
 			k.log, k.asked = len(k.stderr.String()), time.Now()
 			if status := k.change(t, with); strings.Contains(status, "failed") {
 				t.Fatal(status)
@@ -409,8 +428,8 @@ func TestEveryKey(t *testing.T) {
 				}
 				return
 			}
-			if line := "its old value holds\" key=" + key.Name + "\n"; !strings.Contains(k.logged(), line) {
-				t.Errorf("the log lacks %q:\n%s", line, k.logged())
+			if !k.keeps(key.Name) {
+				t.Errorf("the log does not name it:\n%s", k.logged())
 			}
 			if body := k.user(markd); !strings.Contains(body, `"message":"kept"`) {
 				t.Errorf("the old value does not hold: %s", body)
