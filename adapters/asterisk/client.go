@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,8 +55,21 @@ func (c *client) read(from *packetReader) {
 	}
 }
 
-// send sends an action with its keys and values, and returns its ActionID.
-func (c *client) send(action string, pairs ...string) (id string, _ error) {
+// send sends an action with its keys and values, and returns its ActionID. It takes no longer than within, and ends soon after ctx: Source.run
+// sets an earlier deadline then.
+func (c *client) send(ctx context.Context, within time.Duration, action string, pairs ...string) (id string, err error) {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(within))
+	if ctx.Err() != nil { // perhaps the earlier deadline has just been replaced
+		return "", context.Cause(ctx)
+	}
+	id, err = c.write(action, pairs...)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errSlowWrite
+	}
+	return id, err
+}
+
+func (c *client) write(action string, pairs ...string) (id string, err error) {
 	c.actions++
 	id = c.prefix + strconv.Itoa(c.actions)
 	var b strings.Builder
@@ -64,11 +78,7 @@ func (c *client) send(action string, pairs ...string) (id string, _ error) {
 		b.WriteString(pairs[i] + ": " + pairs[i+1] + "\r\n")
 	}
 	b.WriteString("\r\n")
-	_, err := c.conn.Write([]byte(b.String()))
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		err = errSlowWrite
-	}
+	_, err = c.conn.Write([]byte(b.String()))
 	return id, err
 }
 
@@ -90,7 +100,7 @@ func (c *client) receive(ctx context.Context) (packet, error) {
 func (c *client) end(inOrder bool) {
 	if inOrder {
 		_ = c.conn.SetDeadline(time.Now().Add(goodbyeWithin))
-		if _, err := c.send("Logoff"); err == nil {
+		if _, err := c.write("Logoff"); err == nil {
 			for range c.packets { //nolint:revive // it is what is on its way
 			}
 		}

@@ -54,11 +54,12 @@ func (s *Source) greet(ctx context.Context, conn, raw net.Conn) (*packetReader, 
 	defer stop()
 	from := newPacketReader(conn)
 	banner, err := from.line()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
 	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case errors.Is(err, io.EOF) && s.tls == nil:
-		return nil, fmt.Errorf("it closed the connection at once: if this is its TLS port, set asterisk.tls to %s", tlsDirect)
+	case s.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, errSlowLogin)):
+		return nil, fmt.Errorf("there is no greeting: %w (if this is its TLS port, set asterisk.tls to %s)", err, tlsDirect)
 	case err != nil:
 		return nil, err
 	case !strings.HasPrefix(string(banner), "Asterisk Call Manager"):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -166,3 +168,8 @@ func (w *watched) Forget(user domain.UserID) {
 		delete(w.known, user)
 	})
 }
+
+// logged is a log that is read while it is written.
+type logged struct{ syncbuffer.Buffer }
+
+func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }

@@ -80,7 +80,7 @@ func (s *session) watch(ctx context.Context) error {
 
 // answer sends an action and returns the response. What comes before that is handled.
 func (s *session) answer(ctx context.Context, action string, pairs ...string) (packet, error) {
-	id, err := s.send(action, pairs...)
+	id, err := s.send(ctx, s.source.limits.answer, action, pairs...)
 	if err != nil {
 		return packet{}, s.reason(err)
 	}
@@ -160,7 +160,7 @@ func (s *session) lists(ctx context.Context) error {
 func (s *session) list(ctx context.Context, action, item, end string, take func(*packet)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.source.limits.list, errEndlessList)
 	defer cancel()
-	id, err := s.send(action)
+	id, err := s.send(ctx, s.source.limits.answer, action)
 	if err != nil {
 		return s.reason(err)
 	}
