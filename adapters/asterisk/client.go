@@ -101,7 +101,7 @@ func (c *client) end(inOrder bool) {
 	if inOrder {
 		_ = c.conn.SetDeadline(time.Now().Add(goodbyeWithin))
 		if _, err := c.write("Logoff"); err == nil {
-			for range c.packets { //nolint:revive // it is what is on its way
+			for range c.packets { // until it closes the connection
 			}
 		}
 	}

@@ -26,6 +26,7 @@ func extensionOf(user domain.UserID, device string) string {
 // TestContract runs the suite of every source against the fake, once with presence states and once with telephones.
 func TestContract(t *testing.T) {
 	t.Run("presence states", func(t *testing.T) {
+		t.Parallel()
 		states := map[domain.Status]string{domain.Busy: "dnd", domain.Available: "chat", domain.Away: "xa"}
 		portstest.Source(t, func(t testing.TB) portstest.SourceStage {
 			f, stage := contractStage(t)
@@ -40,6 +41,7 @@ func TestContract(t *testing.T) {
 		})
 	})
 	t.Run("telephones", func(t *testing.T) {
+		t.Parallel()
 		states := map[domain.Status]int{domain.Busy: 1, domain.Available: 0}
 		portstest.Source(t, func(t testing.TB) portstest.SourceStage {
 			f, stage := contractStage(t)

@@ -69,6 +69,7 @@ func (d *daemon) want(t *testing.T, want ...string) {
 // Asterisk is killed and comes back, freezes, is slow, and stays away: who is still on the phone stays so, who has hung up meanwhile is not, and nobody is
 // stuck.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	hints := func(statuses ...int) (hints []fakeHint) {
 		for i, exten := range []string{"4711", "4712", "4715"} {
 			hints = append(hints, fakeHint{exten, "default", "Custom:x,CustomPresence:" + exten, statuses[i]})

@@ -104,11 +104,11 @@ func (f *fake) kill() {
 
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
+	f.mu.Lock()
 	if f.tls != nil {
 		conn = tls.Server(conn, f.tls)
 	}
 	c := &fakeConn{Conn: conn}
-	f.mu.Lock()
 	f.conns[c] = struct{}{}
 	f.write(c, banner)
 	f.mu.Unlock()
@@ -219,7 +219,7 @@ func (f *fake) write(c *fakeConn, text string) {
 			n = 1 + rand.N(min(n, 1+rand.N(400)))
 		}
 		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
-		if _, err := c.Conn.Write([]byte(text[:n])); err != nil {
+		if _, err := c.Write([]byte(text[:n])); err != nil {
 			return
 		}
 		text = text[n:]

@@ -42,6 +42,7 @@ func TestStates(t *testing.T) {
 					})
 				}
 			}
+			f.setPresence("alice", "not_set", "")
 			for _, removed := range []int{-1, -2} {
 				f.setStatus("4711", 1)
 				w.want(t, "alice@example.test", onThePhone)

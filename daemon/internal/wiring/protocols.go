@@ -10,8 +10,8 @@ import (
 
 	"go.uber.org/fx"
 
-	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/asterisk"
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
