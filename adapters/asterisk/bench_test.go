@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/asterisktest"
 )
 
 // BenchmarkLists is a login with 10,000 extensions that users have, each with a presence state, until Synced. It reports what the source keeps
@@ -14,11 +15,11 @@ import (
 func BenchmarkLists(b *testing.B) {
 	f := manyExtensions(b, 10_000)
 	for b.Loop() {
-		w := watch(b, f.source(b, numbered{}, nil)).synced(b)
+		w := watch(b, newSource(b, f.Addr(), numbered{}, nil)).synced(b)
 		w.cancel()
 		<-w.done
 	}
-	session := newSession(f.source(b, numbered{}, nil), &client{}, room{})
+	session := newSession(newSource(b, f.Addr(), numbered{}, nil), &client{}, room{})
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -34,13 +35,13 @@ func BenchmarkLists(b *testing.B) {
 
 // BenchmarkEvents is one change of a telephone, from the bytes to the observer.
 func BenchmarkEvents(b *testing.B) {
-	source := (&fake{addr: "127.0.0.1:5038"}).source(b, numbered{}, nil)
+	source := newSource(b, "127.0.0.1:5038", numbered{}, nil)
 	session := newSession(source, &client{}, &watched{devices: map[domain.UserID]domain.Devices{}, known: map[domain.UserID]bool{}, calls: map[string]int{}})
 	session.isConnected = true
 	var text strings.Builder
 	for i := range 10_000 {
 		for _, status := range []int{1, 0} {
-			text.WriteString(statusEvent(fakeHint{fmt.Sprint(10_000 + i), "default", fmt.Sprintf("PJSIP/%d,CustomPresence:%d", i, i), status}))
+			text.WriteString(asterisktest.StatusEvent(hint(fmt.Sprint(10_000+i), "default", fmt.Sprintf("PJSIP/%d,CustomPresence:%d", i, i), status)))
 		}
 	}
 	b.ReportAllocs()
@@ -57,14 +58,14 @@ func BenchmarkEvents(b *testing.B) {
 	}
 }
 
-func manyExtensions(b *testing.B, n int) *fake {
+func manyExtensions(b *testing.B, n int) *asterisktest.Server {
 	b.Helper()
-	f := startFake(b)
-	f.change(func() {
-		f.whole = true
+	f := asterisktest.Start(b)
+	f.Change(func(s *asterisktest.State) {
+		s.Whole = true
 		for i := range n {
-			f.hints = append(f.hints, fakeHint{fmt.Sprint(10_000 + i), "default", fmt.Sprintf("PJSIP/%d,CustomPresence:%d", i, i), 0})
-			f.presences = append(f.presences, fakePresence{fmt.Sprintf("CustomPresence:%d", i), "away", "at lunch"})
+			s.Hints = append(s.Hints, hint(fmt.Sprint(10_000+i), "default", fmt.Sprintf("PJSIP/%d,CustomPresence:%d", i, i), 0))
+			s.Presences = append(s.Presences, presence(fmt.Sprintf("CustomPresence:%d", i), "away", "at lunch"))
 		}
 	})
 	return f

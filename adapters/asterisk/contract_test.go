@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/asterisktest"
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/ports/portstest"
@@ -32,10 +33,10 @@ func TestContract(t *testing.T) {
 			f, stage := contractStage(t)
 			stage.Statuses, stage.Messages = []domain.Status{domain.Busy, domain.Available, domain.Away}, true
 			stage.Show = func(_ testing.TB, user domain.UserID, device string, status domain.Status, message string) {
-				f.setPresence(extensionOf(user, device), states[status], message)
+				f.SetPresence(extensionOf(user, device), states[status], message)
 			}
 			stage.Leave = func(_ testing.TB, user domain.UserID, device string) {
-				f.setPresence(extensionOf(user, device), "not_set", "")
+				f.SetPresence(extensionOf(user, device), "not_set", "")
 			}
 			return stage
 		})
@@ -47,21 +48,21 @@ func TestContract(t *testing.T) {
 			f, stage := contractStage(t)
 			stage.Statuses = []domain.Status{domain.Busy, domain.Available}
 			stage.Show = func(_ testing.TB, user domain.UserID, device string, status domain.Status, _ string) {
-				f.setStatus(extensionOf(user, device), states[status])
+				f.SetStatus(extensionOf(user, device), states[status])
 			}
-			stage.Leave = func(_ testing.TB, user domain.UserID, device string) { f.setStatus(extensionOf(user, device), 4) }
+			stage.Leave = func(_ testing.TB, user domain.UserID, device string) { f.SetStatus(extensionOf(user, device), 4) }
 			return stage
 		})
 	})
 }
 
-func contractStage(t testing.TB) (*fake, portstest.SourceStage) {
+func contractStage(t testing.TB) (*asterisktest.Server, portstest.SourceStage) {
 	const wrong = "a wrong one"
-	f := startFake(t)
-	f.hints = contractHints()
+	f := asterisktest.Start(t)
+	f.Change(func(s *asterisktest.State) { s.Hints = contractHints() })
 	from := func(change func(*Config)) func(testing.TB) ports.Source {
 		return func(t testing.TB) ports.Source {
-			source := f.source(t, contractPeople, func(c *Config) { c.Idle = saysAvailable; change(c) })
+			source := newSource(t, f.Addr(), contractPeople, func(c *Config) { c.Idle = saysAvailable; change(c) })
 			source.limits.ping, source.limits.answer = time.Second, time.Second // TestSilence has the real ones
 			return source
 		}
@@ -74,19 +75,19 @@ func contractStage(t testing.TB) (*fake, portstest.SourceStage) {
 		Secrets:     []string{wrong, password},
 		Users:       [2]domain.UserID{"alice@example.test", "bob@example.test"},
 		Devices:     []string{"desk", "home"},
-		Hang:        func(testing.TB) { f.change(func() { f.hung = true }) },
+		Hang:        func(testing.TB) { f.Change(func(s *asterisktest.State) { s.Hung = true }) },
 		Cut: func(testing.TB) {
-			f.kill()
-			f.change(func() { f.hints, f.presences = contractHints(), nil })
+			f.Kill()
+			f.Change(func(s *asterisktest.State) { s.Hints, s.Presences = contractHints(), nil })
 		},
-		Restart: f.listen,
+		Restart: func(t testing.TB) { f.Listen(t) },
 	}
 }
 
 // contractHints are hints whose telephones are not there.
-func contractHints() (hints []fakeHint) {
+func contractHints() (hints []asterisktest.Hint) {
 	for _, exten := range []string{"4711", "4712", "4721"} {
-		hints = append(hints, fakeHint{exten, "default", "Custom:" + exten + ",CustomPresence:" + exten, 4})
+		hints = append(hints, hint(exten, "default", "Custom:"+exten+",CustomPresence:"+exten, 4))
 	}
 	return hints
 }

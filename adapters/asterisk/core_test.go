@@ -15,6 +15,7 @@ import (
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/asterisktest"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/xmpptest"
@@ -70,29 +71,29 @@ func (d *daemon) want(t *testing.T, want ...string) {
 // stuck.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	hints := func(statuses ...int) (hints []fakeHint) {
+	hints := func(statuses ...int) (hints []asterisktest.Hint) {
 		for i, exten := range []string{"4711", "4712", "4715"} {
-			hints = append(hints, fakeHint{exten, "default", "Custom:x,CustomPresence:" + exten, statuses[i]})
+			hints = append(hints, hint(exten, "default", "Custom:x,CustomPresence:"+exten, statuses[i]))
 		}
 		return hints
 	}
-	f := startFake(t, hints(1, 1, 0)...)
-	f.presences = []fakePresence{{"CustomPresence:4715", "away", ""}}
-	proxy := faultproxy.Start(t, f.addr)
-	source := f.source(t, recordedPeople, func(c *Config) { c.Host, c.StaleAfter = proxy.Addr(), 4*time.Second })
+	f := asterisktest.Start(t, hints(1, 1, 0)...)
+	f.SetPresence("4715", "away", "")
+	proxy := faultproxy.Start(t, f.Addr())
+	source := newSource(t, f.Addr(), recordedPeople, func(c *Config) { c.Host, c.StaleAfter = proxy.Addr(), 4*time.Second })
 	source.limits.ping, source.limits.answer = 200*time.Millisecond, 300*time.Millisecond
 	d := startDaemon(t, source)
 	d.want(t, onThePhone, onThePhone, "away")
 
-	f.kill()
+	f.Kill()
 	d.want(t, onThePhone+" (stale)", onThePhone+" (stale)", "away (stale)")
-	f.change(func() { f.hints = hints(1, 0, 0) })
-	f.listen(t)
+	f.Change(func(s *asterisktest.State) { s.Hints = hints(1, 0, 0) })
+	f.Listen(t)
 	d.want(t, onThePhone, "nothing", "away")
 
 	proxy.LoseAnswers()
 	d.want(t, onThePhone+" (stale)", "nothing", "away (stale)")
-	f.change(func() { f.hints, f.presences = hints(0, 16, 0), nil })
+	f.Change(func(s *asterisktest.State) { s.Hints, s.Presences = hints(0, 16, 0), nil })
 	proxy.Restore()
 	d.want(t, "nothing", onThePhone, "nothing")
 
@@ -135,9 +136,9 @@ func TestTLS(t *testing.T) {
 		{"plain text on the TLS port", certificate(authority, "localhost"), func(*Config) {}, "if this is its TLS port, set asterisk.tls to direct"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := startFake(t, fakeHint{"4711", "default", "Custom:alice", 1})
-			f.change(func() { f.tls = test.server })
-			source := f.source(t, recordedPeople, func(c *Config) {
+			f := asterisktest.Start(t, hint("4711", "default", "Custom:alice", 1))
+			f.Change(func(s *asterisktest.State) { s.TLS = test.server })
+			source := newSource(t, f.Addr(), recordedPeople, func(c *Config) {
 				c.Host = strings.Replace(c.Host, "127.0.0.1", "localhost", 1)
 				test.change(c)
 			})

@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +13,14 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/asterisktest"
 	"github.com/zarafa/presence/ports"
 )
 
 // rogue is a server's side of a connection on which the tests say what they like.
 type rogue struct {
 	net.Conn
-	from *packetReader
+	from *bufio.Reader
 }
 
 func (r rogue) say(text string) { _, _ = io.WriteString(r, text) }
@@ -43,7 +45,7 @@ func (r rogue) endless(text string, pause time.Duration) {
 // next returns the ActionID of the next action of a name. Meanwhile it answers nothing.
 func (r rogue) next(name string) (id string) {
 	for {
-		action, err := readAction(r.from)
+		action, err := asterisktest.ReadAction(r.from)
 		if err != nil || action["Action"] == name {
 			return action["ActionID"]
 		}
@@ -52,9 +54,9 @@ func (r rogue) next(name string) (id string) {
 
 // login lets the client in.
 func (r rogue) login() {
-	r.say(banner)
+	r.say(asterisktest.Banner)
 	r.say("Response: Success\r\nActionID: " + r.next("Challenge") + "\r\nChallenge: 1\r\n\r\n")
-	r.say("Response: Success\r\nActionID: " + r.next("Login") + "\r\nMessage: Authentication accepted\r\n\r\n" + booted)
+	r.say("Response: Success\r\nActionID: " + r.next("Login") + "\r\nMessage: Authentication accepted\r\n\r\n" + asterisktest.Booted)
 }
 
 // listing begins the first list.
@@ -79,9 +81,9 @@ func listItem(id, exten string, status int) string {
 // watchRogue makes a source watch a server that does what serve says. Its times are short.
 func watchRogue(t *testing.T, names ports.Identities, serve func(r rogue)) *watched {
 	t.Helper()
-	source := (&fake{addr: "127.0.0.1:5038"}).source(t, names, nil)
+	source := newSource(t, "127.0.0.1:5038", names, nil)
 	source.limits.login, source.limits.answer, source.limits.list, source.limits.ping = 500*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond
-	served := pipe(source, func(conn net.Conn) { serve(rogue{conn, newPacketReader(conn)}) })
+	served := pipe(source, func(conn net.Conn) { serve(rogue{conn, bufio.NewReader(conn)}) })
 	w := watch(t, source)
 	t.Cleanup(func() { w.cancel(); <-w.done; served() })
 	return w
@@ -99,22 +101,22 @@ func TestHostileServer(t *testing.T) {
 		{"another service", `this is no manager interface: it says "HTTP/1.1 400 Bad Request"`, func(r rogue) { r.say("HTTP/1.1 400 Bad Request\r\n\r\n") }},
 		{"an endless banner", errLongLine.Error(), func(r rogue) { r.endless("Asterisk Call Manager/", 0) }},
 		{"a binary banner", "this is no manager interface", func(r rogue) { r.say("\x16\x03\x01\x00\xff\r\n") }},
-		{"no answer to the challenge", errSilent.Error(), func(r rogue) { r.say(banner); r.next("Login") }},
+		{"no answer to the challenge", errSilent.Error(), func(r rogue) { r.say(asterisktest.Banner); r.next("Login") }},
 		{"no challenge", `it answers Challenge with "Must specify AuthType"`, func(r rogue) {
-			r.say(banner)
+			r.say(asterisktest.Banner)
 			r.say("Response: Error\r\nActionID: " + r.next("Challenge") + "\r\nMessage: Must specify AuthType\r\n\r\n")
 		}},
 		{"is in use", `"Login Already In Use"`, func(r rogue) {
-			r.say(banner)
+			r.say(asterisktest.Banner)
 			r.say("Response: Success\r\nActionID: " + r.next("Challenge") + "\r\nChallenge: 1\r\n\r\n")
 			r.say("Response: Error\r\nActionID: " + r.next("Login") + "\r\nMessage: Login Already In Use\r\n\r\n")
 		}},
 		{"answers of others before the login", errSilent.Error(), func(r rogue) {
-			r.say(banner)
-			r.endless("Response: Success\r\nActionID: x-1\r\nMessage: Authentication accepted\r\n\r\n"+booted, 0)
+			r.say(asterisktest.Banner)
+			r.endless("Response: Success\r\nActionID: x-1\r\nMessage: Authentication accepted\r\n\r\n"+asterisktest.Booted, 0)
 		}},
 		{"never boots", errNotBooted.Error(), func(r rogue) {
-			r.say(banner)
+			r.say(asterisktest.Banner)
 			r.say("Response: Success\r\nActionID: " + r.next("Challenge") + "\r\nChallenge: 1\r\n\r\n")
 			r.say("Response: Success\r\nActionID: " + r.next("Login") + "\r\n\r\n")
 			r.endless("Event: Newchannel\r\n\r\n", 0)
@@ -162,7 +164,7 @@ func TestHostileServer(t *testing.T) {
 // A refused login is ErrRejected, and says nothing of the password even if the server does.
 func TestRefused(t *testing.T) {
 	w := watchRogue(t, recordedPeople, func(r rogue) {
-		r.say(banner)
+		r.say(asterisktest.Banner)
 		r.say("Response: Success\r\nActionID: " + r.next("Challenge") + "\r\nChallenge: 1\r\n\r\n")
 		r.say("Response: Error\r\nActionID: " + r.next("Login") + "\r\nMessage: " + password + " is wrong\r\n\r\n")
 	})
@@ -173,10 +175,10 @@ func TestRefused(t *testing.T) {
 
 // Nothing that comes before the login and the lists is believed, nor an item of somebody else's list.
 func TestEarlyEvents(t *testing.T) {
-	lie := statusEvent(fakeHint{"4712", "default", "", 1}) + "Event: PresenceStateChange\r\nPresentity: x\r\nStatus: dnd\r\nMessage: \r\n\r\n" +
+	lie := asterisktest.StatusEvent(hint("4712", "default", "", 1)) + "Event: PresenceStateChange\r\nPresentity: x\r\nStatus: dnd\r\nMessage: \r\n\r\n" +
 		"Event: Shutdown\r\n\r\nEvent: Reload\r\n\r\n" + listItem("x-3", "4712", 1)
 	w := watchRogue(t, recordedPeople, func(r rogue) {
-		r.say(banner + booted + lie)
+		r.say(asterisktest.Banner + asterisktest.Booted + lie)
 		r.say("Response: Success\r\nActionID: " + r.next("Challenge") + "\r\nChallenge: 1\r\n\r\n" + lie)
 		r.say("Response: Success\r\nActionID: " + r.next("Login") + "\r\n\r\n" + lie)
 		r.lists(1)
@@ -209,8 +211,8 @@ func TestManyHints(t *testing.T) {
 		full  bool
 		want  int
 	}{{recordedPeople, false, 9}, {numbered{}, true, 0}, {numbered{}, false, hints}} {
-		source := (&fake{addr: "127.0.0.1:5038"}).source(t, test.names, nil)
-		served := pipe(source, func(conn net.Conn) { r := rogue{conn, newPacketReader(conn)}; r.login(); list(r) })
+		source := newSource(t, "127.0.0.1:5038", test.names, nil)
+		served := pipe(source, func(conn net.Conn) { r := rogue{conn, bufio.NewReader(conn)}; r.login(); list(r) })
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/zarafa/presence/internal/asterisktest"
 )
 
 // readAll reads packets to their end.
@@ -76,7 +78,7 @@ func FuzzPackets(f *testing.F) {
 			if p.event == "" && p.response == "" || max(len(p.message), len(p.hint), len(p.exten), len(p.presentity)) > maxLine {
 				t.Errorf("%+v", p)
 			}
-			if again := unescape(escape(p.message)); again != p.message {
+			if again := unescape(asterisktest.Escape(p.message)); again != p.message {
 				t.Errorf("%q becomes %q", p.message, again)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/internal/syncbuffer"
+	"github.com/zarafa/presence/internal/asterisktest"
 )
 
 // recorded is a session with a real Asterisk: see testdata/recorded.
@@ -114,7 +114,7 @@ var recordedPeople = people{"4711@default": "alice@example.test", "4711@other": 
 
 // replay is a fake that answers with recorded lists, and a source that watches it.
 type replay struct {
-	*fake
+	*asterisktest.Server
 	*watched
 	barriers int
 }
@@ -122,11 +122,11 @@ type replay struct {
 // newReplay starts one with the lists of 01-perm-syscall: everybody is idle.
 func newReplay(t testing.TB, change func(*Config), limit func(*limits)) *replay {
 	t.Helper()
-	r := &replay{fake: startFake(t)}
+	r := &replay{Server: asterisktest.Start(t)}
 	lists := readRecorded(t, "01-perm-syscall")
-	r.answers["ExtensionStateList"] = lists.answer(t, "ExtensionStateList")
-	r.answers["PresenceStateList"] = lists.answer(t, "PresenceStateList")
-	source := r.source(t, recordedPeople, func(c *Config) {
+	r.Answer("ExtensionStateList", lists.answer(t, "ExtensionStateList"))
+	r.Answer("PresenceStateList", lists.answer(t, "PresenceStateList"))
+	source := newSource(t, r.Addr(), recordedPeople, func(c *Config) {
 		c.Contexts = []string{"Default", "other"}
 		if change != nil {
 			change(c)
@@ -143,9 +143,9 @@ func newReplay(t testing.TB, change func(*Config), limit func(*limits)) *replay 
 // play says something and waits until it has been handled.
 func (r *replay) play(t testing.TB, text string) {
 	t.Helper()
-	r.say(text)
+	r.Say(text)
 	r.barriers++
-	r.say(statusEvent(fakeHint{"9999", "default", "", 1 - r.barriers%2}))
+	r.Say(asterisktest.StatusEvent(hint("9999", "default", "", 1-r.barriers%2)))
 	r.want(t, "barrier@example.test", []string{"busy on-the-phone", "-"}[r.barriers%2])
 }
 
@@ -154,12 +154,14 @@ const onThePhone = "busy on-the-phone"
 // The recorded lists, in any pieces.
 func TestRecordedLists(t *testing.T) {
 	for range 20 {
-		f := startFake(t)
+		f := asterisktest.Start(t)
 		lists := readRecorded(t, "02-lists")
-		f.answers["ExtensionStateList"] = lists.answer(t, "ExtensionStateList")
-		f.answers["PresenceStateList"] = lists.answer(t, "PresenceStateList")
-		f.afterAuth = "Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 506\r\nLastReload: 506\r\nStatus: Fully Booted\r\n\r\n"
-		w := watch(t, f.source(t, recordedPeople, nil)).synced(t)
+		f.Answer("ExtensionStateList", lists.answer(t, "ExtensionStateList"))
+		f.Answer("PresenceStateList", lists.answer(t, "PresenceStateList"))
+		f.Change(func(s *asterisktest.State) {
+			s.AfterLogin = "Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 506\r\nLastReload: 506\r\nStatus: Fully Booted\r\n\r\n"
+		})
+		w := watch(t, newSource(t, f.Addr(), recordedPeople, nil)).synced(t)
 		for user, want := range map[domain.UserID]string{
 			"alice@example.test": "-", "bob@example.test": "away", "only@example.test": "away", "neverset@example.test": onThePhone,
 			"other@example.test": "unknown", // its context does not count
@@ -174,9 +176,9 @@ func TestRecordedLists(t *testing.T) {
 
 // The challenge and the key of the recorded login are right for the recorded secret, so the fake's check is Asterisk's.
 func TestRecordedLogin(t *testing.T) {
-	f := startFake(t, fakeHint{"4711", "default", "Custom:alice", 0})
-	f.answers["Challenge"] = readRecorded(t, "01-login-md5").answer(t, "c1")
-	watch(t, f.source(t, recordedPeople, nil)).synced(t)
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice", 0))
+	f.Answer("Challenge", readRecorded(t, "01-login-md5").answer(t, "c1"))
+	watch(t, newSource(t, f.Addr(), recordedPeople, nil)).synced(t)
 	if sent := readRecorded(t, "01-login-md5"); !strings.Contains(fmt.Sprint(sent), "Key: d55fc13c7cb9e050bd49a45576976d4d") {
 		t.Error("the recorded key is another")
 	}
@@ -237,8 +239,8 @@ func TestRecordedCall(t *testing.T) {
 		saysAvailable: "[- - -] [- busy on-the-phone busy on-the-phone] [available busy on-the-phone busy on-the-phone] [busy on-the-phone busy on-the-phone busy on-the-phone] [- - -]",
 	} {
 		r := newReplay(t, func(c *Config) { c.Ringing = ringing }, nil)
-		r.play(t, statusEvent(fakeHint{"4718", "default", "PJSIP/carol", 0})) // the lists are of before there was a carol
-		r.play(t, statusEvent(fakeHint{"4719", "default", "PJSIP/alice&PJSIP/carol", 0}))
+		r.play(t, asterisktest.StatusEvent(hint("4718", "default", "PJSIP/carol", 0))) // the lists are of before there was a carol
+		r.play(t, asterisktest.StatusEvent(hint("4719", "default", "PJSIP/alice&PJSIP/carol", 0)))
 		var got []string
 		for _, line := range readRecorded(t, "04-pjsip-call") {
 			if line.from != "<<" {
@@ -269,33 +271,31 @@ func TestRecordedBoot(t *testing.T) {
 	if !found || at < 0 {
 		t.Fatal("the recording is another")
 	}
-	f := startFake(t)
-	f.afterAuth = early[at:]
-	f.answers["ExtensionStateList"] = session.answer(t, "ExtensionStateList-0") // empty
-	w := watch(t, f.source(t, recordedPeople, nil))
+	f := asterisktest.Start(t)
+	f.Change(func(s *asterisktest.State) { s.AfterLogin = early[at:] })
+	f.Answer("ExtensionStateList", session.answer(t, "ExtensionStateList-0")) // empty
+	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil))
 	w.eventually(t, func() error {
-		if f.count("Login") == 0 {
+		if f.Count("Login") == 0 {
 			return fmt.Errorf("there is no login")
 		}
 		return nil
 	})
 	time.Sleep(50 * time.Millisecond) // what must not happen
-	if n := f.count("ExtensionStateList"); n != 0 {
+	if n := f.Count("ExtensionStateList"); n != 0 {
 		t.Errorf("%d lists were asked for before Asterisk has booted", n)
 	}
-	f.change(func() {
-		f.answers["ExtensionStateList"] = session.answer(t, "ExtensionStateList-1")
-		f.answers["PresenceStateList"] = session.answer(t, "PresenceStateList-1")
-	})
-	f.say("Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\nUptime: 0\r\nLastReload: 0\r\n\r\n")
+	f.Answer("ExtensionStateList", session.answer(t, "ExtensionStateList-1"))
+	f.Answer("PresenceStateList", session.answer(t, "PresenceStateList-1"))
+	f.Say("Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\nUptime: 0\r\nLastReload: 0\r\n\r\n")
 	w.synced(t)
 	for user, want := range map[domain.UserID]string{"alice@example.test": "away note", "bob@example.test": "away", "neverset@example.test": onThePhone, "carol@example.test": "-"} {
 		if got := w.shows(user); got != want {
 			t.Errorf("%s is %q, want %q", user, got, want)
 		}
 	}
-	f.say("Event: Shutdown\r\nPrivilege: system,all\r\nShutdown: Cleanly\r\nRestart: False\r\n\r\n")
-	f.kill()
+	f.Say("Event: Shutdown\r\nPrivilege: system,all\r\nShutdown: Cleanly\r\nRestart: False\r\n\r\n")
+	f.Kill()
 	if err := w.lost(t, 2*time.Second); !strings.Contains(err.Error(), "it was shut down") {
 		t.Errorf("Run = %v", err)
 	}
@@ -309,19 +309,19 @@ func TestRecordedReload(t *testing.T) {
 		steps[s.done] += s.said
 	}
 	r := newReplay(t, nil, func(l *limits) { l.settle = time.Millisecond })
-	r.play(t, steps["devstate change Custom:neverset INUSE (its hint is gone)"]+statusEvent(fakeHint{"4713", "default", "PJSIP/alice", 1}))
+	r.play(t, steps["devstate change Custom:neverset INUSE (its hint is gone)"]+asterisktest.StatusEvent(hint("4713", "default", "PJSIP/alice", 1)))
 	r.want(t, "desk@example.test", onThePhone)
-	r.play(t, statusEvent(fakeHint{"4712", "default", "Custom:bob,CustomPresence:bob", 1}))
+	r.play(t, asterisktest.StatusEvent(hint("4712", "default", "Custom:bob,CustomPresence:bob", 1)))
 	r.want(t, "bob@example.test", onThePhone)
 
 	// Hints are removed, changed and added. Some events say so, with the old hints or none.
-	r.change(func() { r.answers["ExtensionStateList"] = session.answer(t, "l2") })
+	r.Answer("ExtensionStateList", session.answer(t, "l2"))
 	r.play(t, steps["remove hints 4717 and 4713, change 4712 from Custom:bob to Custom:alice, add 4720 and 4721 with presence"])
 	if got := r.shows("desk@example.test"); got != onThePhone {
 		t.Errorf("desk is %q, and nobody has told", got)
 	}
 	_, reloaded, _ := strings.Cut(steps["core reload"], "Event: Reload")
-	r.say("Event: Reload" + reloaded)
+	r.Say("Event: Reload" + reloaded)
 	r.want(t, "desk@example.test", "unknown")
 	r.want(t, "neverset@example.test", "unknown")
 	r.want(t, "bob@example.test", "-")
@@ -333,11 +333,11 @@ func TestRecordedReload(t *testing.T) {
 	for _, answer := range []func(string) string{empty, func(id string) string {
 		return "Response: Error\r\nActionID: " + id + "\r\nMessage: No dialplan hints are available\r\n\r\n"
 	}} {
-		r.change(func() { r.answers["ExtensionStateList"] = session.answer(t, "l2") })
-		r.say("Event: Reload" + reloaded)
+		r.Answer("ExtensionStateList", session.answer(t, "l2"))
+		r.Say("Event: Reload" + reloaded)
 		r.want(t, "alice@example.test", "-")
-		r.change(func() { r.answers["ExtensionStateList"] = answer })
-		r.say("Event: Reload" + reloaded)
+		r.Answer("ExtensionStateList", answer)
+		r.Say("Event: Reload" + reloaded)
 		r.want(t, "alice@example.test", "unknown")
 	}
 }
@@ -345,25 +345,24 @@ func TestRecordedReload(t *testing.T) {
 // An extension that a reload has added is told with an empty hint (22.10), and one that it has removed with the state -2 (22.11). The first asks for
 // a new list, for its presence state is not known.
 func TestReloadWithoutAnEvent(t *testing.T) {
-	f := startFake(t, fakeHint{"4711", "default", "Custom:alice", 1})
-	f.presences = []fakePresence{{"CustomPresence:new", "dnd", "please"}}
-	w := watch(t, f.source(t, recordedPeople, nil)).synced(t)
-	added := fakeHint{"4720", "default", "Custom:new,CustomPresence:new", 0}
-	f.change(func() { f.hints = append(f.hints, added) })
-	f.say(statusEvent(fakeHint{"4720", "default", "", 0}))
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice", 1))
+	f.SetPresence("new", "dnd", "please")
+	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil)).synced(t)
+	added := hint("4720", "default", "Custom:new,CustomPresence:new", 0)
+	f.Change(func(s *asterisktest.State) { s.Hints = append(s.Hints, added) })
+	f.Say(asterisktest.StatusEvent(hint("4720", "default", "", 0)))
 	w.want(t, "new@example.test", "busy please")
-	f.change(func() { f.hints = f.hints[1:] })
-	f.say(statusEvent(fakeHint{"4711", "default", "", -2}))
+	f.Change(func(s *asterisktest.State) { s.Hints = s.Hints[1:] })
+	f.Say(asterisktest.StatusEvent(hint("4711", "default", "", -2)))
 	w.want(t, "alice@example.test", "unknown")
 }
 
 // A wrong password, as it was recorded.
 func TestRecordedRefusal(t *testing.T) {
-	f := startFake(t)
-	f.answers["Login"] = readRecorded(t, "01-login-wrong-password").answer(t, "l1")
-	log := &syncbuffer.Buffer{}
-	w := watch(t, f.source(t, recordedPeople, nil))
+	f := asterisktest.Start(t)
+	f.Answer("Login", readRecorded(t, "01-login-wrong-password").answer(t, "l1"))
+	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil))
 	if err := w.lost(t, 5*time.Second); !strings.Contains(err.Error(), "Authentication failed") || strings.Contains(err.Error(), password) || w.count("Connected") != 0 {
-		t.Errorf("Run = %v\n%s", err, log)
+		t.Errorf("Run = %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -13,13 +14,14 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/asterisktest"
 )
 
 // A server that falls silent is noticed within 30 seconds, whenever it does. The times are the real ones.
 func TestSilence(t *testing.T) {
 	for name, serve := range map[string]func(r rogue){
 		"after the connection": func(rogue) {},
-		"after the banner":     func(r rogue) { r.say(banner) },
+		"after the banner":     func(r rogue) { r.say(asterisktest.Banner) },
 		"after the login":      func(r rogue) { r.login() },
 		"in a list":            func(r rogue) { r.login(); r.say(listItem(r.listing(), "4711", 1)) },
 		"after the lists":      func(r rogue) { r.login(); r.lists(1) },
@@ -33,11 +35,11 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				source := (&fake{addr: "127.0.0.1:5038"}).source(t, recordedPeople, nil)
+				source := newSource(t, "127.0.0.1:5038", recordedPeople, nil)
 				source.limits = defaultLimits
 				var silent time.Time
 				served := pipe(source, func(conn net.Conn) {
-					r := rogue{conn, newPacketReader(conn)}
+					r := rogue{conn, bufio.NewReader(conn)}
 					serve(r)
 					silent = time.Now()
 					_, _ = io.Copy(io.Discard, conn)
@@ -62,14 +64,14 @@ func TestStop(t *testing.T) {
 		"it takes nothing":    func(r rogue) { r.login(); r.lists(1); time.Sleep(time.Minute) },
 		"it never stops":      func(r rogue) { r.login(); r.lists(1); r.endless("Event: Reload\r\n\r\n", time.Millisecond) },
 		"in a list":           func(r rogue) { r.login(); r.endless(listItem(r.listing(), "4711", 1), time.Millisecond) },
-		"in the login":        func(r rogue) { r.say(banner); r.endless("\r\n", time.Millisecond) },
+		"in the login":        func(r rogue) { r.say(asterisktest.Banner); r.endless("\r\n", time.Millisecond) },
 		"it takes no goodbye": func(r rogue) { r.login(); r.lists(1); r.next("Ping"); time.Sleep(time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				source := (&fake{addr: "127.0.0.1:5038"}).source(t, recordedPeople, nil)
+				source := newSource(t, "127.0.0.1:5038", recordedPeople, nil)
 				source.limits = defaultLimits
-				served := pipe(source, func(conn net.Conn) { serve(rogue{conn, newPacketReader(conn)}) })
+				served := pipe(source, func(conn net.Conn) { serve(rogue{conn, bufio.NewReader(conn)}) })
 				w := watch(t, source)
 				time.Sleep(11 * time.Second) // it pings
 				ended := time.Now()
@@ -86,12 +88,12 @@ func TestStop(t *testing.T) {
 
 // When it is ended it logs off, and takes what is on its way.
 func TestGoodbye(t *testing.T) {
-	f := startFake(t, fakeHint{"4711", "default", "Custom:alice", 0})
-	w := watch(t, f.source(t, recordedPeople, nil)).synced(t)
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice", 0))
+	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil)).synced(t)
 	w.cancel()
 	<-w.done
-	if f.count("Logoff") != 1 {
-		t.Errorf("the actions were %v", f.actions)
+	if f.Count("Logoff") != 1 {
+		t.Errorf("it logged off %d times", f.Count("Logoff"))
 	}
 }
 
@@ -99,11 +101,11 @@ func TestGoodbye(t *testing.T) {
 // at all, the log says what is probably wrong.
 func TestRelist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{addr: "127.0.0.1:5038", conns: map[*fakeConn]struct{}{}, afterAuth: booted, whole: true,
-			hints: []fakeHint{{"4711", "default", "Custom:alice,CustomPresence:alice", 1}, {"4712", "default", "Custom:bob,CustomPresence:bob", 0}, {"4717", "default", "", 1}}}
-		f.presences = []fakePresence{{"CustomPresence:bob", "away", "lunch"}}
-		source := f.source(t, recordedPeople, nil)
-		served := pipe(source, f.serve)
+		f := asterisktest.New(hint("4711", "default", "Custom:alice,CustomPresence:alice", 1),
+			hint("4712", "default", "Custom:bob,CustomPresence:bob", 0), hint("4717", "default", "", 1))
+		f.SetPresence("bob", "away", "lunch")
+		source := newSource(t, "127.0.0.1:5038", recordedPeople, nil)
+		served := pipe(source, f.Serve)
 		w := watch(t, source)
 		time.Sleep(time.Second)
 		check := func(want map[domain.UserID]string) {
@@ -117,18 +119,18 @@ func TestRelist(t *testing.T) {
 			}
 		}
 		check(map[domain.UserID]string{"alice@example.test": onThePhone, "bob@example.test": "away lunch", "neverset@example.test": onThePhone, "new@example.test": "unknown"})
-		f.change(func() {
-			f.hints = []fakeHint{{"4711", "default", "Custom:alice,CustomPresence:alice", 0}, {"4712", "default", "Custom:bob,CustomPresence:other", 0}, {"4720", "default", "Custom:new", 8}}
-			f.presences = append(f.presences, fakePresence{"custompresence:Alice", "chat", "hello"})
+		f.Change(func(s *asterisktest.State) {
+			s.Hints = []asterisktest.Hint{hint("4711", "default", "Custom:alice,CustomPresence:alice", 0), hint("4712", "default", "Custom:bob,CustomPresence:other", 0), hint("4720", "default", "Custom:new", 8)}
+			s.Presences = append(s.Presences, presence("custompresence:Alice", "chat", "hello"))
 		})
 		time.Sleep(4 * time.Minute)
 		check(map[domain.UserID]string{"alice@example.test": onThePhone, "bob@example.test": "away lunch"})
 		time.Sleep(2 * time.Minute)
 		check(map[domain.UserID]string{"alice@example.test": "available hello", "bob@example.test": "-", "neverset@example.test": "unknown", "new@example.test": onThePhone})
-		f.change(func() { f.presences = nil })
+		f.Change(func(s *asterisktest.State) { s.Presences = nil })
 		time.Sleep(10 * time.Minute)
 		check(map[domain.UserID]string{"alice@example.test": "-", "bob@example.test": "-"})
-		if n := f.count("ExtensionStateList"); n != 4 {
+		if n := f.Count("ExtensionStateList"); n != 4 {
 			t.Errorf("%d lists in a quarter of an hour", n)
 		}
 		if w.count("Synced") != 1 || w.count("Connected") != 1 {
@@ -152,19 +154,19 @@ func TestAccountHelp(t *testing.T) {
 		{recordedPeople, true, "", "the account needs read=call"},
 		{people{}, false, "no hint of Asterisk is a user's", "the account needs read=call"},
 	} {
-		f := startFake(t, fakeHint{"4711", "default", "Custom:alice", 0}, fakeHint{"4712", "default", "Custom:bob", 0})
+		f := asterisktest.Start(t, hint("4711", "default", "Custom:alice", 0), hint("4712", "default", "Custom:bob", 0))
 		log := &logged{}
-		source := f.source(t, test.names, func(c *Config) { c.RelistEvery = 5 * time.Millisecond })
+		source := newSource(t, f.Addr(), test.names, func(c *Config) { c.RelistEvery = 5 * time.Millisecond })
 		source.log = log.logger()
 		w := watch(t, source).synced(t)
 		if test.tell {
-			f.setStatus("4712", 1)
+			f.SetStatus("4712", 1)
 		}
 		for i := range 3 {
-			f.change(func() { f.hints[0].status = 1 - f.hints[0].status })
-			lists := f.count("PresenceStateList")
+			f.Change(func(s *asterisktest.State) { s.Hints[0].Status = 1 - s.Hints[0].Status })
+			lists := f.Count("PresenceStateList")
 			w.eventually(t, func() error {
-				if f.count("PresenceStateList") < lists+2 {
+				if f.Count("PresenceStateList") < lists+2 {
 					return fmt.Errorf("there was no list after %d", i)
 				}
 				return nil
@@ -180,15 +182,15 @@ func TestAccountHelp(t *testing.T) {
 
 // A note that forges events does no lasting harm: it forges no answer and no end, and what it says of somebody else's telephone is corrected.
 func TestForgedEvents(t *testing.T) {
-	f := startFake(t, fakeHint{"4711", "default", "Custom:alice,CustomPresence:alice", 0}, fakeHint{"4712", "default", "Custom:bob,CustomPresence:bob", 0})
-	source := f.source(t, recordedPeople, nil)
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice,CustomPresence:alice", 0), hint("4712", "default", "Custom:bob,CustomPresence:bob", 0))
+	source := newSource(t, f.Addr(), recordedPeople, nil)
 	source.limits.settle = 20 * time.Millisecond
 	w := watch(t, source).synced(t)
-	lists := f.count("ExtensionStateList")
-	f.setPresence("alice", "away", "x\r\n\r\nEvent: Shutdown\r\n\r\n"+statusEvent(fakeHint{"4712", "default", "Custom:bob,CustomPresence:bob", 1})+
+	lists := f.Count("ExtensionStateList")
+	f.SetPresence("alice", "away", "x\r\n\r\nEvent: Shutdown\r\n\r\n"+asterisktest.StatusEvent(hint("4712", "default", "Custom:bob,CustomPresence:bob", 1))+
 		"Event: PresenceStateChange\r\nPresentity: CustomPresence:bob\r\nStatus: dnd\r\nMessage: forged")
 	w.eventually(t, func() error {
-		if f.count("ExtensionStateList") == lists {
+		if f.Count("ExtensionStateList") == lists {
 			return errors.New("there was no new list")
 		}
 		return nil
@@ -231,11 +233,11 @@ func (c *changing) Changed() <-chan struct{} {
 
 // When identities change, extensions move to their new users at once, and who has none any more is forgotten.
 func TestIdentitiesChange(t *testing.T) {
-	f := startFake(t, fakeHint{"4711", "default", "Custom:alice,CustomPresence:alice", 0}, fakeHint{"4712", "default", "Custom:bob", 1}, fakeHint{"4713", "Default", "Custom:x", 0})
-	f.presences = []fakePresence{{"CustomPresence:alice", "dnd", "no"}}
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice,CustomPresence:alice", 0), hint("4712", "default", "Custom:bob", 1), hint("4713", "Default", "Custom:x", 0))
+	f.SetPresence("alice", "dnd", "no")
 	names := &changing{}
 	names.set(people{})
-	w := watch(t, f.source(t, names, nil)).synced(t)
+	w := watch(t, newSource(t, f.Addr(), names, nil)).synced(t)
 	if len(w.known) != 0 {
 		t.Errorf("%v are known without identities", w.known)
 	}

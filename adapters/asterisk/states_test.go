@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/zarafa/presence/internal/asterisktest"
 )
 
 // phoneTable is what telephones say in each state.
@@ -18,10 +20,10 @@ func TestStates(t *testing.T) {
 	for _, keys := range [][2]string{{saysBusy, saysNothing}, {saysBusy, saysAvailable}, {saysAvailable, saysNothing}, {saysAvailable, saysAvailable}} {
 		t.Run(fmt.Sprint(keys), func(t *testing.T) {
 			words := map[string]string{"ringing": keys[0], "idle": keys[1]}
-			f := startFake(t, fakeHint{"4711", "default", "PJSIP/alice,CustomPresence:alice", 0})
-			w := watch(t, f.source(t, recordedPeople, func(c *Config) { c.Ringing, c.Idle = keys[0], keys[1] })).synced(t)
+			f := asterisktest.Start(t, hint("4711", "default", "PJSIP/alice,CustomPresence:alice", 0))
+			w := watch(t, newSource(t, f.Addr(), recordedPeople, func(c *Config) { c.Ringing, c.Idle = keys[0], keys[1] })).synced(t)
 			for presence, own := range presenceTable {
-				f.setPresence("alice", presence, "note")
+				f.SetPresence("alice", presence, "note")
 				for state, phone := range phoneTable {
 					if word, configured := words[phone]; configured {
 						phone = map[string]string{saysBusy: onThePhone, saysNothing: "-", saysAvailable: "available"}[word]
@@ -33,7 +35,7 @@ func TestStates(t *testing.T) {
 					case own == "busy note": // the newest decides
 						want = "busy "
 					}
-					f.setStatus("4711", state)
+					f.SetStatus("4711", state)
 					w.eventually(t, func() error {
 						if got := w.shows("alice@example.test"); got != want && (want != "busy " || !strings.HasPrefix(got, want)) {
 							return fmt.Errorf("in the state %d with %s alice is %q, want %q", state, presence, got, want)
@@ -42,11 +44,11 @@ func TestStates(t *testing.T) {
 					})
 				}
 			}
-			f.setPresence("alice", "not_set", "")
+			f.SetPresence("alice", "not_set", "")
 			for _, removed := range []int{-1, -2} {
-				f.setStatus("4711", 1)
+				f.SetStatus("4711", 1)
 				w.want(t, "alice@example.test", onThePhone)
-				f.setStatus("4711", removed)
+				f.SetStatus("4711", removed)
 				w.want(t, "alice@example.test", "unknown")
 			}
 		})
