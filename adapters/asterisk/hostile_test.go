@@ -70,7 +70,11 @@ func (r rogue) listing() (id string) {
 func (r rogue) lists(status int) {
 	id := r.listing()
 	r.say(listItem(id, "4711", status) + "Event: ExtensionStateListComplete\r\nActionID: " + id + "\r\nListItems: 1\r\n\r\n")
-	id = r.next("PresenceStateList")
+	r.noPresences()
+}
+
+func (r rogue) noPresences() {
+	id := r.next("PresenceStateList")
 	r.say("Response: Success\r\nActionID: " + id + "\r\n\r\nEvent: PresenceStateListComplete\r\nActionID: " + id + "\r\nListItems: 0\r\n\r\n")
 }
 
@@ -202,8 +206,7 @@ func TestManyHints(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "Event: ExtensionStateListComplete\r\nActionID: %s\r\nListItems: %d\r\n\r\n", id, hints)
 		r.say(b.String())
-		id = r.next("PresenceStateList")
-		r.say("Response: Success\r\nActionID: " + id + "\r\n\r\nEvent: PresenceStateListComplete\r\nActionID: " + id + "\r\nListItems: 0\r\n\r\n")
+		r.noPresences()
 		r.next("Logoff")
 	}
 	for _, test := range []struct {

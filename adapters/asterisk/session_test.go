@@ -58,6 +58,40 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A slow server is none that is lost: what matters is that something comes.
+func TestSlowServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newSource(t, "127.0.0.1:5038", recordedPeople, nil)
+		source.limits = defaultLimits
+		served := pipe(source, func(conn net.Conn) {
+			r := rogue{conn, bufio.NewReader(conn)}
+			r.login()
+			id := r.listing()
+			for i := range 10 {
+				r.say(listItem(id, fmt.Sprint(4710+i), 1))
+				time.Sleep(10 * time.Second)
+			}
+			r.say("Event: ExtensionStateListComplete\r\nActionID: " + id + "\r\nListItems: 10\r\n\r\n")
+			r.noPresences()
+			for {
+				id := r.next("Ping")
+				time.Sleep(14 * time.Second)
+				if _, err := io.WriteString(r, "Response: Success\r\nActionID: "+id+"\r\nPing: Pong\r\n\r\n"); err != nil {
+					return
+				}
+			}
+		})
+		w := watch(t, source)
+		time.Sleep(4 * time.Minute)
+		if got := w.shows("alice@example.test"); got != onThePhone || w.count("Synced") != 1 {
+			t.Errorf("alice is %q, and Run has returned %v", got, w.err)
+		}
+		w.cancel()
+		<-w.done
+		served()
+	})
+}
+
 // Run ends within a second even if the server does not take what is written, and in the middle of everything.
 func TestStop(t *testing.T) {
 	for name, serve := range map[string]func(r rogue){
