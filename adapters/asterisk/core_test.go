@@ -16,9 +16,9 @@ import (
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/asterisktest"
+	"github.com/zarafa/presence/internal/certtest"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/internal/faultproxy"
-	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -67,8 +67,8 @@ func (d *daemon) want(t *testing.T, want ...string) {
 	}
 }
 
-// Asterisk is killed and comes back, freezes, is slow, and stays away: who is still on the phone stays so, who has hung up meanwhile is not, and nobody is
-// stuck.
+// Asterisk is killed and comes back, freezes, and stays away: who is still on the phone stays so, who has hung up meanwhile is not, and nobody
+// is stuck.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	hints := func(statuses ...int) (hints []asterisktest.Hint) {
@@ -105,8 +105,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	authority, other := xmpptest.NewAuthority(t), xmpptest.NewAuthority(t)
-	certificate := func(a *xmpptest.Authority, host string) *tls.Config {
+	authority, other := certtest.NewAuthority(t), certtest.NewAuthority(t)
+	certificate := func(a *certtest.Authority, host string) *tls.Config {
 		pair, err := tls.X509KeyPair(a.Issue(t, host))
 		if err != nil {
 			t.Fatal(err)

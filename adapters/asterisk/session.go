@@ -64,7 +64,7 @@ func (s *session) watch(ctx context.Context) error {
 		case <-s.relist.C:
 			err = s.lists(ctx)
 		case <-ping.C:
-			_, err = s.call(ctx, "Ping")
+			_, err = s.answer(ctx, "Ping") // whatever that says
 		case <-changed:
 			changed = s.source.identities.Changed()
 			s.extensions.dropRenamed()
@@ -227,7 +227,7 @@ func (s *session) event(p *packet) {
 	}
 }
 
-// checkNote lists everything again if a note has what ends an event, because PresenceStatus has the note as it is: what came after that may be forged.
+// checkNote lists everything again if a note has what ends an event. PresenceStatus has the note as it is, so what came behind it may be forged.
 func (s *session) checkNote(p *packet) {
 	if !strings.Contains(unescape(p.message), "\r\n\r\n") {
 		return
