@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/asterisktest"
+	"github.com/zarafa/presence/ports"
 )
 
 // recorded is a session with a real Asterisk: see testdata/recorded.
@@ -362,7 +364,18 @@ func TestRecordedRefusal(t *testing.T) {
 	f := asterisktest.Start(t)
 	f.Answer("Login", readRecorded(t, "01-login-wrong-password").answer(t, "l1"))
 	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil))
-	if err := w.lost(t, 5*time.Second); !strings.Contains(err.Error(), "Authentication failed") || strings.Contains(err.Error(), password) || w.count("Connected") != 0 {
+	if err := w.lost(t, 5*time.Second); !errors.Is(err, ports.ErrRejected) || !strings.Contains(err.Error(), "Authentication failed") || strings.Contains(err.Error(), password) || w.count("Connected") != 0 {
 		t.Errorf("Run = %v", err)
+	}
+}
+
+// An account without the right to list is told what is missing. That is no refusal: the right may be added at any moment.
+func TestRecordedPermissions(t *testing.T) {
+	f := asterisktest.Start(t)
+	f.Answer("ExtensionStateList", readRecorded(t, "01-perm-none").answer(t, "ExtensionStateList"))
+	w := watch(t, newSource(t, f.Addr(), recordedPeople, nil))
+	err := w.lost(t, 5*time.Second)
+	if !strings.Contains(err.Error(), "the account needs write=reporting") || errors.Is(err, ports.ErrRejected) || w.count("Connected") != 0 {
+		t.Errorf("Run = %v, the calls are %v", err, w.calls)
 	}
 }
