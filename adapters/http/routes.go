@@ -43,6 +43,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPost, `/v1/users\:query`, s.v1.QueryUsers},
 		{fiber.MethodGet, "/v1/users/:user", s.v1.GetUser},
 		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
+		{fiber.MethodPost, "/v1/users/:user/:protocol", s.v1.PutPresence}, // for those that cannot PUT
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodGet, "/v1/events", s.events.Get},

@@ -278,6 +278,15 @@ func TestV1PutAndDelete(t *testing.T) {
 	if got := r.v1(t, service, "PUT", "/v1/users/alice@example.test/board", `{"status":"away"}`); got.status != 204 {
 		t.Errorf("PUT by a service: %d %s", got.status, got.body)
 	}
+	if got := r.v1(t, mark, "POST", "/v1/users/markd@zarafa.com/spreed", `{"status":"busy","message":"by POST"}`); got.status != 204 || got.body != "" {
+		t.Errorf("POST: %d %s", got.status, got.body)
+	}
+	if got := as[person](t, 200, r.v1(t, mark, "GET", "/v1/users/markd@zarafa.com", "")); got.Status != "busy" || got.Message != "by POST" {
+		t.Errorf("after POST: %+v", got)
+	}
+	if got := r.v1(t, mark, "POST", "/v1/users/alice@example.test/spreed", `{"status":"busy"}`); got.status != 403 {
+		t.Errorf("POST for another user: %d %s", got.status, got.body)
+	}
 	r.knows(t, mark, xmpp, domain.Away, "out")
 	if got := r.v1(t, mark, "PUT", "/v1/users/markd@zarafa.com/xmpp", `{"status":"away","message":"out"}`); got.status != 204 {
 		t.Errorf("PUT that repeats a read-only value: %d %s", got.status, got.body)

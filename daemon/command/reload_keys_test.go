@@ -233,6 +233,16 @@ var keyChanges = map[string]keyChange{
 			stream := k.held.(*rawConn)
 			return strings.Contains(k.user("two@example.test"), `"by":"spreed"`) && stream.until("event: reset") && stream.until(`"by":"spreed"`)
 		}},
+	"clients": {value: "{phone: {expire: 1s, on_expiry: remove}}",
+		before: func(k *keyTest) {
+			if status := k.put(markd, markd, "phone", `{"status":"busy"}`); status != 422 {
+				k.Errorf("before it is declared: %d", status)
+			}
+		},
+		effect: func(k *keyTest) bool {
+			return k.put(markd, markd, "phone", `{"status":"busy"}`) == 204 && strings.Contains(k.user(markd), `"phone":`) &&
+				soon(func() bool { return !strings.Contains(k.user(markd), `"phone":`) })
+		}},
 	"identities": {value: "[{user: named@example.test, names: {lamp: [x]}}]", effect: func(k *keyTest) bool {
 		return soon(func() bool { return strings.Contains(k.user("named@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
 	}},

@@ -50,7 +50,11 @@ func remakeParts(s *Settings, all []constructor, before made, changed []string) 
 			return p, err
 		}
 	}
-	return p, nil
+	declared, err := s.General.clients()
+	for _, client := range declared {
+		p.Clients, p.Made.clients[client.Protocol.String()] = append(p.Clients, client), client
+	}
+	return p, err
 }
 
 // add adds a protocol: the source, if there is one already, or what the constructor makes.

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -106,6 +107,8 @@ type General struct {
 	Protocols  []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
 	Precedence []string `koanf:"precedence" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
 
+	Clients map[string]Client `koanf:"clients" help:"further protocols that clients set, by name, each with expire and on_expiry (unavailable or remove)"`
+
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`
 
@@ -118,14 +121,15 @@ func (g General) Validate() error {
 	for i, name := range g.Protocols {
 		switch {
 		case !slices.Contains(g.known, name):
-			faults = append(faults, fmt.Errorf("protocols: unknown protocol %q%s; known are %s", name, suggest.DidYouMean(name, g.known), strings.Join(g.sources, ", ")))
+			faults = append(faults, fmt.Errorf("protocols: unknown protocol %q%s; known are %s", name, cmp.Or(g.declared(name), suggest.DidYouMean(name, g.known)), strings.Join(g.sources, ", ")))
 		case slices.Contains(g.Protocols[:i], name):
 			faults = append(faults, fmt.Errorf("protocols: %s is there twice", name))
 		}
 	}
 	_, err := g.precedence()
+	_, undeclared := g.clients()
 	_, unread := g.ReadIdentities()
-	return errors.Join(append(faults, err, unread)...)
+	return errors.Join(append(faults, err, undeclared, unread)...)
 }
 
 // ReadIdentities reads what users are called elsewhere. The error has a line for each fault.
@@ -136,14 +140,15 @@ func (g General) ReadIdentities() (*domain.Identities, error) {
 // precedence reads the list. The error has a line for each entry that cannot be, or has no effect.
 func (g General) precedence() (list domain.Precedence, _ error) {
 	var faults []error
+	known := g.all()
 	for _, text := range g.Precedence {
 		entry, err := domain.ParsePreference(text)
 		name := entry.Protocol.String()
 		switch at := slices.IndexFunc(list, func(before domain.Preference) bool { return before.Includes(entry) }); {
 		case err != nil:
 			faults = append(faults, fmt.Errorf("precedence: %w", err))
-		case !slices.Contains(g.known, name):
-			faults = append(faults, fmt.Errorf("precedence: unknown protocol %q%s; known are %s", name, suggest.DidYouMean(name, g.known), strings.Join(g.known, ", ")))
+		case !slices.Contains(known, name):
+			faults = append(faults, fmt.Errorf("precedence: unknown protocol %q%s; known are %s", name, suggest.DidYouMean(name, known), strings.Join(known, ", ")))
 		case at >= 0:
 			faults = append(faults, fmt.Errorf("precedence: %s has no effect, for %s stands before it", entry, list[at]))
 		}

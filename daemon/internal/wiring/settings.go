@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/zarafa/presence/adapters/auth"
@@ -86,7 +87,7 @@ func (s *Settings) configOf(name string) any {
 	return s.protocols[i].config
 }
 
-// Enabled lists the protocols that are on.
+// Enabled lists the protocols that are on, at the end those that the key clients declares.
 func (s *Settings) Enabled() (names []string) {
 	for _, p := range s.protocols {
 		config, bySection := p.config.(switched)
@@ -94,7 +95,7 @@ func (s *Settings) Enabled() (names []string) {
 			names = append(names, p.name)
 		}
 	}
-	return names
+	return append(names, slices.Sorted(maps.Keys(s.General.Clients))...)
 }
 
 // Warnings says what the administrator should know about the configuration, one line each, valid or not.

@@ -116,7 +116,7 @@ func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Prob
 	return a.sendUsers(c.Context(), b)
 }
 
-// PutPresence sets a presence.
+// PutPresence sets a presence. It serves POST, too.
 func (a *API) PutPresence(c *fiber.Ctx) error {
 	by, user, protocol, err := a.admitUpdate(c)
 	if err != nil {
