@@ -5,12 +5,16 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
-var _ ports.Identities = (*Identities)(nil)
+var (
+	_ ports.Identities = (*Identities)(nil)
+	_ ports.Groups     = (*Identities)(nil)
+)
 
 // mostUnmapped is how many names that are nobody's are remembered. Further ones are only counted: a server may have any number.
 const mostUnmapped = 1000
@@ -18,8 +22,8 @@ const mostUnmapped = 1000
 // Identities implements ports.Identities over a table that can be replaced. Its zero value has an empty table and is not to be used: see
 // NewIdentities.
 type Identities struct {
+	table    atomic.Pointer[domain.Identities]
 	mu       sync.Mutex
-	table    *domain.Identities
 	changed  chan struct{} // closed when the table is replaced
 	unmapped map[Unmapped]int
 	others   int // how many sightings of names there were for which there is no room in unmapped
@@ -33,14 +37,17 @@ type Unmapped struct {
 
 // NewIdentities begins with a table.
 func NewIdentities(table *domain.Identities) *Identities {
-	return &Identities{table: table, changed: make(chan struct{}), unmapped: make(map[Unmapped]int)}
+	i := &Identities{changed: make(chan struct{}), unmapped: make(map[Unmapped]int)}
+	i.table.Store(table)
+	return i
 }
 
 // Replace takes another table. What was nobody's is forgotten.
 func (i *Identities) Replace(table *domain.Identities) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.table, i.others = table, 0
+	i.table.Store(table)
+	i.others = 0
 	clear(i.unmapped)
 	close(i.changed)
 	i.changed = make(chan struct{})
@@ -50,7 +57,7 @@ func (i *Identities) Replace(table *domain.Identities) {
 func (i *Identities) User(protocol domain.Protocol, name string) (domain.UserID, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	user, known := i.table.User(protocol, name)
+	user, known := i.table.Load().User(protocol, name)
 	if known {
 		return user, true
 	}
@@ -73,11 +80,15 @@ func (i *Identities) Changed() <-chan struct{} {
 	return i.changed
 }
 
-// Table returns the table as it is now.
-func (i *Identities) Table() *domain.Identities {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.table
+// Table returns the table as it is now. It takes no lock.
+func (i *Identities) Table() *domain.Identities { return i.table.Load() }
+
+// Groups implements ports.Groups.
+func (i *Identities) Groups(user domain.UserID) []string {
+	if record := i.Table().Of(user); record != nil {
+		return record.Groups
+	}
+	return nil
 }
 
 // Unmapped lists names that nobody has, by protocol and name, and how often further ones were met for which there was no room in the list.

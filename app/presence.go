@@ -310,8 +310,8 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 	if !known {
 		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol, p.names))
 	}
-	if known && !rule.readOnly && checked.user != "" {
-		fault(domain.FieldUser, by.MayUpdate(checked.user))
+	if known && checked.user != "" && (!rule.readOnly || by.Key != nil) { // a key learns nothing by repeating what a source says
+		fault(domain.FieldUser, by.MayUpdate(checked.user, rule.client.Protocol))
 	}
 	return checked, problems
 }

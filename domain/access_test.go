@@ -10,10 +10,10 @@ import (
 
 func TestMayUpdate(t *testing.T) {
 	mark := domain.Principal{User: "markd@zarafa.com"}
-	if err := mark.MayUpdate("markd@zarafa.com"); err != nil {
+	if err := mark.MayUpdate("markd@zarafa.com", xmpp); err != nil {
 		t.Errorf("oneself: %v", err)
 	}
-	err := mark.MayUpdate("other@zarafa.com")
+	err := mark.MayUpdate("other@zarafa.com", xmpp)
 	if !errors.Is(err, domain.ErrForbidden) || !strings.Contains(err.Error(), "markd@zarafa.com") || !strings.Contains(err.Error(), "other@zarafa.com") {
 		t.Errorf("another: %v, want ErrForbidden that names both", err)
 	}
@@ -23,7 +23,7 @@ func TestMayUpdate(t *testing.T) {
 	if err := (domain.Principal{User: "service@zarafa.com", Service: true}).MayWatchAll(); err != nil {
 		t.Errorf("everybody, for a service: %v", err)
 	}
-	if err := (domain.Principal{User: "service@zarafa.com", Any: true}).MayUpdate("other@zarafa.com"); err != nil {
+	if err := (domain.Principal{User: "service@zarafa.com", Any: true}).MayUpdate("other@zarafa.com", xmpp); err != nil {
 		t.Errorf("a service: %v", err)
 	}
 }

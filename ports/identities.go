@@ -15,3 +15,9 @@ type Identities interface {
 	// (Observer.Forget) who has no name any more, and takes the next channel.
 	Changed() <-chan struct{}
 }
+
+// Groups says in which groups a user is. It may be used concurrently, and does not block.
+type Groups interface {
+	// Groups lists them. The result must not be changed.
+	Groups(user domain.UserID) []string
+}

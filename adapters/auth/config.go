@@ -33,6 +33,7 @@ type Config struct {
 	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated, and the update of a presence before its times are moved"`
 	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
+	Keys            []Key            `koanf:"keys" help:"static keys of programs that cannot make tokens, each with name, hash, protocols, users and read; made by zarafa-presence key"`
 }
 
 // DefaultConfig returns the defaults. A secret has none: it must be set.
@@ -58,7 +59,8 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("auth.services: %w", err))
 		}
 	}
-	return errors.Join(faults...)
+	_, err = c.keys(nil)
+	return errors.Join(append(faults, err)...)
 }
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a

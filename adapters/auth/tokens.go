@@ -8,6 +8,8 @@
 // where mac is the base64 form (RFC 4648, section 4) of HMAC-SHA256 (RFC 2104) over "<unix seconds>:<user id>", in upper case. Folding
 // the case costs about 35 of the mac's 256 bits, and is kept because existing clients make their tokens so.
 //
+// A static key is another form of token: see Key.
+//
 // Package http calls it through ports.Tokens, and so does the command that prints a token.
 package auth
 
@@ -35,8 +37,9 @@ const lastSecond = (1<<63 - 1) / uint64(time.Second)
 
 // Tokens makes and verifies tokens. It may be used concurrently.
 type Tokens struct {
-	clock ports.Clock
-	rules atomic.Pointer[rules]
+	clock  ports.Clock
+	groups func(domain.UserID) []string // in which a user is; nil: nobody is in any
+	rules  atomic.Pointer[rules]
 }
 
 // rules are what a configuration says of tokens. They do not change.
@@ -45,6 +48,7 @@ type rules struct {
 	skew     time.Duration
 	any      bool
 	services map[domain.UserID]bool
+	keys     []knownKey
 	signers  sync.Pool // of *signer, for reuse: keying a hash costs more than using it
 }
 
@@ -54,17 +58,25 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 	return t, t.Configure(cfg)
 }
 
+// NewWithGroups is New for keys that may list groups.
+func NewWithGroups(cfg Config, clock ports.Clock, groups ports.Groups) (*Tokens, error) {
+	t := &Tokens{clock: clock, groups: groups.Groups}
+	return t, t.Configure(cfg)
+}
+
 // Configure has every call that begins later follow another configuration. If that has faults, they are returned, and nothing changes.
 func (t *Tokens) Configure(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
 	secrets, _ := cfg.secrets() // Validate has looked
+	keys, _ := cfg.keys(t.groups)
 	r := &rules{
 		expire:   cfg.TokenExpire,
 		skew:     cfg.ClockSkew,
 		any:      cfg.Update == UpdateAny,
 		services: make(map[domain.UserID]bool),
+		keys:     keys,
 		signers:  sync.Pool{New: func() any { return newSigner(secrets) }},
 	}
 	for _, service := range cfg.Services {
@@ -85,10 +97,18 @@ func (t *Tokens) Issue(user domain.UserID) string {
 	return signed + ":" + string(s.sign(0, signed))
 }
 
-// Verify returns who a token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
+// Verify returns who a token speaks for. Its form says which kind of token it is.
+func (t *Tokens) Verify(token string) (domain.Principal, error) {
+	if strings.HasPrefix(token, keyPrefix) {
+		return t.rules.Load().verifyKey(token)
+	}
+	return t.verifySigned(token)
+}
+
+// verifySigned returns the user that a signed token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
 // token spells it. It takes the same time whichever secret made the token, and allocates only for an error and for a user name with
 // upper-case letters.
-func (t *Tokens) Verify(token string) (domain.Principal, error) {
+func (t *Tokens) verifySigned(token string) (domain.Principal, error) {
 	stamp, name, signed, mac, ok := split(token)
 	if !ok || len(token) > MaxToken {
 		return domain.Principal{}, fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)

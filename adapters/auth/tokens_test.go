@@ -180,10 +180,10 @@ func TestWhoMayUpdateWhom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if own := domain.UserID(strings.ToLower(test.user)); who.User != own || who.MayUpdate(own) != nil {
+			if own := domain.UserID(strings.ToLower(test.user)); who.User != own || who.MayUpdate(own, domain.Protocol{}) != nil {
 				t.Errorf("%v may not update itself", who)
 			}
-			if err := who.MayUpdate("alice@zarafa.com"); (err == nil) != test.others {
+			if err := who.MayUpdate("alice@zarafa.com", domain.Protocol{}); (err == nil) != test.others {
 				t.Errorf("updating another: %v, want allowed: %t", err, test.others)
 			}
 		})

@@ -8,13 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // declares is a daemon with the protocols that docs/clients.md declares.
-func declares(t *testing.T, page string) *reloading {
+func declares(t *testing.T, page, keyLine string) *reloading {
 	t.Helper()
 	_, text, _ := strings.Cut(page, "```yaml\nclients:\n")
 	text, _, _ = strings.Cut(text, "```")
@@ -27,7 +26,7 @@ func declares(t *testing.T, page string) *reloading {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reloads(t, map[string]string{"clients": strings.ReplaceAll(strings.TrimSpace(string(flow)), "\n", " ")})
+	return reloads(t, map[string]string{"clients": strings.ReplaceAll(strings.TrimSpace(string(flow)), "\n", " "), "auth.keys": "[" + keyLine + "]"})
 }
 
 // runnable finds the examples of docs/clients.md that are marked to be run.
@@ -39,8 +38,13 @@ func TestClientsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := declares(t, string(text))
-	token := signed(testSecret, clerk, time.Now())
+	_, made, _ := strings.Cut(string(text), "$ zarafa-presence key ")
+	made, _, _ = strings.Cut(made, "\n")
+	m := printed.FindStringSubmatch(command(nil, append([]string{"key"}, strings.Fields(strings.ReplaceAll(made, "'", ""))...)...).stdout)
+	if m == nil {
+		t.Fatalf("no key is made by: %s", made)
+	}
+	key, r := m[1], declares(t, string(text), m[2])
 	user := func() string { return r.ask(t, clerk, "GET", "/v1/users/alice@example.test", "").body }
 	blocks := runnable.FindAllStringSubmatch(string(text), -1)
 	if len(blocks) != 3 {
@@ -49,7 +53,7 @@ func TestClientsPage(t *testing.T) {
 	shell := func(lines string) {
 		t.Helper()
 		run := exec.CommandContext(t.Context(), "/bin/sh", "-ec", lines)
-		run.Env = append(os.Environ(), "TOKEN="+token, "URL="+strings.TrimSuffix(r.url, "/"))
+		run.Env = append(os.Environ(), "KEY="+key, "URL="+strings.TrimSuffix(r.url, "/"))
 		if out, err := run.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s\n%s", err, lines, out)
 		}
@@ -64,14 +68,14 @@ func TestClientsPage(t *testing.T) {
 	if shell(blocks[1][2]); !strings.Contains(user(), `"meeting":{"status":"busy","message":"","activity":"meeting"`) {
 		t.Errorf("in a meeting: %s", user())
 	}
-	homeAssistant(t, blocks[2][2], r.url, token)
+	homeAssistant(t, blocks[2][2], r.url, key)
 	if !strings.Contains(user(), `"door":{"status":"available","message":"in the office"`) {
 		t.Errorf("at the door: %s", user())
 	}
 }
 
 // homeAssistant sends the request that Home Assistant makes of a rest_command.
-func homeAssistant(t *testing.T, configuration, url, token string) {
+func homeAssistant(t *testing.T, configuration, url, key string) {
 	t.Helper()
 	var read struct {
 		Commands map[string]struct {
@@ -95,7 +99,7 @@ func homeAssistant(t *testing.T, configuration, url, token string) {
 		if value != "presence_authorization" {
 			t.Errorf("%s: %s", name, value)
 		}
-		request.Header.Set(name, "Bearer "+token)
+		request.Header.Set(name, "Bearer "+key)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package command is the command line of the daemon: serve runs it, check looks at a configuration, get, set, clear and watch ask a running one,
-// token makes a token, export and import write all presences to a file and back. Package daemon calls it.
+// token makes a token, key a static key, export and import write all presences to a file and back. Package daemon calls it.
 package command
 
 import (
@@ -100,7 +100,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return flagFault(command, c.args, err) })
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+	root.AddCommand(c.serve(), c.check(), c.token(), c.key(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -129,7 +129,7 @@ func helpful(command, key string) bool {
 	switch command {
 	case "serve", "check":
 		return true
-	case "version":
+	case "version", "key":
 		return false
 	case "export", "import":
 		return key == authKey || key == storeKey || key == "store.url"

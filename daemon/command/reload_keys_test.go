@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
@@ -96,6 +97,8 @@ func putLong(k *keyTest) {
 		k.Errorf("setting a long message: %d", status)
 	}
 }
+
+var wallKey, wallHash = auth.NewKey()
 
 const page = "https://intranet.example.test"
 
@@ -180,6 +183,10 @@ var keyChanges = map[string]keyChange{
 	"auth.clock_skew":   {value: "1h", effect: func(k *keyTest) bool { return k.accepts(signed(testSecret, markd, time.Now().Add(10*time.Minute))) }},
 	"auth.update":       {value: "any", effect: func(k *keyTest) bool { return k.put(markd, "anna@example.test", "manual", `{"status":"busy"}`) == 204 }},
 	"auth.services":     {value: "[" + markd + "]", effect: func(k *keyTest) bool { return k.ask(k.T, markd, "GET", "/v1/export", "").status == 200 }},
+
+	"auth.keys": {value: `[{name: wall, hash: "` + wallHash + `", users: ["*@zarafa.com"], read: true}]`, effect: func(k *keyTest) bool {
+		return k.ask(k.T, markd, "GET", "/v1/users/"+markd, "", "Authorization", "Bearer "+wallKey).status == 200
+	}},
 
 	"store.retain": {value: "24h",
 		before: func(k *keyTest) {

@@ -101,7 +101,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			s.General.precedence, newFollower,
-			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities))),
+			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),

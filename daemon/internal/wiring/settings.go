@@ -99,7 +99,17 @@ func (s *Settings) Enabled() (names []string) {
 }
 
 // Warnings says what the administrator should know about the configuration, one line each, valid or not.
-func (s *Settings) Warnings() []string { return s.Loaded.Warnings(s.inUse) }
+func (s *Settings) Warnings() []string {
+	warnings := s.Loaded.Warnings(s.inUse)
+	for _, key := range s.Auth.Keys {
+		for _, name := range key.Protocols {
+			if !slices.Contains(s.General.all(), name) || slices.Contains(s.General.sources, name) {
+				warnings = append(warnings, "auth.keys: "+key.Name+" lists "+name+", which is no protocol that clients set (clients declares them)")
+			}
+		}
+	}
+	return warnings
+}
 
 // Tokens makes tokens as the daemon with this configuration does.
 func (s *Settings) Tokens() (ports.Tokens, error) { return auth.New(s.Auth, clock.New()) }

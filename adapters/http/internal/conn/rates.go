@@ -17,7 +17,7 @@ var (
 
 // Rates are how many requests a second there may be; zero is no limit.
 type Rates struct {
-	PerUser    int // with a valid token; not for services
+	PerUser    int // with a valid token; not for services and static keys
 	PerAddress int // that are refused and have shown no valid token
 }
 
@@ -35,7 +35,7 @@ func Admit(ctx *fasthttp.RequestCtx, by domain.Principal) error {
 	r := &c.request
 	if len(r.user) == 0 {
 		r.user = append(r.user, by.User...)
-		if !by.Service && !c.group.users.Allow(by.User, ctx.Time()) {
+		if !by.Machine() && !c.group.users.Allow(by.User, ctx.Time()) {
 			r.refused = ErrUserRate
 		}
 	}

@@ -101,11 +101,14 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 }
 
 // entitled returns what tells until when the bearer of a token may have a stream, by the rules of when it is called.
-func (a *API) entitled(token string, all bool) func() (domain.Timestamp, error) {
+func (a *API) entitled(token string, all bool, ids []string) func() (domain.Timestamp, error) {
 	return func() (domain.Timestamp, error) {
 		by, err := v1.Verify(token, a.tokens)
 		if err == nil && all {
 			err = by.MayWatchAll()
+		}
+		if err == nil {
+			err = by.MayRead(ids)
 		}
 		return by.Until, err
 	}
@@ -114,6 +117,9 @@ func (a *API) entitled(token string, all bool) func() (domain.Timestamp, error) 
 // begin sends the head of the response, and leaves the rest to the hub.
 func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place func(domain.Problem) problem.Entry) error {
 	subscription, err := subscribe(asked, by)
+	if err == nil {
+		err = by.MayRead(asked.Users)
+	}
 	if err != nil {
 		return problem.Locate(err, place)
 	}
@@ -125,7 +131,13 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 		return context.Canceled
 	}
 	token, _ := v1.BearerToken(c)
-	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All)
+	var ids []string // which only a key's right depends on
+	if by.Key != nil {
+		for _, user := range subscription.Users {
+			ids = append(ids, string(user))
+		}
+	}
+	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All, ids)
 	release, err := a.quotas.take(by, len(subscription.Users))
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func (a *API) longList(ctx *fasthttp.RequestCtx, body []byte) []byte {
 	if !ok || len(text) < minList || len(text) > maxList {
 		return nil
 	}
-	if _, err := a.authenticate(ctx, token); err != nil {
+	if by, err := a.authenticate(ctx, token); err != nil || by.Key != nil { // a key may not ask about all users
 		return nil
 	}
 	return text
@@ -111,15 +111,26 @@ func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) error {
 	if err := b.request.ReadQuery(b.text.Text); err != nil {
 		return err
 	}
-	_, err := a.authenticate(ctx, b.request.Token)
+	by, err := a.authenticate(ctx, b.request.Token)
+	if err == nil {
+		err = mayRead(by, b)
+	}
 	return err
+}
+
+// mayRead refuses a request about users whom the principal may not ask about.
+func mayRead(by domain.Principal, b *buffers) error {
+	if err := by.MayRead(b.request.Users); err != nil {
+		return problem.Locate(err, placeOfUser)
+	}
+	return nil
 }
 
 // Put carries out updates.
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(c.Context(), b); err != nil {
+	if err := a.update(c.Context(), b, false); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -129,15 +140,16 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(c.Context(), b); err != nil {
+	if err := a.update(c.Context(), b, true); err != nil {
 		b.Release()
 		return err
 	}
 	return a.answer(c.Context(), b, listAt{})
 }
 
-// update carries out the updates of a request, or none of them. It reads a copy of the body, because what updates say is kept.
-func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers) error {
+// update carries out the updates of a request, or none of them, also if the principal may not be answered. It reads a copy of the body, because what
+// updates say is kept.
+func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers, answered bool) error {
 	if err := a.bodies.Read(ctx, &b.text); err != nil {
 		return err
 	}
@@ -150,6 +162,11 @@ func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers) error {
 	}
 	if err := checkIDs(&b.request); err != nil {
 		return err
+	}
+	if answered {
+		if err := mayRead(by, b); err != nil {
+			return err
+		}
 	}
 	if err := a.presence.Update(conn.Context(a.ctx, ctx), by, b.request.Updates); err != nil {
 		return problem.Locate(err, b.request.place)

@@ -49,7 +49,8 @@ func (a *API) Configure(maxAnswer int64, writeTimeout time.Duration) {
 
 // GetUser answers with one user, and says why it is so if the URL has explain=1.
 func (a *API) GetUser(c *fiber.Ctx) error {
-	if _, err := Authenticate(c, a.tokens); err != nil {
+	by, err := Authenticate(c, a.tokens)
+	if err != nil {
 		return err
 	}
 	query := string(c.Context().URI().QueryString())
@@ -62,7 +63,9 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 	}
 	b := pool.Get().(*buffers)
 	b.asked.Users = append(b.asked.Users[:0], user)
-	b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+	if err = by.MayRead(b.asked.Users); err == nil {
+		b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+	}
 	if err != nil {
 		b.Release()
 		return problem.Locate(err, InURL)
@@ -77,35 +80,40 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 
 // GetUsers answers with the users that the URL names.
 func (a *API) GetUsers(c *fiber.Ctx) error {
-	if _, err := Authenticate(c, a.tokens); err != nil {
+	by, err := Authenticate(c, a.tokens)
+	if err != nil {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err := b.asked.ReadURL(c)
+	err = b.asked.ReadURL(c)
 	if err == nil && !b.asked.Named {
 		err = problem.InParameter(problem.ErrMalformed, "user", "is missing: name the users, user=a@example.test&user=b@example.test")
 	}
-	return a.answer(c, b, err, InURL)
+	return a.answer(c, by, b, err, InURL)
 }
 
 // QueryUsers answers with the users that the body names.
 func (a *API) QueryUsers(c *fiber.Ctx) error {
-	if _, err := Admit(c, a.tokens); err != nil {
+	by, err := Admit(c, a.tokens)
+	if err != nil {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err := a.bodies.Read(c.Context(), &b.text)
+	err = a.bodies.Read(c.Context(), &b.text)
 	if err == nil {
 		err = b.asked.ReadBody(b.text.Text)
 	}
 	if err == nil && !b.asked.Named {
 		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
 	}
-	return a.answer(c, b, err, InUsers)
+	return a.answer(c, by, b, err, InUsers)
 }
 
 // answer answers with the users that were asked for, unless there was an error. It sees to the release of the buffers.
-func (a *API) answer(c *fiber.Ctx, b *buffers, err error, place func(domain.Problem) problem.Entry) error {
+func (a *API) answer(c *fiber.Ctx, by domain.Principal, b *buffers, err error, place func(domain.Problem) problem.Entry) error {
+	if err == nil {
+		err = by.MayRead(b.asked.Users)
+	}
 	if err == nil {
 		err = a.find(b)
 	}
@@ -146,7 +154,10 @@ func (a *API) DeletePresence(c *fiber.Ctx) error {
 
 // admitUpdate reads what an update has in its header and its URL. What it returns is kept, so it is copied out of the request.
 func (a *API) admitUpdate(c *fiber.Ctx) (by domain.Principal, user, protocol string, err error) {
-	if by, err = Admit(c, a.tokens); err != nil {
+	if by, err = identify(c, a.tokens); err == nil {
+		err = noQuery(c)
+	}
+	if err != nil {
 		return by, "", "", err
 	}
 	if user, err = parameter(c, "user"); err != nil {
@@ -186,10 +197,17 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 // Admit is Authenticate for what takes no query in the URL.
 func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := Authenticate(c, tokens)
-	if err == nil && len(c.Context().URI().QueryString()) > 0 {
-		err = problem.Malformed("the URL takes no query")
+	if err == nil {
+		err = noQuery(c)
 	}
 	return by, err
+}
+
+func noQuery(c *fiber.Ctx) error {
+	if len(c.Context().URI().QueryString()) > 0 {
+		return problem.Malformed("the URL takes no query")
+	}
+	return nil
 }
 
 // parameter returns a percent-decoded part of the path. It may be a part of the request.
@@ -204,9 +222,18 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 // errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
 var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
 
-// Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
-// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
+// Authenticate returns for which principal a request speaks that asks something. About whom it may ask is to be checked, too: Principal.MayRead.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
+	by, err := identify(c, tokens)
+	if err == nil {
+		err = by.MayRead(nil)
+	}
+	return by, err
+}
+
+// identify returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
+// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
+func identify(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	token, shown := BearerToken(c)
 	if !shown {
 		return domain.Principal{}, errNoToken
