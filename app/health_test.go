@@ -20,7 +20,9 @@ type conditions struct {
 	now     domain.Timestamp
 }
 
-func (c *conditions) Ready() error                 { return c.loading }
+func (c *conditions) Ready() error                     { return c.loading }
+func (*conditions) Unmapped() ([]domain.Unmapped, int) { return nil, 0 }
+
 func (c *conditions) KnownUntil() domain.Timestamp { return c.known }
 func (c *conditions) Now() domain.Timestamp        { return c.now }
 func (c *conditions) Statuses() []domain.SourceStatus {

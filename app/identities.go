@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,19 +24,19 @@ type Identities struct {
 	table    atomic.Pointer[domain.Identities]
 	mu       sync.Mutex
 	changed  chan struct{} // closed when the table is replaced
-	unmapped map[Unmapped]int
+	unmapped map[foreignName]int
 	others   int // how many sightings of names there were for which there is no room in unmapped
 }
 
-// Unmapped is a name on a protocol that nobody has.
-type Unmapped struct {
-	Protocol domain.Protocol
-	Name     string
+// foreignName is a name on a protocol.
+type foreignName struct {
+	protocol domain.Protocol
+	name     string
 }
 
 // NewIdentities begins with a table.
 func NewIdentities(table *domain.Identities) *Identities {
-	i := &Identities{changed: make(chan struct{}), unmapped: make(map[Unmapped]int)}
+	i := &Identities{changed: make(chan struct{}), unmapped: make(map[foreignName]int)}
 	i.table.Store(table)
 	return i
 }
@@ -61,7 +60,7 @@ func (i *Identities) User(protocol domain.Protocol, name string) (domain.UserID,
 	if known {
 		return user, true
 	}
-	key := Unmapped{protocol, name}
+	key := foreignName{protocol, name}
 	if _, listed := i.unmapped[key]; listed || len(i.unmapped) < mostUnmapped {
 		i.unmapped[key]++
 	} else {
@@ -92,10 +91,13 @@ func (i *Identities) Groups(user domain.UserID) []string {
 }
 
 // Unmapped lists names that nobody has, by protocol and name, and how often further ones were met for which there was no room in the list.
-func (i *Identities) Unmapped() (names []Unmapped, others int) {
+func (i *Identities) Unmapped() (names []domain.Unmapped, others int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	names = slices.SortedFunc(maps.Keys(i.unmapped), func(a, b Unmapped) int {
+	for name, times := range i.unmapped {
+		names = append(names, domain.Unmapped{Protocol: name.protocol, Name: name.name, Times: times})
+	}
+	slices.SortFunc(names, func(a, b domain.Unmapped) int {
 		return cmp.Or(a.Protocol.Compare(b.Protocol), cmp.Compare(a.Name, b.Name))
 	})
 	return names, i.others

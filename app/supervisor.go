@@ -38,8 +38,6 @@ type Supervisor struct {
 	tasks   map[domain.Protocol]task
 }
 
-var _ ports.Sources = (*Supervisor)(nil)
-
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
 func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
 	s := &Supervisor{core: core, leases: leases, clock: clock, log: log, changed: make(chan struct{}, 1)}

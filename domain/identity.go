@@ -30,6 +30,13 @@ type Name struct {
 	User UserID
 }
 
+// Unmapped is a name on a protocol that nobody has, and how often a source has asked for it.
+type Unmapped struct {
+	Protocol Protocol
+	Name     string
+	Times    int
+}
+
 // Identities is a table of records. It is immutable and may be used concurrently; a nil one is empty. Names are compared without regard to case.
 type Identities struct {
 	users    map[UserID]*Identity

@@ -70,6 +70,7 @@ func TestKeys(t *testing.T) {
 		{"POST", "/v1/users:query", `{"users":["alice@example.test"]}`, 403, 200},
 		{"POST", "/v1/users:query", `{"users":["alice@example.test","MARKD@zarafa.com"]}`, 403, 403},
 		{"GET", "/v1/sources", "", 403, 200},
+		{"GET", "/v1/identities/unmapped", "", 403, 403},
 		{"GET", "/v1/events", "", 403, 403},
 		{"GET", "/v1/events?user=markd@zarafa.com", "", 403, 403},
 		{"POST", "/v1/events", `{"users":["markd@zarafa.com"]}`, 403, 403},

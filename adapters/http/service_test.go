@@ -77,6 +77,11 @@ type someSources struct{}
 // KnownUntil says that the journal can be followed.
 func (someSources) KnownUntil() domain.Timestamp { return 0 }
 
+// Unmapped has a name of two letters that JSON escapes.
+func (someSources) Unmapped() ([]domain.Unmapped, int) {
+	return []domain.Unmapped{{Protocol: domain.MustProtocol("irc"), Name: `\"`, Times: 3}}, 7
+}
+
 func (someSources) Statuses() []domain.SourceStatus {
 	at := domain.TimestampOf(time.Date(2026, 11, 23, 9, 0, 0, 250e6, time.UTC))
 	return []domain.SourceStatus{

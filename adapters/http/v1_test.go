@@ -308,6 +308,17 @@ func TestV1Sources(t *testing.T) {
 	}
 }
 
+func TestV1Unmapped(t *testing.T) {
+	r := start(t)
+	const want = `{"unmapped":[{"protocol":"irc","name":"\\\"","times":3}],"others":7}`
+	if got := r.v1(t, service, "GET", "/v1/identities/unmapped", ""); got.status != 200 || got.body != want {
+		t.Errorf("%d %s, want %s", got.status, got.body, want)
+	}
+	if got := r.v1(t, mark, "GET", "/v1/identities/unmapped", ""); got.status != 403 {
+		t.Errorf("somebody who is no service: %d %s", got.status, got.body)
+	}
+}
+
 // TestV1Refusals: each names its place, and nothing is done.
 func TestV1Refusals(t *testing.T) {
 	r := start(t)
@@ -408,7 +419,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 func TestV1Methods(t *testing.T) {
 	r := start(t)
 	for path, allowed := range map[string]string{
-		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/sources": "GET, HEAD",
+		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/sources": "GET, HEAD", "/v1/identities/unmapped": "GET, HEAD",
 	} {
 		for _, method := range []string{"HEAD", "GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if slices.Contains(strings.Split(allowed, ", "), method) {

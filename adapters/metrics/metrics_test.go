@@ -34,6 +34,8 @@ func (m *measured) Expiries() *measure.Histogram { return &m.durations }
 func (*measured) Leases() map[string]bool {
 	return map[string]bool{"xmpp": true, "housekeeping": false}
 }
+func (*measured) Unmapped() ([]domain.Unmapped, int) { return nil, 0 }
+
 func (*measured) KnownUntil() domain.Timestamp { return 0 }
 
 func (m *measured) Journal() ports.JournalStatistics {

@@ -11,21 +11,35 @@ import (
 )
 
 func (c *cli) identities() *cobra.Command {
-	return &cobra.Command{
-		Use:   "identities [--config FILE] [PROTOCOL NAME...]",
+	var unmapped bool
+	command := c.asking(&cobra.Command{
+		Use:   "identities [--config FILE] [PROTOCOL NAME...] | --unmapped",
 		Short: "Check who is called what on other systems",
 		Long: `Checks the keys identities and identities_file as they are in the configuration now. With a protocol and names it prints which user
 each name is, or - if it is nobody's. It does not ask a running daemon.
+
+With --unmapped it does: which names have the sources met that are nobody's? It prints each with its protocol, and how often it was met since the
+identities were read. The flags that say where the daemon is are for this alone.
 `,
-		Example: "  zarafa-presence identities\n  zarafa-presence identities asterisk 4711@default",
+		Example: "  zarafa-presence identities\n  zarafa-presence identities asterisk 4711@default\n  zarafa-presence identities --unmapped",
 		Args: func(_ *cobra.Command, args []string) error {
+			if unmapped && len(args) > 0 {
+				return usageError("--unmapped takes no names")
+			}
 			if len(args) == 1 {
 				return usageError("a protocol and names are needed, e.g. asterisk 4711@default")
 			}
 			return nil
 		},
-		RunE: c.runIdentities,
-	}
+		RunE: func(command *cobra.Command, args []string) error {
+			if unmapped {
+				return c.runUnmapped(command)
+			}
+			return c.runIdentities(command, args)
+		},
+	}, firstService)
+	command.Flags().BoolVar(&unmapped, "unmapped", false, "ask a running daemon which names are nobody's")
+	return command
 }
 
 func (c *cli) runIdentities(command *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package command
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -39,5 +40,23 @@ func TestIdentities(t *testing.T) {
 	if got := run(); got.code != 2 || got.stdout != "" || got.stderr != want+`1 ("alice"): invalid user "alice": it has no @: an id is account@domain`+"\n"+
 		want+`2 ("bob"): invalid user "bob": it has no @: an id is account@domain`+"\n" {
 		t.Errorf("a faulty file: %+v", got)
+	}
+}
+
+// A running daemon is asked which names are nobody's.
+func TestUnmapped(t *testing.T) {
+	r := reloads(t, map[string]string{"protocols": "[lamp]"})
+	ask := func(args ...string) result {
+		return command([]string{"PRESENCE_URL=" + r.url, "PRESENCE_AUTH__SECRET=" + testSecret}, append([]string{"identities", "--unmapped"}, args...)...)
+	}
+	want := result{0, "lamp somebody else 1\n", ""}
+	if !soon(func() bool { return ask("--as", clerk) == want }) {
+		t.Errorf("%+v, want %+v", ask("--as", clerk), want)
+	}
+	if got := ask("--as", markd); got.code != 3 || got.stdout != "" {
+		t.Errorf("somebody who is no service: %+v", got)
+	}
+	if got := ask("lamp", "x"); got.code != 2 || !strings.HasPrefix(got.stderr, "zarafa-presence: --unmapped takes no names") {
+		t.Errorf("with names: %+v", got)
 	}
 }

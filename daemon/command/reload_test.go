@@ -67,6 +67,7 @@ func (l *lamp) Run(ctx context.Context, observer ports.Observer) error {
 	observer.Synced()
 	for {
 		changed := l.identities.Changed()
+		_, _ = l.identities.User(l.Describe().Protocol, "somebody else") // nobody is
 		for _, name := range l.identities.Names(l.Describe().Protocol) {
 			observer.Report(domain.Report{User: name.User, Device: "switch", Status: domain.Busy})
 		}

@@ -72,9 +72,10 @@ func (fatal) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args
 // nothing is a ports.Readiness that is ready, and ports.Sources that are none.
 type nothing struct{}
 
-func (nothing) Ready() error                    { return nil }
-func (nothing) KnownUntil() domain.Timestamp    { return 0 }
-func (nothing) Statuses() []domain.SourceStatus { return nil }
+func (nothing) Ready() error                       { return nil }
+func (nothing) KnownUntil() domain.Timestamp       { return 0 }
+func (nothing) Statuses() []domain.SourceStatus    { return nil }
+func (nothing) Unmapped() ([]domain.Unmapped, int) { return nil, 0 }
 
 var (
 	_ ports.Readiness = nothing{}

@@ -194,6 +194,16 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 	return c.JSON(sourcesDocument(statuses, a.sources.KnownUntil()), string(respond.JSON))
 }
 
+// GetUnmapped answers with the names that sources have met and that are nobody's.
+func (a *API) GetUnmapped(c *fiber.Ctx) error {
+	if _, err := a.admitService(c); err != nil {
+		return err
+	}
+	names, others := a.sources.Unmapped()
+	respond.Headers(&c.Context().Response.Header)
+	return c.JSON(unmappedDocument(names, others), string(respond.JSON))
+}
+
 // Admit is Authenticate for what takes no query in the URL.
 func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := Authenticate(c, tokens)

@@ -38,3 +38,22 @@ func sourcesDocument(statuses []domain.SourceStatus, knownUntil domain.Timestamp
 		Journal journal  `json:"journal"`
 	}{sources, journal{knownUntil.IsZero(), appendTime(nil, "", knownUntil)}}
 }
+
+// unmapped is a name that is nobody's, as JSON.
+type unmapped struct {
+	Protocol string `json:"protocol"`
+	Name     string `json:"name"`
+	Times    int    `json:"times"`
+}
+
+// unmappedDocument makes the document of names that are nobody's, {"unmapped": [...], "others": 0}.
+func unmappedDocument(names []domain.Unmapped, others int) any {
+	all := make([]unmapped, len(names))
+	for i, n := range names {
+		all[i] = unmapped{n.Protocol.String(), n.Name, n.Times}
+	}
+	return struct {
+		Unmapped []unmapped `json:"unmapped"`
+		Others   int        `json:"others"`
+	}{all, others}
+}
