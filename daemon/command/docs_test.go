@@ -9,8 +9,9 @@ import (
 
 // TestDocsPage: the page shows every operation and every document, each can be linked to, and it reads well (BOARD_PICTURES=DIRECTORY keeps
 // pictures).
-func TestDocsPage(t *testing.T) {
-	o := newOffice(t, "")
+func TestDocsPage(t *testing.T) { inBrowsers(t, "", docsPage) }
+
+func docsPage(t *testing.T, o *office) {
 	dir := os.Getenv("BOARD_PICTURES")
 	if dir == "" {
 		dir = t.TempDir()
