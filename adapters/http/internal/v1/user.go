@@ -14,17 +14,13 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	unified := &state.Unified
 	dst = append(dst, `{"user":`...)
 	dst = respond.AppendString(dst, id)
-	dst = appendStatus(dst, `,"status":"`, unified.Status, unified.Message)
-	if unified.Reason == domain.NobodyKnows {
-		dst = append(dst, `,"by":null`...)
-	} else {
-		dst = append(dst, `,"by":"`...)
-		dst = append(dst, unified.By.String()...)
-		dst = append(dst, '"')
-	}
+	dst = appendShown(dst, `,"status":"`, unified.Status, unified.Message, unified.Activity)
+	dst = appendBy(dst, unified.By)
 	dst = append(dst, `,"reason":"`...)
 	dst = append(dst, unified.Reason.String()...)
-	dst = appendTime(dst, `","since":`, unified.Since)
+	dst = appendRule(append(dst, '"'), unified.Rule)
+	dst = appendTime(dst, `,"since":`, unified.Since)
+	dst = appendNext(dst, &state.Next)
 	dst = append(dst, `,"stale":`...)
 	dst = strconv.AppendBool(dst, unified.Stale)
 	dst = append(dst, `,"revision":`...)
@@ -39,10 +35,44 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	return append(dst, `}}`...)
 }
 
+// appendBy appends the protocol that decides, null if no protocol knows the user.
+func appendBy(dst []byte, by domain.Protocol) []byte {
+	if by == (domain.Protocol{}) {
+		return append(dst, `,"by":null`...)
+	}
+	dst = append(dst, `,"by":"`...)
+	dst = append(dst, by.String()...)
+	return append(dst, '"')
+}
+
+func appendNext(dst []byte, next *domain.Next) []byte {
+	if next.At.IsZero() {
+		return append(dst, `,"next":null`...)
+	}
+	dst = appendTime(dst, `,"next":{"at":`, next.At)
+	dst = append(dst, `,"status":"`...)
+	dst = append(dst, next.Status.String()...)
+	dst = append(dst, '"')
+	return append(appendBy(dst, next.By), '}')
+}
+
+func appendRule(dst []byte, rule domain.Preference) []byte {
+	if rule == (domain.Preference{}) {
+		return append(dst, `,"rule":null`...)
+	}
+	dst = append(dst, `,"rule":"`...)
+	dst = append(dst, rule.Protocol.String()...)
+	if !rule.Any {
+		dst = append(dst, ':')
+		dst = append(dst, rule.Status.String()...)
+	}
+	return append(dst, '"')
+}
+
 func appendPresence(dst []byte, p *domain.Presence) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, p.Protocol.String()...)
-	dst = appendStatus(dst, `":{"status":"`, p.Status, p.Message)
+	dst = appendShown(dst, `":{"status":"`, p.Status, p.Message, p.Activity)
 	dst = appendTime(dst, `,"since":`, p.Since)
 	dst = appendTime(dst, `,"updated":`, p.Updated)
 	dst = appendTime(dst, `,"expires":`, p.Expires)
@@ -51,11 +81,17 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 	return append(dst, '}')
 }
 
-func appendStatus(dst []byte, begin string, status domain.Status, message string) []byte {
+func appendShown(dst []byte, begin string, status domain.Status, message string, activity domain.Activity) []byte {
 	dst = append(dst, begin...)
 	dst = append(dst, status.String()...)
 	dst = append(dst, `","message":`...)
-	return respond.AppendString(dst, message)
+	dst = respond.AppendString(dst, message)
+	if activity == domain.NoActivity {
+		return append(dst, `,"activity":null`...)
+	}
+	dst = append(dst, `,"activity":"`...)
+	dst = append(dst, activity.String()...)
+	return append(dst, '"')
 }
 
 // appendTime appends a moment in RFC 3339, in UTC and to the millisecond; null if there is none. It does what time.Time.AppendFormat would do, in a

@@ -2,7 +2,7 @@
 
 const reasons = {
   only: (user) => `Only ${user.by} knows this user.`,
-  manual: (user) => `${user.by} decides: it was set by hand.`,
+  precedence: (user) => `${user.by} decides: ${user.rule === "manual" ? "it was set by hand" : `this site prefers ${user.rule}`}.`,
   strongest: (user) => `${user.by} decides: ${user.status} takes precedence.`,
   latest: (user) => `${user.by} decides: it changed last.`,
   first: (user) => `${user.by} decides: all changed at the same moment, and it is the first by name.`,
@@ -30,18 +30,30 @@ export function makeRow(person) {
 export function updateRow(row, { user }, news) {
   const summary = row.querySelector("summary");
   const before = row.dataset.shown;
-  row.dataset.shown = `${user.status} ${user.message}`;
+  row.dataset.shown = `${user.status} ${text(user)}`;
   row.classList.toggle("gone", user.status === "unavailable");
   summary.querySelector("presence-dot").show(user);
   fill(summary.querySelector(".status"), user.stale ? `${user.status}?` : user.status);
   summary.querySelector(".status").title = user.stale ? "The connection to the source is lost: perhaps this is no longer so." : "";
   const message = summary.querySelector(".message");
-  fill(message, user.message);
-  message.title = user.message;
+  fill(message, text(user));
+  message.title = text(user);
   fill(summary.querySelector(".by"), user.by ?? "");
-  fillSince(summary.querySelector(".since"), user.since, untilOf(user));
+  fillSince(summary.querySelector(".since"), user.since, endOf(user));
   if (news && before !== row.dataset.shown) pulse(row);
   if (row.querySelector("details").open) detail(row, { user });
+}
+
+/** What is said beside the status. */
+function text(user) {
+  return [activity(user), user.message].filter(Boolean).join(": ");
+}
+
+const symbols = { "on-the-phone": "☎", meeting: "👥", vacation: "🏖", travel: "✈", meal: "🍽", lunch: "🍽", presentation: "📽" };
+
+/** What a user is doing, as a symbol and a word. */
+function activity({ activity }) {
+  return activity ? [symbols[activity], activity.replaceAll("-", " ")].filter(Boolean).join(" ") : "";
 }
 
 /** Shows or hides what every protocol says. */
@@ -63,6 +75,7 @@ function protocolItem(protocol, presence, decides) {
   const dot = document.createElement("presence-dot");
   dot.setAttribute("aria-hidden", "true");
   const words = element("span", "words", presence.status);
+  if (presence.activity) words.append(`, ${activity(presence)}`);
   if (presence.message) words.append(": ", element("q", "", presence.message));
   const times = element("span", "times");
   const add = (before, when) => {
@@ -84,9 +97,9 @@ export function tick(root) {
   for (const time of root.querySelectorAll("time[data-ago]")) fill(time, ago(time.dateTime));
 }
 
-/** Tells since when it is so, or until when if the person has said that. */
-function fillSince(box, since, until) {
-  const key = `${since} ${until}`;
+/** Tells since when it is so, or until when and what comes then if that is known. */
+function fillSince(box, since, { until, then }) {
+  const key = `${since} ${until} ${then}`;
   if (box.dataset.key === key) return;
   box.dataset.key = key;
   box.replaceChildren();
@@ -96,7 +109,7 @@ function fillSince(box, since, until) {
   if (until) {
     const end = moment(until);
     end.title = `until ${absolute(until)}, ${box.title}`;
-    box.append("until ", end);
+    box.append("until ", end, then ? `, then ${then}` : "");
     return;
   }
   const time = element("time", "", ago(since));
@@ -105,9 +118,10 @@ function fillSince(box, since, until) {
   box.append(element("span", "hidden", "since "), time);
 }
 
-/** When ends what the person has set by hand. */
-function untilOf(user) {
-  return user.by === "manual" ? user.protocols[user.by]?.expires : null;
+/** When it ends, if anybody has said so, and what comes then. */
+function endOf({ next, by, protocols }) {
+  if (next) return { until: next.at, then: next.status };
+  return { until: by === "manual" ? protocols[by]?.expires : null };
 }
 
 function moment(when) {
