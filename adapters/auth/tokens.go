@@ -40,6 +40,7 @@ type Tokens struct {
 	any      bool
 	services map[domain.UserID]bool
 	signers  sync.Pool // of *signer, for reuse: keying a hash costs more than using it
+	used     usedCodes
 }
 
 // New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak.

@@ -2,12 +2,14 @@ package command
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,8 +138,52 @@ func (o *office) inspect(t *testing.T, page *browsertest.Page, dir, name string)
 	if faults := browsertest.Eval[string](t, page, faultsOfPage); faults != "" {
 		t.Errorf("%s:\n%s", name, faults)
 	}
+}
+
+// accessible checks that axe-core finds nothing in a page.
+func accessible(t *testing.T, page *browsertest.Page, name string) {
+	t.Helper()
+	page.Run(t, `await Promise.all(document.getAnimations().map((animation) => animation.finished));`)
 	if barriers := page.Barriers(t); barriers != "" {
 		t.Errorf("%s:\n%s", name, barriers)
+	}
+}
+
+// TestBoardAccessible: axe-core finds nothing in the board, in whatever state.
+func TestBoardAccessible(t *testing.T) { inBrowsers(t, "", boardAccessible) }
+
+func boardAccessible(t *testing.T, o *office) {
+	for i, c := range colleagues {
+		o.put(t, c.user, c.status, c.message)
+		if i%4 == 0 {
+			o.set(t, c.user, "manual", `{"status":"busy","message":"deep work","ttl":3600}`)
+		}
+	}
+	for _, look := range browsertest.Looks {
+		t.Run(look.String(), func(t *testing.T) {
+			page := o.browser.Open(t, o.intranet.daemon+"board#code=x", look)
+			page.Expect("status of 401", "net::ERR_")
+			page.Until(t, "an error is shown", `!document.querySelector("#sign-in-fault").hidden`)
+			accessible(t, page, "a link that does not work")
+			page.Navigate(t, "about:blank", o.intranet.daemon+"board#token="+url.QueryEscape(agedToken(boss, 0)))
+			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d && document.querySelector("#connection").innerText === "Live"`, len(colleagues)))
+			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
+			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
+			accessible(t, page, "connected")
+			page.Type(t, "#search", "nobody has this name")
+			page.Until(t, "nobody is shown", `document.querySelector("#nobody").innerText.includes("Nobody matches.")`)
+			accessible(t, page, "an empty filter")
+			page.Press(t, browsertest.Escape)
+			o.proxy.Cut()
+			page.Until(t, "it is cut off", `document.body.classList.contains("outdated")`)
+			accessible(t, page, "disconnected")
+			o.proxy.Restore()
+			page.Run(t, `document.querySelector("#retry").click()`)
+			page.Until(t, "it is connected again", `document.querySelector("#connection").innerText === "Live"`)
+			page.Click(t, "#sign-out")
+			page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden`)
+			accessible(t, page, "signed out")
+		})
 	}
 }
 
@@ -223,16 +269,14 @@ func TestBoardForNewcomers(t *testing.T) {
 }
 
 func boardForNewcomers(t *testing.T, kind browsertest.Kind) {
-	d := serve(t, nil, "--quickstart", filepath.Join(t.TempDir(), "run"), "--store.kind=memory", "--http.listen=127.0.0.1:0")
+	dir := filepath.Join(t.TempDir(), "run")
+	d := serve(t, nil, "--quickstart", dir, "--store.kind=memory", "--http.listen=127.0.0.1:0")
 	eventually(t, "the address is printed", func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C") })
-	printed := regexp.MustCompile(`\S+/board#token=(\S+)`).FindStringSubmatch(d.stdout.String())
-	if printed == nil {
+	printed := regexp.MustCompile(`\S+/board#code=\S+`).FindString(d.stdout.String())
+	if printed == "" {
 		t.Fatalf("there is no address in:\n%s", d.stdout.String())
 	}
-	signed, err := url.QueryUnescape(printed[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	signed := token(t, []string{"PRESENCE_AUTH__SECRET_FILE=" + filepath.Join(dir, "secret")}, markd)
 	long := strings.Repeat("a long message ", 40)
 	for i, status := range []string{"available", "away", "busy", "unavailable"} {
 		entry := fmt.Sprintf(`{"user_id":"user%d@example.test","spreed":{"status":%q,"message":%q}}`, i, status, long)
@@ -243,8 +287,12 @@ func boardForNewcomers(t *testing.T, kind browsertest.Kind) {
 	browser := browsertest.Start(t, kind)
 	page := browser.Open(t, d.url, browsertest.Desktop)
 	page.Until(t, "the root leads to the board", `location.pathname === "/board" && document.activeElement.id === "token"`)
-	page.Navigate(t, "about:blank", printed[0])
+	page.Navigate(t, "about:blank", printed)
 	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4 && document.activeElement === document.body`)
+	page.Run(t, `setTimeout(() => location.reload())`)
+	page.Until(t, "the tab stays signed in", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelectorAll(".row").length === 4`)
+	page.Navigate(t, "about:blank", printed)
+	page.Until(t, "and does so when the link is opened again in it", `document.querySelectorAll(".row").length === 4`)
 	page.Until(t, "who is away is not here", `document.querySelector("h2 .count").textContent === "2 of 4 here"`)
 	page.Press(t, browsertest.ArrowDown)
 	page.Until(t, "an arrow goes to the first row", `document.activeElement.closest(".row")?.querySelector(".name").textContent === "user0"`)
@@ -255,6 +303,61 @@ func boardForNewcomers(t *testing.T, kind browsertest.Kind) {
 		const item = document.querySelector(".detail li"), dot = item.querySelector("presence-dot").getBoundingClientRect();
 		return item.offsetHeight > 60 && dot.bottom - item.getBoundingClientRect().top < 30;
 	})()`)
+}
+
+// TestBoardCode: a link with a code signs in, once; and what the browser keeps of it is of no use to who reads the browser's files.
+func TestBoardCode(t *testing.T) { inBrowsers(t, "", boardCode) }
+
+func boardCode(t *testing.T, o *office) {
+	o.put(t, "alice@example.test", "busy", "in a meeting")
+	printed := command(nil, "board", "--config", o.file, "--url", o.url)
+	link := strings.TrimSpace(printed.stdout)
+	if printed.code != 0 || !strings.HasPrefix(link, o.url+"board#code=") {
+		t.Fatalf("%d %s%s", printed.code, printed.stdout, printed.stderr)
+	}
+	page := o.browser.Open(t, link, browsertest.Desktop)
+	page.Until(t, "it is signed in", row("alice")+` === "busy|in a meeting|spreed" && location.hash === ""`)
+	signed := browsertest.Eval[string](t, page, `sessionStorage.getItem("presence.token")`)
+	second := o.browser.Open(t, link, browsertest.Desktop)
+	second.Expect("status of 401")
+	second.Until(t, "a second time it says why not", `document.querySelector("#sign-in-fault").innerText.includes("has been used")`)
+	o.browser.Close()
+	mac := signed[strings.LastIndexByte(signed, ':')+1:]
+	kept := kept(t, o.browser.Profile)
+	if !strings.Contains(kept, "/board") {
+		t.Error("the history is not where it is looked for")
+	}
+	for _, form := range []string{mac, url.QueryEscape(mac), url.PathEscape(mac)} {
+		if strings.Contains(kept, form) {
+			t.Error("the browser keeps the token")
+		}
+	}
+	code, err := url.QueryUnescape(strings.TrimPrefix(link, o.url+"board#code="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := v1With(t, code, o.url, http.MethodPost, "token", ""); status != http.StatusUnauthorized {
+		t.Errorf("what it keeps is good for a token: %d %s", status, body)
+	}
+}
+
+// kept is what a browser keeps of the pages it has shown: the history and what stands beside it.
+func kept(t *testing.T, profile string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(profile, func(path string, entry fs.DirEntry, err error) error {
+		name, _, _ := strings.Cut(entry.Name(), "-") // a database can have a log beside it
+		if err != nil || !slices.Contains([]string{"places.sqlite", "favicons.sqlite", "History", "Favicons", "Top Sites", "Visited Links", "Shortcuts"}, name) {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all.Write(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }
 
 // TestBoardTokenURL: a board can fetch its tokens, so that it goes on when one expires.

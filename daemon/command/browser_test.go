@@ -181,11 +181,17 @@ func (o *office) set(t *testing.T, user, protocol, document string) {
 // v1 sends a request of API v1 on behalf of boss.
 func v1(t *testing.T, daemon, method, path, document string) (status int, body string) {
 	t.Helper()
+	return v1With(t, agedToken(boss, 0), daemon, method, path, document)
+}
+
+// v1With sends a request of API v1 with a token, or a code.
+func v1With(t *testing.T, token, daemon, method, path, document string) (status int, body string) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, daemon+"v1/"+path, strings.NewReader(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+agedToken(boss, 0))
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := (&http.Client{Transport: documented()}).Do(request)
 	if err != nil {
 		t.Fatal(err)

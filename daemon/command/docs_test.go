@@ -37,6 +37,7 @@ func docsPage(t *testing.T, o *office) {
 			o.inspect(t, page, dir, "docs-put-"+look.String())
 			page.Run(t, `document.querySelectorAll("details").forEach((details) => { details.open = true; })`)
 			o.inspect(t, page, dir, "docs-open-"+look.String())
+			accessible(t, page, "docs-open")
 		})
 	}
 }

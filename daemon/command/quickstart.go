@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,20 +95,25 @@ The daemon listens on %[1]s. Try it in another terminal:
 
 or watch in a browser:
 
-  %[1]sboard#token=%[8]s
+  %[8]s
 
-The token in them lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
+The token lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
+The link works once, within 30 seconds. Another one: %[5]s board --quickstart %[9]s --url %[1]s
 Ctrl-C ends the daemon.
 
 `
 
 // printQuickstart prints what a newcomer can paste.
-func printQuickstart(command *cobra.Command, settings *wiring.Settings, address net.Addr) error {
+func printQuickstart(command *cobra.Command, settings *wiring.Settings, dir string, address net.Addr) error {
 	token, err := issue(settings, quickstartUser)
 	if err != nil {
 		return err
 	}
+	link, err := boardLink(settings, urlOf(address.String()), quickstartUser)
+	if err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), url.QueryEscape(token))
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), link, dir)
 	return err
 }

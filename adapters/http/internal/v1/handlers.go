@@ -178,6 +178,23 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 	return c.JSON(sourcesDocument(statuses, a.sources.KnownUntil()), string(respond.JSON))
 }
 
+// PostToken answers with a token for a code, which is where other requests have their token. So there is no body to read for whoever has no code.
+func (a *API) PostToken(c *fiber.Ctx) error {
+	if len(c.Context().URI().QueryString()) > 0 {
+		return problem.Malformed("the URL takes no query")
+	}
+	token, err := bearer(c, a.tokens.Exchange)
+	if err != nil {
+		return err
+	}
+	respond.Headers(&c.Context().Response.Header)
+	return c.JSON(tokenDocument{token}, string(respond.JSON))
+}
+
+type tokenDocument struct {
+	Token string `json:"token"`
+}
+
 // Admit is Authenticate for what takes no query in the URL.
 func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := Authenticate(c, tokens)
@@ -202,20 +219,25 @@ var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the to
 // Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
 // percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
+	return bearer(c, tokens.Verify)
+}
+
+// bearer returns what accept makes of the text in Authorization.
+func bearer[T any](c *fiber.Ctx, accept func(text string) (T, error)) (value T, err error) {
 	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
-	scheme, token, _ := strings.Cut(header, " ")
+	scheme, text, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return domain.Principal{}, errNoToken
+		return value, errNoToken
 	}
-	token = strings.Trim(token, " ")
-	by, err := tokens.Verify(token)
-	if err != nil && strings.Contains(token, "%") {
-		if decoded, malformed := url.PathUnescape(token); malformed == nil {
-			by, err = tokens.Verify(decoded)
+	text = strings.Trim(text, " ")
+	value, err = accept(text)
+	if err != nil && strings.Contains(text, "%") {
+		if decoded, malformed := url.PathUnescape(text); malformed == nil {
+			value, err = accept(decoded)
 		}
 	}
 	if err == nil {
 		conn.ShowedToken(c.Context())
 	}
-	return by, err
+	return value, err
 }
