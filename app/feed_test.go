@@ -98,6 +98,11 @@ func TestChangedSince(t *testing.T) {
 		}
 	}
 	f.store.Elsewhere(t, 100)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := feed.Changed(ended, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: %v", err)
+	}
 	if _, err := feed.Changed(t.Context(), 99); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("since what was forgotten: %v", err)
 	}

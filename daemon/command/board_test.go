@@ -286,6 +286,7 @@ func boardForNewcomers(t *testing.T, kind browsertest.Kind) {
 	}
 	browser := browsertest.Start(t, kind)
 	page := browser.Open(t, d.url, browsertest.Desktop)
+	page.Expect("status of 401")
 	page.Until(t, "the root leads to the board", `location.pathname === "/board" && document.activeElement.id === "token"`)
 	page.Navigate(t, "about:blank", printed)
 	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4 && document.activeElement === document.body`)
