@@ -321,7 +321,7 @@ func boardCode(t *testing.T, o *office) {
 	signed := browsertest.Eval[string](t, page, `sessionStorage.getItem("presence.token")`)
 	second := o.browser.Open(t, link, browsertest.Desktop)
 	second.Expect("status of 401")
-	second.Until(t, "a second time it says why not", `document.querySelector("#sign-in-fault").innerText.includes("has been used")`)
+	second.Until(t, "a second time it says why not", `/^The link does not work: the code (has been used|has expired)/.test(document.querySelector("#sign-in-fault").innerText)`)
 	o.browser.Close()
 	mac := signed[strings.LastIndexByte(signed, ':')+1:]
 	kept := kept(t, o.browser.Profile)
