@@ -28,9 +28,6 @@ serve.`,
 		Example: "  zarafa-presence board intranet@example.test\n  zarafa-presence board --quickstart ./run",
 		Args:    between(0, 1, "at most one user, e.g. markd@zarafa.com"),
 		RunE: func(command *cobra.Command, args []string) error {
-			if c.url != "" && !isAddress(c.url) {
-				return usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", c.url)
-			}
 			if quickstart != "" {
 				if err := useMadeSecret(command.Flags(), quickstart); err != nil {
 					return err
@@ -48,7 +45,14 @@ serve.`,
 			if user == "" {
 				return usageError("auth.services lists no service: name one there, or a user here")
 			}
-			link, err := boardLink(settings, cmp.Or(c.url, urlOf(settings.HTTP.Listen)), user)
+			daemon, err := settings.HTTP.URL()
+			if err != nil {
+				return coded(exitUsage, err)
+			}
+			if daemon = cmp.Or(c.url, daemon); !isWeb(daemon) {
+				return usageError("no browser finds a daemon at %s: say with --url where it does, e.g. https://presence.example.test/", daemon)
+			}
+			link, err := boardLink(settings, daemon, user)
 			if err == nil {
 				_, err = fmt.Fprintln(command.OutOrStdout(), link)
 			}
@@ -59,6 +63,9 @@ serve.`,
 	command.Flags().StringVar(&quickstart, "quickstart", "", "the `DIR` of serve --quickstart")
 	return command
 }
+
+// isWeb reports whether a text is an address for browsers.
+func isWeb(text string) bool { return isAddress(text) && !strings.HasPrefix(text, unixPrefix) }
 
 // useMadeSecret is useQuickstart for a directory that serve has made.
 func useMadeSecret(flags *pflag.FlagSet, dir string) error {

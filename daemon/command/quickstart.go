@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,31 +90,60 @@ func wayOut(err error, quickstart string) error {
 const quickstartText = `
 The daemon listens on %[1]s. Try it in another terminal:
 
-  curl -X PUT %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s","spreed":{"status":"available","message":"feeling chatty.."}}]}'
+  %[8]s -X PUT %[9]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s","spreed":{"status":"available","message":"feeling chatty.."}}]}'
 
-  curl -X GET %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
-
-or watch in a browser:
-
-  %[8]s
-
+  %[8]s -X GET %[9]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
+%[10]s
 The token lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
-The link works once, within 30 seconds. Another one: %[5]s board --quickstart %[9]s --url %[1]s
 Ctrl-C ends the daemon.
 
 `
 
+const quickstartBoard = `
+or watch in a browser:
+
+  %s
+
+The link works once, within 30 seconds. Another one: %s board --quickstart %s --url %s
+`
+
 // printQuickstart prints what a newcomer can paste.
-func printQuickstart(command *cobra.Command, settings *wiring.Settings, dir string, address net.Addr) error {
+func printQuickstart(command *cobra.Command, settings *wiring.Settings, dir, address string) error {
 	token, err := issue(settings, quickstartUser)
 	if err != nil {
 		return err
 	}
-	link, err := boardLink(settings, urlOf(address.String()), quickstartUser)
+	curl, base, err := curlTo(settings, address)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), link, dir)
+	board := ""
+	if base != unixBase { // where no browser gets
+		link, err := boardLink(settings, base, quickstartUser)
+		if err != nil {
+			return err
+		}
+		board = fmt.Sprintf(quickstartBoard, link, os.Args[0], dir, base)
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, address, token, quickstartUser,
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), curl, base, board)
 	return err
+}
+
+// curlTo returns how curl reaches a daemon at an address, and under which URL: with TLS the certificate has a name, and may be one that only the
+// daemon's administrator trusts.
+func curlTo(settings *wiring.Settings, address string) (command, base string, err error) {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		return "curl --unix-socket " + path, unixBase, nil
+	}
+	secure, err := settings.HTTP.ClientTLS()
+	if err != nil || secure == nil {
+		return "curl", address, err
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		return "", "", err
+	}
+	base = "https://" + net.JoinHostPort(secure.ServerName, at.Port()) + "/"
+	return fmt.Sprintf("curl --cacert %s --connect-to ::%s:", settings.HTTP.TLSCertFile, at.Hostname()), base, nil
 }
