@@ -21,7 +21,7 @@ func TestExportAndImport(t *testing.T) {
 	if len(exported) != 3 || exported[0].User != anna || exported[1].Presence.Protocol != web || exported[2].Presence.Protocol != chat {
 		t.Fatalf("exported %+v, want them by user and protocol", exported)
 	}
-	set := domain.Presence{Protocol: manual.Protocol}.Observe(domain.Busy, "until three", domain.ExpiryPolicy{}, start)
+	set := domain.Presence{Protocol: manual.Protocol}.Observe(domain.Shown{Status: domain.Busy, Message: "until three"}, domain.ExpiryPolicy{}, start)
 	set.Expires = start.Add(time.Hour) // as a version wrote it that knew no members for what its expiry leaves
 	exported = append(exported, domain.Change{User: mark, Presence: set})
 

@@ -59,7 +59,7 @@ func TestWhatRanOutWhileTheDaemonWasDownHolds(t *testing.T) {
 				presence := newPresence(t, store, clock.New())
 				beat(t, presence, mark, "busy")
 				now := clock.New().Now()
-				asked := domain.Presence{Protocol: web}.Observe(domain.Busy, "", spreed.Expiry, now).HoldUntil(now.Add(time.Minute))
+				asked := domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy}, spreed.Expiry, now).HoldUntil(now.Add(time.Minute))
 				if err := store.Apply(t.Context(), image.Write{User: anna, Old: domain.Presence{Protocol: web}, New: asked}); err != nil {
 					t.Fatal(err)
 				}
@@ -166,7 +166,7 @@ func TestManyAreHeldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const users = 20_000
 		store := coretest.Start(t)
-		fill(t, store, users, domain.Presence{Protocol: web}.Observe(domain.Busy, "", spreed.Expiry, clock.New().Now()))
+		fill(t, store, users, domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy}, spreed.Expiry, clock.New().Now()))
 		time.Sleep(10 * time.Minute)
 		before := store.Journal.Appends.Load()
 		c, stop := serving(t, store, clock.New(), false)

@@ -141,7 +141,7 @@ func TestAHeartbeatAtTheLastMomentIsNotTheLastToExpire(t *testing.T) {
 		beaten := false
 		store.Journal.Before(1, func() error { // another daemon is faster than the expirer
 			old, _ := store.Presences(mark).On(web)
-			store.Elsewhere(t, 0, image.Write{User: mark, Old: old, New: old.Observe(domain.Busy, "hello", spreed.Expiry, clock.New().Now())})
+			store.Elsewhere(t, 0, image.Write{User: mark, Old: old, New: old.Observe(domain.Shown{Status: domain.Busy, Message: "hello"}, spreed.Expiry, clock.New().Now())})
 			beaten = true
 			return nil
 		})
@@ -204,7 +204,7 @@ func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
 			old, _ := store.Presences(mark).On(domain.MustProtocol("manual"))
 			now := clock.New().Now()
 			end = now.Add(after)
-			next := old.Observe(domain.Busy, "until then", domain.ExpiryPolicy{Vanishes: true}, now).HoldUntil(end)
+			next := old.Observe(domain.Shown{Status: domain.Busy, Message: "until then"}, domain.ExpiryPolicy{Vanishes: true}, now).HoldUntil(end)
 			if err := store.Apply(t.Context(), image.Write{User: mark, Old: old, New: next}); err != nil {
 				t.Fatal(err)
 			}

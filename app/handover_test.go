@@ -16,7 +16,7 @@ func takenOver(t *testing.T, test func(t *testing.T, s *stage)) {
 		store := coretest.Start(t)
 		for user, status := range map[domain.UserID]domain.Status{anna: domain.Busy, bea: domain.Available, carl: domain.Unavailable} {
 			store.Change(t, user, chat, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-				return old.Observe(status, "", domain.ExpiryPolicy{}, now)
+				return old.Observe(domain.Shown{Status: status}, domain.ExpiryPolicy{}, now)
 			})
 		}
 		runSupervisor(t, store, domain.AbsentUnavailable, test)

@@ -67,9 +67,9 @@ func TestWhatHasNoEndIsKept(t *testing.T) {
 	gone := domain.UserID("gone@example.test")
 	keeping(t, func(t *testing.T, store *coretest.Core) {
 		then := longAgo()
-		set := domain.Presence{Protocol: byHand}.Observe(domain.Busy, "on leave", forGood, then)
-		hidden := domain.Presence{Protocol: byHand}.Observe(domain.Unavailable, "", forGood, then)
-		left := domain.Presence{Protocol: web}.Observe(domain.Busy, "", spreed.Expiry, then)
+		set := domain.Presence{Protocol: byHand}.Observe(domain.Shown{Status: domain.Busy, Message: "on leave"}, forGood, then)
+		hidden := domain.Presence{Protocol: byHand}.Observe(domain.Shown{Status: domain.Unavailable}, forGood, then)
+		left := domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy}, spreed.Expiry, then)
 		left = left.At(then.Add(time.Hour))
 		err := store.Apply(t.Context(), image.Write{User: mark, Old: domain.Presence{Protocol: byHand}, New: set},
 			image.Write{User: anna, Old: domain.Presence{Protocol: byHand}, New: hidden},
@@ -97,7 +97,7 @@ func TestRetentionRemovesATenthADay(t *testing.T) {
 		t.Run(fmt.Sprint(test.users), func(t *testing.T) {
 			keeping(t, func(t *testing.T, store *coretest.Core) {
 				then := longAgo()
-				fill(t, store, test.users, domain.Presence{Protocol: web}.Observe(domain.Unavailable, "", spreed.Expiry, then))
+				fill(t, store, test.users, domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Unavailable}, spreed.Expiry, then))
 			}, func(t *testing.T, store *coretest.Core, log *bytes.Buffer) {
 				if left := store.Users(); left != test.users {
 					t.Errorf("%d of %d users are left after the start: a clock that was wrong costs them", left, test.users)
@@ -120,8 +120,8 @@ func TestRetentionRemovesATenthADay(t *testing.T) {
 func TestTheOldestGoFirst(t *testing.T) {
 	keeping(t, func(t *testing.T, store *coretest.Core) {
 		then := longAgo()
-		fill(t, store, 1500, domain.Presence{Protocol: web}.Observe(domain.Unavailable, "", spreed.Expiry, then))
-		old := domain.Presence{Protocol: web}.Observe(domain.Unavailable, "", spreed.Expiry, then.Add(-time.Hour))
+		fill(t, store, 1500, domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Unavailable}, spreed.Expiry, then))
+		old := domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Unavailable}, spreed.Expiry, then.Add(-time.Hour))
 		if err := store.Apply(t.Context(), image.Write{User: mark, Old: domain.Presence{Protocol: web}, New: old}); err != nil {
 			t.Fatal(err)
 		}

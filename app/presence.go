@@ -239,13 +239,12 @@ func (p *Presence) makeRoom(writes []image.Write, added []int, planned plannedWr
 
 // checkedUpdate is an Update in which every value makes sense by itself.
 type checkedUpdate struct {
-	user    domain.UserID
-	rule    rule
-	device  domain.DeviceID
-	status  domain.Status
-	message string
-	until   domain.Timestamp
-	remove  bool
+	user   domain.UserID
+	rule   rule
+	device domain.DeviceID
+	shown  domain.Shown
+	until  domain.Timestamp
+	remove bool
 }
 
 // carryOut makes of a presence what the update wants. It returns what is wrong with the update's end.
@@ -254,7 +253,7 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 		*p = p.Remove(now)
 		return nil
 	}
-	*p = p.Observe(u.status, u.message, u.rule.client.Expiry, now)
+	*p = p.Observe(u.shown, u.rule.client.Expiry, now)
 	if u.until.IsZero() {
 		return nil
 	}
@@ -272,15 +271,17 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{message: update.Message, until: update.Until, remove: update.Remove}
+	checked := checkedUpdate{shown: domain.Shown{Message: update.Message}, until: update.Until, remove: update.Remove}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
 	checked.device, err = domain.ParseDeviceID(update.Device)
 	fault(domain.FieldDevice, err)
 	if !update.Remove {
-		checked.status, err = domain.ParseStatus(update.Status)
+		checked.shown.Status, err = domain.ParseStatus(update.Status)
 		fault(domain.FieldStatus, err)
+		checked.shown.Activity, err = domain.ParseActivity(update.Activity)
+		fault(domain.FieldActivity, err)
 		fault(domain.FieldMessage, domain.CheckMessage(update.Message))
 	}
 	rule, known := p.protocols[update.Protocol]
@@ -296,7 +297,11 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 
 // repeats returns nil if an update of a read-only protocol says what is true anyway: a client sent back what it got.
 func repeats(now domain.Presence, update checkedUpdate) error {
-	if !update.remove && update.until.IsZero() && now.Status == update.status && now.Message == update.message {
+	said := update.shown
+	if said.Activity == domain.NoActivity {
+		said.Activity = now.Activity // the original API does not tell it
+	}
+	if !update.remove && update.until.IsZero() && now.Shown() == said {
 		return nil
 	}
 	return domain.ReadOnly(now.Protocol, update.user)

@@ -67,7 +67,7 @@ func newPresence(t *testing.T, store *coretest.Core, clock ports.Clock) *app.Pre
 func (f *fixture) observe(t *testing.T, user domain.UserID, status domain.Status, message string) {
 	t.Helper()
 	old, _ := f.store.Presences(user).On(chat)
-	next := old.Observe(status, message, domain.ExpiryPolicy{}, f.clock.now)
+	next := old.Observe(domain.Shown{Status: status, Message: message}, domain.ExpiryPolicy{}, f.clock.now)
 	if err := f.store.Apply(t.Context(), image.Write{User: user, Old: old, New: next}); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestUpdateIsPlannedAnew(t *testing.T) {
 	f := newFixture(t)
 	f.store.Journal.Before(1, func() error {
 		none := domain.Presence{Protocol: web}
-		f.store.Elsewhere(t, 0, image.Write{User: mark, Old: none, New: none.Observe(domain.Busy, "", spreed.Expiry, 5)})
+		f.store.Elsewhere(t, 0, image.Write{User: mark, Old: none, New: none.Observe(domain.Shown{Status: domain.Busy}, spreed.Expiry, 5)})
 		return nil
 	})
 	if err := f.Update(t.Context(), asMark, []domain.Update{{User: string(mark), Protocol: "spreed", Status: "busy"}}); err != nil {

@@ -18,7 +18,7 @@ func TestSpellingsOfAnOldStoreBecomeOneUser(t *testing.T) {
 		keep := func(user domain.UserID, p domain.Presence, status domain.Status) {
 			t.Helper()
 			time.Sleep(time.Second)
-			next := p.Observe(status, string(user), domain.ExpiryPolicy{}, clock.New().Now())
+			next := p.Observe(domain.Shown{Status: status, Message: string(user)}, domain.ExpiryPolicy{}, clock.New().Now())
 			if err := store.Apply(t.Context(), image.Write{User: user, Old: domain.Presence{Protocol: p.Protocol, Device: p.Device}, New: next}); err != nil {
 				t.Fatal(err)
 			}

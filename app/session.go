@@ -167,7 +167,7 @@ func (s *session) report(report domain.Report) bool {
 		return s.leave(report, user, found)
 	}
 	old, there := user.devices.Get(report.Device)
-	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message)}
+	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message), Activity: report.Activity}
 	if there && old == device {
 		s.mark(report.User) // the image may have something else
 		return true
@@ -270,9 +270,9 @@ func (s *session) takeDirty() []pendingWrite {
 	pending := make([]pendingWrite, 0, len(s.dirty))
 	for id := range s.dirty {
 		user, found := s.users[id]
-		status, message := user.devices.Merge()
+		shown := user.devices.Merge()
 		absent := user.devices.None() && s.source.Absent == domain.AbsentNothing
-		pending = append(pending, pendingWrite{user: id, message: message, status: status, stale: user.stale, gone: !user.stale && absent || !found})
+		pending = append(pending, pendingWrite{user: id, shown: shown, stale: user.stale, gone: !user.stale && absent || !found})
 	}
 	if len(s.dirty) > keptDirty {
 		s.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
@@ -306,11 +306,10 @@ func (s *session) written(pending []pendingWrite) {
 
 // pendingWrite is what is to be written of one user.
 type pendingWrite struct {
-	user    domain.UserID
-	message string
-	status  domain.Status
-	stale   bool // what is there is to be kept as stale
-	gone    bool // nothing is to be left
+	user  domain.UserID
+	shown domain.Shown
+	stale bool // what is there is to be kept as stale
+	gone  bool // nothing is to be left
 }
 
 // update returns what becomes of a user's stored presence. What says the same as before is not written again for a while: unlike a
@@ -325,7 +324,7 @@ func (w pendingWrite) update(source domain.Source, old domain.Presence, now doma
 	case w.stale:
 		return old.MarkStale(source.StalePolicy(), now)
 	}
-	next := old.Observe(w.status, w.message, domain.ExpiryPolicy{}, now)
+	next := old.Observe(w.shown, domain.ExpiryPolicy{}, now)
 	if stored && !old.Differs(next) && next.Updated < old.Updated.Add(renewEvery) {
 		return old
 	}

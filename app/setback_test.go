@@ -41,7 +41,7 @@ func TestAClockThatIsSetBackKeepsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now, store, presence := startAhead(t)
 		end := now.Now().Add(3 * time.Hour)
-		asked := domain.Presence{Protocol: byHand}.Observe(domain.Busy, "", forGood, now.Now()).HoldUntil(end)
+		asked := domain.Presence{Protocol: byHand}.Observe(domain.Shown{Status: domain.Busy}, forGood, now.Now()).HoldUntil(end)
 		if err := store.Apply(t.Context(), image.Write{User: anna, Old: domain.Presence{Protocol: byHand}, New: asked}); err != nil {
 			t.Fatal(err)
 		}

@@ -363,7 +363,7 @@ func TestAbsentCanMeanNothing(t *testing.T) {
 		seen.Known(bea)
 		seen.Report(online(anna, "meeting", domain.Busy, ""))
 		s.shows(t, users{anna: "busy", bea: "busy review (stale)"})
-		imported := domain.Presence{Protocol: chat}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, clock.New().Now())
+		imported := domain.Presence{Protocol: chat}.Observe(domain.Shown{Status: domain.Unavailable}, domain.ExpiryPolicy{}, clock.New().Now())
 		if err := s.store.Apply(t.Context(), image.Write{User: carl, New: imported}); err != nil {
 			t.Fatal(err)
 		}

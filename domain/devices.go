@@ -4,9 +4,10 @@ import "strings"
 
 // Device is what one of a user's devices says: an XMPP resource, an IRC session, a telephone.
 type Device struct {
-	Name    string // unique among the user's devices; opaque
-	Message string
-	Status  Status
+	Name     string // unique among the user's devices; opaque
+	Message  string
+	Status   Status
+	Activity Activity
 }
 
 // Devices holds a user's devices that are not unavailable. The zero value holds none and is ready to use; do not copy it. It is a
@@ -85,25 +86,25 @@ func (d *Devices) Size() (devices, bytes int) {
 	return devices, bytes
 }
 
-// Merge returns the one status of all devices, and the message of the newest device that has it: busy if any is busy, else
+// Merge returns what all devices show together. The newest device that has the strongest status decides: busy if any is busy, else
 // available if any is, else away, else unavailable.
-func (d *Devices) Merge() (Status, string) {
-	status, message := Unavailable, ""
+func (d *Devices) Merge() (shown Shown) {
 	for known := d.newest; known != nil; known = known.older {
-		if known.Status > status {
-			status, message = known.Status, known.Message
+		if known.Status > shown.Status {
+			shown = Shown{known.Status, known.Activity, known.Message}
 		}
 	}
-	return status, message
+	return shown
 }
 
 // Report is what a protocol says about one device of a user at one moment.
 type Report struct {
-	User    UserID
-	Device  string // empty with Unavailable: all devices of the user
-	Message string
-	Status  Status
-	Prefix  bool // with Unavailable: it is about all devices whose names begin with Device
+	User     UserID
+	Device   string // empty with Unavailable: all devices of the user
+	Message  string
+	Status   Status
+	Activity Activity // what the user is doing there
+	Prefix   bool     // with Unavailable: it is about all devices whose names begin with Device
 
 	// With Unavailable: nobody has said so, but the source hears nothing of the device any more. If it was the user's last, what the user shows
 	// is kept as stale for Source.StaleAfter.

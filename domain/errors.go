@@ -17,6 +17,7 @@ var (
 	ErrInvalidProtocol = errors.New("invalid protocol name")
 	ErrInvalidDevice   = errors.New("invalid device")
 	ErrUnknownStatus   = errors.New("unknown status")
+	ErrUnknownActivity = errors.New("unknown activity")
 	ErrInvalidMessage  = errors.New("invalid message")
 	ErrInvalidUntil    = errors.New("invalid end")
 	ErrReadOnly        = errors.New("read-only protocol")
@@ -35,6 +36,7 @@ const (
 	FieldMessage
 	FieldUntil
 	FieldDevice
+	FieldActivity
 )
 
 // Problem says what is wrong with one entry of a request.

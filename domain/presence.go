@@ -13,22 +13,30 @@ const MaxMessage = 4096
 // Revision numbers changes: it grows with every change of any presence, and never goes back. Zero is before the first.
 type Revision uint64
 
+// Shown is what somebody shows of a user at one moment.
+type Shown struct {
+	Status   Status
+	Activity Activity
+	Message  string // free text; empty if there is none
+}
+
 // Presence is a user's status on one protocol, or what one of several devices there says. It is a value and comparable. Read its
 // Status and Message only after At, which takes a passed expiry into account.
 type Presence struct {
 	Protocol       Protocol
 	Device         DeviceID  // which of the user's devices says so; zero: the protocol tells devices apart itself, or not at all
 	Message        string    // free text; empty if there is none
-	Since          Timestamp // when the status or the message last changed
+	Since          Timestamp // when the status, the message or the activity last changed
 	Updated        Timestamp // when it was last confirmed, by a change or a repetition
 	Expires        Timestamp // the last moment at which it holds; zero: for ever
 	Revision       Revision  // of its last change; given when it is written
 	StatusRevision Revision  // of its last change that somebody who may not see messages can see; given when it is written
 	Status         Status
-	Stale          bool // the link to the source is lost, so nobody can say whether it still holds
-	Fixed          bool // Expires was asked for ("until three"), so it is a part of what the presence says
-	Vanishes       bool // its expiry leaves nothing, instead of unavailable
-	Removed        bool // the protocol no longer knows the user: only watchers see this, as the last word on it
+	Activity       Activity // what the user is doing
+	Stale          bool     // the link to the source is lost, so nobody can say whether it still holds
+	Fixed          bool     // Expires was asked for ("until three"), so it is a part of what the presence says
+	Vanishes       bool     // its expiry leaves nothing, instead of unavailable
+	Removed        bool     // the protocol no longer knows the user: only watchers see this, as the last word on it
 }
 
 // ExpiryPolicy says how long a presence holds without being repeated, and what is left then. The zero value means for ever.
@@ -76,7 +84,7 @@ func ClipMessage(message string) string {
 // Expired reports whether p's time is up: more than the configured time has passed since its last update.
 func (p Presence) Expired(now Timestamp) bool { return !p.Expires.IsZero() && now > p.Expires }
 
-// At returns p as it is at the given moment: itself, or what its expiry leaves, which is unavailable with an empty message, or
+// At returns p as it is at the given moment: itself, or what its expiry leaves, which is unavailable with nothing else, or
 // Removed.
 func (p Presence) At(now Timestamp) Presence {
 	switch {
@@ -85,19 +93,28 @@ func (p Presence) At(now Timestamp) Presence {
 	case p.Vanishes:
 		return p.Remove(p.Expires)
 	}
-	if p.Status != Unavailable || p.Message != "" {
+	if p.Shown() != (Shown{}) {
 		p.Since = p.Expires
 	}
-	p.Status, p.Message, p.Expires, p.Fixed = Unavailable, "", 0, false
+	p.show(Shown{})
+	p.Expires, p.Fixed = 0, false
 	return p
 }
 
-// Observe returns what becomes of p when status and message are reported at the given moment. A repetition renews Updated
+// Shown returns what p shows.
+func (p Presence) Shown() Shown { return Shown{p.Status, p.Activity, p.Message} }
+
+func (p *Presence) show(shown Shown) {
+	p.Status, p.Activity, p.Message = shown.Status, shown.Activity, shown.Message
+}
+
+// Observe returns what becomes of p when something is reported at the given moment. A repetition renews Updated
 // and Expires and keeps Since.
-func (p Presence) Observe(status Status, message string, policy ExpiryPolicy, now Timestamp) Presence {
+func (p Presence) Observe(shown Shown, policy ExpiryPolicy, now Timestamp) Presence {
 	next := p.At(now)
-	if next.Status != status || next.Message != message || next.Since.IsZero() || next.Removed {
-		next.Status, next.Message, next.Since = status, message, now
+	if next.Shown() != shown || next.Since.IsZero() || next.Removed {
+		next.show(shown)
+		next.Since = now
 	}
 	next.Updated, next.Expires, next.Vanishes = now, policy.Expires(now), policy.Vanishes
 	if next.endsAsItIs() {
@@ -119,7 +136,7 @@ func (p Presence) HoldUntil(until Timestamp) Presence {
 func (p Presence) Endless() bool { return p.Expires.IsZero() && !p.endsAsItIs() && !p.Removed }
 
 // endsAsItIs reports whether expiry would change nothing.
-func (p Presence) endsAsItIs() bool { return p.Status == Unavailable && p.Message == "" && !p.Vanishes }
+func (p Presence) endsAsItIs() bool { return p.Shown() == (Shown{}) && !p.Vanishes }
 
 // Hold returns p for one more period from now, if its time ran out while nobody could repeat it because no daemon served. An end that was asked
 // for stays, and so does that of what is stale.
@@ -172,7 +189,7 @@ func (p Presence) Remove(now Timestamp) Presence {
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
 // expiry is none, unless it comes sooner; that there is one now, or none any more, is, and so is another end that was asked for.
 func (p Presence) Differs(q Presence) bool {
-	return p.DiffersInStatus(q) || p.Message != q.Message || p.Since != q.Since ||
+	return p.DiffersInStatus(q) || p.Message != q.Message || p.Activity != q.Activity || p.Since != q.Since ||
 		p.Expires.IsZero() != q.Expires.IsZero() || q.Expires < p.Expires || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
 }
 

@@ -25,7 +25,7 @@ var (
 
 func TestExpiryIsStrict(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: 2 * time.Minute}
-	p := domain.Presence{Protocol: spreed}.Observe(domain.Busy, "presenting", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Busy, Message: "presenting"}, policy, start)
 	deadline := start.Add(2 * time.Minute)
 	if got := p.At(deadline); got != p {
 		t.Errorf("exactly after the configured time it is %+v, want it unchanged: it holds until more has passed", got)
@@ -39,16 +39,16 @@ func TestExpiryIsStrict(t *testing.T) {
 
 func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: spreed}.Observe(domain.Available, "here", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Available, Message: "here"}, policy, start)
 	later := start.Add(30 * time.Second)
-	renewed := p.Observe(domain.Available, "here", policy, later)
+	renewed := p.Observe(domain.Shown{Status: domain.Available, Message: "here"}, policy, later)
 	if p.Differs(renewed) || renewed.Since != start || renewed.Updated != later || renewed.Expires != later.Add(time.Minute) {
 		t.Errorf("a repetition makes %+v of %+v", renewed, p)
 	}
-	if sooner := renewed.Observe(domain.Available, "here", domain.ExpiryPolicy{After: time.Second}, later); !renewed.Differs(sooner) {
+	if sooner := renewed.Observe(domain.Shown{Status: domain.Available, Message: "here"}, domain.ExpiryPolicy{After: time.Second}, later); !renewed.Differs(sooner) {
 		t.Errorf("%+v and %+v count as the same, though the second ends sooner", renewed, sooner)
 	}
-	changed := p.Observe(domain.Available, "still here", policy, later)
+	changed := p.Observe(domain.Shown{Status: domain.Available, Message: "still here"}, policy, later)
 	if !p.Differs(changed) || changed.Since != later {
 		t.Errorf("another message makes %+v of %+v", changed, p)
 	}
@@ -56,15 +56,15 @@ func TestRepetitionRenewsAndIsNoChange(t *testing.T) {
 
 func TestRepetitionAfterExpiryIsAChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: spreed}.Observe(domain.Available, "here", policy, start)
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Available, Message: "here"}, policy, start)
 	later := start.Add(time.Hour)
-	if back := p.Observe(domain.Available, "here", policy, later); back.Since != later || back.Status != domain.Available {
+	if back := p.Observe(domain.Shown{Status: domain.Available, Message: "here"}, policy, later); back.Since != later || back.Status != domain.Available {
 		t.Errorf("coming back after an hour makes %+v", back)
 	}
 }
 
 func TestStale(t *testing.T) {
-	p := domain.Presence{Protocol: xmpp}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	p := domain.Presence{Protocol: xmpp}.Observe(domain.Shown{Status: domain.Busy, Message: "phone"}, domain.ExpiryPolicy{}, start)
 	stale := p.MarkStale(domain.ExpiryPolicy{After: time.Minute}, start+10)
 	if !stale.Stale || stale.Status != domain.Busy || stale.Message != "phone" || !p.Differs(stale) {
 		t.Errorf("right after the link was lost: %+v", stale)
@@ -75,11 +75,11 @@ func TestStale(t *testing.T) {
 	if gone := stale.At(stale.Expires + 1); gone.Status != domain.Unavailable || !gone.Stale {
 		t.Errorf("after the grace: %+v, want unavailable and still stale", gone)
 	}
-	back := stale.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start+30)
+	back := stale.Observe(domain.Shown{Status: domain.Busy, Message: "phone"}, domain.ExpiryPolicy{}, start+30)
 	if back.Stale || back.Expires != 0 || back.Since != start || !stale.Differs(back) {
 		t.Errorf("confirmed by the source: %+v", back)
 	}
-	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(domain.ExpiryPolicy{After: time.Minute}, start)
+	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Shown{Status: domain.Unavailable}, domain.ExpiryPolicy{}, start).MarkStale(domain.ExpiryPolicy{After: time.Minute}, start)
 	if !offline.Stale || offline.Expires != 0 {
 		t.Errorf("who is unavailable need not expire: %+v", offline)
 	}
@@ -87,12 +87,12 @@ func TestStale(t *testing.T) {
 
 func TestKeepStale(t *testing.T) {
 	minute := domain.ExpiryPolicy{After: time.Minute}
-	fresh := domain.Presence{Protocol: xmpp}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	fresh := domain.Presence{Protocol: xmpp}.Observe(domain.Shown{Status: domain.Busy, Message: "phone"}, domain.ExpiryPolicy{}, start)
 	stale := fresh.MarkStale(minute, start)
 	if kept := stale.KeepStale(minute, start+10); kept.Expires != minute.Expires(start+10) || stale.Differs(kept) || !kept.Stale {
 		t.Errorf("%+v is kept as %+v", stale, kept)
 	}
-	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Unavailable, "", domain.ExpiryPolicy{}, start).MarkStale(minute, start)
+	offline := domain.Presence{Protocol: xmpp}.Observe(domain.Shown{Status: domain.Unavailable}, domain.ExpiryPolicy{}, start).MarkStale(minute, start)
 	for name, test := range map[string]struct {
 		p   domain.Presence
 		now domain.Timestamp
@@ -105,24 +105,24 @@ func TestKeepStale(t *testing.T) {
 
 func TestUnavailableDoesNotExpire(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Unavailable, "", policy, start); p.Expires != 0 {
+	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Shown{Status: domain.Unavailable}, policy, start); p.Expires != 0 {
 		t.Errorf("%+v would be announced twice", p)
 	}
-	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Unavailable, "gone home", policy, start); p.Expires != start.Add(time.Minute) {
+	if p := (domain.Presence{Protocol: spreed}).Observe(domain.Shown{Status: domain.Unavailable, Message: "gone home"}, policy, start); p.Expires != start.Add(time.Minute) {
 		t.Errorf("%+v keeps its message", p)
 	}
 }
 
 func TestComingBackAfterAnUnnoticedExpiryIsAChange(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: time.Minute}
-	p := domain.Presence{Protocol: spreed}.Observe(domain.Busy, "", policy, start)
-	if back := p.Observe(domain.Busy, "", policy, start.Add(time.Hour)); !p.Differs(back) {
+	p := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Busy}, policy, start)
+	if back := p.Observe(domain.Shown{Status: domain.Busy}, policy, start.Add(time.Hour)); !p.Differs(back) {
 		t.Errorf("%+v and %+v count as the same, though the user was away between", p, back)
 	}
 }
 
 func TestRemove(t *testing.T) {
-	p := domain.Presence{Protocol: xmpp, Revision: 7}.Observe(domain.Busy, "phone", domain.ExpiryPolicy{}, start)
+	p := domain.Presence{Protocol: xmpp, Revision: 7}.Observe(domain.Shown{Status: domain.Busy, Message: "phone"}, domain.ExpiryPolicy{}, start)
 	want := domain.Presence{Protocol: xmpp, Revision: 7, Since: start + 1, Updated: start + 1, Removed: true}
 	if got := p.Remove(start + 1); got != want || !p.Differs(got) {
 		t.Errorf("Remove = %+v, want %+v", got, want)
@@ -179,7 +179,7 @@ func TestTimestamps(t *testing.T) {
 var anyPresence = rapid.Custom(func(t *rapid.T) domain.Presence {
 	p := domain.Presence{Protocol: rapid.SampledFrom([]domain.Protocol{a, b, c, d}).Draw(t, "protocol")}
 	policy := domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 50).Draw(t, "expiry"))}
-	return p.Observe(anyStatus.Draw(t, "status"), anyMessage.Draw(t, "message"), policy, anyMoment.Draw(t, "at"))
+	return p.Observe(domain.Shown{Status: anyStatus.Draw(t, "status"), Message: anyMessage.Draw(t, "message")}, policy, anyMoment.Draw(t, "at"))
 })
 
 // TestExpiryProperties: time only ever takes a presence from what it is to unavailable, once, and looking does not change what
@@ -199,7 +199,7 @@ func TestExpiryProperties(t *testing.T) {
 		if seen.Expired(late) {
 			t.Fatalf("%+v is still to expire at %d", seen, late)
 		}
-		next := p.Observe(p.Status, p.Message, domain.ExpiryPolicy{After: 10}, late)
+		next := p.Observe(domain.Shown{Status: p.Status, Message: p.Message}, domain.ExpiryPolicy{After: 10}, late)
 		expires := late + 10
 		if p.Status == domain.Unavailable && p.Message == "" {
 			expires = 0
@@ -268,7 +268,7 @@ func TestPresencesAtDoesNotAllocateUnlessSomethingExpired(t *testing.T) {
 func TestWhatVanishes(t *testing.T) {
 	none := domain.Presence{Protocol: manual}
 	policy := domain.ExpiryPolicy{Vanishes: true}
-	set := none.Observe(domain.Unavailable, "", policy, 10).HoldUntil(20)
+	set := none.Observe(domain.Shown{Status: domain.Unavailable}, policy, 10).HoldUntil(20)
 	set.Revision = 7
 	if got := set.At(20); got != set {
 		t.Errorf("at its last moment it is %+v, want %+v", got, set)
@@ -283,7 +283,7 @@ func TestWhatVanishes(t *testing.T) {
 	if !set.Differs(set.HoldUntil(30)) {
 		t.Error("another end is no change")
 	}
-	if again := set.Observe(domain.Unavailable, "", policy, 25); again.Removed || again.Since != 25 || again.Expires != 0 || again.Fixed {
+	if again := set.Observe(domain.Shown{Status: domain.Unavailable}, policy, 25); again.Removed || again.Since != 25 || again.Expires != 0 || again.Fixed {
 		t.Errorf("set again it is %+v, want it there since then, for ever", again)
 	}
 }
@@ -291,7 +291,7 @@ func TestWhatVanishes(t *testing.T) {
 // TestStaleVanishes: if a source says nothing of absent users, nothing is left when its link was lost for too long.
 func TestStaleVanishes(t *testing.T) {
 	source := domain.Source{StaleAfter: 10, Absent: domain.AbsentNothing}
-	p := domain.Presence{Protocol: a}.Observe(domain.Busy, "in a meeting", domain.ExpiryPolicy{}, start).MarkStale(source.StalePolicy(), start)
+	p := domain.Presence{Protocol: a}.Observe(domain.Shown{Status: domain.Busy, Message: "in a meeting"}, domain.ExpiryPolicy{}, start).MarkStale(source.StalePolicy(), start)
 	if got := p.At(start + 10); got.Status != domain.Busy || !got.Stale {
 		t.Errorf("before the end: %+v", got)
 	}
@@ -308,7 +308,7 @@ func TestDevicesOfAClientProtocol(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := domain.Presence{Protocol: spreed, Device: device}.Observe(status, message, policy, at)
+		p := domain.Presence{Protocol: spreed, Device: device}.Observe(domain.Shown{Status: status, Message: message}, policy, at)
 		p.Revision = domain.Revision(at)
 		return p
 	}

@@ -1,13 +1,17 @@
 package domain
 
+import "strings"
+
 // Unified is the one answer over all of a user's protocols.
 type Unified struct {
-	Status  Status
-	Message string    // of the presence that decided
-	By      Protocol  // the protocol that decided; empty if no protocol knows the user
-	Reason  Reason    // why that one
-	Since   Timestamp // when the deciding presence last changed
-	Stale   bool      // the deciding presence is stale
+	Status   Status
+	Message  string     // of the presence that decided
+	Activity Activity   // the same
+	By       Protocol   // the protocol that decided; empty if no protocol knows the user
+	Reason   Reason     // why that one
+	Rule     Preference // the entry of the precedence list that named it, if the reason is Preferred
+	Since    Timestamp  // when the deciding presence last changed
+	Stale    bool       // the deciding presence is stale
 }
 
 // Reason says why one of a user's presences stands for all of them.
@@ -38,6 +42,33 @@ type Preference struct {
 	Any      bool   // the protocol counts with any status
 }
 
+// ParsePreference reads an entry as String writes it. A fault is an ErrInvalidProtocol or an ErrUnknownStatus.
+func ParsePreference(text string) (Preference, error) {
+	name, status, one := strings.Cut(text, ":")
+	protocol, err := ParseProtocol(name)
+	if err != nil {
+		return Preference{}, err
+	}
+	if !one {
+		return Preference{Protocol: protocol, Any: true}, nil
+	}
+	parsed, err := ParseStatus(status)
+	return Preference{Protocol: protocol, Status: parsed}, err
+}
+
+// String returns the entry as a configuration has it, such as manual or asterisk:busy; empty for the zero value.
+func (p Preference) String() string {
+	if p.Any || p == (Preference{}) {
+		return p.Protocol.String()
+	}
+	return p.Protocol.String() + ":" + p.Status.String()
+}
+
+// Includes reports whether everything that matches q matches p.
+func (p Preference) Includes(q Preference) bool {
+	return p.Protocol == q.Protocol && (p.Any || !q.Any && p.Status == q.Status)
+}
+
 // rank returns the place of the first entry that matches p, or the length of the list.
 func (list Precedence) rank(p *Presence) int {
 	for i, entry := range list {
@@ -65,10 +96,13 @@ func (list Precedence) Unify(ps Presences) Unified {
 			reason = max(reason, why)
 		}
 	}
-	if len(ps) > 1 && list.rank(best) < len(list) {
-		reason = Preferred
+	unified := Unified{
+		Status: best.Status, Message: best.Message, Activity: best.Activity, By: best.Protocol, Reason: reason, Since: best.Since, Stale: best.Stale,
 	}
-	return Unified{Status: best.Status, Message: best.Message, By: best.Protocol, Reason: reason, Since: best.Since, Stale: best.Stale}
+	if rank := list.rank(best); len(ps) > 1 && rank < len(list) {
+		unified.Reason, unified.Rule = Preferred, list[rank]
+	}
+	return unified
 }
 
 // outranks reports whether p, which comes after q by its protocol's name, stands for both, and which rule decided that.

@@ -35,9 +35,9 @@ func TestUnify(t *testing.T) {
 		{"then the first by name", domain.Presences{{Protocol: spreed, Status: domain.Busy, Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 1}},
 			domain.Unified{Status: domain.Busy, By: spreed, Reason: domain.FirstByName, Since: 1}},
 		{"what the person has set wins", domain.Presences{{Protocol: manual, Status: domain.Away, Message: "lunch", Since: 1}, {Protocol: xmpp, Status: domain.Busy, Since: 2}},
-			domain.Unified{Status: domain.Away, Message: "lunch", By: manual, Reason: domain.Preferred, Since: 1}},
+			domain.Unified{Status: domain.Away, Message: "lunch", By: manual, Reason: domain.Preferred, Rule: byHandFirst[0], Since: 1}},
 		{"also from behind", domain.Presences{{Protocol: domain.MustProtocol("irc"), Status: domain.Busy, Since: 2}, {Protocol: manual, Since: 1}},
-			domain.Unified{By: manual, Reason: domain.Preferred, Since: 1}},
+			domain.Unified{By: manual, Reason: domain.Preferred, Rule: byHandFirst[0], Since: 1}},
 		{"nothing but what the person has set", domain.Presences{{Protocol: manual, Status: domain.Busy, Since: 1}},
 			domain.Unified{Status: domain.Busy, By: manual, Reason: domain.OnlyOne, Since: 1}},
 		{"the rule that tells it from the nearest", domain.Presences{{Protocol: domain.MustProtocol("irc"), Status: domain.Away, Since: 9}, {Protocol: spreed, Status: domain.Busy, Since: 1},
@@ -61,16 +61,17 @@ func TestPrecedence(t *testing.T) {
 		ps     domain.Presences
 		by     domain.Protocol
 		reason domain.Reason
+		rule   string
 	}{
-		{domain.Presences{holiday, busy, online}, manual, domain.Preferred},
-		{domain.Presences{holiday, away, online}, calendar, domain.Preferred},
-		{domain.Presences{meeting, away, online}, manual, domain.Preferred},
-		{domain.Presences{meeting, online}, calendar, domain.Strongest},
-		{domain.Presences{holiday, online}, calendar, domain.Preferred},
+		{domain.Presences{holiday, busy, online}, manual, domain.Preferred, "manual:busy"},
+		{domain.Presences{holiday, away, online}, calendar, domain.Preferred, "calendar:away"},
+		{domain.Presences{meeting, away, online}, manual, domain.Preferred, "manual"},
+		{domain.Presences{meeting, online}, calendar, domain.Strongest, ""},
+		{domain.Presences{holiday, online}, calendar, domain.Preferred, "calendar:away"},
 	}
 	for _, test := range tests {
-		if got := list.Unify(test.ps); got.By != test.by || got.Reason != test.reason {
-			t.Errorf("of %+v %v decided, because of %v; want %v, %v", test.ps, got.By, got.Reason, test.by, test.reason)
+		if got := list.Unify(test.ps); got.By != test.by || got.Reason != test.reason || got.Rule.String() != test.rule {
+			t.Errorf("of %+v %v decided, because of %v %q; want %v, %v %q", test.ps, got.By, got.Reason, got.Rule, test.by, test.reason, test.rule)
 		}
 	}
 	if got := (domain.Precedence{}).Unify(domain.Presences{away, online}); got.By != xmpp || got.Reason != domain.Strongest {
@@ -124,8 +125,8 @@ func TestDevicesProperties(t *testing.T) {
 				t.Fatalf("after %v: the size is wrong by %d devices, %d bytes", history, count, bytes)
 			}
 			wantStatus, wantMessage := strongest(history)
-			if status, message := devices.Merge(); status != wantStatus || message != wantMessage {
-				t.Fatalf("after %v: %v %q, want %v %q", history, status, message, wantStatus, wantMessage)
+			if got := devices.Merge(); got.Status != wantStatus || got.Message != wantMessage {
+				t.Fatalf("after %v: %+v, want %v %q", history, got, wantStatus, wantMessage)
 			}
 		}
 	})
@@ -164,7 +165,7 @@ func TestDevicesAreBounded(t *testing.T) {
 	devices.Set(domain.Device{Name: "unheard of", Status: domain.Unavailable}, most) // makes no room
 	kept := 0
 	for i := 10*most - 1; !devices.None(); i-- {
-		if _, message := devices.Merge(); message != fmt.Sprint(i) {
+		if message := devices.Merge().Message; message != fmt.Sprint(i) {
 			t.Fatalf("the newest device's message is %q, want that of device %d", message, i)
 		}
 		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Unavailable}, most)
@@ -188,7 +189,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		t.Error("ab is gone")
 	}
 	devices.Remove("", true)
-	if status, message := devices.Merge(); status != domain.Unavailable || message != "" || !devices.None() {
-		t.Errorf("cleared devices are %v %q", status, message)
+	if got := devices.Merge(); got != (domain.Shown{}) || !devices.None() {
+		t.Errorf("cleared devices are %+v", got)
 	}
 }

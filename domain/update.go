@@ -8,6 +8,7 @@ type Update struct {
 	Device   string // which of the user's devices says so; empty: they are not told apart
 	Status   string
 	Message  string
+	Activity string    // a word of RFC 4480; empty: none
 	Until    Timestamp // the last moment at which it is to hold; zero: as long as the protocol's presences do
-	Remove   bool      // nothing is to be known of the user on this protocol; Status, Message and Until do not count
+	Remove   bool      // nothing is to be known of the user on this protocol; Status, Message, Activity and Until do not count
 }

@@ -29,7 +29,7 @@ func TestAnUpdateWhoseClientHasGoneIsNotRepeated(t *testing.T) {
 				client := dial(t, r.Server)
 				defer client.Close()
 				r.core.Journal.Before(1, func() error {
-					newer := domain.Presence{Protocol: spreed}.Observe(domain.Away, "newer", domain.ExpiryPolicy{}, r.core.Clock.Now())
+					newer := domain.Presence{Protocol: spreed}.Observe(domain.Shown{Status: domain.Away, Message: "newer"}, domain.ExpiryPolicy{}, r.core.Clock.Now())
 					r.core.Elsewhere(t, 0, image.Write{User: mark, Old: domain.Presence{Protocol: spreed}, New: newer})
 					if gone {
 						_ = client.Close()

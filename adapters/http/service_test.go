@@ -146,7 +146,7 @@ func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.To
 func (r *running) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
 	t.Helper()
 	r.core.Change(t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(status, message, domain.ExpiryPolicy{}, now)
+		return old.Observe(domain.Shown{Status: status, Message: message}, domain.ExpiryPolicy{}, now)
 	})
 }
 

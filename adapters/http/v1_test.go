@@ -59,13 +59,14 @@ func send(t tester, server *http.Server, method, path, body string, headers ...s
 // person is how a client reads a user.
 type person struct {
 	User, Status, Message string
-	By                    *string
+	Activity, By, Rule    *string
 	Reason                string
 	Since                 *time.Time
 	Stale                 bool
 	Revision              uint64
 	Protocols             map[string]struct {
 		Status, Message         string
+		Activity                *string
 		Since, Updated, Expires *time.Time
 		Stale                   bool
 	}
@@ -118,7 +119,7 @@ func TestV1GetUser(t *testing.T) {
 		}
 	}
 	nobody := r.v1(t, alice, "GET", "/v1/users/nobody%40example.test", "")
-	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","by":null,"reason":"unknown","since":null,"stale":false,"revision":0,"protocols":{}}`
+	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"stale":false,"revision":0,"protocols":{}}`
 	if nobody.status != 200 || nobody.body != want {
 		t.Errorf("GET of an unknown user: %d %s", nobody.status, nobody.body)
 	}
@@ -240,6 +241,15 @@ func TestV1PutAndDelete(t *testing.T) {
 	about(busy, 2*time.Minute)
 	about(put(`{"status":"busy","until":"`+in(time.Minute)+`"}`), time.Minute)
 	about(put(`{"status":"busy","ttl":90}`), 90*time.Second)
+	if got := put(`{"status":"busy","activity":"meeting"}`); got.Activity == nil || *got.Activity != "meeting" || *got.Protocols["spreed"].Activity != "meeting" {
+		t.Errorf("in a meeting: %+v", got)
+	}
+	if got := put(`{"status":"busy","activity":""}`); got.Activity != nil {
+		t.Errorf("not in a meeting any more: %+v", got)
+	}
+	if got := r.v1(t, mark, "PUT", "/v1/users/markd@zarafa.com/spreed", `{"status":"busy","activity":"gossip"}`); got.status != 422 || !strings.Contains(got.body, `"#/activity"`) {
+		t.Errorf("an unknown activity: %d %s", got.status, got.body)
+	}
 	for range 2 {
 		if got := r.v1(t, mark, "DELETE", "/v1/users/markd@zarafa.com/spreed", ""); got.status != 204 {
 			t.Errorf("DELETE: %d %s", got.status, got.body)

@@ -46,7 +46,7 @@ func TestExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := domain.Timestamp(1e18)
-	p := domain.Presence{Protocol: spreed.Protocol}.Observe(domain.Busy, "in a meeting", updatable.Expiry, start)
+	p := domain.Presence{Protocol: spreed.Protocol}.Observe(domain.Shown{Status: domain.Busy, Message: "in a meeting"}, updatable.Expiry, start)
 	if last := p.At(start.Add(cfg.AutoUnavailable)); last.Status != domain.Busy {
 		t.Errorf("exactly %v after the update the status is %v, want busy", cfg.AutoUnavailable, last.Status)
 	}

@@ -86,7 +86,7 @@ func TestLeavingBeforeSynced(t *testing.T) {
 				core := coretest.Start(t)
 				for _, user := range []domain.UserID{"bob@example.test", "carol@example.test"} {
 					core.Change(t, user, Protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-						return old.Observe(domain.Available, "before", domain.ExpiryPolicy{}, now)
+						return old.Observe(domain.Shown{Status: domain.Available, Message: "before"}, domain.ExpiryPolicy{}, now)
 					})
 				}
 				w := watch(t, core, newSource(t, server, func(c *Config) { c.SweepAfter = time.Minute }))

@@ -50,7 +50,7 @@ func benchmarkApply(b *testing.B, journal ports.Journal, callers int) {
 				user, status := numbered(caller+i%150*callers), domain.Status(1+i/150%2)
 				err := core.Writer.Apply(b.Context(), func(writes []image.Write) ([]image.Write, error) {
 					old, _ := core.Image.Presences(user).On(web)
-					return append(writes, image.Write{User: user, Old: old, New: old.Observe(status, "in a meeting", domain.ExpiryPolicy{}, moment)}), nil
+					return append(writes, image.Write{User: user, Old: old, New: old.Observe(domain.Shown{Status: status, Message: "in a meeting"}, domain.ExpiryPolicy{}, moment)}), nil
 				})
 				if err != nil {
 					b.Error(err)

@@ -88,7 +88,7 @@ func TestClusterExpiry(t *testing.T) {
 	policy := domain.ExpiryPolicy{After: 500 * time.Millisecond}
 	for i := range users {
 		none := domain.Presence{Protocol: web}
-		put(t, cores[i%3], image.Write{User: numbered(i), Old: none, New: none.Observe(domain.Busy, "", policy, now.Now())})
+		put(t, cores[i%3], image.Write{User: numbered(i), Old: none, New: none.Observe(domain.Shown{Status: domain.Busy}, policy, now.Now())})
 	}
 	for i := range users {
 		become(t, cores, numbered(i), func(p domain.Presence) bool { return p.Status == domain.Unavailable && p.Revision != 0 })

@@ -95,7 +95,7 @@ func scriptedTestOver(t *testing.T, journal *scripted, test func(t *testing.T, b
 func (b *bench) put(ctx context.Context, user domain.UserID, message string) error {
 	return b.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
 		old, _ := b.image.Presences(user).On(web)
-		return append(writes, image.Write{User: user, Old: old, New: old.Observe(domain.Busy, message, domain.ExpiryPolicy{}, moment)}), nil
+		return append(writes, image.Write{User: user, Old: old, New: old.Observe(domain.Shown{Status: domain.Busy, Message: message}, domain.ExpiryPolicy{}, moment)}), nil
 	})
 }
 

@@ -22,7 +22,7 @@ func (b *bench) overtaken(t *testing.T, user domain.UserID, message string, mean
 		b.journal.append = nil
 		old, _ := b.image.Presences(user).On(web)
 		other := image.AppendHeader(nil, image.Header{Origin: 1, Number: 1})
-		other = image.AppendGroup(other, []image.Write{{User: user, Old: old, New: old.Observe(domain.Away, message, domain.ExpiryPolicy{}, moment)}})
+		other = image.AppendGroup(other, []image.Write{{User: user, Old: old, New: old.Observe(domain.Shown{Status: domain.Away, Message: message}, domain.ExpiryPolicy{}, moment)}})
 		if err := b.journal.deliver(other); err != nil {
 			t.Error(err)
 		}

@@ -109,7 +109,7 @@ var reloadSentences = []struct {
 		if err := s.Apply(t.Context(), image.Write{User: alice, Old: old, New: p.Remove(moment)}); !errors.Is(err, coretest.ErrConflict) {
 			t.Errorf("over what is no longer there: %v", err)
 		}
-		next := p.Observe(domain.Available, "", domain.ExpiryPolicy{}, moment+1)
+		next := p.Observe(domain.Shown{Status: domain.Available}, domain.ExpiryPolicy{}, moment+1)
 		put(t, s, image.Write{User: alice, Old: p, New: next})
 		if got := stored(s, alice, web); got.Status != domain.Available {
 			t.Errorf("alice is %+v", got)

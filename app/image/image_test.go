@@ -64,7 +64,7 @@ func (j *journal) set(t testing.TB, user domain.UserID, protocol domain.Protocol
 	t.Helper()
 	id := deviceOf(t, device)
 	old, _ := j.Presences(user).Of(protocol, id)
-	if applied := j.write(t, []image.Write{{User: user, Old: old, New: old.Observe(status, message, policy, now)}}); !applied[0] {
+	if applied := j.write(t, []image.Write{{User: user, Old: old, New: old.Observe(domain.Shown{Status: status, Message: message}, policy, now)}}); !applied[0] {
 		t.Fatalf("the write of %s was refused", user)
 	}
 	p, _ := j.Presences(user).Of(protocol, id)
@@ -150,7 +150,7 @@ func TestImagesAreEqual(t *testing.T) {
 				at, pieces = j.snapshot(t, rapid.IntRange(1, 2000).Draw(rt, "size"))
 			case 2: // two groups; the second expects what was there before the first
 				old, _ := j.Presences(user).Of(protocol, domain.DeviceID{})
-				next := old.Observe(domain.Busy, fmt.Sprint(step), policy, now)
+				next := old.Observe(domain.Shown{Status: domain.Busy, Message: fmt.Sprint(step)}, policy, now)
 				applied := j.write(t, []image.Write{{User: user, Old: old, New: next}}, []image.Write{{User: user, Old: old, New: next}})
 				if !applied[0] || applied[1] {
 					rt.Fatalf("applied = %v", applied)
@@ -176,7 +176,7 @@ func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 		var come, leave []image.Write
 		none := domain.Presence{Protocol: chat}
 		for i := first; i < first+together; i++ {
-			come = append(come, image.Write{User: numbered(i), Old: none, New: none.Observe(domain.Busy, "", policy, 1)})
+			come = append(come, image.Write{User: numbered(i), Old: none, New: none.Observe(domain.Shown{Status: domain.Busy}, policy, 1)})
 		}
 		j.write(t, come)
 		for i := first; i < first+together; i++ {
@@ -209,7 +209,7 @@ func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 // expects. A new member of domain.Presence that is neither fails here.
 func TestEveryMemberCounts(t *testing.T) {
 	names := map[string]bool{"Protocol": true, "Device": true, "Revision": true, "StatusRevision": true} // the key, and what is given
-	p := domain.Presence{Protocol: web}.Observe(domain.Available, "here", policy, moment)
+	p := domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Available, Message: "here"}, policy, moment)
 	p.Revision = 1
 	kind := reflect.TypeFor[domain.Presence]()
 	for i := range kind.NumField() {
@@ -238,7 +238,8 @@ func TestMembersOfLaterVersionsArePassedOver(t *testing.T) {
 	entry := slices.Clone(j.entries[0])
 	header := len(image.AppendHeader(nil, image.Header{Origin: 7, Number: 1}))
 	record := header + 1 // behind the number of records
-	entry = append(entry, 1, 2, 3)
+	want.Activity = domain.OnThePhone
+	entry = append(entry, byte(domain.OnThePhone), 2, 3)
 	entry[record] += 3
 	img := image.New()
 	if _, applied, err := img.Apply(1, entry); err != nil || !applied[0] {
@@ -269,8 +270,8 @@ func TestLaterFormatsAreRefused(t *testing.T) {
 // TestDamageChangesNothing: an entry that is cut or has a wrong byte in its structure is refused as a whole.
 func TestDamageChangesNothing(t *testing.T) {
 	j := newJournal()
-	j.write(t, []image.Write{{User: numbered(1), Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web}.Observe(domain.Busy, "x", policy, moment)}},
-		[]image.Write{{User: numbered(2), Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web}.Observe(domain.Busy, "x", policy, moment)}})
+	j.write(t, []image.Write{{User: numbered(1), Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy, Message: "x"}, policy, moment)}},
+		[]image.Write{{User: numbered(2), Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy, Message: "x"}, policy, moment)}})
 	header := len(image.AppendHeader(nil, image.Header{Origin: 7, Number: 1}))
 	group := (len(j.entries[0]) - header) / 2
 	for length := range j.entries[0] {

@@ -84,7 +84,11 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 	}
 	dst = binary.AppendUvarint(dst, flags)
 	dst = appendTime(appendTime(appendTime(dst, p.Since), p.Updated), p.Expires)
-	return appendText(dst, p.Message)
+	dst = appendText(dst, p.Message)
+	if p.Activity == domain.NoActivity {
+		return dst
+	}
+	return binary.AppendUvarint(dst, uint64(p.Activity)) // a later member: an earlier version passes over it
 }
 
 // presence reads what appendPresence has written.
@@ -100,6 +104,12 @@ func (d *decoder) presence(r *record) {
 	}
 	r.presence.Since, r.presence.Updated, r.presence.Expires = d.time(), d.time(), d.time()
 	r.message = d.text()
+	if len(d.rest) == 0 || d.failed {
+		return
+	}
+	if activity := domain.Activity(d.number()); activity.Known() { //nolint:gosec // what is too large is not known
+		r.presence.Activity = activity
+	}
 }
 
 func appendText(dst []byte, text string) []byte {

@@ -46,6 +46,9 @@ func TestGetAndSet(t *testing.T) {
 		{"another secret", other, []string{"get", markd}, result{3, "", "refused (401): Unauthorized: not authenticated: the token is forged, or made with another secret"}},
 		{"set for a time", ask, []string{"set", "--for", "1h", markd, "Busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until 20", ""}},
 		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
+		{"set with an activity", ask, []string{"set", "--activity", "Meeting", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until `", ""}},
+		{"an activity is told", ask, []string{"get", markd}, result{0, "meeting: until three\n", ""}},
+		{"an unknown activity", ask, []string{"set", "--activity", "gossip", markd, "busy"}, result{2, "", "unknown activity \"gossip\": must be a word of RFC 4480"}},
 		{"clear", ask, []string{"clear", markd}, result{0, "taken away from manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"clear again", ask, []string{"clear", markd}, result{0, "nothing was set on manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"clear for another", ask, []string{"clear", "--as", "linda@zarafa.com", markd}, result{3, "", "linda@zarafa.com may not update markd@zarafa.com"}},
@@ -241,8 +244,8 @@ func TestJSONIsShownSafely(t *testing.T) {
 // Several protocols: a column each.
 func TestTable(t *testing.T) {
 	people, _, err := readAnswer([]byte(`{"revision":7,"users":[
-		{"user":"a@b.c","status":"available","message":"hi","by":"spreed","protocols":{"xmpp":{"status":"away","message":"lunch"},"spreed":{"status":"available","message":"hi"}}},
-		{"user":"d@e.f","status":"busy","message":"","by":"irc","protocols":{"irc":{"status":"busy","message":""}}}]}`))
+		{"user":"a@b.c","status":"available","message":"hi","activity":null,"by":"spreed","protocols":{"xmpp":{"status":"away","message":"lunch"},"spreed":{"status":"available","message":"hi"}}},
+		{"user":"d@e.f","status":"busy","message":"","activity":null,"by":"irc","protocols":{"irc":{"status":"busy","message":""}}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // completeValues lets a shell complete the values of those flags that have few.
 func completeValues(command *cobra.Command, protocols []wiring.Protocol) error {
 	sources, clients := wiring.Names(protocols)
-	values := map[string][]string{"protocols": sources, "protocol": clients}
+	values := map[string][]string{"protocols": sources, "protocol": clients, "activity": domain.Activities()}
 	keys, err := config.Keys(wiring.Sections(protocols)...)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (c *cli) get() *cobra.Command {
 		Use:   "get [--config FILE] [--json] USER...",
 		Short: "Ask a running daemon who is available",
 		Long: `Asks a running daemon who is available and prints a line for each user: the unified status, the protocol that decided, its
-message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
+activity and message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
 `,
 		Example: "  zarafa-presence get markd@zarafa.com\n  zarafa-presence get --json markd@zarafa.com | jq -r '.[].status'",
 		Args:    between(1, 0, "users, e.g. markd@zarafa.com"),
@@ -82,7 +82,8 @@ type person struct {
 	User      string           `json:"user"`
 	Status    string           `json:"status"`
 	Message   string           `json:"message"`
-	By        string           `json:"by"` // empty if no protocol knows the user
+	Activity  string           `json:"activity"` // empty: nobody has said
+	By        string           `json:"by"`       // empty if no protocol knows the user
 	Since     *time.Time       `json:"since"`
 	Stale     bool             `json:"stale"`
 	Protocols map[string]state `json:"protocols"`
@@ -91,6 +92,11 @@ type person struct {
 type state struct {
 	Status  string     `json:"status"`
 	Expires *time.Time `json:"expires"` // nil: it has no end
+}
+
+// text is what is said beside the status.
+func (p *person) text() string {
+	return strings.Join(slices.DeleteFunc([]string{p.Activity, p.Message}, func(s string) bool { return s == "" }), ": ")
 }
 
 // readAnswer reads the document that a query is answered with, and returns the users' documents also as they are.
@@ -136,7 +142,7 @@ func writeTable(w io.Writer, people []person) error {
 		for _, protocol := range protocols {
 			cells = append(cells, ofProtocol(protocol))
 		}
-		cells = append(cells, p.Message)
+		cells = append(cells, p.text())
 		for i := range cells {
 			cells[i] = printable(cmp.Or(cells[i], "-"))
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 func (c *cli) set() *cobra.Command {
-	var protocol string
+	var protocol, activity string
 	var until time.Time // zero: as long as the protocol says
 	command := c.asking(&cobra.Command{
 		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
@@ -32,10 +32,13 @@ protocol that clients set, for as long as that says. Then it prints the answer t
 			}
 			return between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy")(command, args)
 		},
-		RunE:              func(command *cobra.Command, args []string) error { return c.runSet(command, protocol, until, args) },
+		RunE: func(command *cobra.Command, args []string) error {
+			return c.runSet(command, protocol, activity, until, args)
+		},
 		ValidArgsFunction: completeStatus,
 	}, "the user")
 	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to set it")
+	command.Flags().StringVar(&activity, "activity", "", "what the user is doing: a `WORD` of RFC 4480, e.g. meeting, on-the-phone or vacation")
 	command.Flags().Func("for", "for this `DURATION` it is to hold, e.g. 2h30m", func(text string) (err error) {
 		until, err = timeIn(time.Now(), text)
 		return err
@@ -47,13 +50,17 @@ protocol that clients set, for as long as that says. Then it prints the answer t
 	return command
 }
 
-func (c *cli) runSet(command *cobra.Command, protocol string, until time.Time, args []string) error {
+func (c *cli) runSet(command *cobra.Command, protocol, activity string, until time.Time, args []string) error {
 	message := append(args, "")[2]
 	status, err := domain.ParseStatus(strings.ToLower(args[1]))
-	if err := errors.Join(err, domain.CheckMessage(message)); err != nil {
+	doing, unknown := domain.ParseActivity(strings.ToLower(activity))
+	if err := errors.Join(err, unknown, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
 	document := map[string]string{"status": status.String(), "message": message}
+	if doing != domain.NoActivity {
+		document["activity"] = doing.String()
+	}
 	if !until.IsZero() {
 		document["until"] = until.Format(time.RFC3339)
 	}

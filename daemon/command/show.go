@@ -42,7 +42,7 @@ func (s *lineShow) presence(user *person, document string) {
 		if user.Since != nil {
 			since = user.Since.Format(time.RFC3339)
 		}
-		line = fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, cmp.Or(user.By, "-"), user.Message)
+		line = fmt.Sprintf("%s %s %s %s %s", since, user.User, user.Status, cmp.Or(user.By, "-"), user.text())
 		line = strings.TrimRight(printable(line), " ")
 	}
 	_, _ = fmt.Fprintln(s.out, line) // if it fails whoever reads it has gone, which ends the program
@@ -166,7 +166,7 @@ func renderScreen(users []*person, trouble string, rows, columns int, now time.T
 		if user.Stale {
 			status += "?"
 		}
-		line(colours[user.Status], user.User, status, cmp.Or(user.By, "-"), age(user.Since, now), user.Message)
+		line(colours[user.Status], user.User, status, cmp.Or(user.By, "-"), age(user.Since, now), user.text())
 	}
 	return screen + clearBelow
 }

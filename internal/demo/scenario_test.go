@@ -36,8 +36,8 @@ func presences(t *testing.T, a *activity) domain.Presences {
 	if a.meeting.Status != "" {
 		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.Status), Message: a.meeting.Message})
 	}
-	status, message := devices.Merge()
-	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: status, Message: message})
+	shown := devices.Merge()
+	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: shown.Status, Message: shown.Message})
 }
 
 // TestOpening: after the first steps every status is on the board, and every protocol has decided somebody's.

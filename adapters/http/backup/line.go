@@ -26,6 +26,7 @@ type line struct {
 	Device   string  `json:"device,omitzero"`
 	Status   string  `json:"status"`
 	Message  string  `json:"message"`
+	Activity string  `json:"activity,omitzero"`
 	Since    string  `json:"since"`
 	Updated  string  `json:"updated"`
 	Expires  *string `json:"expires,omitzero"`
@@ -41,8 +42,8 @@ const momentLayout = "2006-01-02T15:04:05.000000000Z"
 func Append(dst []byte, user domain.UserID, p *domain.Presence) ([]byte, error) {
 	moment := func(t domain.Timestamp) string { return t.Time().Format(momentLayout) }
 	l := line{
-		User: string(user), Protocol: p.Protocol.String(), Device: p.Device.String(), Status: p.Status.String(), Message: p.Message,
-		Since: moment(p.Since), Updated: moment(p.Updated), Stale: p.Stale, Fixed: p.Fixed, Vanishes: p.Vanishes,
+		User: string(user), Protocol: p.Protocol.String(), Device: p.Device.String(), Status: p.Status.String(),
+		Message: p.Message, Activity: p.Activity.String(), Since: moment(p.Since), Updated: moment(p.Updated), Stale: p.Stale, Fixed: p.Fixed, Vanishes: p.Vanishes,
 	}
 	if !p.Expires.IsZero() {
 		l.Expires = new(moment(p.Expires))
@@ -86,6 +87,8 @@ func Parse(text []byte) (domain.Change, error) {
 	check("status")
 	err = domain.CheckMessage(l.Message)
 	check("message")
+	c.Presence.Activity, err = domain.ParseActivity(l.Activity)
+	check("activity")
 	c.Presence.Since, err = parseMoment(l.Since)
 	check("since")
 	c.Presence.Updated, err = parseMoment(l.Updated)

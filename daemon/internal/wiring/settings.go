@@ -29,6 +29,7 @@ func Sections(protocols []Protocol) []config.Section { return newSettings(protoc
 // newSettings are the defaults of a daemon that knows some protocols.
 func newSettings(protocols []Protocol) *Settings {
 	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Log: DefaultLog()}
+	s.General.Precedence = []string{ByHand.String()}
 	for _, p := range protocols {
 		made := p.make()
 		s.protocols = append(s.protocols, made)

@@ -116,7 +116,7 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 // set makes the store know a presence, which holds as long as the policy says.
 func (w *world) set(user domain.UserID, protocol domain.Protocol, status domain.Status, message string, holds time.Duration) {
 	w.core.Change(w.t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(status, message, domain.ExpiryPolicy{After: holds}, now)
+		return old.Observe(domain.Shown{Status: status, Message: message}, domain.ExpiryPolicy{After: holds}, now)
 	})
 }
 

@@ -269,8 +269,8 @@ func put(tokens ports.Tokens, number int, users ...string) string {
 // documentOf is what the daemon sends about a change, in the same number of bytes.
 func documentOf(number int) string {
 	const at = "2026-11-23T02:26:48.651Z"
-	return fmt.Sprintf(`{"user":%q,"status":"available","message":"%0*d","by":"spreed","reason":"only","since":%q,"stale":false,"revision":%d,`+
-		`"protocols":{"spreed":{"status":"available","message":"%0*d","since":%q,"updated":%q,"expires":null,"stale":false}}}`,
+	return fmt.Sprintf(`{"user":%q,"status":"available","message":"%0*d","activity":null,"by":"spreed","reason":"only","rule":null,"since":%q,"stale":false,"revision":%d,`+
+		`"protocols":{"spreed":{"status":"available","message":"%0*d","activity":null,"since":%q,"updated":%q,"expires":null,"stale":false}}}`,
 		user(number%cycle), numberDigits, number, at, number+1, numberDigits, number, at, at)
 }
 

@@ -76,7 +76,7 @@ func startPair(t tester) *pair {
 func (p *pair) knows(t tester, user domain.UserID, protocol domain.Protocol, status domain.Status, message string) {
 	t.Helper()
 	p.core.Change(t, user, protocol, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-		return old.Observe(status, message, domain.ExpiryPolicy{}, now)
+		return old.Observe(domain.Shown{Status: status, Message: message}, domain.ExpiryPolicy{}, now)
 	})
 }
 
@@ -205,7 +205,7 @@ func TestRecentAnswersShowWhatIsTrue(t *testing.T) {
 	says(`,"spreed":{"status":"away","message":"ü"},"xmpp":{"status":"available","message":""}`)
 	for _, holds := range []time.Duration{10 * time.Second, 5 * time.Second} { // renewed for a shorter time
 		p.core.Change(t, mark, spreed, func(old domain.Presence, now domain.Timestamp) domain.Presence {
-			return old.Observe(domain.Busy, "", domain.ExpiryPolicy{After: holds}, now)
+			return old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{After: holds}, now)
 		})
 		says(`,"spreed":{"status":"busy","message":""},"xmpp":{"status":"available","message":""}`)
 	}
@@ -327,8 +327,7 @@ func TestRecentAnswersProperties(t *testing.T) {
 					if old.Revision > 0 && rapid.Bool().Draw(t, "remove") {
 						return old.Remove(now)
 					}
-					return old.Observe(rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), rapid.SampledFrom([]string{"", "\"", "lunch"}).Draw(t, "message"),
-						domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 3).Draw(t, "expiry")) * time.Second}, now)
+					return old.Observe(domain.Shown{Status: rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), Message: rapid.SampledFrom([]string{"", "\"", "lunch"}).Draw(t, "message")}, domain.ExpiryPolicy{After: time.Duration(rapid.IntRange(0, 3).Draw(t, "expiry")) * time.Second}, now)
 				})
 			},
 			"time": func(t *rapid.T) {

@@ -45,22 +45,29 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 		p := domain.Presence{
 			Protocol: domain.MustProtocol(name), Status: rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), Message: texts().Draw(t, "message"),
 			Since: times().Draw(t, "since"), Updated: times().Draw(t, "updated"), Expires: times().Draw(t, "expires"), Stale: rapid.Bool().Draw(t, "stale"),
+			Activity: rapid.SampledFrom([]domain.Activity{domain.NoActivity, domain.Meeting, domain.OnThePhone}).Draw(t, "activity"),
 		}
 		state.Presences = append(state.Presences, p)
 		protocols[name] = map[string]any{
-			"status": p.Status.String(), "message": p.Message, "since": timeText(p.Since), "updated": timeText(p.Updated), "expires": timeText(p.Expires), "stale": p.Stale,
+			"status": p.Status.String(), "message": p.Message, "activity": orNil(p.Activity.String()), "since": timeText(p.Since), "updated": timeText(p.Updated), "expires": timeText(p.Expires), "stale": p.Stale,
 		}
 	}
-	unified := byHandFirst.Unify(state.Presences)
+	unified := preferred.Unify(state.Presences)
 	state.Unified = unified
 	want = map[string]any{
-		"user": id, "status": unified.Status.String(), "message": unified.Message, "by": nil, "reason": unified.Reason.String(),
+		"user": id, "status": unified.Status.String(), "message": unified.Message, "activity": orNil(unified.Activity.String()),
+		"by": orNil(unified.By.String()), "reason": unified.Reason.String(), "rule": orNil(unified.Rule.String()),
 		"since": timeText(unified.Since), "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
 	}
-	if len(state.Presences) > 0 {
-		want["by"] = unified.By.String()
-	}
 	return id, state, want
+}
+
+// orNil returns what a document has for a text of which there may be none.
+func orNil(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 func parse(t *rapid.T, text []byte) (value any) {
@@ -161,4 +168,4 @@ func BenchmarkUser(b *testing.B) {
 	}
 }
 
-var byHandFirst = domain.Precedence{{Protocol: domain.MustProtocol("manual"), Any: true}}
+var preferred = domain.Precedence{{Protocol: domain.MustProtocol("irc"), Status: domain.Busy}, {Protocol: domain.MustProtocol("manual"), Any: true}}

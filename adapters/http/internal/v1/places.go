@@ -26,6 +26,7 @@ func inSetting(p domain.Problem, byTTL bool) problem.Entry {
 		domain.FieldStatus:   {Pointer: "#/status"},
 		domain.FieldMessage:  {Pointer: "#/message"},
 		domain.FieldDevice:   {Pointer: "#/device"},
+		domain.FieldActivity: {Pointer: "#/activity"},
 		domain.FieldUntil:    {Pointer: "#/until"},
 	}[p.Field]
 }

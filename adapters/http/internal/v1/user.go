@@ -14,7 +14,7 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	unified := &state.Unified
 	dst = append(dst, `{"user":`...)
 	dst = respond.AppendString(dst, id)
-	dst = appendStatus(dst, `,"status":"`, unified.Status, unified.Message)
+	dst = appendShown(dst, `,"status":"`, unified.Status, unified.Message, unified.Activity)
 	if unified.Reason == domain.NobodyKnows {
 		dst = append(dst, `,"by":null`...)
 	} else {
@@ -24,7 +24,8 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	}
 	dst = append(dst, `,"reason":"`...)
 	dst = append(dst, unified.Reason.String()...)
-	dst = appendTime(dst, `","since":`, unified.Since)
+	dst = appendRule(append(dst, '"'), unified.Rule)
+	dst = appendTime(dst, `,"since":`, unified.Since)
 	dst = append(dst, `,"stale":`...)
 	dst = strconv.AppendBool(dst, unified.Stale)
 	dst = append(dst, `,"revision":`...)
@@ -39,10 +40,23 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	return append(dst, `}}`...)
 }
 
+func appendRule(dst []byte, rule domain.Preference) []byte {
+	if rule == (domain.Preference{}) {
+		return append(dst, `,"rule":null`...)
+	}
+	dst = append(dst, `,"rule":"`...)
+	dst = append(dst, rule.Protocol.String()...)
+	if !rule.Any {
+		dst = append(dst, ':')
+		dst = append(dst, rule.Status.String()...)
+	}
+	return append(dst, '"')
+}
+
 func appendPresence(dst []byte, p *domain.Presence) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, p.Protocol.String()...)
-	dst = appendStatus(dst, `":{"status":"`, p.Status, p.Message)
+	dst = appendShown(dst, `":{"status":"`, p.Status, p.Message, p.Activity)
 	dst = appendTime(dst, `,"since":`, p.Since)
 	dst = appendTime(dst, `,"updated":`, p.Updated)
 	dst = appendTime(dst, `,"expires":`, p.Expires)
@@ -51,11 +65,17 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 	return append(dst, '}')
 }
 
-func appendStatus(dst []byte, begin string, status domain.Status, message string) []byte {
+func appendShown(dst []byte, begin string, status domain.Status, message string, activity domain.Activity) []byte {
 	dst = append(dst, begin...)
 	dst = append(dst, status.String()...)
 	dst = append(dst, `","message":`...)
-	return respond.AppendString(dst, message)
+	dst = respond.AppendString(dst, message)
+	if activity == domain.NoActivity {
+		return append(dst, `,"activity":null`...)
+	}
+	dst = append(dst, `,"activity":"`...)
+	dst = append(dst, activity.String()...)
+	return append(dst, '"')
 }
 
 // appendTime appends a moment in RFC 3339, in UTC and to the millisecond; null if there is none. It does what time.Time.AppendFormat would do, in a

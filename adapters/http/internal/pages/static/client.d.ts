@@ -7,7 +7,9 @@ export type Status = "available" | "busy" | "away" | "unavailable";
 export interface Presence {
   status: Status;
   message: string;
-  /** When the status or the message last changed. */
+  /** A word of RFC 4480 such as "meeting", "on-the-phone" or "vacation"; null: nobody has said. */
+  activity: string | null;
+  /** When the status, the message or the activity last changed. */
   since: string | null;
   /** When it was last confirmed. */
   updated: string | null;
@@ -23,10 +25,14 @@ export interface User {
   user: string;
   status: Status;
   message: string;
+  /** What the user is doing, from the protocol that decided. */
+  activity: string | null;
   /** The protocol that decided; null: nobody knows the user. */
   by: string | null;
   /** Why that one. */
-  reason: "unknown" | "only" | "manual" | "strongest" | "latest" | "first";
+  reason: "unknown" | "only" | "precedence" | "strongest" | "latest" | "first";
+  /** The entry of the site's precedence that decided, such as "manual" or "calendar:away"; null: none did. */
+  rule: string | null;
   since: string | null;
   stale: boolean;
   /** Grows with each change of any user; 0: nobody knows the user. */
@@ -56,6 +62,8 @@ export interface State {
 
 export interface SetOptions {
   message?: string;
+  /** A word of RFC 4480 such as "meeting" or "meal". */
+  activity?: string;
   /** Until when it holds; not together with ttl. */
   until?: Date | string;
   /** For how many seconds it holds. */
@@ -68,6 +76,8 @@ export interface SetOptions {
 
 export interface ReportOptions {
   message?: string;
+  /** A word of RFC 4480 such as "meeting". */
+  activity?: string;
   /** "spreed" unless named. */
   protocol?: string;
   /** Whose; the token's user unless named. */

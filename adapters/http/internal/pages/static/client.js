@@ -143,11 +143,11 @@ export class Connection extends EventTarget {
    * Sets the status of the token's user by hand: it wins over all other protocols until `until` or for `ttl` seconds, else until it is cleared.
    *
    * @param {"available" | "busy" | "away" | "unavailable"} status
-   * @param {object} [options] message, until (Date or RFC 3339 text), ttl (seconds), protocol ("manual"), user (services may set anybody's)
+   * @param {object} [options] message, activity (a word of RFC 4480), until (Date or RFC 3339 text), ttl (seconds), protocol ("manual"), user (services may set anybody's)
    */
-  async set(status, { message, until, ttl, protocol = "manual", user } = {}) {
+  async set(status, { message, activity, until, ttl, protocol = "manual", user } = {}) {
     if (until instanceof Date) until = until.toISOString();
-    await this.#onProtocol("PUT", protocol, user, { status, message, until, ttl });
+    await this.#onProtocol("PUT", protocol, user, { status, message, activity, until, ttl });
   }
 
   /** Takes away what was set by hand, or on another protocol. To take away what is not there is no error. */
@@ -162,6 +162,7 @@ export class Connection extends EventTarget {
    * @param {"available" | "busy" | "away" | "unavailable"} [status]
    * @param {object} [options]
    * @param {string} [options.message]
+   * @param {string} [options.activity] a word of RFC 4480 such as "meeting"; not told while the status is unavailable
    * @param {string} [options.protocol] "spreed"
    * @param {number} [options.idle] milliseconds without a key or a pointer until available becomes away (10 minutes); 0: never
    * @param {string} [options.device] the name of the device that the user works on; else a random one that this browser keeps for the page's origin; "": none
@@ -855,7 +856,7 @@ export class Report {
   constructor(caller, status, options, ended) {
     this.#caller = caller;
     this.#status = status;
-    this.#options = { message: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, device: ownDevice(), ...options };
+    this.#options = { message: undefined, activity: undefined, protocol: "spreed", idle: 600_000, linger: 5_000, user: undefined, device: ownDevice(), ...options };
     this.#every = options.heartbeat ?? 0;
     this.#ended = ended;
     for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
@@ -971,8 +972,8 @@ export class Report {
   }
 
   #body(status, more) {
-    const { message, device } = this.#options;
-    return { status, message, device: device || undefined, ...more };
+    const { message, activity, device } = this.#options;
+    return { status, message, activity: status === "unavailable" ? undefined : activity, device: device || undefined, ...more };
   }
 
   /**

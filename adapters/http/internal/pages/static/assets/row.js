@@ -2,7 +2,7 @@
 
 const reasons = {
   only: (user) => `Only ${user.by} knows this user.`,
-  manual: (user) => `${user.by} decides: it was set by hand.`,
+  precedence: (user) => `${user.by} decides: ${user.rule === "manual" ? "it was set by hand" : `this site prefers ${user.rule}`}.`,
   strongest: (user) => `${user.by} decides: ${user.status} takes precedence.`,
   latest: (user) => `${user.by} decides: it changed last.`,
   first: (user) => `${user.by} decides: all changed at the same moment, and it is the first by name.`,
@@ -30,18 +30,30 @@ export function makeRow(person) {
 export function updateRow(row, { user }, news) {
   const summary = row.querySelector("summary");
   const before = row.dataset.shown;
-  row.dataset.shown = `${user.status} ${user.message}`;
+  row.dataset.shown = `${user.status} ${text(user)}`;
   row.classList.toggle("gone", user.status === "unavailable");
   summary.querySelector("presence-dot").show(user);
   fill(summary.querySelector(".status"), user.stale ? `${user.status}?` : user.status);
   summary.querySelector(".status").title = user.stale ? "The connection to the source is lost: perhaps this is no longer so." : "";
   const message = summary.querySelector(".message");
-  fill(message, user.message);
-  message.title = user.message;
+  fill(message, text(user));
+  message.title = text(user);
   fill(summary.querySelector(".by"), user.by ?? "");
   fillSince(summary.querySelector(".since"), user.since, untilOf(user));
   if (news && before !== row.dataset.shown) pulse(row);
   if (row.querySelector("details").open) detail(row, { user });
+}
+
+/** What is said beside the status. */
+function text(user) {
+  return [activity(user), user.message].filter(Boolean).join(": ");
+}
+
+const symbols = { "on-the-phone": "☎", meeting: "👥", vacation: "🏖", travel: "✈", meal: "🍽", lunch: "🍽", presentation: "📽" };
+
+/** What a user is doing, as a symbol and a word. */
+function activity({ activity }) {
+  return activity ? [symbols[activity], activity.replaceAll("-", " ")].filter(Boolean).join(" ") : "";
 }
 
 /** Shows or hides what every protocol says. */
@@ -63,6 +75,7 @@ function protocolItem(protocol, presence, decides) {
   const dot = document.createElement("presence-dot");
   dot.setAttribute("aria-hidden", "true");
   const words = element("span", "words", presence.status);
+  if (presence.activity) words.append(`, ${activity(presence)}`);
   if (presence.message) words.append(": ", element("q", "", presence.message));
   const times = element("span", "times");
   const add = (before, when) => {

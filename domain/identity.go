@@ -1,0 +1,225 @@
+package domain
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ErrInvalidIdentity is wrapped by what is wrong with an Identity.
+var ErrInvalidIdentity = errors.New("invalid identity")
+
+// Identity is a record of what a user is called on protocols whose names are no user ids: an extension, a nick, a calendar's address.
+//
+// User and the names can have placeholders: {number} stands for digits, {name} for anything but @, / and white space, once each. Then the record is
+// a pattern: it says who everybody is whose name has its form.
+type Identity struct {
+	User        string // a user id
+	DisplayName string // empty: none
+	Groups      []string
+	TimeZone    string              // by its IANA name; empty: the machine's
+	Names       map[string][]string // by protocol
+}
+
+// Name is a name of a user on a protocol.
+type Name struct {
+	Text string
+	User UserID
+}
+
+// Identities is a table of records. It is immutable and may be used concurrently; a nil one is empty. Names are compared without regard to case.
+type Identities struct {
+	users    map[UserID]*Identity
+	names    map[foreignName]UserID
+	listed   map[string][]Name // the names that are no patterns, by protocol
+	patterns []namePattern
+	size     int
+}
+
+type foreignName struct{ protocol, text string }
+
+// namePattern says who has the names of a form.
+type namePattern struct {
+	protocol string
+	form     *regexp.Regexp // whose groups have the placeholders' names
+	user     string
+	of       *regexp.Regexp // the form of the users' ids
+	identity *Identity
+}
+
+// NewIdentities checks records and makes a table of them. The error names every record at fault, counted from 1, each in a line, and wraps
+// ErrInvalidIdentity.
+func NewIdentities(records []Identity) (*Identities, error) {
+	d := &Identities{users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), size: len(records)}
+	var faults []error
+	for i := range records {
+		for _, fault := range d.add(&records[i]) {
+			faults = append(faults, fmt.Errorf("%w, record %d (%s): %w", ErrInvalidIdentity, i+1, quote(records[i].User), fault))
+		}
+	}
+	for _, names := range d.listed {
+		slices.SortFunc(names, func(a, b Name) int { return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Text, b.Text)) })
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return d, nil
+}
+
+// add adds a record, and returns what is wrong with it.
+func (d *Identities) add(record *Identity) (faults []error) {
+	id := placeholders.ReplaceAllString(record.User, "1")
+	user, err := ParseUserID(id)
+	if err != nil {
+		return []error{err}
+	}
+	isPattern := id != record.User
+	var of *regexp.Regexp
+	if isPattern {
+		if of, err = formOf(strings.ToLower(record.User)); err != nil {
+			return []error{err}
+		}
+	} else if d.users[user] != nil {
+		return []error{errors.New("the user is there twice")}
+	} else {
+		d.users[user] = record
+	}
+	for protocol, names := range record.Names {
+		if _, err := ParseProtocol(protocol); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		for _, name := range names {
+			if err := d.addName(record, protocol, name, user, of); err != nil {
+				faults = append(faults, fmt.Errorf("%s %s: %w", protocol, quote(name), err))
+			}
+		}
+	}
+	return faults
+}
+
+func (d *Identities) addName(record *Identity, protocol, name string, user UserID, of *regexp.Regexp) error {
+	text := strings.ToLower(strings.TrimSpace(name))
+	switch key := (foreignName{protocol, text}); {
+	case text == "":
+		return errors.New("it is empty")
+	case of != nil:
+		form, err := formOf(text)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(placeholdersOf(text), placeholdersOf(record.User)) {
+			return errors.New("it must have the same placeholders as the user")
+		}
+		d.patterns = append(d.patterns, namePattern{protocol, form, strings.ToLower(record.User), of, record})
+	case placeholders.MatchString(text):
+		return errors.New("it has a placeholder that the user has not")
+	case d.names[key] != "":
+		return fmt.Errorf("it is a name of %s already", d.names[key])
+	default:
+		d.names[key] = user
+		d.listed[protocol] = append(d.listed[protocol], Name{strings.TrimSpace(name), user})
+	}
+	return nil
+}
+
+var (
+	placeholders = regexp.MustCompile(`\{[^{}]*\}`)
+	forms        = map[string]string{"{number}": `(?P<number>[0-9]+)`, "{name}": `(?P<name>[^@/\s]+)`}
+)
+
+// formOf makes an expression of a text with placeholders. Matching it takes time in proportion to the name (regexp is RE2).
+func formOf(text string) (*regexp.Regexp, error) {
+	var form strings.Builder
+	form.WriteString("^")
+	seen := make(map[string]bool)
+	for rest := text; ; {
+		at := placeholders.FindStringIndex(rest)
+		if at == nil {
+			form.WriteString(regexp.QuoteMeta(rest) + "$")
+			return regexp.MustCompile(form.String()), nil
+		}
+		placeholder := rest[at[0]:at[1]]
+		switch expression, known := forms[placeholder]; {
+		case !known:
+			return nil, fmt.Errorf("%s is no placeholder: there are {number} and {name}", quote(placeholder))
+		case seen[placeholder]:
+			return nil, fmt.Errorf("%s is there twice", placeholder)
+		default:
+			form.WriteString(regexp.QuoteMeta(rest[:at[0]]) + expression)
+		}
+		seen[placeholder] = true
+		rest = rest[at[1]:]
+	}
+}
+
+// placeholdersOf lists the placeholders in a text, in alphabetical order.
+func placeholdersOf(text string) []string {
+	found := placeholders.FindAllString(strings.ToLower(text), -1)
+	slices.Sort(found)
+	return found
+}
+
+// User returns who has a name on a protocol. An exact name goes before patterns, and the first pattern before the next.
+func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
+	if d == nil {
+		return "", false
+	}
+	text := strings.ToLower(name)
+	if user := d.names[foreignName{protocol.String(), text}]; user != "" {
+		return user, true
+	}
+	for i := range d.patterns {
+		p := &d.patterns[i]
+		if p.protocol != protocol.String() {
+			continue
+		}
+		found := p.form.FindStringSubmatch(text)
+		if found == nil {
+			continue
+		}
+		var filled []string
+		for at, placeholder := range p.form.SubexpNames()[1:] {
+			filled = append(filled, "{"+placeholder+"}", found[at+1])
+		}
+		if user, err := ParseUserID(strings.NewReplacer(filled...).Replace(p.user)); err == nil {
+			return user, true
+		}
+	}
+	return "", false
+}
+
+// Size returns how many records there are.
+func (d *Identities) Size() int {
+	if d == nil {
+		return 0
+	}
+	return d.size
+}
+
+// Names lists the names on a protocol that are no patterns, in the order of their users. The result must not be changed.
+func (d *Identities) Names(protocol Protocol) []Name {
+	if d == nil {
+		return nil
+	}
+	return d.listed[protocol.String()]
+}
+
+// Of returns the record of a user, also if that is a pattern, or nil. It must not be changed.
+func (d *Identities) Of(user UserID) *Identity {
+	if d == nil {
+		return nil
+	}
+	if record := d.users[user]; record != nil {
+		return record
+	}
+	for i := range d.patterns {
+		if d.patterns[i].of.MatchString(string(user)) {
+			return d.patterns[i].identity
+		}
+	}
+	return nil
+}
