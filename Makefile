@@ -16,8 +16,8 @@ need_go = $(if $(go_is_new),,$(error Go $(go_wanted) or newer is needed, and $(i
 ##@ Use
 
 .PHONY: build
-build: ## build bin/zarafa-presence, linked statically, as the packages have it
-	$(need_go)CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o $(PROGRAM) ./cmd/zarafa-presence
+build: ## build bin/zarafa-presence as the packages have it: linked statically, with the time zones for machines without
+	$(need_go)CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w $(if $(VERSION),-X github.com/zarafa/presence/daemon/command.release=$(VERSION))' -o $(PROGRAM) ./cmd/zarafa-presence
 
 PROGRAM ?= bin/zarafa-presence
 
@@ -99,9 +99,21 @@ bin/golangci-lint bin/nfpm bin/cyclonedx-gomod: tools/go.mod tools/go.sum
 package: bin/nfpm bin/cyclonedx-gomod ## make packages for Debian and RPM, programs, SBOMs and checksums, in dist/
 	$(need_go)scripts/package '$(VERSION)'
 
+.PHONY: image
+image: package ## make the container images, in dist/ (with podman)
+	PODMAN='$(PODMAN)' scripts/image '$(VERSION)'
+
+PODMAN ?= podman
+
 .PHONY: test-package
 test-package: package ## install, use, upgrade, remove and purge the Debian package on a small Debian system, as root
 	scripts/test-package
+
+.PHONY: test-image
+test-image: ## start, ask and stop the image in a container, as root; it needs no service of podman or docker
+	scripts/install-test-packages podman runc
+	storage=$$(mktemp -d); trap 'rm -rf "$$storage"' EXIT; \
+		export PODMAN="podman --storage-driver vfs --root $$storage/root --runroot $$storage/run"; $(MAKE) image && scripts/test-image
 
 .PHONY: clean
 clean: ## remove what was built (but not run/, where make run keeps its secret)
