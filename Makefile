@@ -95,6 +95,10 @@ bin/golangci-lint bin/nfpm bin/cyclonedx-gomod: tools/go.mod tools/go.sum
 
 ##@ Release
 
+.PHONY: release
+release: ## make the tag of a version whose changes and date are in CHANGELOG.md: make release VERSION=1.2.3 (pushes nothing)
+	@scripts/release '$(VERSION)'
+
 .PHONY: package
 package: bin/nfpm bin/cyclonedx-gomod ## make packages for Debian and RPM, programs, SBOMs and checksums, in dist/
 	$(need_go)scripts/package '$(VERSION)'
