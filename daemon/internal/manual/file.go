@@ -53,6 +53,9 @@ func facts(key config.Key) []string {
 	if !key.Secret {
 		all = append(all, "default "+cmp.Or(key.Default, "empty"))
 	}
+	if key.Restart {
+		all = append(all, "takes effect at the next start")
+	}
 	if key.Env == "" {
 		return append(all, "in the file only")
 	}
