@@ -40,12 +40,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		root.SetIn(stdin)
 		root.SetOut(stdout)
 		root.SetErr(stderr)
-		root.InitDefaultCompletionCmd()
-		for _, command := range root.Commands() {
-			if command.Name() == "completion" {
-				group(command)
-			}
-		}
+		addCompletion(root)
 		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
 			err = usageError("%w (see: %s --help)", err, root.CommandPath())
 		}
@@ -57,6 +52,25 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		_, _ = fmt.Fprintln(stderr, "zarafa-presence: "+printable(line)) // it may quote anything: an argument, a server
 	}
 	return exitCode(err)
+}
+
+// Tree returns the command at the root, with all others below it, for a program that writes manual pages.
+func Tree(protocols []wiring.Protocol) (*cobra.Command, error) {
+	root, err := (&cli{protocols: protocols}).root()
+	if err == nil {
+		addCompletion(root)
+	}
+	return root, err
+}
+
+// addCompletion adds the command that prints completions, which keeps where the root writes at this moment.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		if command.Name() == "completion" {
+			group(command)
+		}
+	}
 }
 
 // cli is what all commands share.
