@@ -68,7 +68,7 @@ func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written
 		}
 		latest[key] = p
 	}
-	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
+	plan := func(writes []image.Write) ([]image.Write, error) {
 		for key, p := range latest {
 			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
 			if !known || old.Updated < p.Updated {
@@ -77,7 +77,12 @@ func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written
 		}
 		written = len(writes)
 		return writes, nil
-	})
+	}
+	if b.core.audited() {
+		err = b.core.applyAudited(ctx, ports.OriginOf(ctx), nil, true, plan)
+	} else {
+		err = b.core.apply(ctx, plan)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import (
 
 // Limits bounds what the daemon keeps, whatever servers and clients say.
 type Limits struct {
-	Users       int   // of all protocols; sources add no further ones. 0: any number
+	Users       int   // of all protocols; who is there may stay. 0: any number
 	Devices     int   // of a user on a protocol; a further one takes the place of the one that has been quiet for longest. 0: 32
 	SourceBytes int64 // of what one source has told: users, devices and messages. 0: 1 GiB
 }

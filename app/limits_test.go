@@ -219,28 +219,3 @@ func TestDevicesOfAUserAreLimited(t *testing.T) {
 		s.shows(t, users{anna: "unavailable"}) // d1 had to go
 	})
 }
-
-// TestUsersAreLimited: those of all protocols together, also those that are not written yet.
-func TestUsersAreLimited(t *testing.T) {
-	supervisedWithin(t, app.Limits{Users: 3}, domain.AbsentUnavailable, func(t *testing.T, s *stage) {
-		seen := <-s.runs
-		seen.Connected()
-		for _, user := range []domain.UserID{anna, bea, carl, "dora@example.test"} {
-			if kept := seen.Known(user); kept != (user != "dora@example.test") {
-				t.Errorf("%s is kept: %v", user, kept)
-			}
-		}
-		if !seen.Report(online(bea, "x", domain.Busy, "")) || seen.Report(online("dora@example.test", "x", domain.Busy, "")) {
-			t.Error("bea is not kept, or dora is")
-		}
-		seen.Synced()
-		s.shows(t, users{anna: "unavailable", bea: "busy", carl: "unavailable"})
-		if s.warnings() != 1 || seen.Known("dora@example.test") || !seen.Report(online(bea, "y", domain.Busy, "")) {
-			t.Errorf("%d warnings; there is room for a user, or none for a device", s.warnings())
-		}
-		seen.Forget(carl)
-		s.shows(t, users{anna: "unavailable", bea: "busy"})
-		seen.Report(online("dora@example.test", "x", domain.Busy, ""))
-		s.shows(t, users{anna: "unavailable", bea: "busy", "dora@example.test": "busy"})
-	})
-}

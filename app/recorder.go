@@ -101,7 +101,7 @@ func (r *recorder) note(observe func() (kept bool)) (kept bool) {
 	if r.session.exceeded && !r.warned {
 		r.warned = true
 		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",
-			"max_users", r.session.limits.Get().Users, "max_source_bytes", r.session.limits.Get().SourceBytes)
+			"max_source_bytes", r.session.limits.Get().SourceBytes)
 	}
 	r.signal()
 	return kept

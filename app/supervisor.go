@@ -70,7 +70,8 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	if !s.sync(ctx, log) {
 		return
 	}
-	session := newSession(source.Describe(), s.core.Image, s.core.Limits)
+	session := newSession(source.Describe(), s.core)
+	defer session.end()
 	session.confirmBy = time.Now().Add(confirmWithin)
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, session, status, log)

@@ -31,6 +31,8 @@ type Config struct {
 	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
 	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
 	MaxHeader              setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
+	RatePerUser            int           `koanf:"rate_per_user" help:"how many requests a second one user may make, further ones are refused with 429; services may make more; 0 is no limit"`
+	RatePerAddress         int           `koanf:"rate_per_address" help:"how many requests a second of one address may be refused that have shown no valid token, before they are refused with 429; 0 is no limit"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
@@ -48,6 +50,8 @@ func DefaultConfig() Config {
 		MaxAnonymousPerAddress: 100,
 		MaxStreamsPerUser:      50,
 		MaxWatchedPerUser:      50_000,
+		RatePerUser:            100,
+		RatePerAddress:         50,
 		MaxBodies:              64 * setting.MiB,
 		MaxAnswer:              64 * setting.MiB,
 		MaxHeader:              16 * setting.KiB,
@@ -59,6 +63,9 @@ const (
 	minHeader = 4 * setting.KiB
 	maxHeader = setting.MiB
 )
+
+// maxRate is the largest limit on requests a second. No machine serves more.
+const maxRate = 1_000_000
 
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
@@ -83,6 +90,14 @@ func (c Config) Validate() error {
 	} {
 		if limit.value < 1 {
 			faults = append(faults, fmt.Errorf("http.%s: must be at least 1; it is %d", limit.key, limit.value))
+		}
+	}
+	for _, rate := range []struct {
+		key   string
+		value int
+	}{{"rate_per_user", c.RatePerUser}, {"rate_per_address", c.RatePerAddress}} {
+		if rate.value < 0 || rate.value > maxRate {
+			faults = append(faults, fmt.Errorf("http.%s: must be from 1 to %d, or 0 for no limit; it is %d", rate.key, maxRate, rate.value))
 		}
 	}
 	_, unknown := conn.ParseProxies(c.TrustedProxies)
@@ -123,6 +138,7 @@ func (c Config) limits() conn.Limits {
 		Streams:             c.MaxStreams,
 		AnonymousPerAddress: c.MaxAnonymousPerAddress,
 		AnonymousTimeout:    c.AnonymousTimeout,
+		Rates:               conn.Rates{PerUser: c.RatePerUser, PerAddress: c.RatePerAddress},
 		Proxies:             proxies,
 	}
 }

@@ -47,6 +47,8 @@ var answers = []struct {
 	reason string
 	detail string
 }{
+	{conn.ErrUserRate, fasthttp.StatusTooManyRequests, "rate_per_user", ""},
+	{conn.ErrAddressRate, fasthttp.StatusTooManyRequests, "rate_per_address", ""},
 	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, "unauthenticated", ""},
 	{domain.ErrForbidden, fasthttp.StatusForbidden, reasonForbidden, ""},
 	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, reasonInvalid, ""},
@@ -57,6 +59,7 @@ var answers = []struct {
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, "origin", ""},
 	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "loading", "the presences are being loaded; try again"},
 	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, "these updates are too much for one request: send fewer at once"},
+	{ports.ErrFull, fasthttp.StatusServiceUnavailable, "max_users", ""},
 	{ports.ErrUnavailable, fasthttp.StatusServiceUnavailable, "unavailable", "updates cannot be taken now; try again"},
 	{context.Canceled, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
 	{context.DeadlineExceeded, fasthttp.StatusServiceUnavailable, "stopping", "the server is stopping, or was too slow; try again"},
@@ -140,8 +143,15 @@ const (
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	r := refusalOf(err)
 	s.refused.note(r.reason)
+	if r.Status < fasthttp.StatusInternalServerError && r.Status != fasthttp.StatusTooManyRequests { // the client is to blame
+		if tooMany := s.conns.Refused(ctx); tooMany != nil {
+			err, r = tooMany, refusalOf(tooMany)
+			s.refused.note(r.reason)
+		}
+	}
 	header := &ctx.Response.Header
 	respond.Headers(header)
+	conn.KeepID(ctx)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
@@ -154,7 +164,10 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		}
 	case fasthttp.StatusMethodNotAllowed:
 		header.Set(fasthttp.HeaderAllow, s.methods(ctx))
-	case fasthttp.StatusServiceUnavailable, fasthttp.StatusTooManyRequests:
+	case fasthttp.StatusTooManyRequests:
+		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+		s.noteRefusal(ctx, r.Status, err)
+	case fasthttp.StatusServiceUnavailable:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}
 	if body.Unread(ctx) || errors.Is(err, problem.ErrUnread) {
@@ -172,7 +185,7 @@ func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}
-	s.refusals.note(status, err.Error(), client, remote)
+	s.refusals.note(status, err.Error(), client, remote, conn.RequestID(ctx))
 }
 
 // challenge says how to authenticate: on API v1 with a bearer token (RFC 6750, 3). Our own errors are about a request without a token.
@@ -205,7 +218,7 @@ func (s *Server) refuseRouted(c *fiber.Ctx, err error) {
 
 // turnAway answers a connection that there is no room for, without reading anything from it.
 func (s *Server) turnAway(c net.Conn, why error) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
+	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String(), "")
 	r := refusalOf(why)
 	s.refused.note(r.reason)
 	text := r.body()

@@ -44,7 +44,7 @@ func NewRefusals(log io.Writer) (note func()) {
 // NewRefusalsOf returns a function that refuses a client with a status, and one that says how many were not logged.
 func NewRefusalsOf(log io.Writer) (note func(status int, client netip.Addr), end func()) {
 	r := refusals{log: slog.New(slog.NewTextHandler(log, nil))}
-	return func(status int, client netip.Addr) { r.note(status, "forged", client, client.String()) }, r.summarize
+	return func(status int, client netip.Addr) { r.note(status, "forged", client, client.String(), "") }, r.summarize
 }
 
 // Stopping reports whether Stop has begun.

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/pages"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
@@ -34,9 +35,9 @@ func (s *Server) allRoutes() (all []route) {
 
 func (s *Server) apiRoutes() []route {
 	return []route{
-		{fiber.MethodGet, "/", s.getRoot},
-		{fiber.MethodPut, "/", s.legacy.Put},
-		{fiber.MethodPost, "/", s.legacy.Post},
+		{fiber.MethodGet, "/", s.unlessSuspicious(s.getRoot)},
+		{fiber.MethodPut, "/", s.unlessSuspicious(s.legacy.Put)},
+		{fiber.MethodPost, "/", s.unlessSuspicious(s.legacy.Post)},
 
 		{fiber.MethodGet, "/v1/users", s.v1.GetUsers},
 		{fiber.MethodPost, `/v1/users\:query`, s.v1.QueryUsers},
@@ -62,6 +63,17 @@ func (s *Server) getRoot(c *fiber.Ctx) error {
 		return nil
 	}
 	return s.legacy.Get(c)
+}
+
+// unlessSuspicious refuses a request of the original API before its large body is read, in which the token is, if its connection has shown none yet
+// and its address has been refused too often. API v1 looks at the token first.
+func (s *Server) unlessSuspicious(handle fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if body.Unread(c.Context()) && s.conns.Suspicious(c.Context()) {
+			return conn.ErrAddressRate
+		}
+		return handle(c)
+	}
 }
 
 // pageRoutes serve the files that a browser gets.

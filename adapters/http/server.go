@@ -59,6 +59,7 @@ type Server struct {
 	next   fasthttp.RequestHandler // Fiber's router
 	conns  *conn.Group
 
+	access   atomic.Pointer[slog.Logger] // of all requests; nil: none
 	stopping atomic.Bool
 
 	mu       sync.Mutex
@@ -89,7 +90,7 @@ func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed,
 	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, s.measured(r))
+		app.Add(r.method, r.path, named(r.pattern(), s.measured(r)))
 	}
 	s.next = app.Handler()
 	s.Configure(cfg)
@@ -144,6 +145,12 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	conn.Begin(ctx)
+	s.serve(ctx)
+	s.noteAccess(ctx)
+}
+
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	defer s.recover(ctx)
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
@@ -181,7 +188,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 	if fault == nil {
 		return
 	}
-	s.log.Error("a request made the server panic", "panic", fault, "stack", string(debug.Stack()))
+	s.log.Error("a request made the server panic", "panic", fault, "request_id", conn.RequestID(ctx), "stack", string(debug.Stack()))
 	ctx.Response.Reset()
 	s.refuseAndClose(ctx, errPanic)
 	s.unroutedRequests.note(ctx)
@@ -189,6 +196,8 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
+	conn.Begin(ctx)
+	defer s.noteAccess(ctx)
 	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }
 

@@ -104,6 +104,7 @@ func (healthy) States() []ports.PartState {
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxAnonymousPerAddress = "127.0.0.1:0", 1000 // benchmarks connect all clients before one sends anything
+	cfg.RatePerUser, cfg.RatePerAddress = 1_000_000, 1_000_000   // and ask as quickly as they can
 	return cfg
 }
 

@@ -65,7 +65,8 @@ func (s *Server) EachRequest(visit func(method, route, class string, durations *
 	}
 }
 
-// EachRefusal calls visit for each reason why requests and connections are refused, with how many were.
+// EachRefusal calls visit for each reason why requests and connections are refused, with how many were. What rate_per_address refuses also counts for
+// the reason for which it would have been refused anyway, so "unauthenticated" is the number of failed authentications.
 func (s *Server) EachRefusal(visit func(reason string, count uint64)) {
 	for reason, count := range s.refused {
 		visit(reason, count.Load())
@@ -80,7 +81,7 @@ func (s *Server) Connections() (plain, streams, anonymous int, accepted uint64) 
 
 // MaxConnections returns how many connections and streams there may be.
 func (s *Server) MaxConnections() (plain, streams int) {
-	limits := &s.current.Load().limits
+	limits := s.conns.Limits()
 	return limits.Connections, limits.Streams
 }
 

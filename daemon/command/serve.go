@@ -56,6 +56,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 	log.Info("starting", "version", versionText())
 	daemon, err := wiring.New(settings, log)
 	if err == nil {
+		daemon.LogTo(logging)
 		err = daemon.Start(context.Background())
 	}
 	if err != nil {

@@ -32,8 +32,8 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, f *identities.Follower,
-	census *app.Census, shutdowner fx.Shutdowner,
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower,
+	shutdowner fx.Shutdowner,
 ) *background {
 	return &background{
 		write:  w.Run,
@@ -41,7 +41,8 @@ func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.S
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
-			{"what follows identities_file", f.Run}, {"the census", census.Run},
+			{"the census", census.Run}, {"what watches store.max_users", u.Run},
+			{"what follows identities_file", f.Run},
 		},
 		shutdowner: shutdowner,
 	}

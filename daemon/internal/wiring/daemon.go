@@ -15,6 +15,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/zarafa/presence/adapters/audit"
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
@@ -46,6 +47,12 @@ func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 		return nil, dig.RootCause(err)
 	}
 	return d, nil
+}
+
+// LogTo has requests, and who has set what, logged from now on. It may be called before Start.
+func (d *Daemon) LogTo(log *Logging) {
+	d.running.Server.LogAccess(log.Access.Logger)
+	d.running.Audit.WriteTo(log.Audit.Logger)
 }
 
 // Start starts everything and returns when requests are served. Until the store is loaded they are answered with a request to come back. If
@@ -109,6 +116,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 func (s *Settings) core(log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(log, s.Store.Limits),
+		fx.Provide(newLimits, app.NewUserLimit),
+		audit.Module,
 		clock.Module,
 		s.Store.module(),
 		fx.Provide(newCore, image.New, commit.New))
@@ -135,8 +144,10 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	return app.NewFeed(img, now, precedence)
 }
 
-func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
-	return app.Core{Image: img, Writer: writer, Limits: app.NewLimits(limits.forApp())}
+func newLimits(limits Limits) *app.CurrentLimits { return app.NewLimits(limits.forApp()) }
+
+func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit) app.Core {
+	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit}
 }
 
 func (l Limits) forApp() app.Limits {

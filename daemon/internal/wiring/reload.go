@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/audit"
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/identities"
@@ -30,6 +31,7 @@ type running struct {
 	Housekeeper *app.Housekeeper
 	Supervisor  *app.Supervisor
 	Server      *http.Server
+	Audit       *audit.Log
 	Identities  *identities.Follower
 
 	Constructors []constructor `group:"protocols"`

@@ -37,7 +37,8 @@ type Conn struct {
 	served   bool // at least one request
 	linger   bool // the client may still be sending what nobody will read
 	takeOver func(*net.TCPConn)
-	request  requestContext
+	context  requestContext
+	request  request
 }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/rate"
+	"github.com/zarafa/presence/domain"
 )
 
 const (
@@ -35,7 +38,9 @@ type Group struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
-	accepted atomic.Uint64
+	accepted  atomic.Uint64
+	users     *rate.Limiter[domain.UserID] // of requests with a valid token
+	addresses *rate.Limiter[netip.Addr]    // of the others
 
 	mu     sync.Mutex
 	places places
@@ -50,7 +55,10 @@ type tuned struct {
 // NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
 // turnAway closes it.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
-	g := &Group{turnAway: turnAway, log: log, places: newPlaces(limits)}
+	g := &Group{
+		turnAway: turnAway, log: log, places: newPlaces(limits),
+		users: rate.New[domain.UserID](limits.Rates.PerUser), addresses: rate.New[netip.Addr](limits.Rates.PerAddress),
+	}
 	g.tuned.Store(&tuned{server, limits})
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
@@ -63,7 +71,15 @@ func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
 	defer g.mu.Unlock()
 	g.tuned.Store(&tuned{server, limits})
 	g.places.limits = limits
+	g.users.SetRate(limits.Rates.PerUser)
+	g.addresses.SetRate(limits.Rates.PerAddress)
 }
+
+// Limits returns the limits that hold at present.
+func (g *Group) Limits() Limits { return g.tuned.Load().limits }
+
+// proxies returns those that are believed.
+func (g *Group) proxies() Proxies { return g.tuned.Load().limits.Proxies }
 
 // Context returns what every use case that a request needs has to end with.
 func (g *Group) Context() context.Context {

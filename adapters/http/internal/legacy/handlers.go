@@ -183,7 +183,7 @@ func (a *API) authenticate(ctx *fasthttp.RequestCtx, token string) (domain.Princ
 	}
 	by, err := a.tokens.Verify(token)
 	if err == nil {
-		conn.ShowedToken(ctx)
+		err = conn.Admit(ctx, by)
 	}
 	return by, err
 }

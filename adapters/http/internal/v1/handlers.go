@@ -213,7 +213,7 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	}
 	by, err := Verify(token, tokens)
 	if err == nil {
-		conn.ShowedToken(c.Context())
+		err = conn.Admit(c.Context(), by)
 	}
 	return by, err
 }
