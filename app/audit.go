@@ -77,7 +77,7 @@ func (d *deeds) forbidden(err error, updates []domain.Update) {
 		if device, err := domain.ParseDeviceID(u.Device); err == nil {
 			deed.Device = device.String()
 		}
-		if deed.Status, err = domain.ParseStatus(u.Status); u.Remove {
+		if deed.Status, _ = domain.ParseStatus(u.Status); u.Remove { // of one that there is not nothing is said
 			deed.Action = ports.Remove
 		}
 		d.all = append(d.all, deed)

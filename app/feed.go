@@ -58,9 +58,8 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
 		known, presences = now, f.image.Presences(user)
 	}
-	kept := presences
+	kept, precedence := presences, f.precedence.Load()
 	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
-	precedence := f.precedence.Load()
 	return domain.State{
 		User: user, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
 	}, forgotten

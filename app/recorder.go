@@ -120,12 +120,13 @@ func (r *recorder) record(ctx context.Context) {
 	defer renewal.Stop()
 	confirm := r.confirmTimer()
 	defer confirm.Stop()
+	var said once
 	for {
 		select {
 		case <-r.wake:
 		case <-confirm.C:
 			if err := r.markUnconfirmed(ctx); err != nil && ctx.Err() == nil {
-				r.log.Error("cannot mark presences as stale, will try again", "err", err, "retry_in", retryAfter)
+				said.log(ctx, r.log, slog.LevelError, "cannot mark presences as stale, will try again", err, "retry_in", retryAfter)
 				confirm.Reset(retryAfter)
 			}
 			continue
@@ -137,11 +138,12 @@ func (r *recorder) record(ctx context.Context) {
 			return
 		}
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot record presences, will try again", "err", err, "retry_in", retryAfter)
+			said.log(ctx, r.log, slog.LevelError, "cannot record presences, will try again", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
 			r.signal()
 			continue
 		}
+		said = ""
 		pause(ctx, gather)
 	}
 }

@@ -73,6 +73,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	session := newSession(source.Describe(), s.core)
 	defer session.end()
 	session.confirmBy = time.Now().Add(confirmWithin)
+	var said once
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, session, status, log)
 		if ctx.Err() != nil {
@@ -90,11 +91,12 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 		status.wait(state, err, retryAt)
 		switch {
 		case state == domain.SourceRejected:
-			log.Error("source rejected: check its configuration", "err", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelError, "source rejected: check its configuration", err, "retry_in", delay)
 		case held > 0:
 			log.Warn("source lost", "err", err, "held", held.Round(time.Second), "retry_in", delay)
+			said = ""
 		default:
-			log.Warn("source cannot connect", "err", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelWarn, "source cannot connect", err, "retry_in", delay)
 		}
 		pause(ctx, delay)
 	}
@@ -102,6 +104,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 
 // sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
 func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
+	var said once
 	for {
 		err := s.core.Writer.Sync(ctx)
 		if err == nil {
@@ -110,7 +113,7 @@ func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		log.Warn("source waits until presences can be written", "err", err)
+		said.log(ctx, log, slog.LevelWarn, "source waits until presences can be written", err)
 		pause(ctx, retryAfter)
 	}
 }

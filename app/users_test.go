@@ -123,7 +123,7 @@ func TestClientsAreLimited(t *testing.T) {
 		if err := l.set(t.Context(), carl, "dora@example.test"); !errors.Is(err, ports.ErrFull) || !strings.Contains(err.Error(), "dora@example.test would be one too many") {
 			t.Errorf("two, and there is room for one: %v", err)
 		}
-		if n := l.Image.Users(); n != 2 {
+		if n := l.Users(); n != 2 {
 			t.Errorf("%d users", n)
 		}
 		if err := errors.Join(l.set(t.Context(), carl), l.set(t.Context(), anna, bea, carl)); err != nil {
@@ -165,10 +165,10 @@ func TestManyNewUsersAtOnce(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		if n := l.Image.Users(); n > 10 || n < 1 || int(refused.Load()) != 100-n {
+		if n := l.Users(); n > 10 || n < 1 || int(refused.Load()) != 100-n {
 			t.Errorf("%d users, %d refused", n, refused.Load())
 		}
-		for i := 0; l.Image.Users() < 10; i++ { // those who were refused because others were on their way
+		for i := 0; l.Users() < 10; i++ { // those who were refused because others were on their way
 			if err := l.set(t.Context(), domain.UserID(fmt.Sprintf("u%d@example.test", i))); err != nil {
 				t.Fatal(err)
 			}

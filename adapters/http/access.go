@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/conn"
@@ -36,11 +35,3 @@ func (s *Server) noteAccess(ctx *fasthttp.RequestCtx) {
 
 // clip returns the method of a request. Real ones are shorter.
 func clip(method []byte) string { return string(method[:min(len(method), 16)]) }
-
-// named makes a handler note which route it serves.
-func named(pattern string, handle fiber.Handler) fiber.Handler {
-	return func(c *fiber.Ctx) error {
-		conn.SetRoute(c.Context(), pattern)
-		return handle(c)
-	}
-}

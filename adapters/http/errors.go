@@ -167,6 +167,9 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	case fasthttp.StatusTooManyRequests:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 		s.noteRefusal(ctx, r.Status, err)
+		if !errors.Is(err, problem.ErrQuota) {
+			s.conns.HoldBack(ctx)
+		}
 	case fasthttp.StatusServiceUnavailable:
 		header.Set(fasthttp.HeaderRetryAfter, retryAfter)
 	}

@@ -90,7 +90,7 @@ func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed,
 	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, named(r.pattern(), s.measured(r)))
+		app.Add(r.method, r.path, s.measured(r))
 	}
 	s.next = app.Handler()
 	s.Configure(cfg)
@@ -145,18 +145,20 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	conn.Begin(ctx)
-	s.serve(ctx)
+	requestID, invalid := conn.Validate(&ctx.Request.Header)
+	conn.Begin(ctx, requestID)
+	s.serve(ctx, invalid)
 	s.noteAccess(ctx)
 }
 
-func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+// serve answers a request, which is not to be trusted any further if it is invalid for a reason.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, invalid string) {
 	defer s.recover(ctx)
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
 	}
-	if why := conn.Validate(&ctx.Request.Header); why != "" {
-		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
+	if invalid != "" {
+		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, invalid))
 		s.unroutedRequests.note(ctx)
 		return
 	}
@@ -196,7 +198,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
-	conn.Begin(ctx)
+	conn.Begin(ctx, nil)
 	defer s.noteAccess(ctx)
 	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/measure"
 )
 
@@ -33,6 +34,7 @@ func (s *Server) measured(r route) fiber.Handler {
 	requests := &requests{method: r.method, route: r.pattern()}
 	s.measures = append(s.measures, requests)
 	return func(c *fiber.Ctx) error {
+		conn.SetRoute(c.Context(), requests.route)
 		if err := r.handle(c); err != nil {
 			s.refuseRouted(c, err)
 		}
@@ -81,7 +83,7 @@ func (s *Server) Connections() (plain, streams, anonymous int, accepted uint64) 
 
 // MaxConnections returns how many connections and streams there may be.
 func (s *Server) MaxConnections() (plain, streams int) {
-	limits := s.conns.Limits()
+	limits := &s.current.Load().limits
 	return limits.Connections, limits.Streams
 }
 

@@ -111,6 +111,12 @@ var keyChanges = map[string]keyChange{
 	"http.max_anonymous_per_address": {value: "1",
 		before: func(k *keyTest) { k.held = k.dial(k.T, "") },
 		effect: func(k *keyTest) bool { return k.dial(k.T, get("/v1/sources", "x")).answer() == 503 }},
+	"http.rate_per_user": {value: "1", effect: func(k *keyTest) bool {
+		return soon(func() bool { return k.ask(k.T, "carl@example.test", "GET", "/v1/users/"+markd, "").status == 429 })
+	}},
+	"http.rate_per_address": {value: "1", effect: func(k *keyTest) bool {
+		return soon(func() bool { return k.ask(k.T, "1:x:y", "GET", "/v1/users/"+markd, "").status == 429 })
+	}},
 	"http.trusted_proxies": {value: "[127.0.0.1]", effect: func(k *keyTest) bool {
 		time.Sleep(1100 * time.Millisecond) // one line a second
 		k.ask(k.T, "1:x:y", "GET", "/v1/sources", "", "X-Forwarded-For", "192.0.2.7")
@@ -249,6 +255,21 @@ var keyChanges = map[string]keyChange{
 	"log.file": {value: "DIR/presence.log", with: map[string]string{"log.level": "info"}, effect: func(k *keyTest) bool {
 		text, _ := os.ReadFile(filepath.Join(k.dir, "presence.log"))
 		return strings.Contains(string(text), "the configuration was read anew")
+	}},
+
+	"log.access": {value: "DIR/access.log", effect: func(k *keyTest) bool {
+		k.user(markd)
+		return soon(func() bool {
+			text, _ := os.ReadFile(filepath.Join(k.dir, "access.log"))
+			return strings.Contains(string(text), "method=GET route=/v1/users/:user status=200")
+		})
+	}},
+	"log.audit": {value: "DIR/audit.log", effect: func(k *keyTest) bool {
+		k.put(markd, markd, "spreed", `{"status":"busy"}`)
+		return soon(func() bool {
+			text, _ := os.ReadFile(filepath.Join(k.dir, "audit.log"))
+			return strings.Contains(string(text), `"user":"markd@zarafa.com","protocol":"spreed"`)
+		})
 	}},
 
 	// The rest takes effect at the next start.

@@ -117,7 +117,7 @@ func (c *crowd) alive(other bool) (n int) {
 // TestReloadUnderLoad: no reload makes a request fail, or ends a stream that need not end. A secret that is revoked ends the streams whose tokens it has
 // signed, and no other.
 func TestReloadUnderLoad(t *testing.T) {
-	r := reloads(t, map[string]string{"protocols": "[lamp]", "auth.old_secrets": "[" + otherS + "]", "http.max_anonymous_per_address": "2000"})
+	r := reloads(t, map[string]string{"protocols": "[lamp]", "auth.old_secrets": "[" + otherS + "]", "http.max_anonymous_per_address": "2000", "http.rate_per_user": "0"})
 	r.shows(t, "on")
 	c := gather(t, r)
 	eventually(t, "all streams are told of a change", func() bool {

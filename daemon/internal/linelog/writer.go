@@ -34,7 +34,7 @@ func (w *writer) run(ctx context.Context) {
 		case <-again.C:
 		case <-ctx.Done():
 		}
-		memory = w.writeWaiting(memory[:0])
+		memory = w.writeWaiting(memory[:0]) //nolint:contextcheck // a line that tells of others is written whatever ends
 	}
 	w.said = time.Time{}
 	w.say()
@@ -98,7 +98,7 @@ func (w *writer) write(lines []byte) (lost uint64) {
 			w.broken = lines[n-1] != '\n'
 		}
 	}
-	return uint64(bytes.Count(lines[n:], []byte{'\n'}))
+	return uint64(bytes.Count(lines[n:], []byte{'\n'})) //nolint:gosec // it is not negative
 }
 
 // confess says in the log itself how many lines are missing. If it cannot, it will be tried again.

@@ -39,6 +39,7 @@ type Conn struct {
 	takeOver func(*net.TCPConn)
 	context  requestContext
 	request  request
+	nextID   uint64 // of a request that has brought none
 }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.

@@ -75,9 +75,6 @@ func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
 	g.addresses.SetRate(limits.Rates.PerAddress)
 }
 
-// Limits returns the limits that hold at present.
-func (g *Group) Limits() Limits { return g.tuned.Load().limits }
-
 // proxies returns those that are believed.
 func (g *Group) proxies() Proxies { return g.tuned.Load().limits.Proxies }
 

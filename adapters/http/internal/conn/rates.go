@@ -2,6 +2,7 @@ package conn
 
 import (
 	"errors"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -58,6 +59,23 @@ func (g *Group) Refused(ctx *fasthttp.RequestCtx) error {
 		return nil
 	}
 	return ErrAddressRate
+}
+
+// refusedPause is how long the answer to a request that is one too many is held back. A connection's requests are answered one after the other, so
+// whoever sends as many as possible is slowed down, and takes little from the others.
+const refusedPause = 50 * time.Millisecond
+
+// HoldBack waits before a request is refused that is one too many. A proxy's connections are not held back: others share them.
+func (g *Group) HoldBack(ctx *fasthttp.RequestCtx) {
+	if g.proxies().contain(AddressOf(ctx.RemoteAddr())) {
+		return
+	}
+	pause := time.NewTimer(refusedPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-g.ctx.Done():
+	}
 }
 
 // Suspicious reports whether a request is one of a connection that has shown no valid token yet, and of an address with too many refused requests.

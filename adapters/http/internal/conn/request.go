@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"math/rand/v2"
 	"sync/atomic"
 
@@ -23,8 +25,11 @@ var nameRequestID = []byte("X-Request-Id")
 // maxRequestID is the longest id that is taken from a client, in bytes.
 const maxRequestID = 64
 
-// lastRequest is the number of the last request without an id of its own. It begins anywhere, so that the ids of several daemons differ.
-var lastRequest = func() *atomic.Uint64 {
+// idsOfConnection is how many ids a connection has for itself, so that no two connections have to agree on each.
+const idsOfConnection = 1 << 20
+
+// lastIDs is where the ids of the last connection begin. It begins anywhere, so that the ids of several daemons differ.
+var lastIDs = func() *atomic.Uint64 {
 	n := new(atomic.Uint64)
 	n.Store(rand.Uint64())
 	return n
@@ -32,17 +37,20 @@ var lastRequest = func() *atomic.Uint64 {
 
 // Begin gives a request its id, which its answer tells: the one that it has brought if that is acceptable, else a new one of 16 digits. It is called
 // before anything else is done for the request.
-func Begin(ctx *fasthttp.RequestCtx) {
+func Begin(ctx *fasthttp.RequestCtx, brought []byte) {
 	c, ok := ctx.Conn().(*Conn)
 	if !ok {
 		return
 	}
 	r := &c.request
 	r.user, r.refused, r.route = r.user[:0], nil, ""
-	if id := ctx.Request.Header.PeekBytes(nameRequestID); acceptableID(id) {
-		r.id = append(r.id[:0], id...)
+	if acceptableID(brought) {
+		r.id = append(r.id[:0], brought...)
 	} else {
-		r.id = appendID(r.id[:0], lastRequest.Add(1))
+		if c.nextID++; c.nextID%idsOfConnection <= 1 { // the first, or there are none left
+			c.nextID = lastIDs.Add(idsOfConnection)/idsOfConnection*idsOfConnection + 2
+		}
+		r.id = appendID(r.id[:0], c.nextID)
 	}
 	ctx.Response.Header.SetCanonical(nameRequestID, r.id)
 }
@@ -64,11 +72,9 @@ var idBytes = tableOf("._-" + alphanumeric)
 
 // appendID appends a number in 16 hexadecimal digits.
 func appendID(dst []byte, n uint64) []byte {
-	const digits = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, digits[n>>shift&15])
-	}
-	return dst
+	var digits [8]byte
+	binary.BigEndian.PutUint64(digits[:], n)
+	return hex.AppendEncode(dst, digits[:])
 }
 
 // KeepID puts a request's id into its answer again, after that was reset.

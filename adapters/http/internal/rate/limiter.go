@@ -33,13 +33,13 @@ type Limiter[P comparable] struct {
 }
 
 type set struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a bucket is given to another party
 	buckets [ways]bucket
 }
 
 type bucket struct {
-	party uint64 // its hash
-	full  int64  // when the bucket is full again, in nanoseconds since the limiter's begin
+	party atomic.Uint64 // its hash
+	full  atomic.Int64  // when the bucket is full again, in nanoseconds since the limiter's begin
 }
 
 // New makes a limiter. See SetRate.
@@ -59,7 +59,8 @@ func (l *Limiter[P]) SetRate(perSecond int) {
 	l.interval.Store(int64(time.Second) / int64(perSecond))
 }
 
-// Allow reports whether a party may make a request now, and takes note of it. It allocates nothing.
+// Allow reports whether a party may make a request now, and takes note of it. It allocates nothing, and takes a lock only for a
+// party without a bucket.
 func (l *Limiter[P]) Allow(party P, now time.Time) bool { return l.ask(party, now, true) }
 
 // Spent reports whether Allow would return false. It takes note of nothing.
@@ -72,33 +73,52 @@ func (l *Limiter[P]) ask(party P, now time.Time, take bool) bool {
 	}
 	hash, at := maphash.Comparable(l.seed, party), int64(now.Sub(l.begin))
 	s := &l.sets[hash%sets]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.find(hash, at)
-	full := max(b.full, at)
-	if b.party != hash {
-		full = at
-	}
-	if full-at > max(int64(Burst)-interval, 0) {
-		return false
+	if b := s.find(hash); b != nil {
+		return b.ask(at, interval, take)
 	}
 	if take {
-		b.party, b.full = hash, full+interval
+		s.add(hash, at+interval)
 	}
 	return true
 }
 
-// find returns the bucket of a party, or the one that is to become it.
-func (s *set) find(party uint64, now int64) *bucket {
-	first := &s.buckets[0]
+// ask takes from a bucket, unless it has too little. If the bucket is given to another party at this very moment, that pays.
+func (b *bucket) ask(now, interval int64, take bool) bool {
+	for {
+		before := b.full.Load()
+		full := max(before, now)
+		switch {
+		case full-now > max(int64(Burst)-interval, 0):
+			return false
+		case !take, b.full.CompareAndSwap(before, full+interval):
+			return true
+		}
+	}
+}
+
+// find returns the bucket of a party, or nil.
+func (s *set) find(party uint64) *bucket {
 	for i := range s.buckets {
-		b := &s.buckets[i]
-		if b.party == party && b.full > now {
+		if b := &s.buckets[i]; b.party.Load() == party {
 			return b
 		}
-		if b.full < first.full {
+	}
+	return nil
+}
+
+// add gives a party a bucket that is full at the given moment, in place of the one that is full soonest.
+func (s *set) add(party uint64, full int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.find(party) != nil {
+		return // it has one meanwhile: a request is not counted
+	}
+	first := &s.buckets[0]
+	for i := range s.buckets {
+		if b := &s.buckets[i]; b.full.Load() < first.full.Load() {
 			first = b
 		}
 	}
-	return first
+	first.full.Store(full)
+	first.party.Store(party)
 }
