@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -37,6 +36,7 @@ const (
 	reasonUnread    = "unread"
 	reasonTooLarge  = "too_large"
 	reasonFault     = "fault"
+	reasonHandshake = "handshake"
 )
 
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
@@ -67,6 +67,7 @@ var answers = []struct {
 	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "connections", "too many connections; try again"},
 	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "anonymous", "too many connections from this address that have shown no valid token; try again"},
 	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "streams", "too many event streams; try again"},
+	{conn.ErrNoTLS, fasthttp.StatusBadRequest, "no_tls", ""},
 	{errBadHTTP, fasthttp.StatusBadRequest, "bad_http", ""},
 	{errNoPath, fasthttp.StatusNotFound, "not_found", ""},
 	{errMethod, fasthttp.StatusMethodNotAllowed, "method", ""},
@@ -152,6 +153,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	header := &ctx.Response.Header
 	respond.Headers(header)
 	conn.KeepID(ctx)
+	s.demandTLS(ctx)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
@@ -184,7 +186,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 
 // noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
 func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
-	client, remote := s.current.Load().limits.Proxies.Client(ctx), ctx.RemoteAddr().String()
+	client, remote := s.current.Load().limits.Proxies.Client(ctx), conn.NameOf(ctx.RemoteAddr())
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}
@@ -219,14 +221,22 @@ func (s *Server) refuseRouted(c *fiber.Ctx, err error) {
 	s.refuse(c.Context(), err)
 }
 
-// turnAway answers a connection that there is no room for, without reading anything from it.
-func (s *Server) turnAway(c net.Conn, why error) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String(), "")
+// turnAway answers a connection that is not served, without reading anything from it.
+func (s *Server) turnAway(c *conn.Conn, why error) {
+	peer := conn.AddressOf(c.RemoteAddr())
+	if errors.Is(why, conn.ErrHandshake) {
+		s.refusals.note(noStatus, why.Error(), peer, conn.NameOf(c.RemoteAddr()), "")
+		s.refused.note(reasonHandshake)
+		return
+	}
 	r := refusalOf(why)
+	s.refusals.note(r.Status, why.Error(), peer, conn.NameOf(c.RemoteAddr()), "")
 	s.refused.note(r.reason)
 	text := r.body()
-	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
-	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",
-		r.Status, r.Title, typeProblem, len(text), retryAfter, text)
-	_ = c.Close()
+	later := ""
+	if r.Status == fasthttp.StatusServiceUnavailable {
+		later = "Retry-After: " + retryAfter + "\r\n"
+	}
+	c.Dismiss(why, fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n%s",
+		r.Status, r.Title, typeProblem, len(text), later, text))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/listen"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/ports"
@@ -132,9 +133,9 @@ func (o *operations) start(ctx context.Context) error {
 	if o.listen == "" {
 		return nil
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.listen)
+	listener, err := listen.Open(ctx, listen.Address{Network: listen.TCP, Name: o.listen}, 0)
 	if err != nil {
-		return listenError("http.admin_listen", o.listen, err)
+		return fmt.Errorf("http.admin_listen: %w", err)
 	}
 	server := &nethttp.Server{
 		Handler:           o.mux(),

@@ -6,7 +6,6 @@ package http
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -15,7 +14,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -36,7 +34,7 @@ const (
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
 type Server struct {
-	listen    string
+	cfg       Config // of the start
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
@@ -62,8 +60,7 @@ type Server struct {
 	access   atomic.Pointer[slog.Logger] // of all requests; nil: none
 	stopping atomic.Bool
 
-	mu       sync.Mutex
-	listener net.Listener
+	listening
 }
 
 // current is what a configuration says that requests are served by. It does not change.
@@ -76,7 +73,7 @@ type current struct {
 // daemon itself.
 func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
 	s := &Server{
-		listen: cfg.Listen, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
+		cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
 		operations: newOperations(cfg.AdminListen, about, log),
 	}
 	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
@@ -157,6 +154,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, invalid string) {
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
 	}
+	s.demandTLS(ctx)
 	if invalid != "" {
 		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, invalid))
 		s.unroutedRequests.note(ctx)
@@ -210,62 +208,15 @@ func (s *Server) refuseAndClose(ctx *fasthttp.RequestCtx, err error) {
 	conn.Linger(ctx)
 }
 
-// Start listens and returns; requests are served from then on, until Stop. A server can be started once.
-func (s *Server) Start(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener != nil || s.stopping.Load() {
-		return errors.New("the HTTP server was started already")
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
-	if err != nil {
-		return listenError("http.listen", s.listen, err)
-	}
-	if err := s.operations.start(ctx); err != nil {
-		_ = listener.Close()
-		return err
-	}
-	s.listener = listener
-	s.conns.Accept(listener)
-	s.log.Info("listening", "url", "http://"+listener.Addr().String()+"/")
-	return nil
-}
-
-func listenError(key, address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: %s is taken by another program: %w", key, address, err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", key, address, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s: %s is not an address of this machine: %w", key, address, err)
-	}
-	return fmt.Errorf("%s: %w", key, err)
-}
-
 // AdminAddr returns the address of http.admin_listen, or nil if there is none, or before Start.
 func (s *Server) AdminAddr() net.Addr { return s.operations.addr() }
-
-// Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0.
-func (s *Server) Addr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
-		return nil
-	}
-	return s.listener.Addr()
-}
 
 // Stop takes no more connections, lets the requests that have begun come to their end, for less than a second or until ctx
 // ends, and closes what is left. It returns within 1.2 seconds whatever the clients do, with an error only if a request's
 // use case did not return then. Stopping again, or what was never started, does nothing.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Store(true)
-	s.mu.Lock()
-	if s.listener != nil {
-		_ = s.listener.Close() // fails if it is closed already
-	}
-	s.mu.Unlock()
+	s.closeListeners()
 	var hub sync.WaitGroup
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()

@@ -18,6 +18,7 @@ import (
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/certtest"
 )
 
 // keyChange changes a key of a running daemon, and looks whether that has an effect.
@@ -93,6 +94,11 @@ func putLong(k *keyTest) {
 
 const page = "https://intranet.example.test"
 
+// turned is the effect of the keys of TLS on a daemon without it: a start has to turn it on. TestReloadTLS changes them in one that has it.
+func turned(k *keyTest) bool {
+	return strings.Contains(k.logged(), `its old value holds" key=http.tls_cert_file`) && k.accepts(signed(testSecret, markd, time.Now()))
+}
+
 var keyChanges = map[string]keyChange{
 	"http.max_connections": {value: "1",
 		before: func(k *keyTest) { k.held = k.knownConn(markd) },
@@ -156,6 +162,10 @@ var keyChanges = map[string]keyChange{
 	"http.max_header": {value: "4KiB", effect: func(k *keyTest) bool {
 		return k.dial(k.T, "GET /v1/sources HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("y", 5000)+"\r\n\r\n").answer() == 431
 	}},
+	"http.tls_cert_file": {value: "DIR/cert.pem", with: map[string]string{"http.tls_key_file": "DIR/key.pem"}, effect: turned},
+	"http.tls_key_file":  {value: "DIR/key.pem", with: map[string]string{"http.tls_cert_file": "DIR/cert.pem"}, effect: turned},
+	"http.tls_client_ca_file": {value: "DIR/ca.pem",
+		with: map[string]string{"http.tls_cert_file": "DIR/cert.pem", "http.tls_key_file": "DIR/key.pem"}, effect: turned},
 	"http.cors_origins": {value: "[" + page + "]", effect: func(k *keyTest) bool {
 		return k.ask(k.T, markd, "GET", "/v1/users/"+markd, "", "Origin", page).header.Get("Access-Control-Allow-Origin") == page
 	}},
@@ -274,6 +284,7 @@ var keyChanges = map[string]keyChange{
 
 	// The rest takes effect at the next start.
 	"http.listen":       {value: "127.0.0.1:1"},
+	"http.socket_mode":  {value: `"0600"`},
 	"http.admin_listen": {value: "127.0.0.1:2"},
 	"store.kind":        {value: "bolt"},
 	"store.dir":         {value: "DIR/store"},
@@ -369,6 +380,8 @@ func TestEveryKey(t *testing.T) {
 	}
 	k := &keyTest{T: t, dir: t.TempDir()}
 	files := map[string]string{"secret": otherS, "ca.pem": aCertificate(t), "user.creds": "", "identities.yaml": "- {user: filed@example.test, names: {lamp: [y]}}\n"}
+	certificate, private := certtest.NewAuthority(t).Issue(t, "127.0.0.1")
+	certtest.Write(t, k.dir, certificate, private)
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(k.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -395,7 +408,10 @@ func TestEveryKey(t *testing.T) {
 			if with == nil {
 				with = map[string]string{}
 			}
-			with[key.Name] = strings.ReplaceAll(change.value, "DIR", k.dir)
+			with[key.Name] = change.value
+			for name, value := range with {
+				with[name] = strings.ReplaceAll(value, "DIR", k.dir)
+			}
 			k.log, k.asked = len(k.stderr.String()), time.Now()
 			if status := k.change(t, with); strings.Contains(status, "failed") {
 				t.Fatal(status)

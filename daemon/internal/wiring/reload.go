@@ -69,7 +69,7 @@ type Reloaded struct {
 func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	var did Reloaded
 	before := d.settings
-	for _, key := range next.Keep(before.Loaded) {
+	for _, key := range next.Keep(before.Loaded, before.HTTP.TurnsTLS(next.HTTP)...) {
 		did.Kept = append(did.Kept, key.Name)
 	}
 	changed := next.Changed(before.Loaded)
@@ -89,6 +89,9 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 		if err := d.running.Identities.Configure(next.General.Identities, next.General.IdentitiesFile); err != nil {
 			return Reloaded{}, err
 		}
+	}
+	if err := d.running.Server.ReadTLS(next.HTTP); err != nil {
+		return Reloaded{}, err
 	}
 	applyLog, err := log.Prepare(next.Log)
 	if err != nil {
