@@ -27,6 +27,7 @@ import (
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/smalldisk"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -476,4 +477,35 @@ func TestReloadOfOtherSources(t *testing.T) {
 		t.Errorf("the exit code is %d", code)
 	}
 	quick.code = nil
+}
+
+// The service manager is told while nothing can be written, and how the sources are doing.
+func TestStatusOfAFullDisk(t *testing.T) {
+	disk := smalldisk.Mount(t, "32m")
+	r := reloads(t, map[string]string{"protocols": "[lamp]", "store.kind": "bolt", "store.dir": filepath.Join(disk, "store")})
+	becomes := func(want string) {
+		t.Helper()
+		for timeout := time.After(20 * time.Second); ; {
+			select {
+			case told := <-r.told:
+				if strings.HasSuffix(told, want) {
+					return
+				}
+			case <-timeout:
+				t.Fatalf("the service manager is not told %q", want)
+			}
+		}
+	}
+	becomes("serving: 1 users; lamp synced (1 users)")
+	fill(t, disk, 0)
+	put := func(message string) int {
+		return r.ask(t, markd, "PUT", "/v1/users/"+markd+"/manual", `{"status":"busy","message":"`+message+`"}`).status
+	}
+	eventually(t, "an update is refused", func() bool { return put(strings.Repeat("x", 4000)) == http.StatusServiceUnavailable })
+	becomes("; lamp synced (1 users); presences cannot be written")
+	if err := os.Remove(filepath.Join(disk, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an update is taken", func() bool { return put("again") == http.StatusNoContent })
+	becomes("serving: 2 users; lamp synced (1 users)")
 }

@@ -6,9 +6,9 @@ import (
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
 
 	"github.com/zarafa/presence/ports"
-	"golang.org/x/sys/unix"
 )
 
 // errGone is the error of a context whose client has closed the connection.
