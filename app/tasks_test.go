@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,10 +20,10 @@ import (
 
 // stub is a source that shows some users for as long as it runs.
 type stub struct {
-	about       domain.Source
-	users       []domain.UserID
-	began, ends int
-	running     bool
+	about   domain.Source
+	users   []domain.UserID
+	began   atomic.Int32
+	running atomic.Bool
 }
 
 func newStub(protocol domain.Protocol, users ...domain.UserID) *stub {
@@ -32,16 +33,15 @@ func newStub(protocol domain.Protocol, users ...domain.UserID) *stub {
 func (s *stub) Describe() domain.Source { return s.about }
 
 func (s *stub) Run(ctx context.Context, seen ports.Observer) error {
-	s.began++
-	s.running = true
+	s.began.Add(1)
+	s.running.Store(true)
 	seen.Connected()
 	for _, user := range s.users {
 		seen.Report(online(user, "phone", domain.Busy, ""))
 	}
 	<-ctx.Done()
 	time.Sleep(500 * time.Millisecond) // as the protocol takes to say goodbye
-	s.ends++
-	s.running = false
+	s.running.Store(false)
 	return ctx.Err()
 }
 
@@ -92,13 +92,13 @@ func TestSourceIsReplaced(t *testing.T) {
 		}
 		time.Sleep(400 * time.Millisecond)
 		synctest.Wait()
-		if !old.running || next.began != 0 {
-			t.Errorf("the old one runs: %t; the next one has begun %d times before it has ended", old.running, next.began)
+		if !old.running.Load() || next.began.Load() != 0 {
+			t.Errorf("the old one runs: %t; the next one has begun %d times before it has ended", old.running.Load(), next.began.Load())
 		}
 		time.Sleep(600 * time.Millisecond)
 		synctest.Wait()
-		if old.running || !next.running || !other.running || other.began != 1 {
-			t.Errorf("they run: %t, %t, %t", old.running, next.running, other.running)
+		if old.running.Load() || !next.running.Load() || !other.running.Load() || other.began.Load() != 1 {
+			t.Errorf("they run: %t, %t, %t", old.running.Load(), next.running.Load(), other.running.Load())
 		}
 		if anna, bea := says(store, anna, chat), says(store, bea, chat); anna != "busy" || bea != "busy" || store.Revision() != revision {
 			t.Errorf("anna is %s, bea is %s; revision %d, was %d", anna, bea, store.Revision(), revision)
@@ -119,8 +119,8 @@ func TestSourceIsSwitchedOff(t *testing.T) {
 		source, other := newStub(chat, anna), newStub(domain.MustProtocol("irc"), carl)
 		configure(t, s, nil, source, other)
 		configure(t, s, []domain.Source{source.about}, other)
-		if got := says(store, anna, chat); got != "busy (stale)" || source.running {
-			t.Errorf("anna is %s; it runs: %t", got, source.running)
+		if got := says(store, anna, chat); got != "busy (stale)" || source.running.Load() {
+			t.Errorf("anna is %s; it runs: %t", got, source.running.Load())
 		}
 		if got := s.Statuses(); len(got) != 1 || got[0].Protocol.String() != "irc" {
 			t.Errorf("the statuses are %+v", got)
@@ -130,13 +130,13 @@ func TestSourceIsSwitchedOff(t *testing.T) {
 			t.Errorf("after stale_after anna is %s", got)
 		}
 		configure(t, s, nil, source, other)
-		if got := says(store, anna, chat); got != "busy" || source.began != 2 || other.began != 1 {
-			t.Errorf("when it is on again anna is %s; it has begun %d times, the other one %d times", got, source.began, other.began)
+		if got := says(store, anna, chat); got != "busy" || source.began.Load() != 2 || other.began.Load() != 1 {
+			t.Errorf("when it is on again anna is %s; it has begun %d times, the other one %d times", got, source.began.Load(), other.began.Load())
 		}
 		configure(t, s, nil, other) // gone without a word
 		configure(t, s, nil, source, other)
-		if !source.running || source.began != 3 {
-			t.Errorf("the third time: %+v", source)
+		if !source.running.Load() || source.began.Load() != 3 {
+			t.Errorf("the third time it has begun %d times", source.began.Load())
 		}
 	})
 }
@@ -188,7 +188,7 @@ func TestManyConfigurations(t *testing.T) {
 			time.Sleep(7 * time.Millisecond)
 			running := 0
 			for _, source := range all {
-				if source.running {
+				if source.running.Load() {
 					running++
 				}
 			}
@@ -199,15 +199,15 @@ func TestManyConfigurations(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		for i, source := range all {
-			if source.running != (i == len(all)-1) {
-				t.Errorf("number %d runs: %t", i, source.running)
+			if source.running.Load() != (i == len(all)-1) {
+				t.Errorf("number %d runs: %t", i, source.running.Load())
 			}
 		}
 		if err := s.Configure([]ports.Source{all[0], all[1]}, nil); err == nil {
 			t.Error("two sources of a protocol are accepted")
 		}
 		synctest.Wait()
-		if !all[99].running {
+		if !all[99].running.Load() {
 			t.Error("a configuration that was refused has ended a source")
 		}
 	})
