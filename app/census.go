@@ -10,14 +10,14 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Between two counts of all users. So counting takes at most a hundredth of one processor, and pays nothing while nobody asks.
+// Between two counts of all users. So counting takes at most a thirtieth of one processor, and pays nothing while nobody asks.
 const (
 	leastCensusPause = time.Second
-	censusPauseRatio = 100 // times as long as the last count took
+	censusPauseRatio = 30 // times as long as the last count took
 )
 
-// Census counts all users and presences when it is asked to, in a goroutine of its own. With a million users a count takes some 0.15 s, and is
-// made every 15 s at most.
+// Census counts all users and presences when it is asked to, in a goroutine of its own. With a million users a count takes some 0.7 s, and is
+// made every 20 s at most.
 type Census struct {
 	image      *image.Image
 	clock      ports.Clock

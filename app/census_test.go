@@ -10,6 +10,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
@@ -92,3 +93,41 @@ func (w waiting) Hold(ctx context.Context, _ string, work func(context.Context))
 }
 
 var _ ports.Leases = waiting(nil)
+
+// BenchmarkCensus is what docs/metrics.md says of counting a million users on two protocols.
+func BenchmarkCensus(b *testing.B) {
+	store := coretest.Start(b)
+	for first := 0; first < million; first += 1000 {
+		err := store.Writer.Apply(b.Context(), func(writes []image.Write) ([]image.Write, error) {
+			now := clock.New().Now()
+			for i := first; i < first+1000; i++ {
+				user := domain.UserID(fmt.Sprintf("user%07d@example.test", i))
+				for _, protocol := range []domain.Protocol{web, chat} {
+					old := domain.Presence{Protocol: protocol}
+					writes = append(writes, image.Write{User: user, Old: old, New: setTo(domain.Busy, domain.ExpiryPolicy{})(old, now)})
+				}
+			}
+			return writes, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	census := app.NewCensus(store.Image, clock.New(), domain.Precedence{{Protocol: chat, Any: true}})
+	ctx, cancel := context.WithCancel(b.Context())
+	var running sync.WaitGroup
+	running.Go(func() { census.Run(ctx) })
+	for {
+		began := time.Now()
+		if count, ok := census.Count(ctx); ok {
+			b.ReportMetric(float64(time.Since(began).Nanoseconds())/million, "ns/user")
+			if count.Users[domain.Busy] != million {
+				b.Errorf("counted %v", count)
+			}
+			break
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	cancel()
+	running.Wait()
+}

@@ -110,7 +110,9 @@ func expressions(t *testing.T) (all []string) {
 			Type    string
 			Targets []struct{ Expr string }
 		}
-		Templating struct{ List []struct{ Name, Definition string } }
+		Templating struct {
+			List []struct{ Name, Definition string }
+		}
 	}
 	if err := json.Unmarshal([]byte(read(t, dashboard)), &board); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ type Statistics interface {
 	// Journal tells how the journal is doing.
 	Journal() JournalStatistics
 
-	// Census counts all presences, which takes some 150 ns a user. So it answers with the last count until a hundred times as long has passed, and
+	// Census counts all presences, which takes some 700 ns a user. So it answers with the last count until thirty times as long has passed, and
 	// a second at least. ok is false while presences are being loaded, and if ctx ends first.
 	Census(ctx context.Context) (count Census, ok bool)
 

@@ -17,8 +17,8 @@ import (
 // Config is the section http of the configuration.
 type Config struct {
 	Listen                 string        `koanf:"listen" change:"restart" help:"where to listen: host:port (an empty host means every interface), or unix:/path/to/socket; not used if systemd passes a socket"`
+	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, and net/http/pprof too: host:port, unix:/path/to/socket, or a socket that systemd passes as admin; for operators, not for the network of the clients"`
 	SocketMode             string        `koanf:"socket_mode" change:"restart" help:"mode of a Unix socket, in octal: who may connect"`
-	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, host:port, and net/http/pprof too; for operators, not for the network of the clients"`
 	TLSCertFile            string        `koanf:"tls_cert_file" help:"PEM file with the server's certificate and those between it and the authority's; set: TLS; read again when it changes"`
 	TLSKeyFile             string        `koanf:"tls_key_file" help:"PEM file with the key of http.tls_cert_file; read again when it changes"`
 	TLSClientCAFile        string        `koanf:"tls_client_ca_file" help:"PEM file with the authorities whose certificates clients have to show; empty: clients need none; read again when it changes"`
@@ -78,10 +78,8 @@ func (c Config) Validate() error {
 	var faults []error
 	faults = append(faults, c.validateListener()...)
 	if c.AdminListen != "" {
-		if address, err := listen.Parse(c.AdminListen); err != nil {
+		if _, err := listen.Parse(c.AdminListen); err != nil {
 			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
-		} else if address.Network != listen.TCP {
-			faults = append(faults, fmt.Errorf("http.admin_listen: must be host:port, e.g. 127.0.0.1:1235; it is %q", c.AdminListen))
 		}
 	}
 	for _, limit := range []struct {
@@ -166,6 +164,28 @@ func (c Config) validateListener() (faults []error) {
 
 func (c Config) tlsFiles() certificate.Files {
 	return certificate.Files{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
+}
+
+// KeepTLS gives c the files of TLS that another configuration names if one of the two has no TLS: only a start turns it on or off. It returns the
+// names of the keys that are kept.
+func (c *Config) KeepTLS(before Config) (kept []string) {
+	if c.tlsFiles().On() == before.tlsFiles().On() {
+		return nil
+	}
+	for _, key := range []struct {
+		name       string
+		next, kept *string
+	}{
+		{"http.tls_cert_file", &c.TLSCertFile, &before.TLSCertFile},
+		{"http.tls_key_file", &c.TLSKeyFile, &before.TLSKeyFile},
+		{"http.tls_client_ca_file", &c.TLSClientCAFile, &before.TLSClientCAFile},
+	} {
+		if *key.next != *key.kept {
+			*key.next = *key.kept
+			kept = append(kept, key.name)
+		}
+	}
+	return kept
 }
 
 // URL returns where a daemon with this configuration is to be found from this machine: http://host:port/, or https, or unix: and a path.

@@ -36,7 +36,7 @@ const (
 	reasonUnread    = "unread"
 	reasonTooLarge  = "too_large"
 	reasonFault     = "fault"
-	reasonHandshake = "handshake"
+	reasonTLS       = "tls" // there is no answer
 )
 
 // answers are what a client is told about an error: the first that matches. Without a detail the error's own text is told. Whatever is not here is
@@ -152,8 +152,8 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	}
 	header := &ctx.Response.Header
 	respond.Headers(header)
-	conn.KeepID(ctx)
 	s.demandTLS(ctx)
+	conn.KeepID(ctx)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
@@ -223,15 +223,15 @@ func (s *Server) refuseRouted(c *fiber.Ctx, err error) {
 
 // turnAway answers a connection that is not served, without reading anything from it.
 func (s *Server) turnAway(c *conn.Conn, why error) {
-	peer := conn.AddressOf(c.RemoteAddr())
+	peer, remote := conn.AddressOf(c.RemoteAddr()), conn.NameOf(c.RemoteAddr())
 	if errors.Is(why, conn.ErrHandshake) {
-		s.refusals.note(noStatus, why.Error(), peer, conn.NameOf(c.RemoteAddr()), "")
-		s.refused.note(reasonHandshake)
+		s.refused.note(reasonTLS)
+		s.refusals.note(noStatus, why.Error(), peer, remote, "")
 		return
 	}
 	r := refusalOf(why)
-	s.refusals.note(r.Status, why.Error(), peer, conn.NameOf(c.RemoteAddr()), "")
 	s.refused.note(r.reason)
+	s.refusals.note(r.Status, why.Error(), peer, remote, "")
 	text := r.body()
 	later := ""
 	if r.Status == fasthttp.StatusServiceUnavailable {

@@ -42,10 +42,10 @@ type operations struct {
 	listen string // empty: with the APIs
 	log    *slog.Logger
 
-	mu       sync.Mutex
-	listener net.Listener
-	server   *nethttp.Server
-	serving  sync.WaitGroup
+	mu        sync.Mutex
+	listeners []net.Listener // empty before start
+	server    *nethttp.Server
+	serving   sync.WaitGroup
 }
 
 func newOperations(listen string, about Operations, log *slog.Logger) *operations {
@@ -128,14 +128,17 @@ func (o *operations) serves(ctx *fasthttp.RequestCtx) bool {
 	return false
 }
 
-// start listens on the listener of its own, if there is to be one.
-func (o *operations) start(ctx context.Context) error {
+// start listens on a listener of its own, if there is to be one: on those that systemd has passed, or else on the configured address.
+func (o *operations) start(ctx context.Context, socketMode string, listeners []net.Listener) error {
 	if o.listen == "" {
 		return nil
 	}
-	listener, err := listen.Open(ctx, listen.Address{Network: listen.TCP, Name: o.listen}, 0)
-	if err != nil {
-		return fmt.Errorf("http.admin_listen: %w", err)
+	if len(listeners) == 0 {
+		listener, err := openListener(ctx, o.listen, socketMode)
+		if err != nil {
+			return fmt.Errorf("http.admin_listen: %w", err)
+		}
+		listeners = []net.Listener{listener}
 	}
 	server := &nethttp.Server{
 		Handler:           o.mux(),
@@ -147,13 +150,15 @@ func (o *operations) start(ctx context.Context) error {
 	} // no WriteTimeout: a profile takes as long as it was asked to
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.listener, o.server = listener, server
-	o.serving.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, nethttp.ErrServerClosed) {
-			o.log.Error("http.admin_listen is not served any more", "err", err)
-		}
-	})
-	o.log.Info("listening for operators", "url", fmt.Sprintf("http://%s%s", listener.Addr(), pathMetrics))
+	o.listeners, o.server = listeners, server
+	for _, listener := range listeners {
+		o.serving.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, nethttp.ErrServerClosed) {
+				o.log.Error("http.admin_listen is not served any more", "err", err)
+			}
+		})
+		o.log.Info("listening for operators", "address", listen.AddressOf(listener.Addr()).URL(false))
+	}
 	return nil
 }
 
@@ -174,10 +179,10 @@ func (o *operations) mux() nethttp.Handler {
 func (o *operations) addr() net.Addr {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.listener == nil {
+	if len(o.listeners) == 0 {
 		return nil
 	}
-	return o.listener.Addr()
+	return o.listeners[0].Addr()
 }
 
 // stop closes the listener of its own and its connections at once: whoever asks for a profile does not keep the daemon from ending.

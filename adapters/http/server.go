@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -34,7 +33,7 @@ const (
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
 type Server struct {
-	cfg       Config // of the start
+	cfg       Config // what only a start can change
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
@@ -207,9 +206,6 @@ func (s *Server) refuseAndClose(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
 	conn.Linger(ctx)
 }
-
-// AdminAddr returns the address of http.admin_listen, or nil if there is none, or before Start.
-func (s *Server) AdminAddr() net.Addr { return s.operations.addr() }
 
 // Stop takes no more connections, lets the requests that have begun come to their end, for less than a second or until ctx
 // ends, and closes what is left. It returns within 1.2 seconds whatever the clients do, with an error only if a request's

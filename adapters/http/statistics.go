@@ -47,7 +47,7 @@ func (s *Server) measured(r route) fiber.Handler {
 type reasons map[string]*atomic.Uint64
 
 func newReasons() reasons {
-	counts := reasons{reasonFault: new(atomic.Uint64), reasonInvalid: new(atomic.Uint64), reasonUnread: new(atomic.Uint64), reasonHandshake: new(atomic.Uint64)}
+	counts := reasons{reasonFault: new(atomic.Uint64), reasonInvalid: new(atomic.Uint64), reasonUnread: new(atomic.Uint64), reasonTLS: new(atomic.Uint64)}
 	for _, a := range answers {
 		counts[a.reason] = new(atomic.Uint64)
 	}

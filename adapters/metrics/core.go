@@ -26,7 +26,7 @@ var (
 )
 
 // censusWithin is how long a scrape waits for the users to be counted. Then it leaves them out.
-const censusWithin = 3 * time.Second
+const censusWithin = 8 * time.Second // Prometheus waits for 10 seconds
 
 // coreCollector reads what the core counts.
 type coreCollector struct {

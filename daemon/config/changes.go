@@ -2,7 +2,6 @@ package config
 
 import (
 	"reflect"
-	"slices"
 )
 
 // Changed lists the keys that have another value than they had when an earlier configuration of the same sections was loaded. A secret is another
@@ -16,10 +15,10 @@ func (l *Loaded) Changed(before *Loaded) (changed []Key) {
 	return changed
 }
 
-// Keep gives the keys that only a start can change, and some more, the values that they had before, and returns those that would have been changed.
-func (l *Loaded) Keep(before *Loaded, more ...string) (kept []Key) {
+// Keep gives the keys that only a start can change the values that they had before, and returns those that would have been changed.
+func (l *Loaded) Keep(before *Loaded) (kept []Key) {
 	for _, key := range l.Changed(before) {
-		if key.Restart || slices.Contains(more, key.Name) {
+		if key.Restart {
 			key.value.Set(before.key[key.Name].value)
 			kept = append(kept, key)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/asterisk"
 	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
@@ -21,6 +22,7 @@ import (
 // BuiltIn is every protocol that comes with the daemon.
 func BuiltIn() []Protocol {
 	return []Protocol{
+		NewProtocol("asterisk", asterisk.DefaultConfig, asterisk.Module),
 		NewProtocol("manual", manual.DefaultConfig, manual.Module),
 		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),
 		NewProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),

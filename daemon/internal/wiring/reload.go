@@ -69,9 +69,10 @@ type Reloaded struct {
 func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	var did Reloaded
 	before := d.settings
-	for _, key := range next.Keep(before.Loaded, before.HTTP.TurnsTLS(next.HTTP)...) {
+	for _, key := range next.Keep(before.Loaded) {
 		did.Kept = append(did.Kept, key.Name)
 	}
+	did.Kept = append(did.Kept, next.HTTP.KeepTLS(before.HTTP)...)
 	changed := next.Changed(before.Loaded)
 	sections := make([]string, 0, len(changed)) // that have changed
 	for _, key := range changed {
@@ -90,11 +91,8 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 			return Reloaded{}, err
 		}
 	}
-	if err := d.running.Server.ReadTLS(next.HTTP); err != nil {
-		return Reloaded{}, err
-	}
 	applyLog, err := log.Prepare(next.Log)
-	if err != nil {
+	if err = errors.Join(err, d.running.Server.ReadTLS(next.HTTP)); err != nil {
 		return Reloaded{}, err
 	}
 

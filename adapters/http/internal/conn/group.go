@@ -118,8 +118,7 @@ func (g *Group) accept(listener net.Listener, secure func() *tls.Config) {
 		c, err := listener.Accept()
 		switch {
 		case err == nil:
-			now := g.tuned.Load()
-			g.serve(g.newConn(c.(Socket), secure, now), now.server)
+			g.serve(g.newConn(c.(Socket), secure))
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -133,26 +132,27 @@ func (g *Group) accept(listener net.Listener, secure func() *tls.Config) {
 	}
 }
 
-func (g *Group) newConn(socket Socket, secure func() *tls.Config, now *tuned) *Conn {
+func (g *Group) newConn(socket Socket, secure func() *tls.Config) *Conn {
 	peer := AddressOf(socket.RemoteAddr())
-	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: now.limits.Proxies.contain(peer)}
+	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: g.proxies().contain(peer)}
 	if secure != nil && peer.IsValid() {
 		c.out = &outlet{Socket: socket}
 		c.secure = tls.Server(c.out, secure())
 		c.Conn = c.secure
-		_ = socket.SetWriteDeadline(time.Now().Add(now.server.ReadTimeout)) // of the handshake; that of an answer replaces it
+		_ = socket.SetWriteDeadline(time.Now().Add(g.tuned.Load().server.ReadTimeout)) // of the handshake; that of an answer replaces it
 	}
 	return c
 }
 
-func (g *Group) serve(c *Conn, server *fasthttp.Server) {
+func (g *Group) serve(c *Conn) {
 	g.accepted.Add(1)
+	now := g.tuned.Load()
 	if err := g.add(c); err != nil {
 		g.turnAway(c, err)
 		return
 	}
 	g.running.Go(func() {
-		_ = server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		_ = now.server.ServeConn(c) // what can go wrong is the client's affair, which was told
 		if c.takeOver == nil {
 			g.forget(c)
 			return
