@@ -30,7 +30,7 @@ func TestIdentities(t *testing.T) {
 			}
 		}
 	}
-	if names, others := identities.Unmapped(); len(names) != 1000 || names[0] != (domain.Unmapped{Protocol: phone, Name: "0", Times: 1}) || others != 400 {
+	if names, others := identities.Unmapped(); len(names) != 1000 || names[0] != (domain.Unmapped{Protocol: phone, Name: "0", Times: 2}) || others != 400 {
 		t.Errorf("%d names from %v on are nobody's, and there were %d others", len(names), names[:1], others)
 	}
 	changed := identities.Changed()

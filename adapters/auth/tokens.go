@@ -40,6 +40,7 @@ type Tokens struct {
 	clock  ports.Clock
 	groups func(domain.UserID) []string // in which a user is; nil: nobody is in any
 	rules  atomic.Pointer[rules]
+	used   usedCodes
 }
 
 // rules are what a configuration says of tokens. They do not change.

@@ -74,6 +74,7 @@ func TestKeys(t *testing.T) {
 		{"GET", "/v1/events", "", 403, 403},
 		{"GET", "/v1/events?user=markd@zarafa.com", "", 403, 403},
 		{"POST", "/v1/events", `{"users":["markd@zarafa.com"]}`, 403, 403},
+		{"POST", "/v1/token", "", 401, 401},
 		{"GET", "/v1/export", "", 403, 403},
 		{"POST", "/v1/import", "", 403, 403},
 		{"GET", "/", asks("alice@example.test", 1), 403, 200},

@@ -46,6 +46,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPost, "/v1/users/:user/:protocol", s.v1.PutPresence}, // for those that cannot PUT
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
+		{fiber.MethodPost, "/v1/token", s.v1.PostToken},
 		{fiber.MethodGet, "/v1/identities/unmapped", s.v1.GetUnmapped},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
