@@ -18,6 +18,7 @@ type Feed struct {
 	image      *image.Image
 	clock      ports.Clock
 	precedence atomic.Pointer[domain.Precedence]
+	identities *Identities // nil: nobody has a display name
 }
 
 // NewFeed makes the use case.
@@ -26,6 +27,10 @@ func NewFeed(img *image.Image, clock ports.Clock, precedence domain.Precedence) 
 	f.Configure(precedence)
 	return f
 }
+
+// NameBy has the states bear the display names of identities, as they are at the moment. It is called before anything else. A display name that
+// changes is no change of a user: who follows has to ask for the states anew.
+func (f *Feed) NameBy(identities *Identities) { f.identities = identities }
 
 // Configure has the states be unified by another precedence. That is no change of a user: who follows has to ask for the states anew.
 func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&precedence) }
@@ -60,8 +65,12 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	}
 	kept, precedence := presences, f.precedence.Load()
 	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
+	var name string
+	if f.identities != nil {
+		name = f.identities.Table().DisplayName(user)
+	}
 	return domain.State{
-		User: user, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
+		User: user, DisplayName: name, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
 	}, forgotten
 }
 

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,7 +45,15 @@ type Identities struct {
 	names    map[foreignName]UserID
 	listed   map[string][]Name // the names that are no patterns, by protocol
 	patterns []namePattern
+	forms    []userPattern
+	named    bool // there is a display name
 	size     int
+}
+
+// userPattern says whose record a pattern is.
+type userPattern struct {
+	form     *regexp.Regexp
+	identity *Identity
 }
 
 type foreignName struct{ protocol, text string }
@@ -53,8 +63,6 @@ type namePattern struct {
 	protocol string
 	form     *regexp.Regexp // whose groups have the placeholders' names
 	user     string
-	of       *regexp.Regexp // the form of the users' ids
-	identity *Identity
 }
 
 // NewIdentities checks records and makes a table of them. The error names every record at fault, counted from 1, each in a line, and wraps
@@ -84,23 +92,25 @@ func (d *Identities) add(record *Identity) (faults []error) {
 		return []error{err}
 	}
 	isPattern := id != record.User
-	var of *regexp.Regexp
 	if isPattern {
-		if of, err = formOf(strings.ToLower(record.User)); err != nil {
+		form, err := formOf(strings.ToLower(record.User))
+		if err != nil {
 			return []error{err}
 		}
+		d.forms = append(d.forms, userPattern{form, record})
 	} else if d.users[user] != nil {
 		return []error{errors.New("the user is there twice")}
 	} else {
 		d.users[user] = record
 	}
+	d.named = d.named || record.DisplayName != ""
 	for protocol, names := range record.Names {
 		if _, err := ParseProtocol(protocol); err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		for _, name := range names {
-			if err := d.addName(record, protocol, name, user, of); err != nil {
+			if err := d.addName(record, protocol, name, user, isPattern); err != nil {
 				faults = append(faults, fmt.Errorf("%s %s: %w", protocol, quote(name), err))
 			}
 		}
@@ -108,12 +118,12 @@ func (d *Identities) add(record *Identity) (faults []error) {
 	return faults
 }
 
-func (d *Identities) addName(record *Identity, protocol, name string, user UserID, of *regexp.Regexp) error {
+func (d *Identities) addName(record *Identity, protocol, name string, user UserID, isPattern bool) error {
 	text := strings.ToLower(strings.TrimSpace(name))
 	switch key := (foreignName{protocol, text}); {
 	case text == "":
 		return errors.New("it is empty")
-	case of != nil:
+	case isPattern:
 		form, err := formOf(text)
 		if err != nil {
 			return err
@@ -121,7 +131,7 @@ func (d *Identities) addName(record *Identity, protocol, name string, user UserI
 		if !slices.Equal(placeholdersOf(text), placeholdersOf(record.User)) {
 			return errors.New("it must have the same placeholders as the user")
 		}
-		d.patterns = append(d.patterns, namePattern{protocol, form, strings.ToLower(record.User), of, record})
+		d.patterns = append(d.patterns, namePattern{protocol, form, strings.ToLower(record.User)})
 	case placeholders.MatchString(text):
 		return errors.New("it has a placeholder that the user has not")
 	case d.names[key] != "":
@@ -223,10 +233,40 @@ func (d *Identities) Of(user UserID) *Identity {
 	if record := d.users[user]; record != nil {
 		return record
 	}
-	for i := range d.patterns {
-		if d.patterns[i].of.MatchString(string(user)) {
-			return d.patterns[i].identity
+	for _, pattern := range d.forms {
+		if pattern.form.MatchString(string(user)) {
+			return pattern.identity
 		}
 	}
 	return nil
+}
+
+// DisplayName returns what people call a user, empty if no record says so. In a table without display names that costs nothing.
+func (d *Identities) DisplayName(user UserID) string {
+	if d == nil || !d.named {
+		return ""
+	}
+	if record := d.Of(user); record != nil {
+		return record.DisplayName
+	}
+	return ""
+}
+
+// SameDisplayNames reports whether two tables have the same display names, in the same records.
+func (d *Identities) SameDisplayNames(other *Identities) bool {
+	return maps.Equal(d.displayNames(), other.displayNames())
+}
+
+func (d *Identities) displayNames() map[string]string {
+	names := make(map[string]string)
+	if d == nil || !d.named {
+		return names
+	}
+	for user, record := range d.users {
+		names[string(user)] = record.DisplayName
+	}
+	for i, pattern := range d.forms { // the first one that matches counts
+		names[strconv.Itoa(i)+" "+pattern.form.String()] = pattern.identity.DisplayName
+	}
+	return names
 }

@@ -14,6 +14,7 @@ func TestIdentities(t *testing.T) {
 	alice := domain.Identity{User: "Alice@example.test", DisplayName: "Alice", Names: map[string][]string{"asterisk": {"4711@default", "1234@default"}, "irc": {"Ali"}}}
 	patterns := []domain.Identity{
 		{User: "u{number}@example.test", DisplayName: "A telephone", Names: map[string][]string{"asterisk": {"1{number}@default"}}},
+		{User: "{name}@sales.example.test", DisplayName: "Somebody of Sales", Groups: []string{"sales"}}, // a pattern without names
 		{User: "{name}@example.test", Names: map[string][]string{"asterisk": {"SIP-{name}@default"}}},
 		{User: "{name}.{number}@example.test", Names: map[string][]string{"asterisk": {"{number}-{name}@{"}}},
 	}
@@ -38,8 +39,8 @@ func TestIdentities(t *testing.T) {
 	if names := identities.Names(asterisk); len(names) != 2 || names[0] != (domain.Name{Text: "1234@default", User: "alice@example.test"}) {
 		t.Errorf("the names are %v", names)
 	}
-	for user, want := range map[domain.UserID]string{"alice@example.test": "Alice", "u42@example.test": "A telephone"} {
-		if record := identities.Of(user); record == nil || record.DisplayName != want {
+	for user, want := range map[domain.UserID]string{"alice@example.test": "Alice", "u42@example.test": "A telephone", "zoë@sales.example.test": "Somebody of Sales", "bob@example.test": ""} {
+		if record := identities.Of(user); record == nil || record.DisplayName != want || identities.DisplayName(user) != want {
 			t.Errorf("%s is %+v, want %q", user, record, want)
 		}
 	}
@@ -99,4 +100,40 @@ func FuzzIdentities(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Two tables have the same display names, whatever else is in them, or they have not.
+func TestSameDisplayNames(t *testing.T) {
+	table := func(records ...domain.Identity) *domain.Identities {
+		identities, err := domain.NewIdentities(records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identities
+	}
+	alice, bob := domain.Identity{User: "alice@example.test", DisplayName: "Alice"}, domain.Identity{User: "bob@example.test", Groups: []string{"sales"}}
+	everybody, someone := domain.Identity{User: "{name}@example.test", DisplayName: "Somebody"}, domain.Identity{User: "a{name}@example.test", DisplayName: "Someone"}
+	renamed := alice
+	renamed.DisplayName, bob.Names = "Ali", map[string][]string{"irc": {"bob"}}
+	for _, test := range []struct {
+		one, other *domain.Identities
+		same       bool
+	}{
+		{nil, table(bob), true},
+		{nil, table(alice), false},
+		{table(alice), table(alice), true},
+		{table(alice), table(renamed), false},
+		{table(alice), table(), false},
+		{table(everybody, someone), table(everybody, someone), true},
+		{table(everybody, someone), table(someone, everybody), false},
+		{table(alice), table(alice, everybody), false},
+		{table(everybody), table(everybody, bob), false}, // bob was somebody, and has no name now
+	} {
+		if got := test.one.SameDisplayNames(test.other); got != test.same || test.other.SameDisplayNames(test.one) != got {
+			t.Errorf("%+v and %+v have the same names: %v", test.one, test.other, got)
+		}
+	}
+	if name := table(bob).DisplayName("bob@example.test") + (*domain.Identities)(nil).DisplayName("bob@example.test"); name != "" {
+		t.Errorf("bob is %q", name)
+	}
 }

@@ -60,6 +60,7 @@ func send(t tester, server *http.Server, method, path, body string, headers ...s
 type person struct {
 	User, Status, Message string
 	Activity, By, Rule    *string
+	DisplayName           *string `json:"display_name"`
 	Next                  *struct {
 		At     time.Time
 		Status string
@@ -126,7 +127,7 @@ func TestV1GetUser(t *testing.T) {
 		}
 	}
 	nobody := r.v1(t, alice, "GET", "/v1/users/nobody%40example.test", "")
-	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"idle_since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
+	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"idle_since":null,"next":null,"stale":false,"revision":0,"display_name":null,"protocols":{}}`
 	if nobody.status != 200 || nobody.body != want {
 		t.Errorf("GET of an unknown user: %d %s", nobody.status, nobody.body)
 	}

@@ -100,7 +100,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		fx.Provide(newBackground, newExpirer, newCensus, app.NewStatistics, newHousekeeper, newHealth, app.NewLeases,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			s.General.precedence, newFollower,
+			s.General.precedence, newFollower, newNames,
 			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
@@ -143,8 +143,10 @@ func newPresence(core app.Core, now *app.Continuity, clients []domain.ClientProt
 	return app.NewPresence(core, now, clients, readOnly)
 }
 
-func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence) *app.Feed {
-	return app.NewFeed(img, now, precedence)
+func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence, identities *app.Identities) *app.Feed {
+	feed := app.NewFeed(img, now, precedence)
+	feed.NameBy(identities)
+	return feed
 }
 
 func newLimits(limits Limits) *app.CurrentLimits { return app.NewLimits(limits.forApp()) }

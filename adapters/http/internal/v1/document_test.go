@@ -37,6 +37,7 @@ func times() *rapid.Generator[domain.Timestamp] {
 func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) {
 	id = texts().Draw(t, "id")
 	state.Revision = domain.Revision(rapid.Uint64Range(0, MaxRevision).Draw(t, "revision"))
+	state.DisplayName = texts().Draw(t, "display name")
 	protocols := map[string]any{}
 	for _, name := range []string{"irc", "manual", "spreed", "xmpp"} {
 		if !rapid.Bool().Draw(t, name) {
@@ -57,7 +58,7 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 	want = map[string]any{
 		"user": id, "status": unified.Status.String(), "message": unified.Message, "activity": orNil(unified.Activity.String()),
 		"by": orNil(unified.By.String()), "reason": unified.Reason.String(), "rule": orNil(unified.Rule.String()),
-		"since": timeText(unified.Since), "idle_since": timeText(unified.IdleSince), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
+		"since": timeText(unified.Since), "idle_since": timeText(unified.IdleSince), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "display_name": orNil(state.DisplayName), "protocols": protocols,
 	}
 	return id, state, want
 }

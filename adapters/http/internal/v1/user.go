@@ -26,7 +26,12 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	dst = strconv.AppendBool(dst, unified.Stale)
 	dst = append(dst, `,"revision":`...)
 	dst = strconv.AppendUint(dst, uint64(state.Revision), 10)
-	dst = append(dst, `,"protocols":{`...)
+	if state.DisplayName == "" {
+		dst = append(dst, `,"display_name":null,"protocols":{`...)
+	} else {
+		dst = respond.AppendString(append(dst, `,"display_name":`...), state.DisplayName)
+		dst = append(dst, `,"protocols":{`...)
+	}
 	for i := range state.Presences {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -43,6 +43,8 @@ export interface User {
   stale: boolean;
   /** Grows with each change of any user; 0: nobody knows the user. */
   revision: number;
+  /** What people call the user, if the daemon's identities say so. */
+  display_name: string | null;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
 }

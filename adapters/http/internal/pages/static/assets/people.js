@@ -81,7 +81,7 @@ export class People {
     const at = user.user.lastIndexOf("@");
     const person = known ?? { account: user.user.slice(0, at), domain: user.user.slice(at + 1) };
     person.user = user;
-    person.text = fold(`${user.user} ${user.message}`);
+    person.text = fold(`${user.user} ${user.display_name ?? ""} ${user.message}`);
     if (!known) {
       this.#people.set(user.user, person);
       this.#order.push(user.user);

@@ -17,7 +17,7 @@ export function makeRow(person) {
   const summary = element("summary");
   const dot = document.createElement("presence-dot");
   dot.setAttribute("aria-hidden", "true"); // the word is beside it
-  const name = element("span", "name", person.account);
+  const name = element("span", "name");
   name.title = person.user.user;
   summary.append(dot, name, element("span", "status"), element("span", "message"), element("span", "by"), element("span", "since"));
   details.append(summary);
@@ -27,8 +27,9 @@ export function makeRow(person) {
 }
 
 /** Shows what is known of a person now, and lets the eye notice it if that is news. */
-export function updateRow(row, { user }, news) {
+export function updateRow(row, { user, account }, news) {
   const summary = row.querySelector("summary");
+  fill(summary.querySelector(".name"), user.display_name ? `${user.display_name} (${account})` : account);
   const before = row.dataset.shown;
   row.dataset.shown = `${user.status} ${text(user)}`;
   row.classList.toggle("gone", user.status === "unavailable");
