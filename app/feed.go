@@ -52,8 +52,11 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
 		known, presences = now, f.image.Presences(user)
 	}
-	revision, presences := max(last, newest(presences)), presences.HeldAt(known, now)
-	return domain.State{User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences)}, forgotten
+	kept := presences
+	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
+	return domain.State{
+		User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences), Next: f.precedence.Next(kept, now),
+	}, forgotten
 }
 
 // newest returns the greatest revision of some presences.

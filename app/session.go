@@ -167,7 +167,7 @@ func (s *session) report(report domain.Report) bool {
 		return s.leave(report, user, found)
 	}
 	old, there := user.devices.Get(report.Device)
-	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message), Activity: report.Activity}
+	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message), Activity: report.Activity, Until: report.Until}
 	if there && old == device {
 		s.mark(report.User) // the image may have something else
 		return true
@@ -270,9 +270,9 @@ func (s *session) takeDirty() []pendingWrite {
 	pending := make([]pendingWrite, 0, len(s.dirty))
 	for id := range s.dirty {
 		user, found := s.users[id]
-		shown := user.devices.Merge()
+		shown, until := user.devices.Merge()
 		absent := user.devices.None() && s.source.Absent == domain.AbsentNothing
-		pending = append(pending, pendingWrite{user: id, shown: shown, stale: user.stale, gone: !user.stale && absent || !found})
+		pending = append(pending, pendingWrite{user: id, shown: shown, until: until, stale: user.stale, gone: !user.stale && absent || !found})
 	}
 	if len(s.dirty) > keptDirty {
 		s.dirty = make(map[domain.UserID]struct{}) // a cleared map would keep the room of its largest day
@@ -308,8 +308,9 @@ func (s *session) written(pending []pendingWrite) {
 type pendingWrite struct {
 	user  domain.UserID
 	shown domain.Shown
-	stale bool // what is there is to be kept as stale
-	gone  bool // nothing is to be left
+	until domain.Timestamp // zero: until something else is reported
+	stale bool             // what is there is to be kept as stale
+	gone  bool             // nothing is to be left
 }
 
 // update returns what becomes of a user's stored presence. What says the same as before is not written again for a while: unlike a
@@ -324,7 +325,10 @@ func (w pendingWrite) update(source domain.Source, old domain.Presence, now doma
 	case w.stale:
 		return old.MarkStale(source.StalePolicy(), now)
 	}
-	next := old.Observe(w.shown, domain.ExpiryPolicy{}, now)
+	next := old.Observe(w.shown, domain.ExpiryPolicy{Vanishes: source.Absent == domain.AbsentNothing && !w.until.IsZero()}, now)
+	if !w.until.IsZero() {
+		next = next.HoldUntil(w.until)
+	}
 	if stored && !old.Differs(next) && next.Updated < old.Updated.Add(renewEvery) {
 		return old
 	}

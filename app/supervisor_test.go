@@ -339,6 +339,44 @@ func TestSilentDevices(t *testing.T) {
 	})
 }
 
+// TestSourceKnowsTheEnd: what a source says with an end is over at that moment, before the source says so, and while the link is lost, too. Another
+// end is a change, and a report without an end takes it away.
+func TestSourceKnowsTheEnd(t *testing.T) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
+		feed := app.NewFeed(s.store.Image, clock.New(), domain.Precedence{})
+		meeting := func(until time.Duration) domain.Report {
+			report := online(bea, "meeting", domain.Busy, "review")
+			report.Until = clock.New().Now().Add(until)
+			return report
+		}
+		next := func() time.Duration {
+			states, _ := statesOf(t, feed, string(bea))
+			return time.Duration(states[0].Next.At - clock.New().Now())
+		}
+		seen := <-s.runs
+		seen.Connected()
+		seen.Report(meeting(20 * time.Second))
+		seen.Synced()
+		s.shows(t, users{bea: "busy review"})
+		before := s.store.Revision()
+		seen.Report(meeting(40 * time.Second))
+		s.shows(t, users{bea: "busy review"})
+		if after := s.store.Revision(); after != before+1 || next() > 40*time.Second || next() < 30*time.Second {
+			t.Errorf("another end makes revision %d of %d, and is in %v", after, before, next())
+		}
+		s.lose <- errors.New("connection reset")
+		s.shows(t, users{bea: "busy review (stale)"})
+		time.Sleep(next())
+		if states, _ := statesOf(t, feed, string(bea)); states[0].Unified.Status != domain.Busy {
+			t.Errorf("at the meeting's last moment bea is %+v", states[0])
+		}
+		time.Sleep(time.Nanosecond)
+		if states, _ := statesOf(t, feed, string(bea)); len(states[0].Presences) != 0 {
+			t.Errorf("after the meeting bea is %+v", states[0])
+		}
+	})
+}
+
 // TestAbsentCanMeanNothing: nothing is left of users that such a source knows but that have no device, nor of those that it does not report.
 func TestAbsentCanMeanNothing(t *testing.T) {
 	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {

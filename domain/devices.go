@@ -8,6 +8,7 @@ type Device struct {
 	Message  string
 	Status   Status
 	Activity Activity
+	Until    Timestamp // the last moment at which it holds; zero: until it says something else
 }
 
 // Devices holds a user's devices that are not unavailable. The zero value holds none and is ready to use; do not copy it. It is a
@@ -86,15 +87,15 @@ func (d *Devices) Size() (devices, bytes int) {
 	return devices, bytes
 }
 
-// Merge returns what all devices show together. The newest device that has the strongest status decides: busy if any is busy, else
+// Merge returns what all devices show together, and up to when, if that is known. The newest device that has the strongest status decides: busy if any is busy, else
 // available if any is, else away, else unavailable.
-func (d *Devices) Merge() (shown Shown) {
+func (d *Devices) Merge() (shown Shown, until Timestamp) {
 	for known := d.newest; known != nil; known = known.older {
 		if known.Status > shown.Status {
-			shown = Shown{known.Status, known.Activity, known.Message}
+			shown, until = Shown{known.Status, known.Activity, known.Message}, known.Until
 		}
 	}
-	return shown
+	return shown, until
 }
 
 // Report is what a protocol says about one device of a user at one moment.
@@ -103,8 +104,9 @@ type Report struct {
 	Device   string // empty with Unavailable: all devices of the user
 	Message  string
 	Status   Status
-	Activity Activity // what the user is doing there
-	Prefix   bool     // with Unavailable: it is about all devices whose names begin with Device
+	Activity Activity  // what the user is doing there
+	Until    Timestamp // the last moment at which it holds, if the source knows that, as the end of a meeting; else zero
+	Prefix   bool      // with Unavailable: it is about all devices whose names begin with Device
 
 	// With Unavailable: nobody has said so, but the source hears nothing of the device any more. If it was the user's last, what the user shows
 	// is kept as stale for Source.StaleAfter.

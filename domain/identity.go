@@ -36,6 +36,7 @@ type Identities struct {
 	names    map[foreignName]UserID
 	listed   map[string][]Name // the names that are no patterns, by protocol
 	patterns []namePattern
+	size     int
 }
 
 type foreignName struct{ protocol, text string }
@@ -52,7 +53,7 @@ type namePattern struct {
 // NewIdentities checks records and makes a table of them. The error names every record at fault, counted from 1, each in a line, and wraps
 // ErrInvalidIdentity.
 func NewIdentities(records []Identity) (*Identities, error) {
-	d := &Identities{users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name)}
+	d := &Identities{users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), size: len(records)}
 	var faults []error
 	for i := range records {
 		for _, fault := range d.add(&records[i]) {
@@ -189,6 +190,14 @@ func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
 		}
 	}
 	return "", false
+}
+
+// Size returns how many records there are.
+func (d *Identities) Size() int {
+	if d == nil {
+		return 0
+	}
+	return d.size
 }
 
 // Names lists the names on a protocol that are no patterns, in the order of their users. The result must not be changed.

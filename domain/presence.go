@@ -167,15 +167,15 @@ func (p Presence) MarkStale(policy ExpiryPolicy, now Timestamp) Presence {
 		return next
 	}
 	next.Stale, next.Vanishes = true, policy.Vanishes
-	if !next.endsAsItIs() {
-		next.Expires = policy.Expires(now)
+	if end := policy.Expires(now); !next.endsAsItIs() && (!next.Fixed || end < next.Expires) {
+		next.Expires, next.Fixed = end, false
 	}
 	return next
 }
 
-// KeepStale returns p with a new deadline if it is stale and has one that has not passed.
+// KeepStale returns p with a new deadline if it is stale and has one that has not passed, and that nobody asked for.
 func (p Presence) KeepStale(policy ExpiryPolicy, now Timestamp) Presence {
-	if p.Stale && !p.Expires.IsZero() && !p.Expired(now) {
+	if p.Stale && !p.Fixed && !p.Expires.IsZero() && !p.Expired(now) {
 		p.Expires = max(p.Expires, policy.Expires(now))
 	}
 	return p

@@ -6,6 +6,7 @@ type State struct {
 	Revision  Revision // of the last change of anything that is known of the user, or is remembered; zero if there is nothing
 	Presences Presences
 	Unified   Unified // the one answer that they make
+	Next      Next    // what that becomes, as far as anybody has said
 }
 
 // ChangedSince reports whether a reader who knew everything as of a revision has to be told this state. What was removed up to the revision

@@ -1,6 +1,9 @@
 package domain
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Unified is the one answer over all of a user's protocols.
 type Unified struct {
@@ -103,6 +106,47 @@ func (list Precedence) Unify(ps Presences) Unified {
 		unified.Reason, unified.Rule = Preferred, list[rank]
 	}
 	return unified
+}
+
+// Next is what the one answer becomes when something ends whose end is known, such as a meeting. The zero value says that no end is known that
+// changes it.
+type Next struct {
+	At     Timestamp // the last moment of what is now
+	Status Status
+	By     Protocol // the protocol that decides then; empty if none says anything any more
+}
+
+// Next returns what becomes of the answer over ps, which are what is kept of a user, by the ends that were asked for (Presence.Fixed): that a
+// presence can be renewed, and is not, is nothing that anybody knows.
+func (list Precedence) Next(ps Presences, now Timestamp) Next {
+	end := ps.nextEnd(now)
+	if end.IsZero() {
+		return Next{}
+	}
+	current, later := list.Unify(ps.At(now)), slices.Clone(ps)
+	for ; !end.IsZero(); end = ps.nextEnd(end + 1) {
+		for i := range later {
+			if later[i].Fixed && later[i].Expires <= end {
+				later[i] = later[i].At(end + 1)
+			}
+		}
+		later = slices.DeleteFunc(later, func(p Presence) bool { return p.Removed })
+		then := list.Unify(later.At(now))
+		if then.By != current.By || then.Status != current.Status || then.Activity != current.Activity || then.Message != current.Message {
+			return Next{At: end, Status: then.Status, By: then.By}
+		}
+	}
+	return Next{}
+}
+
+// nextEnd returns the first end that was asked for at a moment or later, or zero.
+func (ps Presences) nextEnd(from Timestamp) (end Timestamp) {
+	for i := range ps {
+		if at := ps[i].Expires; ps[i].Fixed && at >= from && (end.IsZero() || at < end) {
+			end = at
+		}
+	}
+	return end
 }
 
 // outranks reports whether p, which comes after q by its protocol's name, stands for both, and which rule decided that.

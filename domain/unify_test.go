@@ -125,7 +125,7 @@ func TestDevicesProperties(t *testing.T) {
 				t.Fatalf("after %v: the size is wrong by %d devices, %d bytes", history, count, bytes)
 			}
 			wantStatus, wantMessage := strongest(history)
-			if got := devices.Merge(); got.Status != wantStatus || got.Message != wantMessage {
+			if got, _ := devices.Merge(); got.Status != wantStatus || got.Message != wantMessage {
 				t.Fatalf("after %v: %+v, want %v %q", history, got, wantStatus, wantMessage)
 			}
 		}
@@ -165,8 +165,8 @@ func TestDevicesAreBounded(t *testing.T) {
 	devices.Set(domain.Device{Name: "unheard of", Status: domain.Unavailable}, most) // makes no room
 	kept := 0
 	for i := 10*most - 1; !devices.None(); i-- {
-		if message := devices.Merge().Message; message != fmt.Sprint(i) {
-			t.Fatalf("the newest device's message is %q, want that of device %d", message, i)
+		if got, _ := devices.Merge(); got.Message != fmt.Sprint(i) {
+			t.Fatalf("the newest device's message is %q, want that of device %d", got.Message, i)
 		}
 		devices.Set(domain.Device{Name: fmt.Sprint(i), Status: domain.Unavailable}, most)
 		kept++
@@ -189,7 +189,7 @@ func TestDevicesAreBounded(t *testing.T) {
 		t.Error("ab is gone")
 	}
 	devices.Remove("", true)
-	if got := devices.Merge(); got != (domain.Shown{}) || !devices.None() {
+	if got, _ := devices.Merge(); got != (domain.Shown{}) || !devices.None() {
 		t.Errorf("cleared devices are %+v", got)
 	}
 }

@@ -60,11 +60,16 @@ func send(t tester, server *http.Server, method, path, body string, headers ...s
 type person struct {
 	User, Status, Message string
 	Activity, By, Rule    *string
-	Reason                string
-	Since                 *time.Time
-	Stale                 bool
-	Revision              uint64
-	Protocols             map[string]struct {
+	Next                  *struct {
+		At     time.Time
+		Status string
+		By     *string
+	}
+	Reason    string
+	Since     *time.Time
+	Stale     bool
+	Revision  uint64
+	Protocols map[string]struct {
 		Status, Message         string
 		Activity                *string
 		Since, Updated, Expires *time.Time
@@ -119,7 +124,7 @@ func TestV1GetUser(t *testing.T) {
 		}
 	}
 	nobody := r.v1(t, alice, "GET", "/v1/users/nobody%40example.test", "")
-	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"stale":false,"revision":0,"protocols":{}}`
+	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
 	if nobody.status != 200 || nobody.body != want {
 		t.Errorf("GET of an unknown user: %d %s", nobody.status, nobody.body)
 	}
@@ -240,7 +245,11 @@ func TestV1PutAndDelete(t *testing.T) {
 	}
 	about(busy, 2*time.Minute)
 	about(put(`{"status":"busy","until":"`+in(time.Minute)+`"}`), time.Minute)
-	about(put(`{"status":"busy","ttl":90}`), 90*time.Second)
+	lasting := put(`{"status":"busy","ttl":90}`)
+	about(lasting, 90*time.Second)
+	if lasting.Next == nil || !lasting.Next.At.Equal(*lasting.Protocols["spreed"].Expires) || lasting.Next.Status != "unavailable" || *lasting.Next.By != "spreed" {
+		t.Errorf("what comes next is %+v", lasting.Next)
+	}
 	if got := put(`{"status":"busy","activity":"meeting"}`); got.Activity == nil || *got.Activity != "meeting" || *got.Protocols["spreed"].Activity != "meeting" {
 		t.Errorf("in a meeting: %+v", got)
 	}

@@ -143,7 +143,11 @@ func (c *client) do(ctx context.Context, method, path string, document any) (io.
 	} else if document != nil {
 		content, _ = json.Marshal(document) // of texts and numbers
 	}
+	path, query, _ := strings.Cut(path, "?")
 	at, err := url.JoinPath(c.url, path)
+	if query != "" {
+		at += "?" + query
+	}
 	request, fault := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(content))
 	if err := errors.Join(err, fault); err != nil {
 		return nil, coded(exitUsage, err)

@@ -48,6 +48,7 @@ func TestGetAndSet(t *testing.T) {
 		{"what is set by hand wins", ask, []string{"get", markd}, result{0, "markd@zarafa.com  busy    manual  busy    away    until three\n", ""}},
 		{"set with an activity", ask, []string{"set", "--activity", "Meeting", markd, "busy", "until three"}, result{0, "markd@zarafa.com is busy, decided by manual, until `", ""}},
 		{"an activity is told", ask, []string{"get", markd}, result{0, "meeting: until three\n", ""}},
+		{"why", ask, []string{"why", markd}, result{0, "So the user is busy, because manual stands first of what matches in the configured precedence.\n", ""}},
 		{"an unknown activity", ask, []string{"set", "--activity", "gossip", markd, "busy"}, result{2, "", "unknown activity \"gossip\": must be a word of RFC 4480"}},
 		{"clear", ask, []string{"clear", markd}, result{0, "taken away from manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},
 		{"clear again", ask, []string{"clear", markd}, result{0, "nothing was set on manual; markd@zarafa.com is away, decided by spreed, until 20", ""}},

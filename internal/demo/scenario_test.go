@@ -36,7 +36,7 @@ func presences(t *testing.T, a *activity) domain.Presences {
 	if a.meeting.Status != "" {
 		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.Status), Message: a.meeting.Message})
 	}
-	shown := devices.Merge()
+	shown, _ := devices.Merge()
 	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: shown.Status, Message: shown.Message})
 }
 

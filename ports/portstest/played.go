@@ -50,7 +50,7 @@ func (p *played) await(t testing.TB, user domain.UserID, status domain.Status, m
 	t.Helper()
 	p.awaitThat(t, func() (bool, string) {
 		devices := p.devices[user]
-		got := devices.Merge()
+		got, _ := devices.Merge()
 		return got.Status == status && got.Message == message, fmt.Sprintf("%s is %v %q, want %v %q", user, got.Status, got.Message, status, message)
 	})
 }
@@ -127,7 +127,7 @@ func (p *played) Report(r domain.Report) bool {
 		if r.Status == domain.Unavailable {
 			devices.Remove(r.Device, r.Prefix || r.Device == "")
 		} else {
-			devices.Set(domain.Device{Name: r.Device, Status: r.Status, Message: r.Message, Activity: r.Activity}, 100) // more than the stage has
+			devices.Set(domain.Device{Name: r.Device, Status: r.Status, Message: r.Message, Activity: r.Activity, Until: r.Until}, 100) // more than the stage has
 			p.early[r.User] = p.early[r.User] || p.calls["Synced"] == 0
 		}
 		p.devices[r.User] = devices

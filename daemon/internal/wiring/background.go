@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/commit"
 )
@@ -31,13 +32,16 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, shutdowner fx.Shutdowner) *background {
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, f *identities.Follower,
+	shutdowner fx.Shutdowner,
+) *background {
 	return &background{
 		write:  w.Run,
 		loaded: w.Loaded(),
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
+			{"what follows identities_file", f.Run},
 		},
 		shutdowner: shutdowner,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/commit"
 	"github.com/zarafa/presence/app/image"
@@ -86,7 +87,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			s.General.precedence,
+			s.General.precedence, newFollower,
+			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities))),
 			fx.Annotate(newPresence, fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
@@ -108,6 +110,10 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
 	return app.NewContinuity(core, now, clients, s.Auth.ClockSkew, s.Store.Name() == storeNATS, log)
+}
+
+func newFollower(s *Settings, into *app.Identities, log *slog.Logger) (*identities.Follower, error) {
+	return identities.NewFollower(s.General.Identities, s.General.IdentitiesFile, into, log)
 }
 
 // newExpirer, newPresence and newFeed give the use cases the time that stands still after a pause of the daemon.

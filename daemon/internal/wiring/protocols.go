@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
@@ -133,10 +134,13 @@ type General struct {
 	Protocols  []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
 	Precedence []string `koanf:"precedence" change:"restart" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
 
+	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
+	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`
+
 	known, sources []string // all protocols, and those that this key turns on
 }
 
-// Validate refuses a protocol that is not known or named twice.
+// Validate refuses a protocol that is not known or named twice, and lists that cannot be.
 func (g General) Validate() error {
 	var faults []error
 	for i, name := range g.Protocols {
@@ -148,7 +152,13 @@ func (g General) Validate() error {
 		}
 	}
 	_, err := g.precedence()
-	return errors.Join(append(faults, err)...)
+	_, unread := g.ReadIdentities()
+	return errors.Join(append(faults, err, unread)...)
+}
+
+// ReadIdentities reads what users are called elsewhere. The error has a line for each fault.
+func (g General) ReadIdentities() (*domain.Identities, error) {
+	return identities.Read(g.Identities, g.IdentitiesFile)
 }
 
 // precedence reads the list. The error has a line for each entry that cannot be, or has no effect.

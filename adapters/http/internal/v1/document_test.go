@@ -57,7 +57,7 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 	want = map[string]any{
 		"user": id, "status": unified.Status.String(), "message": unified.Message, "activity": orNil(unified.Activity.String()),
 		"by": orNil(unified.By.String()), "reason": unified.Reason.String(), "rule": orNil(unified.Rule.String()),
-		"since": timeText(unified.Since), "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
+		"since": timeText(unified.Since), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
 	}
 	return id, state, want
 }

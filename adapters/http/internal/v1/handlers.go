@@ -42,10 +42,14 @@ func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports
 	return &API{ctx, bodies, maxAnswer, presence, feed, sources, backup, tokens, writeTimeout}
 }
 
-// GetUser answers with one user.
+// GetUser answers with one user, and says why it is so if the URL has explain=1.
 func (a *API) GetUser(c *fiber.Ctx) error {
-	if _, err := Admit(c, a.tokens); err != nil {
+	if _, err := Authenticate(c, a.tokens); err != nil {
 		return err
+	}
+	query := string(c.Context().URI().QueryString())
+	if query != "" && query != "explain=1" {
+		return problem.Malformed("the URL takes no query but explain=1")
 	}
 	user, err := parameter(c, "user")
 	if err != nil {
@@ -59,6 +63,9 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 		return problem.Locate(err, InURL)
 	}
 	b.body = AppendUser(b.body[:0], user, &b.states[0])
+	if query != "" {
+		b.body = appendExplanation(b.body, &b.states[0])
+	}
 	send(c.Context(), b, len(b.body), highwayhash.Sum64(b.body, tagKey[:]))
 	return nil
 }

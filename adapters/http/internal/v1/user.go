@@ -15,17 +15,12 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	dst = append(dst, `{"user":`...)
 	dst = respond.AppendString(dst, id)
 	dst = appendShown(dst, `,"status":"`, unified.Status, unified.Message, unified.Activity)
-	if unified.Reason == domain.NobodyKnows {
-		dst = append(dst, `,"by":null`...)
-	} else {
-		dst = append(dst, `,"by":"`...)
-		dst = append(dst, unified.By.String()...)
-		dst = append(dst, '"')
-	}
+	dst = appendBy(dst, unified.By)
 	dst = append(dst, `,"reason":"`...)
 	dst = append(dst, unified.Reason.String()...)
 	dst = appendRule(append(dst, '"'), unified.Rule)
 	dst = appendTime(dst, `,"since":`, unified.Since)
+	dst = appendNext(dst, &state.Next)
 	dst = append(dst, `,"stale":`...)
 	dst = strconv.AppendBool(dst, unified.Stale)
 	dst = append(dst, `,"revision":`...)
@@ -38,6 +33,27 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 		dst = appendPresence(dst, &state.Presences[i])
 	}
 	return append(dst, `}}`...)
+}
+
+// appendBy appends the protocol that decides, null if no protocol knows the user.
+func appendBy(dst []byte, by domain.Protocol) []byte {
+	if by == (domain.Protocol{}) {
+		return append(dst, `,"by":null`...)
+	}
+	dst = append(dst, `,"by":"`...)
+	dst = append(dst, by.String()...)
+	return append(dst, '"')
+}
+
+func appendNext(dst []byte, next *domain.Next) []byte {
+	if next.At.IsZero() {
+		return append(dst, `,"next":null`...)
+	}
+	dst = appendTime(dst, `,"next":{"at":`, next.At)
+	dst = append(dst, `,"status":"`...)
+	dst = append(dst, next.Status.String()...)
+	dst = append(dst, '"')
+	return append(appendBy(dst, next.By), '}')
 }
 
 func appendRule(dst []byte, rule domain.Preference) []byte {

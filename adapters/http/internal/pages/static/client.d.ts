@@ -33,6 +33,8 @@ export interface User {
   reason: "unknown" | "only" | "precedence" | "strongest" | "latest" | "first";
   /** The entry of the site's precedence that decided, such as "manual" or "calendar:away"; null: none did. */
   rule: string | null;
+  /** What the answer becomes when something ends whose end is known, such as a meeting; null: no such end changes it. */
+  next: { at: string; status: Status; by: string | null } | null;
   since: string | null;
   stale: boolean;
   /** Grows with each change of any user; 0: nobody knows the user. */

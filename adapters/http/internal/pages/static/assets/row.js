@@ -39,7 +39,7 @@ export function updateRow(row, { user }, news) {
   fill(message, text(user));
   message.title = text(user);
   fill(summary.querySelector(".by"), user.by ?? "");
-  fillSince(summary.querySelector(".since"), user.since, untilOf(user));
+  fillSince(summary.querySelector(".since"), user.since, endOf(user));
   if (news && before !== row.dataset.shown) pulse(row);
   if (row.querySelector("details").open) detail(row, { user });
 }
@@ -97,9 +97,9 @@ export function tick(root) {
   for (const time of root.querySelectorAll("time[data-ago]")) fill(time, ago(time.dateTime));
 }
 
-/** Tells since when it is so, or until when if the person has said that. */
-function fillSince(box, since, until) {
-  const key = `${since} ${until}`;
+/** Tells since when it is so, or until when and what comes then if that is known. */
+function fillSince(box, since, { until, then }) {
+  const key = `${since} ${until} ${then}`;
   if (box.dataset.key === key) return;
   box.dataset.key = key;
   box.replaceChildren();
@@ -109,7 +109,7 @@ function fillSince(box, since, until) {
   if (until) {
     const end = moment(until);
     end.title = `until ${absolute(until)}, ${box.title}`;
-    box.append("until ", end);
+    box.append("until ", end, then ? `, then ${then}` : "");
     return;
   }
   const time = element("time", "", ago(since));
@@ -118,9 +118,10 @@ function fillSince(box, since, until) {
   box.append(element("span", "hidden", "since "), time);
 }
 
-/** When ends what the person has set by hand. */
-function untilOf(user) {
-  return user.by === "manual" ? user.protocols[user.by]?.expires : null;
+/** When it ends, if anybody has said so, and what comes then. */
+function endOf({ next, by, protocols }) {
+  if (next) return { until: next.at, then: next.status };
+  return { until: by === "manual" ? protocols[by]?.expires : null };
 }
 
 function moment(when) {
