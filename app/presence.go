@@ -145,7 +145,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 	var added []int // the writes of devices that are not there yet
 	var problems domain.Problems
 	for i := range updates {
-		checked, faults := p.check(by, i, &updates[i])
+		checked, faults := p.check(by, i, &updates[i], now)
 		if len(faults) > 0 {
 			problems = append(problems, faults...)
 			continue
@@ -264,14 +264,14 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 	return nil
 }
 
-func (p *Presence) check(by domain.Principal, index int, update *domain.Update) (checkedUpdate, domain.Problems) {
+func (p *Presence) check(by domain.Principal, index int, update *domain.Update, now domain.Timestamp) (checkedUpdate, domain.Problems) {
 	var problems domain.Problems
 	fault := func(field domain.Field, err error) {
 		if err != nil {
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{shown: domain.Shown{Message: update.Message}, until: update.Until, remove: update.Remove}
+	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, remove: update.Remove}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
@@ -282,6 +282,7 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 		fault(domain.FieldStatus, err)
 		checked.shown.Activity, err = domain.ParseActivity(update.Activity)
 		fault(domain.FieldActivity, err)
+		fault(domain.FieldIdleSince, domain.CheckIdleSince(update.IdleSince, now))
 		fault(domain.FieldMessage, domain.CheckMessage(update.Message))
 	}
 	rule, known := p.protocols[update.Protocol]
@@ -298,8 +299,8 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update) 
 // repeats returns nil if an update of a read-only protocol says what is true anyway: a client sent back what it got.
 func repeats(now domain.Presence, update checkedUpdate) error {
 	said := update.shown
-	if said.Activity == domain.NoActivity {
-		said.Activity = now.Activity // the original API does not tell it
+	if said.Activity == domain.NoActivity && said.IdleSince.IsZero() {
+		said.Activity, said.IdleSince = now.Activity, now.IdleSince // the original API does not tell them
 	}
 	if !update.remove && update.until.IsZero() && now.Shown() == said {
 		return nil

@@ -92,7 +92,7 @@ func (d *Devices) Size() (devices, bytes int) {
 func (d *Devices) Merge() (shown Shown, until Timestamp) {
 	for known := d.newest; known != nil; known = known.older {
 		if known.Status > shown.Status {
-			shown, until = Shown{known.Status, known.Activity, known.Message}, known.Until
+			shown, until = Shown{Status: known.Status, Activity: known.Activity, Message: known.Message}, known.Until
 		}
 	}
 	return shown, until

@@ -20,6 +20,7 @@ var (
 	ErrUnknownActivity = errors.New("unknown activity")
 	ErrInvalidMessage  = errors.New("invalid message")
 	ErrInvalidUntil    = errors.New("invalid end")
+	ErrInvalidIdle     = errors.New("invalid idle time")
 	ErrReadOnly        = errors.New("read-only protocol")
 	ErrForbidden       = errors.New("not allowed")
 	ErrUnauthenticated = errors.New("not authenticated")
@@ -37,6 +38,7 @@ const (
 	FieldUntil
 	FieldDevice
 	FieldActivity
+	FieldIdleSince
 )
 
 // Problem says what is wrong with one entry of a request.

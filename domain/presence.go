@@ -15,9 +15,10 @@ type Revision uint64
 
 // Shown is what somebody shows of a user at one moment.
 type Shown struct {
-	Status   Status
-	Activity Activity
-	Message  string // free text; empty if there is none
+	Status    Status
+	Activity  Activity
+	Message   string    // free text; empty if there is none
+	IdleSince Timestamp // when the user was last active there; zero: the user is active, or nobody has said
 }
 
 // Presence is a user's status on one protocol, or what one of several devices there says. It is a value and comparable. Read its
@@ -29,6 +30,7 @@ type Presence struct {
 	Since          Timestamp // when the status, the message or the activity last changed
 	Updated        Timestamp // when it was last confirmed, by a change or a repetition
 	Expires        Timestamp // the last moment at which it holds; zero: for ever
+	IdleSince      Timestamp // when the user was last active there; zero: the user is active, or nobody has said
 	Revision       Revision  // of its last change; given when it is written
 	StatusRevision Revision  // of its last change that somebody who may not see messages can see; given when it is written
 	Status         Status
@@ -60,6 +62,15 @@ func CheckMessage(message string) error {
 	}
 	if !utf8.ValidString(message) {
 		return fmt.Errorf("%w: it is not valid UTF-8", ErrInvalidMessage)
+	}
+	return nil
+}
+
+// CheckIdleSince refuses a moment that lies ahead, and not just because the clocks of two computers differ, with an ErrInvalidIdle.
+func CheckIdleSince(since, now Timestamp) error {
+	const clocksDiffer = 5 * time.Minute
+	if since > now.Add(clocksDiffer) {
+		return fmt.Errorf("%w: %s lies ahead", ErrInvalidIdle, since)
 	}
 	return nil
 }
@@ -102,10 +113,10 @@ func (p Presence) At(now Timestamp) Presence {
 }
 
 // Shown returns what p shows.
-func (p Presence) Shown() Shown { return Shown{p.Status, p.Activity, p.Message} }
+func (p Presence) Shown() Shown { return Shown{p.Status, p.Activity, p.Message, p.IdleSince} }
 
 func (p *Presence) show(shown Shown) {
-	p.Status, p.Activity, p.Message = shown.Status, shown.Activity, shown.Message
+	p.Status, p.Activity, p.Message, p.IdleSince = shown.Status, shown.Activity, shown.Message, shown.IdleSince
 }
 
 // Observe returns what becomes of p when something is reported at the given moment. A repetition renews Updated
@@ -153,6 +164,9 @@ func (p Presence) SetBack(by time.Duration, now Timestamp) Presence {
 	if p.Since > now {
 		p.Since = p.Since.Add(-by)
 	}
+	if p.IdleSince > now {
+		p.IdleSince = p.IdleSince.Add(-by)
+	}
 	if !p.Expires.IsZero() && !p.Fixed {
 		p.Expires = p.Expires.Add(-by)
 	}
@@ -189,7 +203,7 @@ func (p Presence) Remove(now Timestamp) Presence {
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
 // expiry is none, unless it comes sooner; that there is one now, or none any more, is, and so is another end that was asked for.
 func (p Presence) Differs(q Presence) bool {
-	return p.DiffersInStatus(q) || p.Message != q.Message || p.Activity != q.Activity || p.Since != q.Since ||
+	return p.DiffersInStatus(q) || p.Message != q.Message || p.Activity != q.Activity || p.IdleSince != q.IdleSince || p.Since != q.Since ||
 		p.Expires.IsZero() != q.Expires.IsZero() || q.Expires < p.Expires || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
 }
 

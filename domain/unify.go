@@ -7,14 +7,15 @@ import (
 
 // Unified is the one answer over all of a user's protocols.
 type Unified struct {
-	Status   Status
-	Message  string     // of the presence that decided
-	Activity Activity   // the same
-	By       Protocol   // the protocol that decided; empty if no protocol knows the user
-	Reason   Reason     // why that one
-	Rule     Preference // the entry of the precedence list that named it, if the reason is Preferred
-	Since    Timestamp  // when the deciding presence last changed
-	Stale    bool       // the deciding presence is stale
+	Status    Status
+	Message   string     // of the presence that decided
+	Activity  Activity   // the same
+	IdleSince Timestamp  // the same
+	By        Protocol   // the protocol that decided; empty if no protocol knows the user
+	Reason    Reason     // why that one
+	Rule      Preference // the entry of the precedence list that named it, if the reason is Preferred
+	Since     Timestamp  // when the deciding presence last changed
+	Stale     bool       // the deciding presence is stale
 }
 
 // Reason says why one of a user's presences stands for all of them.
@@ -100,7 +101,7 @@ func (list Precedence) Unify(ps Presences) Unified {
 		}
 	}
 	unified := Unified{
-		Status: best.Status, Message: best.Message, Activity: best.Activity, By: best.Protocol, Reason: reason, Since: best.Since, Stale: best.Stale,
+		Status: best.Status, Message: best.Message, Activity: best.Activity, IdleSince: best.IdleSince, By: best.Protocol, Reason: reason, Since: best.Since, Stale: best.Stale,
 	}
 	if rank := list.rank(best); len(ps) > 1 && rank < len(list) {
 		unified.Reason, unified.Rule = Preferred, list[rank]

@@ -27,7 +27,24 @@ func BenchmarkGetOneUser(b *testing.B) {
 	compare(b, 0.85, r, func(client int) string { return request("GET", r.body(mark, entry(client))) })
 }
 
-// BenchmarkV1GetOneUser is the same on API v1: a bearer token, and a tag with each answer.
+// BenchmarkGetOneUserOverTLS compares the server with itself, without TLS. The clients encrypt as well, on the same cores. It has no floor.
+func BenchmarkGetOneUserOverTLS(b *testing.B) {
+	e := startTLS(b)
+	e.knows(b, mark, spreed, domain.Available, "feeling chatty..")
+	plain := startWith(b, localConfig(), e.core)
+	get := func(int) string { return request("GET", e.body(mark, `{"user_id":"markd@zarafa.com"}`)) }
+	var conns []net.Conn
+	for range connections {
+		c := e.dial(b, e.client())
+		_ = c.SetDeadline(time.Time{})
+		conns = append(conns, c)
+	}
+	strict := len("Strict-Transport-Security: " + hstsHeader + "\r\n")
+	want := success{begin: "HTTP/1.1 200 ", size: responseSize(b, plain.Addr(), []byte(get(0))) + strict}
+	bench.Compare(b, 0, load(b, plain.Addr(), get, func([]byte) {}), over(b, conns, get, func([]byte) {}, want))
+}
+
+// BenchmarkV1GetOneUser is BenchmarkGetOneUser on API v1: a bearer token, and a tag with each answer.
 func BenchmarkV1GetOneUser(b *testing.B) {
 	r := populated(b)
 	token := r.tokens.Issue(mark)
@@ -166,18 +183,27 @@ type success struct {
 func closedLoop(b *testing.B, clients int, server net.Addr, request func(client int) string, vary func([]byte), want success) bench.Load {
 	b.Helper()
 	var conns []net.Conn
-	var requests [][]byte
-	for i := range clients {
+	for range clients {
 		c, err := net.Dial("tcp", server.String())
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { _ = c.Close() })
-		conns, requests = append(conns, c), append(requests, []byte(request(i)))
+		conns = append(conns, c)
+	}
+	return over(b, conns, request, vary, want)
+}
+
+// over is closedLoop with connections that are there.
+func over(b *testing.B, conns []net.Conn, request func(client int) string, vary func([]byte), want success) bench.Load {
+	b.Helper()
+	var requests [][]byte
+	for i := range conns {
+		requests = append(requests, []byte(request(i)))
 	}
 	return func(stop func() bool) int {
 		var all sync.WaitGroup
-		counts := make([]int, clients)
+		counts := make([]int, len(conns))
 		for i, c := range conns {
 			all.Go(func() { counts[i] = exchange(b, c, requests[i], want, vary, stop) })
 		}

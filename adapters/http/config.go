@@ -1,21 +1,26 @@
 package http
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/certificate"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/listen"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/setting"
 )
 
 // Config is the section http of the configuration.
 type Config struct {
-	Listen                 string        `koanf:"listen" help:"address to listen on, host:port; an empty host means every interface"`
+	Listen                 string        `koanf:"listen" change:"restart" help:"where to listen: host:port (an empty host means every interface), or unix:/path/to/socket; not used if systemd passes a socket"`
+	SocketMode             string        `koanf:"socket_mode" change:"restart" help:"mode of a Unix socket, in octal: who may connect"`
+	TLSCertFile            string        `koanf:"tls_cert_file" help:"PEM file with the server's certificate and those between it and the authority's; set: TLS; read again when it changes"`
+	TLSKeyFile             string        `koanf:"tls_key_file" help:"PEM file with the key of http.tls_cert_file; read again when it changes"`
+	TLSClientCAFile        string        `koanf:"tls_client_ca_file" help:"PEM file with the authorities whose certificates clients have to show; empty: clients need none; read again when it changes"`
 	MaxConnections         int           `koanf:"max_connections" help:"how many connections are served at once; further ones are refused with 503"`
 	HeaderTimeout          time.Duration `koanf:"header_timeout" help:"how long a client may take to send the header of a request"`
 	ReadTimeout            time.Duration `koanf:"read_timeout" help:"how long a client may take to send the body of a request"`
@@ -37,6 +42,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen:                 "127.0.0.1:1234",
+		SocketMode:             "0660",
 		MaxConnections:         10_000,
 		HeaderTimeout:          5 * time.Second,
 		ReadTimeout:            20 * time.Second,
@@ -62,9 +68,7 @@ const (
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
 	var faults []error
-	if err := validateAddress(c.Listen); err != nil {
-		faults = append(faults, fmt.Errorf("http.listen: %w", err))
-	}
+	faults = append(faults, c.validateListener()...)
 	for _, limit := range []struct {
 		key   string
 		value int
@@ -121,13 +125,35 @@ func (c Config) limits() conn.Limits {
 	}
 }
 
-func validateAddress(address string) error {
-	_, port, err := net.SplitHostPort(address)
+// validateListener is about where to listen, and how.
+func (c Config) validateListener() (faults []error) {
+	address, err := listen.Parse(c.Listen)
 	if err != nil {
-		return fmt.Errorf("%q is not host:port, e.g. 127.0.0.1:1234", address)
+		faults = append(faults, fmt.Errorf("http.listen: %w", err))
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil { // 0 is any free one
-		return fmt.Errorf("the port in %q must be a number from 0 to 65535", address)
+	if _, err := listen.ParseMode(c.SocketMode); err != nil {
+		faults = append(faults, fmt.Errorf("http.socket_mode: %w; it is %q", err, c.SocketMode))
 	}
-	return nil
+	if address.Network == listen.Unix && c.tlsFiles().On() {
+		faults = append(faults, errors.New("http.tls_cert_file: there is no TLS on a Unix socket, which http.listen names"))
+	}
+	return append(faults, c.tlsFiles().Validate())
+}
+
+func (c Config) tlsFiles() certificate.Files {
+	return certificate.Files{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
+}
+
+// URL returns where a daemon with this configuration is to be found from this machine: http://host:port/, or https, or unix: and a path.
+func (c Config) URL() (string, error) {
+	address, err := listen.Parse(c.Listen)
+	return address.URL(c.tlsFiles().On()), err
+}
+
+// ClientTLS returns with which settings clients on this machine reach a daemon with this configuration, or nil if it has no TLS.
+func (c Config) ClientTLS() (*tls.Config, error) {
+	if !c.tlsFiles().On() {
+		return nil, nil
+	}
+	return c.tlsFiles().ForClients()
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -54,6 +53,7 @@ var answers = []struct {
 	{conn.ErrFull, fasthttp.StatusServiceUnavailable, "too many connections; try again"},
 	{conn.ErrAnonymous, fasthttp.StatusServiceUnavailable, "too many connections from this address that have shown no valid token; try again"},
 	{conn.ErrStreams, fasthttp.StatusServiceUnavailable, "too many event streams; try again"},
+	{conn.ErrNoTLS, fasthttp.StatusBadRequest, ""},
 	{errBadHTTP, fasthttp.StatusBadRequest, ""},
 	{errNoPath, fasthttp.StatusNotFound, ""},
 	{errMethod, fasthttp.StatusMethodNotAllowed, ""},
@@ -128,6 +128,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	r := refusalOf(err)
 	header := &ctx.Response.Header
 	respond.Headers(header)
+	s.demandTLS(ctx)
 	switch r.Status {
 	case fasthttp.StatusUnauthorized:
 		header.Set(fasthttp.HeaderWWWAuthenticate, challenge(ctx, err))
@@ -154,7 +155,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 
 // noteRefusal logs a refusal with the client's address, and with that of the proxy if there is one.
 func (s *Server) noteRefusal(ctx *fasthttp.RequestCtx, status int, err error) {
-	client, remote := s.proxies.Client(ctx), ctx.RemoteAddr().String()
+	client, remote := s.proxies.Client(ctx), conn.NameOf(ctx.RemoteAddr())
 	if client != conn.AddressOf(ctx.RemoteAddr()) {
 		remote = client.String() + " by way of " + remote
 	}
@@ -183,13 +184,20 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 	return nil
 }
 
-// turnAway answers a connection that there is no room for, without reading anything from it.
-func (s *Server) turnAway(c net.Conn, why error) {
-	s.refusals.note(fasthttp.StatusServiceUnavailable, why.Error(), conn.AddressOf(c.RemoteAddr()), c.RemoteAddr().String())
+// turnAway answers a connection that is not served, without reading anything from it.
+func (s *Server) turnAway(c *conn.Conn, why error) {
+	peer := conn.AddressOf(c.RemoteAddr())
+	if errors.Is(why, conn.ErrHandshake) {
+		s.refusals.note(noStatus, why.Error(), peer, conn.NameOf(c.RemoteAddr()))
+		return
+	}
 	r := refusalOf(why)
+	s.refusals.note(r.Status, why.Error(), peer, conn.NameOf(c.RemoteAddr()))
 	text := r.body()
-	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // never needed: a new connection has room for this
-	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: %s\r\nConnection: close\r\n\r\n%s",
-		r.Status, r.Title, typeProblem, len(text), retryAfter, text)
-	_ = c.Close()
+	later := ""
+	if r.Status == fasthttp.StatusServiceUnavailable {
+		later = "Retry-After: " + retryAfter + "\r\n"
+	}
+	c.Dismiss(why, fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n%s",
+		r.Status, r.Title, typeProblem, len(text), later, text))
 }

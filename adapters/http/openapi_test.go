@@ -143,7 +143,7 @@ func TestTheDocumentHoldsTogether(t *testing.T) {
 
 // TestTheContractCanBeBroken: the checks that all tests rely on find what they are made for.
 func TestTheContractCanBeBroken(t *testing.T) {
-	const nobody = `{"user":"a@b","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
+	const nobody = `{"user":"a@b","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"idle_since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
 	tagged := nethttp.Header{"Content-Type": {"application/json"}, "Etag": {`W/"0123"`}}
 	plain := nethttp.Header{"Content-Type": {"application/json"}}
 	refused := nethttp.Header{"Content-Type": {"application/problem+json"}}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 )
 
 // origins logs which pages http.cors_origins keeps out, for a browser tells a page and its user nothing: at most one line a minute, because every page
@@ -26,5 +28,5 @@ func (o *origins) note(origin string, remote net.Addr) {
 		return
 	}
 	o.last = time.Now()
-	o.log.Warn("refused a web page: http.cors_origins does not name its origin", "origin", origin[:min(len(origin), longestOrigin)], "remote", remote.String())
+	o.log.Warn("refused a web page: http.cors_origins does not name its origin", "origin", origin[:min(len(origin), longestOrigin)], "remote", conn.NameOf(remote))
 }

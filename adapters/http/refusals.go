@@ -15,6 +15,9 @@ const (
 
 	// refusalSummary is how soon it is logged how many were not, unless the next line says so.
 	refusalSummary = 2 * time.Second
+
+	// noStatus stands for the status of a connection whose TLS handshake failed, so that it had no request.
+	noStatus = 0
 )
 
 // refusals logs who was refused and why: at most one line a second for a status and an address, so that one kind of refusals, or one client,
@@ -52,7 +55,11 @@ func (r *refusals) note(status int, why string, client netip.Addr, remote string
 		}
 		return
 	}
-	r.log.Warn("refused a request", "status", status, "why", why, "remote", remote, "others_since", s.unsaid)
+	if status == noStatus {
+		r.log.Warn("refused a connection", "why", why, "remote", remote, "others_since", s.unsaid)
+	} else {
+		r.log.Warn("refused a request", "status", status, "why", why, "remote", remote, "others_since", s.unsaid)
+	}
 	s.lines, s.clients[client], s.unsaid = s.lines+1, true, 0
 }
 
@@ -77,9 +84,14 @@ func (r *refusals) summarize() {
 		r.summary = nil
 	}
 	for _, status := range slices.Sorted(maps.Keys(r.byStatus)) {
-		if s := r.byStatus[status]; s.unsaid > 0 {
+		s := r.byStatus[status]
+		switch {
+		case s.unsaid == 0:
+		case status == noStatus:
+			r.log.Warn("refused further connections", "count", s.unsaid)
+		default:
 			r.log.Warn("refused further requests", "status", status, "count", s.unsaid)
-			s.unsaid = 0
 		}
+		s.unsaid = 0
 	}
 }

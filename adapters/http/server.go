@@ -6,16 +6,13 @@ package http
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -56,8 +53,7 @@ type Server struct {
 
 	stopping atomic.Bool
 
-	mu       sync.Mutex
-	listener net.Listener
+	listening
 }
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
@@ -107,6 +103,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
 	}
+	s.demandTLS(ctx)
 	if why := conn.Validate(&ctx.Request.Header); why != "" {
 		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
 		return
@@ -155,55 +152,12 @@ func (s *Server) refuseAndClose(ctx *fasthttp.RequestCtx, err error) {
 	conn.Linger(ctx)
 }
 
-// Start listens and returns; requests are served from then on, until Stop. A server can be started once.
-func (s *Server) Start(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener != nil || s.stopping.Load() {
-		return errors.New("the HTTP server was started already")
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Listen)
-	if err != nil {
-		return listenError(s.cfg.Listen, err)
-	}
-	s.listener = listener
-	s.conns.Accept(listener)
-	s.log.Info("listening", "url", "http://"+listener.Addr().String()+"/")
-	return nil
-}
-
-func listenError(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("http.listen: %s is taken by another program: %w", address, err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("http.listen: this user may not listen on %s; a port below 1024 needs CAP_NET_BIND_SERVICE: %w", address, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("http.listen: %s is not an address of this machine: %w", address, err)
-	}
-	return fmt.Errorf("http.listen: %w", err)
-}
-
-// Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0.
-func (s *Server) Addr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
-		return nil
-	}
-	return s.listener.Addr()
-}
-
 // Stop takes no more connections, lets the requests that have begun come to their end, for less than a second or until ctx
 // ends, and closes what is left. It returns within 1.2 seconds whatever the clients do, with an error only if a request's
 // use case did not return then. Stopping again, or what was never started, does nothing.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Store(true)
-	s.mu.Lock()
-	if s.listener != nil {
-		_ = s.listener.Close() // fails if it is closed already
-	}
-	s.mu.Unlock()
+	s.closeListeners()
 	var hub sync.WaitGroup
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()

@@ -67,12 +67,14 @@ type person struct {
 	}
 	Reason    string
 	Since     *time.Time
+	IdleSince *time.Time `json:"idle_since"`
 	Stale     bool
 	Revision  uint64
 	Protocols map[string]struct {
 		Status, Message         string
 		Activity                *string
 		Since, Updated, Expires *time.Time
+		IdleSince               *time.Time `json:"idle_since"`
 		Stale                   bool
 	}
 }
@@ -124,7 +126,7 @@ func TestV1GetUser(t *testing.T) {
 		}
 	}
 	nobody := r.v1(t, alice, "GET", "/v1/users/nobody%40example.test", "")
-	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
+	const want = `{"user":"nobody@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"idle_since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`
 	if nobody.status != 200 || nobody.body != want {
 		t.Errorf("GET of an unknown user: %d %s", nobody.status, nobody.body)
 	}
@@ -255,6 +257,12 @@ func TestV1PutAndDelete(t *testing.T) {
 	}
 	if got := put(`{"status":"busy","activity":""}`); got.Activity != nil {
 		t.Errorf("not in a meeting any more: %+v", got)
+	}
+	if got := put(`{"status":"away","idle_since":"2026-11-23T09:00:00Z"}`); got.IdleSince == nil || got.IdleSince.Year() != 2026 || got.Protocols["spreed"].IdleSince == nil {
+		t.Errorf("idle: %+v", got)
+	}
+	if got := r.v1(t, mark, "PUT", "/v1/users/markd@zarafa.com/spreed", `{"status":"away","idle_since":"`+in(time.Hour)+`"}`); got.status != 422 || !strings.Contains(got.body, `"#/idle_since"`) {
+		t.Errorf("idle since a moment ahead: %d %s", got.status, got.body)
 	}
 	if got := r.v1(t, mark, "PUT", "/v1/users/markd@zarafa.com/spreed", `{"status":"busy","activity":"gossip"}`); got.status != 422 || !strings.Contains(got.body, `"#/activity"`) {
 		t.Errorf("an unknown activity: %d %s", got.status, got.body)

@@ -16,8 +16,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/zarafa/presence/adapters/nats"
+	"github.com/zarafa/presence/internal/certtest"
 	"github.com/zarafa/presence/internal/natstest"
-	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -191,7 +191,7 @@ func TestTLS(t *testing.T) {
 		}
 		return path
 	}
-	authority := xmpptest.NewAuthority(t)
+	authority := certtest.NewAuthority(t)
 	certificate, key := authority.Issue(t, "localhost")
 	cluster := natstest.Start(t, natstest.Options{Servers: 1, Config: fmt.Sprintf("tls {cert_file: %q, key_file: %q}",
 		file("server.pem", certificate), file("server.key", key))})
@@ -204,7 +204,7 @@ func TestTLS(t *testing.T) {
 		}
 		return func(c *nats.Config) { c.Roots = roots }
 	}
-	right, wrong := trusting("ca.pem", authority.PEM), trusting("other.pem", xmpptest.NewAuthority(t).PEM)
+	right, wrong := trusting("ca.pem", authority.PEM), trusting("other.pem", certtest.NewAuthority(t).PEM)
 	open(t, url, right).append("over TLS")
 	refused(t, url, wrong, "certificate")
 	refused(t, url, nil, "certificate")

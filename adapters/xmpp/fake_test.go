@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/certtest"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/setting"
 )
@@ -36,7 +37,7 @@ type fake struct {
 // newFake starts a fake that hands each connection to serve. It ends with the test.
 func newFake(t testing.TB, serve func(f *fake, conn net.Conn)) *fake {
 	t.Helper()
-	authority := xmpptest.NewAuthority(t)
+	authority := certtest.NewAuthority(t)
 	pair, err := tls.X509KeyPair(authority.Issue(t, xmpptest.Domain))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/internal/certtest"
 	"github.com/zarafa/presence/internal/xmpptest"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
@@ -160,7 +161,7 @@ func TestUnknownDomain(t *testing.T) {
 func TestCertificate(t *testing.T) {
 	each(t, xmpptest.Options{}, func(t *testing.T, server *xmpptest.Server) {
 		stranger := filepath.Join(t.TempDir(), "ca.pem")
-		if err := os.WriteFile(stranger, xmpptest.NewAuthority(t).PEM, 0o600); err != nil {
+		if err := os.WriteFile(stranger, certtest.NewAuthority(t).PEM, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, mode := range []string{StartTLS, DirectTLS} {

@@ -238,9 +238,9 @@ func TestMembersOfLaterVersionsArePassedOver(t *testing.T) {
 	entry := slices.Clone(j.entries[0])
 	header := len(image.AppendHeader(nil, image.Header{Origin: 7, Number: 1}))
 	record := header + 1 // behind the number of records
-	want.Activity = domain.OnThePhone
-	entry = append(entry, byte(domain.OnThePhone), 2, 3)
-	entry[record] += 3
+	want.Activity, want.IdleSince = domain.OnThePhone, 1
+	entry = append(entry, byte(domain.OnThePhone), 1, 0, 0, 0, 0, 0, 0, 0, 2, 3)
+	entry[record] += 11
 	img := image.New()
 	if _, applied, err := img.Apply(1, entry); err != nil || !applied[0] {
 		t.Fatalf("Apply = %v, %v", applied, err)

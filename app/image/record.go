@@ -85,10 +85,14 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 	dst = binary.AppendUvarint(dst, flags)
 	dst = appendTime(appendTime(appendTime(dst, p.Since), p.Updated), p.Expires)
 	dst = appendText(dst, p.Message)
-	if p.Activity == domain.NoActivity {
+	if p.Activity == domain.NoActivity && p.IdleSince.IsZero() {
 		return dst
 	}
-	return binary.AppendUvarint(dst, uint64(p.Activity)) // a later member: an earlier version passes over it
+	dst = binary.AppendUvarint(dst, uint64(p.Activity)) // this and what follows are later members: an earlier version passes over them
+	if p.IdleSince.IsZero() {
+		return dst
+	}
+	return appendTime(dst, p.IdleSince)
 }
 
 // presence reads what appendPresence has written.
@@ -109,6 +113,9 @@ func (d *decoder) presence(r *record) {
 	}
 	if activity := domain.Activity(d.number()); activity.Known() { //nolint:gosec // what is too large is not known
 		r.presence.Activity = activity
+	}
+	if len(d.rest) > 0 {
+		r.presence.IdleSince = d.time()
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,7 +41,7 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 		if err != nil {
 			return nil, err
 		}
-		if direct || nobodyListens(ctx, settings.HTTP.Listen) {
+		if direct || nobodyListens(ctx, settings) {
 			if err := settings.Validate("store"); err != nil {
 				return nil, coded(exitUsage, err)
 			}
@@ -59,13 +61,17 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 	return &wiring.OpenedStore{Backup: client, Where: client.url, Close: func() error { return nil }}, nil
 }
 
-// nobodyListens reports whether it is certain that no daemon runs at an address.
-func nobodyListens(ctx context.Context, address string) bool {
-	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", address)
+// nobodyListens reports whether it is certain that no daemon runs where the configured one would.
+func nobodyListens(ctx context.Context, settings *wiring.Settings) bool {
+	network, address := "tcp", settings.HTTP.Listen
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		network, address = "unix", path
+	}
+	conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, network, address)
 	if err == nil {
 		_ = conn.Close() // it was only tried
 	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+	return errors.Is(err, syscall.ECONNREFUSED) || network == "unix" && errors.Is(err, fs.ErrNotExist)
 }
 
 // warnings is a log that writes warnings and errors to standard error.

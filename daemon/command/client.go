@@ -9,11 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +34,7 @@ const (
 // client asks a running daemon. It implements ports.Backup.
 type client struct {
 	url, token string
+	transport  *http.Transport
 }
 
 const clientLong = `
@@ -45,8 +44,11 @@ PRESENCE_TOKEN or --token; without one it is made with the configured secret, fo
 // asking completes a command that asks a daemon. Its help says on whose behalf it asks, unless --as or a token says otherwise.
 func (c *cli) asking(command *cobra.Command, onBehalfOf string) *cobra.Command {
 	command.Long += fmt.Sprintf(clientLong, onBehalfOf)
-	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. http://127.0.0.1:1234/")
+	command.Flags().StringVar(&c.url, "url", "", "where the daemon is, e.g. "+exampleURLs)
 	command.Flags().StringVar(&c.shown, "token", "", "token to show; other users of this machine can see it here, so prefer "+envToken)
+	command.Flags().StringVar(&c.secure.roots, "cacert", "", "PEM `FILE` with the certificates to trust instead of the system's")
+	command.Flags().StringVar(&c.secure.certificate, "cert", "", "PEM `FILE` with the certificate to show to a daemon that demands one")
+	command.Flags().StringVar(&c.secure.key, "key", "", "PEM `FILE` with the key of --cert")
 	command.Flags().StringVar(&c.as, "as", "", "make the token for this `USER` instead of "+onBehalfOf)
 	return command
 }
@@ -62,47 +64,34 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 	if _, err := domain.ParseUserID(c.as); err != nil && c.as != "" {
 		return nil, usageError("--as: %w", err)
 	}
-	found := &client{c.url, c.shown}
-	if found.url != "" && !isAddress(found.url) {
-		return nil, usageError("not an address of a daemon: %q; expected e.g. http://127.0.0.1:1234/", found.url)
+	if c.url != "" && !isAddress(c.url) {
+		return nil, usageError("not an address of a daemon: %q; expected e.g. %s", c.url, exampleURLs)
 	}
+	found := &client{url: c.url, token: c.shown}
 	if found.url != "" && found.token != "" {
-		return found, nil
+		return found, c.connect(found, nil)
 	}
 	settings, err := c.settings(command)
-	if err == nil && found.url == "" {
-		found.url, err = urlOf(settings.HTTP.Listen), coded(exitUsage, settings.Validate("http"))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && found.token == "" {
+	near := new(tls.Config)
+	if found.url == "" {
+		if found.url, near, err = whereIs(settings); err != nil {
+			return nil, err
+		}
+	}
+	if found.token == "" {
 		user := cmp.Or(slices.Concat([]string{c.as}, users, settings.Auth.Services)...)
 		if user == "" {
 			return nil, usageError("auth.services lists no service, and %s is for services only: name one there, or use --as or a service's token",
 				command.Name())
 		}
-		found.token, err = issue(settings, user)
+		if found.token, err = issue(settings, user); err != nil {
+			return nil, err
+		}
 	}
-	return found, err
-}
-
-func isAddress(text string) bool {
-	at, err := url.Parse(text)
-	if err != nil || at.Hostname() == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return false
-	}
-	_, err = strconv.ParseUint(cmp.Or(at.Port(), "0"), 10, 16)
-	return err == nil
-}
-
-// urlOf is where a daemon that listens on an address is to be found from this machine.
-func urlOf(listen string) string {
-	host, port, _ := net.SplitHostPort(listen)
-	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
-	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
+	return found, c.connect(found, near)
 }
 
 // ask sends a request and returns the whole answer.
@@ -115,25 +104,6 @@ func (c *client) ask(ctx context.Context, method, path string, document any) ([]
 	return io.ReadAll(io.LimitReader(body, maxAnswer))
 }
 
-// transport reaches a daemon that is near, without a proxy, once.
-var transport = &http.Transport{
-	DisableKeepAlives:     true,
-	ResponseHeaderTimeout: patience,
-	DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, network, address)
-		return impatient{conn}, err
-	},
-}
-
-// impatient is a connection that ends when nothing comes for a while.
-type impatient struct{ net.Conn }
-
-// Read implements net.Conn.
-func (c impatient) Read(p []byte) (int, error) {
-	_ = c.SetReadDeadline(time.Now().Add(silence)) // if it is closed already the read fails
-	return c.Conn.Read(p)
-}
-
 // do sends a request with a document, or with lines, which are bytes. It returns the body of the answer, which has to be closed, unless that is a
 // refusal.
 func (c *client) do(ctx context.Context, method, path string, document any) (io.ReadCloser, error) {
@@ -144,7 +114,7 @@ func (c *client) do(ctx context.Context, method, path string, document any) (io.
 		content, _ = json.Marshal(document) // of texts and numbers
 	}
 	path, query, _ := strings.Cut(path, "?")
-	at, err := url.JoinPath(c.url, path)
+	at, err := url.JoinPath(c.base(), path)
 	if query != "" {
 		at += "?" + query
 	}
@@ -153,7 +123,7 @@ func (c *client) do(ctx context.Context, method, path string, document any) (io.
 		return nil, coded(exitUsage, err)
 	}
 	request.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Content-Type": {contentType}}
-	response, err := transport.RoundTrip(request) // follows no redirection: the token is not sent elsewhere
+	response, err := c.transport.RoundTrip(request) // follows no redirection: the token is not sent elsewhere
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
@@ -184,28 +154,13 @@ func (c *client) unreachable(err error) error {
 	if wrong := c.otherScheme(err); wrong != nil {
 		return wrong
 	}
+	if wrong := c.untrusted(err); wrong != nil {
+		return wrong
+	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
 	}
 	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, err))
-}
-
-// otherScheme is the error for TLS where there is none, and the reverse, or nil if err means neither.
-func (c *client) otherScheme(err error) error {
-	var noTLS tls.RecordHeaderError
-	switch at, encrypted := strings.CutPrefix(c.url, "https://"); {
-	case encrypted && (errors.As(err, &noTLS) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")):
-		return usageError("%s speaks no TLS: write http://%s", c.url, at)
-	case !encrypted && strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // an alert of TLS
-		return usageError("%s speaks TLS: write https://%s", c.url, strings.TrimPrefix(at, "http://"))
-	}
-	return nil
-}
-
-// wantsTLS recognises what servers answer to a request without TLS on a port for TLS.
-func wantsTLS(status int, answer []byte) bool {
-	return status == http.StatusBadRequest && (bytes.Contains(answer, []byte("HTTP request to an HTTPS server")) ||
-		bytes.Contains(answer, []byte("HTTP request was sent to HTTPS port")))
 }
 
 // refusal is the error for an answer that is a refusal, as its problem document tells it.

@@ -261,19 +261,3 @@ func TestTable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
-
-func TestURLOf(t *testing.T) {
-	tests := map[string]string{
-		"127.0.0.1:1234":      "http://127.0.0.1:1234/",
-		":80":                 "http://127.0.0.1:80/",
-		"0.0.0.0:80":          "http://127.0.0.1:80/",
-		"[::]:80":             "http://[::1]:80/",
-		"[2001:db8::1]:80":    "http://[2001:db8::1]:80/",
-		"chat.example.test:1": "http://chat.example.test:1/",
-	}
-	for listen, want := range tests {
-		if got := urlOf(listen); got != want {
-			t.Errorf("urlOf(%q) = %q, want %q", listen, got, want)
-		}
-	}
-}

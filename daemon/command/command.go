@@ -61,6 +61,7 @@ type cli struct {
 
 	asJSON, skip   bool   // --json, --skip-invalid
 	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as
+	secure         secured
 }
 
 // root returns an error if the protocols' configurations cannot be one.

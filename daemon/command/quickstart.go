@@ -90,26 +90,54 @@ func wayOut(err error, quickstart string) error {
 const quickstartText = `
 The daemon listens on %[1]s. Try it in another terminal:
 
-  curl -X PUT %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s","spreed":{"status":"available","message":"feeling chatty.."}}]}'
+  %[8]s -X PUT %[9]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s","spreed":{"status":"available","message":"feeling chatty.."}}]}'
 
-  curl -X GET %[1]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
-
-or watch in a browser:
-
-  %[1]sboard#token=%[8]s
-
+  %[8]s -X GET %[9]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
+%[10]s
 The token in them lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
 Ctrl-C ends the daemon.
 
 `
 
+const quickstartBoard = `
+or watch in a browser:
+
+  %sboard#token=%s
+`
+
 // printQuickstart prints what a newcomer can paste.
-func printQuickstart(command *cobra.Command, settings *wiring.Settings, address net.Addr) error {
+func printQuickstart(command *cobra.Command, settings *wiring.Settings, address string) error {
 	token, err := issue(settings, quickstartUser)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, urlOf(address.String()), token, quickstartUser,
-		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), url.QueryEscape(token))
+	curl, base, err := curlTo(settings, address)
+	if err != nil {
+		return err
+	}
+	board := fmt.Sprintf(quickstartBoard, base, url.QueryEscape(token))
+	if base == unixBase { // no browser gets there
+		board = ""
+	}
+	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, address, token, quickstartUser,
+		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), curl, base, board)
 	return err
+}
+
+// curlTo returns how curl reaches a daemon at an address, and under which URL: with TLS the certificate has a name, and may be one that only the
+// daemon's administrator trusts.
+func curlTo(settings *wiring.Settings, address string) (command, base string, err error) {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		return "curl --unix-socket " + path, unixBase, nil
+	}
+	secure, err := settings.HTTP.ClientTLS()
+	if err != nil || secure == nil {
+		return "curl", address, err
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		return "", "", err
+	}
+	base = "https://" + net.JoinHostPort(secure.ServerName, at.Port()) + "/"
+	return fmt.Sprintf("curl --cacert %s --connect-to ::%s:", settings.HTTP.TLSCertFile, at.Hostname()), base, nil
 }

@@ -71,7 +71,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 		if quickstart == "" {
 			return nil
 		}
-		return printQuickstart(command, settings, daemon.Addr())
+		return printQuickstart(command, settings, daemon.URL())
 	})
 	c.notify("STOPPING=1", log)
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills

@@ -141,12 +141,12 @@ func TestWebClientIdle(t *testing.T) {
 	o := newOffice(t, "")
 	page := o.open(t, o.browser, "alice@example.test")
 	page.Run(t, `
-		presence.watch(user, (user) => seen.push(user.status));
+		presence.watch(user, (user) => { seen.push(user.status); globalThis.last = user; });
 		globalThis.me = presence.report("available", { idle: 1500 });
 	`)
-	page.Until(t, "idle is away", `seen.join().endsWith("available,away") && me.status === "away"`)
+	page.Until(t, "idle is away", `seen.join().endsWith("available,away") && me.status === "away" && Date.now() - Date.parse(last.idle_since) < 60_000`)
 	page.Do(t, chromedp.KeyEvent("x"))
-	page.Until(t, "a key is not", `seen.join().endsWith("available,away,available")`)
+	page.Until(t, "a key is not", `seen.join().endsWith("available,away,available") && last.idle_since === null`)
 	page.Run(t, `me.set("busy");`)
 	time.Sleep(2 * time.Second)
 	page.Until(t, "who is busy is not away", `seen.join().endsWith("available,busy")`)

@@ -12,6 +12,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/zarafa/presence/internal/certtest"
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/process"
 )
@@ -54,11 +55,11 @@ type Options struct {
 // Server is a running server. Its methods are for the test's goroutine.
 type Server struct {
 	Kind      Kind
-	Addr      string     // host:port for STARTTLS
-	DirectTLS string     // host:port for TLS from the first byte
-	Component string     // host:port for the component, see Gateway
-	CAFile    string     // PEM file of the authority that issued its certificate
-	Authority *Authority // that authority
+	Addr      string              // host:port for STARTTLS
+	DirectTLS string              // host:port for TLS from the first byte
+	Component string              // host:port for the component, see Gateway
+	CAFile    string              // PEM file of the authority that issued its certificate
+	Authority *certtest.Authority // that authority
 
 	*process.Process                     // a new one after Restart
 	options          Options             // Observer is one of the users
@@ -95,7 +96,7 @@ func Start(t TB, kind Kind, options Options) *Server {
 		Addr:      freeport.Address(t),
 		DirectTLS: freeport.Address(t),
 		Component: freeport.Address(t),
-		Authority: NewAuthority(t),
+		Authority: certtest.NewAuthority(t),
 		CAFile:    filepath.Join(dir, "ca.pem"),
 		options:   options,
 		dir:       dir,

@@ -21,18 +21,19 @@ const ContentType = "application/jsonl"
 //
 // (without the line break). What is optional may be missing; a presence that holds for ever has no expires.
 type line struct {
-	User     string  `json:"user"`
-	Protocol string  `json:"protocol"`
-	Device   string  `json:"device,omitzero"`
-	Status   string  `json:"status"`
-	Message  string  `json:"message"`
-	Activity string  `json:"activity,omitzero"`
-	Since    string  `json:"since"`
-	Updated  string  `json:"updated"`
-	Expires  *string `json:"expires,omitzero"`
-	Stale    bool    `json:"stale"`
-	Fixed    bool    `json:"fixed,omitzero"`    // expires was asked for
-	Vanishes bool    `json:"vanishes,omitzero"` // nothing is left after expires
+	User      string  `json:"user"`
+	Protocol  string  `json:"protocol"`
+	Device    string  `json:"device,omitzero"`
+	Status    string  `json:"status"`
+	Message   string  `json:"message"`
+	Activity  string  `json:"activity,omitzero"`
+	Since     string  `json:"since"`
+	IdleSince *string `json:"idle_since,omitzero"`
+	Updated   string  `json:"updated"`
+	Expires   *string `json:"expires,omitzero"`
+	Stale     bool    `json:"stale"`
+	Fixed     bool    `json:"fixed,omitzero"`    // expires was asked for
+	Vanishes  bool    `json:"vanishes,omitzero"` // nothing is left after expires
 }
 
 // momentLayout is RFC 3339 with all nanoseconds, in UTC.
@@ -47,6 +48,9 @@ func Append(dst []byte, user domain.UserID, p *domain.Presence) ([]byte, error) 
 	}
 	if !p.Expires.IsZero() {
 		l.Expires = new(moment(p.Expires))
+	}
+	if !p.IdleSince.IsZero() {
+		l.IdleSince = new(moment(p.IdleSince))
 	}
 	text, err := json.Marshal(&l)
 	if err != nil {
@@ -96,6 +100,10 @@ func Parse(text []byte) (domain.Change, error) {
 	if l.Expires != nil {
 		c.Presence.Expires, err = parseMoment(*l.Expires)
 		check("expires")
+	}
+	if l.IdleSince != nil {
+		c.Presence.IdleSince, err = parseMoment(*l.IdleSince)
+		check("idle_since")
 	}
 	if first != nil {
 		return domain.Change{}, first

@@ -54,6 +54,9 @@ func (d *Daemon) Start(ctx context.Context) error {
 // Addr is the address at which requests are served, after Start.
 func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
 
+// URL is where the daemon is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
+func (d *Daemon) URL() string { return d.server.URL() }
+
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
 

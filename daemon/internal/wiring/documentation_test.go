@@ -122,7 +122,7 @@ func TestNamesExist(t *testing.T) {
 	for _, file := range []string{keysPage, example, unit} {
 		for _, name := range names.FindAllString(hosts.ReplaceAllString(read(t, file), ""), -1) {
 			section, rest, dotted := strings.Cut(strings.TrimPrefix(name, "--"), ".")
-			if dotted && (!sections[section] || rest == "listn" || rest == "md") { // a host or file name, and the manual's example of a fault
+			if dotted && (!sections[section] || rest == "listn" || rest == "md" || rest == "sock") { // a host or file name, and the manual's example of a fault
 				continue
 			}
 			if !known[name] {
@@ -181,6 +181,16 @@ func TestUnit(t *testing.T) {
 	}
 	if sysusers := read(t, strings.TrimSuffix(unit, "service")+"sysusers"); !strings.Contains(sysusers, "\nu zarafa-presence - ") {
 		t.Errorf("sysusers makes no such user:\n%s", sysusers)
+	}
+}
+
+// The socket is what http.listen is by default, and the unit's own: systemd pairs them by their names.
+func TestSocketUnit(t *testing.T) {
+	text := read(t, strings.TrimSuffix(unit, "service")+"socket")
+	for _, line := range []string{"ListenStream=" + newSettings(BuiltIn()).HTTP.Listen, "FileDescriptorName=http", "WantedBy=sockets.target"} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the socket's unit lacks %s", line)
+		}
 	}
 }
 

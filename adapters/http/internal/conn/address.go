@@ -9,7 +9,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Proxies are the addresses of proxies that are believed when they name their client.
+// Proxies are the addresses of proxies that are believed when they name their client. So is whoever connects by a Unix socket, who has no address: the
+// socket's mode says who can, a proxy on the same machine as a rule.
 type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks, such as 127.0.0.1 and 10.0.0.0/8. It returns an error for each that is neither.
@@ -29,6 +30,9 @@ func ParseProxies(texts []string) (proxies Proxies, faults []error) {
 }
 
 func (p Proxies) contain(address netip.Addr) bool {
+	if !address.IsValid() {
+		return true
+	}
 	for _, prefix := range p {
 		if prefix.Contains(address) {
 			return true
@@ -37,7 +41,8 @@ func (p Proxies) contain(address netip.Addr) bool {
 	return false
 }
 
-// Client returns the address of a request's client: the peer's, or if that is a trusted proxy, the last one in X-Forwarded-For that is not.
+// Client returns the address of a request's client: the peer's, or if that is a trusted proxy, the last one in X-Forwarded-For that is not. It is
+// the zero Addr if the peer has none and names none.
 func (p Proxies) Client(ctx *fasthttp.RequestCtx) netip.Addr {
 	client := AddressOf(ctx.RemoteAddr())
 	if !p.contain(client) {
@@ -59,7 +64,15 @@ func (p Proxies) Client(ctx *fasthttp.RequestCtx) netip.Addr {
 	return client
 }
 
-// AddressOf returns the IP address of a peer.
+// NameOf is how a peer is called in the log.
+func NameOf(peer net.Addr) string {
+	if _, ok := peer.(*net.UnixAddr); ok {
+		return "the Unix socket"
+	}
+	return peer.String()
+}
+
+// AddressOf returns the IP address of a peer. It is the zero Addr for one that has none.
 func AddressOf(peer net.Addr) netip.Addr {
 	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {

@@ -6,6 +6,7 @@ package conn
 
 import (
 	"container/list"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
@@ -23,20 +24,23 @@ const (
 
 // Conn is a client's connection. It knows whether a request is in progress, so that Group.Stop can close the others at once.
 type Conn struct {
-	net.Conn
-	group *Group
-	party netip.Addr  // with whose connections it counts while it is anonymous
-	busy  atomic.Bool // from a request's first byte to the end of its answer
+	net.Conn // the socket, or TLS over it
+	socket   Socket
+	secure   *tls.Conn // nil without TLS
+	out      *outlet   // of TLS
+	group    *Group
+	party    netip.Addr  // with whose connections it counts while it is anonymous
+	busy     atomic.Bool // from a request's first byte to the end of its answer
 
 	// Group.mu guards these.
-	place  *list.Element // among the anonymous
-	stream bool
+	place    *list.Element // among the anonymous
+	isStream bool
 
 	// Only the goroutine that serves the connection uses what follows.
 	known    bool // it has shown a valid token, or is a trusted proxy's
 	served   bool // at least one request
 	linger   bool // the client may still be sending what nobody will read
-	takeOver func(*net.TCPConn)
+	takeOver func(*Stream)
 	request  requestContext
 }
 
@@ -49,7 +53,7 @@ func Linger(ctx *fasthttp.RequestCtx) {
 
 // TakeOver ends the HTTP of a request's connection without an answer. When the handler has returned, use gets the connection, in a
 // goroutine of its own; the connection is closed when use returns. If there is no place for another stream, nothing happens but ErrStreams.
-func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) error {
+func TakeOver(ctx *fasthttp.RequestCtx, use func(*Stream)) error {
 	c := ctx.Conn().(*Conn)
 	if err := c.group.makeStream(c); err != nil {
 		return err
@@ -58,6 +62,14 @@ func TakeOver(ctx *fasthttp.RequestCtx, use func(*net.TCPConn)) error {
 	ctx.Hijack(func(net.Conn) {}) // fasthttp lets go of the connection, and Group goes on with it
 	c.takeOver = use
 	return nil
+}
+
+// stream is the connection for whoever takes it over.
+func (c *Conn) stream() *Stream {
+	if c.secure == nil {
+		return NewStream(c.socket)
+	}
+	return newSecureStream(c.secure, c.out)
 }
 
 // SetReadDeadline bounds how long an anonymous connection may be idle. Only fasthttp calls it.
@@ -70,11 +82,16 @@ func (c *Conn) SetReadDeadline(deadline time.Time) error {
 	return c.Conn.SetReadDeadline(deadline)
 }
 
-// Read notes the beginning of a request.
+// Read notes the beginning of a request. With TLS the first one makes the handshake, for which the client has no more time than for the header of
+// its first request.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.busy.Load() {
 		c.busy.Store(true)
+	}
+	if err != nil && c.secure != nil && !c.secure.ConnectionState().HandshakeComplete {
+		c.handshakeFailed(err)
+		return n, net.ErrClosed // so that fasthttp answers nothing
 	}
 	return n, err
 }
@@ -90,6 +107,9 @@ func (c *Conn) note(state fasthttp.ConnState) {
 	case fasthttp.StateIdle:
 		c.served = true
 		c.busy.Store(false)
+		if c.secure != nil { // the client may ask for new keys, which TLS answers
+			_ = c.SetWriteDeadline(time.Now().Add(c.group.server.IdleTimeout))
+		}
 	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
 	}
 }
@@ -97,14 +117,17 @@ func (c *Conn) note(state fasthttp.ConnState) {
 // Close ends the connection after a request or its refusal. If the client may still be sending, Close reads on for a moment: closing
 // with unread input makes the network reset the connection, and the client would not see the answer.
 func (c *Conn) Close() error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger {
+	if c.linger {
 		c.busy.Store(false)
-		_ = tcp.CloseWrite()
-		_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+		if c.secure != nil {
+			_ = c.secure.CloseWrite()
+		}
+		_ = c.socket.CloseWrite()
+		_ = c.socket.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, c.socket, lingerBytes)
 	}
 	return c.Conn.Close()
 }
 
 // abort ends the connection at once, from any goroutine.
-func (c *Conn) abort() { _ = c.Conn.Close() }
+func (c *Conn) abort() { _ = c.socket.Close() }

@@ -3,10 +3,10 @@ package conn
 import (
 	"context"
 	"errors"
-	"net"
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
 )
 
 // errGone is the error of a context whose client has closed the connection.
@@ -46,26 +46,35 @@ func Context(server context.Context, ctx *fasthttp.RequestCtx) context.Context {
 	return &c.request
 }
 
-// gone reports whether the client has closed the connection, or its half of it, and nothing is left to be read.
+// gone reports whether the client has closed the connection, or its half of it, and nothing is left to be read. With TLS something is left always:
+// that it has closed.
 func (c *Conn) gone() bool {
-	tcp, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return false
-	}
-	raw, err := tcp.SyscallConn()
+	raw, err := c.socket.SyscallConn()
 	if err != nil {
 		return true
 	}
-	n, peeked := 0, error(nil)
-	err = raw.Control(func(fd uintptr) {
-		var next [1]byte
-		n, _, peeked = syscall.Recvfrom(int(fd), next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	switch {
-	case err != nil:
-		return true
-	case peeked == nil:
+	look := ended
+	if c.secure != nil {
+		look = hungUp
+	}
+	var gone bool
+	err = raw.Control(func(fd uintptr) { gone = look(int(fd)) })
+	return err != nil || gone
+}
+
+// hungUp reports whether the other side has closed a socket, or its half of it.
+func hungUp(fd int) bool {
+	look := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // a descriptor is small
+	n, err := unix.Poll(look, 0)
+	return err == nil && n > 0
+}
+
+// ended is the same, but only if nothing is left to be read.
+func ended(fd int) bool {
+	var next [1]byte
+	n, _, err := syscall.Recvfrom(fd, next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	if err == nil {
 		return n == 0
 	}
-	return !errors.Is(peeked, syscall.EAGAIN) && !errors.Is(peeked, syscall.EINTR)
+	return !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
 }

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -28,7 +29,7 @@ const (
 type Group struct {
 	server   *fasthttp.Server
 	limits   Limits
-	turnAway func(net.Conn, error)
+	turnAway func(*Conn, error)
 	log      *slog.Logger
 
 	ctx     context.Context //nolint:containedctx // of all requests, for fasthttp has none: it ends when Stop's patience does
@@ -39,9 +40,9 @@ type Group struct {
 	places places
 }
 
-// NewGroup makes a group of connections, which the server serves after Tune. One that there is no place for is given to turnAway with the reason.
-// turnAway closes it.
-func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(net.Conn, error), log *slog.Logger) *Group {
+// NewGroup makes a group of connections, which the server serves after Tune. One that is not served is given to turnAway with the reason, one of
+// ErrFull, ErrAnonymous and ErrNoTLS, for Conn.Dismiss, or ErrHandshake, when there is no more to do.
+func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(*Conn, error), log *slog.Logger) *Group {
 	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits)}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
@@ -75,15 +76,18 @@ func Tune(server *fasthttp.Server, bodyTimeout time.Duration) {
 	}
 }
 
-// Accept serves every connection of a listener, in the background, until the listener is closed.
-func (g *Group) Accept(listener net.Listener) { g.running.Go(func() { g.accept(listener) }) }
+// Accept serves every connection of a listener, in the background, until the listener is closed. Connections that are not of a Unix socket have
+// TLS as secure says at that moment, unless secure is nil.
+func (g *Group) Accept(listener net.Listener, secure func() *tls.Config) {
+	g.running.Go(func() { g.accept(listener, secure) })
+}
 
-func (g *Group) accept(listener net.Listener) {
+func (g *Group) accept(listener net.Listener, secure func() *tls.Config) {
 	for {
 		c, err := listener.Accept()
 		switch {
 		case err == nil:
-			g.serve(c)
+			g.serve(g.newConn(c.(Socket), secure))
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -97,11 +101,21 @@ func (g *Group) accept(listener net.Listener) {
 	}
 }
 
-func (g *Group) serve(raw net.Conn) {
-	peer := AddressOf(raw.RemoteAddr())
-	c := &Conn{Conn: raw, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+func (g *Group) newConn(socket Socket, secure func() *tls.Config) *Conn {
+	peer := AddressOf(socket.RemoteAddr())
+	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+	if secure != nil && peer.IsValid() {
+		c.out = &outlet{Socket: socket}
+		c.secure = tls.Server(c.out, secure())
+		c.Conn = c.secure
+		_ = socket.SetWriteDeadline(time.Now().Add(g.server.ReadTimeout)) // of the handshake; that of an answer replaces it
+	}
+	return c
+}
+
+func (g *Group) serve(c *Conn) {
 	if err := g.add(c); err != nil {
-		g.turnAway(raw, err)
+		g.turnAway(c, err)
 		return
 	}
 	g.running.Go(func() {
@@ -115,9 +129,7 @@ func (g *Group) serve(raw net.Conn) {
 			defer c.abort()
 			use := c.takeOver
 			c.takeOver = nil // what it refers to can be large
-			if tcp, ok := c.Conn.(*net.TCPConn); ok {
-				use(tcp)
-			}
+			use(c.stream())
 		})
 	})
 }

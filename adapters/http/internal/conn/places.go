@@ -65,7 +65,7 @@ func (p *places) remove(c *Conn) {
 		return
 	}
 	delete(p.conns, c)
-	if c.stream {
+	if c.isStream {
 		p.streams--
 	}
 	p.identify(c)
@@ -89,7 +89,7 @@ func (p *places) makeStream(c *Conn) error {
 		return ErrStreams
 	}
 	if _, there := p.conns[c]; there {
-		c.stream = true
+		c.isStream = true
 		p.streams++
 	}
 	return nil

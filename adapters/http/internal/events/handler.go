@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +122,7 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	}
 	c.Context().SetConnectionClose()
 	subscription.Head = c.Context().Response.Header.AppendBytes(nil)
-	err = conn.TakeOver(c.Context(), func(connection *net.TCPConn) {
+	err = conn.TakeOver(c.Context(), func(connection *conn.Stream) {
 		defer release()
 		a.hub.Serve(connection, subscription)
 	})

@@ -13,12 +13,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -99,10 +99,10 @@ type Spellings map[domain.UserID][]string
 
 // Serve serves a subscriber over its connection until one of the two ends the stream. Then it closes the connection and returns. It returns at
 // once if the hub has stopped. What the client sends is ignored.
-func (h *Hub) Serve(conn *net.TCPConn, s *Subscription) {
-	_ = conn.SetDeadline(time.Time{})
-	_ = conn.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: conn, all: s.All, spelt: s.Spelt, until: s.Until}
+func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
+	_ = stream.SetDeadline(time.Time{})
+	_ = stream.SetWriteBuffer(sendBuffer)
+	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, until: s.Until}
 	if h.join(sub, s) {
 		sub.listen()
 	}

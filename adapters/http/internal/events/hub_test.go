@@ -37,7 +37,7 @@ func TestStream(t *testing.T) {
 	want := []event{
 		{name: "head"},
 		{name: "retry"},
-		{name: "presence", data: `{"user":"kim@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`},
+		{name: "presence", data: `{"user":"kim@example.test","status":"unavailable","message":"","activity":null,"by":null,"reason":"unknown","rule":null,"since":null,"idle_since":null,"next":null,"stale":false,"revision":0,"protocols":{}}`},
 		{name: "presence", id: 1, hasID: true},
 		{name: "presence", id: 2, hasID: true},
 		{name: "ready", id: 2, hasID: true, data: `{"revision":2}`},

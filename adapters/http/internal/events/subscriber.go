@@ -1,16 +1,16 @@
 package events
 
 import (
-	"net"
 	"slices"
 	"time"
 
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/domain"
 )
 
 // subscriber is a client with a stream. Hub.mu guards what comes after until.
 type subscriber struct {
-	conn   *net.TCPConn
+	conn   *conn.Stream
 	heard  [8]byte          // for what the client sends, which nobody reads
 	all    bool             // it follows everybody
 	spelt  Spellings        // stays the same

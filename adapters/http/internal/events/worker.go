@@ -1,11 +1,7 @@
 package events
 
 import (
-	"cmp"
-	"errors"
-	"net"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -39,15 +35,15 @@ func (h *Hub) work() {
 		}
 		sub.pending = slices.Delete(sub.pending, 0, len(batch))
 		h.mu.Unlock()
-		n, err := writeNow(sub.conn, text)
+		n, waiting, err := sub.conn.WriteNow(text)
 		h.mu.Lock()
-		h.wrote(sub, batch, n, err)
+		h.wrote(sub, batch, n, waiting, err)
 		clear(batch)
 	}
 }
 
-// wrote takes note of how many bytes of some events a subscriber's connection has taken.
-func (h *Hub) wrote(sub *subscriber, batch []*event, n int, err error) {
+// wrote takes note of how many bytes of some events a subscriber's connection has taken, and whether some of them wait to be sent.
+func (h *Hub) wrote(sub *subscriber, batch []*event, n int, waiting bool, err error) {
 	var rest []byte
 	for len(batch) > 0 && n > 0 {
 		e := batch[0]
@@ -60,8 +56,8 @@ func (h *Hub) wrote(sub *subscriber, batch []*event, n int, err error) {
 		h.remove(sub)
 	case len(rest) > 0:
 		h.leave(sub, rest, len(batch) > 0)
-	case len(batch) > 0:
-		h.leave(sub, []byte(nothing), true) // which is written when the connection takes something again
+	case len(batch) > 0 || waiting:
+		h.leave(sub, []byte(nothing), len(batch) > 0) // which is written when the connection takes something again
 	case len(sub.pending) > 0 || sub.behind || sub.ending != unended:
 		h.due = append(h.due, sub)
 	default:
@@ -73,20 +69,4 @@ func (h *Hub) wrote(sub *subscriber, batch []*event, n int, err error) {
 func (h *Hub) leave(sub *subscriber, rest []byte, missed bool) {
 	sub.fallBehind(missed)
 	h.running.Go(func() { h.catchUp(&report{hub: h, sub: sub}, rest) })
-}
-
-// writeNow writes as much as the connection takes at once, and returns how much that was.
-func writeNow(conn *net.TCPConn, data []byte) (n int, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	closed := raw.Write(func(fd uintptr) bool {
-		n, err = syscall.Write(int(fd), data)
-		return true
-	})
-	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR) {
-		err = nil
-	}
-	return max(n, 0), cmp.Or(closed, err)
 }

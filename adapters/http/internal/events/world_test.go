@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
@@ -148,7 +149,7 @@ func (w *world) subscribe(s events.Subscription, small bool) *reader {
 	w.live.Add(1)
 	w.serving.Go(func() {
 		defer w.live.Add(-1)
-		w.hub.Serve(server.(*net.TCPConn), &s)
+		w.hub.Serve(conn.NewStream(server.(*net.TCPConn)), &s)
 	})
 	return &reader{Conn: client, lines: bufio.NewReader(client), held: make(map[domain.UserID]held)}
 }

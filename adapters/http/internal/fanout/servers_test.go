@@ -270,7 +270,7 @@ func put(tokens ports.Tokens, number int, users ...string) string {
 func documentOf(number int) string {
 	const at = "2026-11-23T02:26:48.651Z"
 	return fmt.Sprintf(`{"user":%q,"status":"available","message":"%0*d","activity":null,"by":"spreed","reason":"only","rule":null,"since":%q,"stale":false,"revision":%d,`+
-		`"protocols":{"spreed":{"status":"available","message":"%0*d","activity":null,"since":%q,"updated":%q,"expires":null,"stale":false}}}`,
+		`"protocols":{"spreed":{"status":"available","message":"%0*d","activity":null,"since":%q,"idle_since":null,"updated":%q,"expires":null,"stale":false}}}`,
 		user(number%cycle), numberDigits, number, at, number+1, numberDigits, number, at, at)
 }
 

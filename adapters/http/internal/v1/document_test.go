@@ -45,11 +45,11 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 		p := domain.Presence{
 			Protocol: domain.MustProtocol(name), Status: rapid.SampledFrom(domain.Statuses()).Draw(t, "status"), Message: texts().Draw(t, "message"),
 			Since: times().Draw(t, "since"), Updated: times().Draw(t, "updated"), Expires: times().Draw(t, "expires"), Stale: rapid.Bool().Draw(t, "stale"),
-			Activity: rapid.SampledFrom([]domain.Activity{domain.NoActivity, domain.Meeting, domain.OnThePhone}).Draw(t, "activity"),
+			IdleSince: times().Draw(t, "idle"), Activity: rapid.SampledFrom([]domain.Activity{domain.NoActivity, domain.Meeting, domain.OnThePhone}).Draw(t, "activity"),
 		}
 		state.Presences = append(state.Presences, p)
 		protocols[name] = map[string]any{
-			"status": p.Status.String(), "message": p.Message, "activity": orNil(p.Activity.String()), "since": timeText(p.Since), "updated": timeText(p.Updated), "expires": timeText(p.Expires), "stale": p.Stale,
+			"status": p.Status.String(), "message": p.Message, "activity": orNil(p.Activity.String()), "since": timeText(p.Since), "idle_since": timeText(p.IdleSince), "updated": timeText(p.Updated), "expires": timeText(p.Expires), "stale": p.Stale,
 		}
 	}
 	unified := preferred.Unify(state.Presences)
@@ -57,7 +57,7 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 	want = map[string]any{
 		"user": id, "status": unified.Status.String(), "message": unified.Message, "activity": orNil(unified.Activity.String()),
 		"by": orNil(unified.By.String()), "reason": unified.Reason.String(), "rule": orNil(unified.Rule.String()),
-		"since": timeText(unified.Since), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
+		"since": timeText(unified.Since), "idle_since": timeText(unified.IdleSince), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "protocols": protocols,
 	}
 	return id, state, want
 }

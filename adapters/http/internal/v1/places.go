@@ -21,12 +21,13 @@ func inSetting(p domain.Problem, byTTL bool) problem.Entry {
 		return problem.Entry{Pointer: "#/ttl"}
 	}
 	return map[domain.Field]problem.Entry{
-		domain.FieldUser:     {Parameter: "user"},
-		domain.FieldProtocol: {Parameter: "protocol"},
-		domain.FieldStatus:   {Pointer: "#/status"},
-		domain.FieldMessage:  {Pointer: "#/message"},
-		domain.FieldDevice:   {Pointer: "#/device"},
-		domain.FieldActivity: {Pointer: "#/activity"},
-		domain.FieldUntil:    {Pointer: "#/until"},
+		domain.FieldUser:      {Parameter: "user"},
+		domain.FieldProtocol:  {Parameter: "protocol"},
+		domain.FieldStatus:    {Pointer: "#/status"},
+		domain.FieldMessage:   {Pointer: "#/message"},
+		domain.FieldDevice:    {Pointer: "#/device"},
+		domain.FieldActivity:  {Pointer: "#/activity"},
+		domain.FieldIdleSince: {Pointer: "#/idle_since"},
+		domain.FieldUntil:     {Pointer: "#/until"},
 	}[p.Field]
 }

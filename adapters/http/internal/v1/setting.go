@@ -12,21 +12,23 @@ import (
 )
 
 // readSetting reads a request to set one presence: {"status": "busy", "message": "in a meeting", "until": "2026-11-23T15:00:00Z"}, or with
-// "ttl", in seconds from the given moment, instead of "until", and perhaps an "activity" and a "device". A fault is a *problem.Error.
+// "ttl", in seconds from the given moment, instead of "until", and perhaps an "activity", an "idle_since" and a "device". A fault is a *problem.Error.
 func readSetting(body []byte, now domain.Timestamp) (read domain.Update, byTTL bool, err error) {
 	var document struct {
-		Status   member[text]    `json:"status"`
-		Message  member[text]    `json:"message"`
-		Until    member[until]   `json:"until"`
-		TTL      member[seconds] `json:"ttl"`
-		Device   member[text]    `json:"device"`
-		Activity member[text]    `json:"activity"`
+		Status    member[text]    `json:"status"`
+		Message   member[text]    `json:"message"`
+		Until     member[until]   `json:"until"`
+		TTL       member[seconds] `json:"ttl"`
+		Device    member[text]    `json:"device"`
+		Activity  member[text]    `json:"activity"`
+		IdleSince member[until]   `json:"idle_since"`
 	}
-	if err := readObject(body, &document, "status, message, activity, until, ttl and device"); err != nil {
+	if err := readObject(body, &document, "status, message, activity, idle_since, until, ttl and device"); err != nil {
 		return read, false, err
 	}
 	read.Status, read.Message, read.Until = string(document.Status.value), string(document.Message.value), domain.Timestamp(document.Until.value)
 	read.Device, read.Activity = string(document.Device.value), string(document.Activity.value)
+	read.IdleSince = domain.Timestamp(document.IdleSince.value)
 	switch {
 	case document.Until.set && document.TTL.set:
 		err = problem.InBody(problem.ErrMalformed, "#/ttl", "and until exclude each other")
@@ -43,7 +45,7 @@ var (
 	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC) // soon after that a domain.Timestamp ends
 )
 
-// until is the last moment of a presence.
+// until is a moment: the last one of a presence, or that of the last activity.
 type until domain.Timestamp
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.

@@ -11,6 +11,8 @@ export interface Presence {
   activity: string | null;
   /** When the status, the message or the activity last changed. */
   since: string | null;
+  /** When the user was last active; null: the user is active, or nobody has said. */
+  idle_since: string | null;
   /** When it was last confirmed. */
   updated: string | null;
   /** Until when it holds if nobody repeats it; null: until it changes. */
@@ -33,6 +35,8 @@ export interface User {
   reason: "unknown" | "only" | "precedence" | "strongest" | "latest" | "first";
   /** The entry of the site's precedence that decided, such as "manual" or "calendar:away"; null: none did. */
   rule: string | null;
+  /** When the user was last active; null: the user is active, or nobody has said. */
+  idle_since: string | null;
   /** What the answer becomes when something ends whose end is known, such as a meeting; null: no such end changes it. */
   next: { at: string; status: Status; by: string | null } | null;
   since: string | null;

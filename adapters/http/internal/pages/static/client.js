@@ -973,7 +973,8 @@ export class Report {
 
   #body(status, more) {
     const { message, activity, device } = this.#options;
-    return { status, message, activity: status === "unavailable" ? undefined : activity, device: device || undefined, ...more };
+    const idle_since = status === "away" && this.#status === "available" ? new Date(this.#active).toISOString() : undefined;
+    return { status, message, activity: status === "unavailable" ? undefined : activity, idle_since, device: device || undefined, ...more };
   }
 
   /**

@@ -84,6 +84,7 @@ function protocolItem(protocol, presence, decides) {
     times.append(`${before} `, moment(when));
   };
   add("since", presence.since);
+  add("idle since", presence.idle_since);
   add("confirmed", presence.updated);
   add(protocol === "manual" ? "until" : "expires", presence.expires);
   if (presence.stale) times.append("; the connection to the source is lost");

@@ -1,0 +1,164 @@
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/zarafa/presence/adapters/http/internal/certificate"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
+	"github.com/zarafa/presence/adapters/http/internal/listen"
+)
+
+// listening is the part of a server that listens.
+type listening struct {
+	mu          sync.Mutex
+	listeners   []net.Listener       // empty before Start
+	certificate *certificate.Current // nil without TLS; stays the same while requests are served
+
+	watching sync.WaitGroup // the certificate's files
+	unwatch  context.CancelFunc
+}
+
+// Start listens and returns; requests are served from then on, until Stop. A server can be started once. It listens on the sockets that systemd
+// passes to this process; if there are none, on the configured address.
+func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) > 0 || s.stopping.Load() {
+		return errors.New("the HTTP server was started already")
+	}
+	secure, err := s.readCertificate()
+	if err != nil {
+		return err
+	}
+	if s.listeners, err = s.listen(ctx); err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	if secure != nil {
+		watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		s.unwatch = cancel
+		s.watching.Go(func() { s.certificate.Watch(watched) })
+	}
+	for _, listener := range s.listeners {
+		s.conns.Accept(listener, secure)
+		s.log.Info("listening", "url", s.urlOf(listener))
+	}
+	return nil
+}
+
+// listen opens what to listen on.
+func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
+	passed, err := listen.TakePassed()
+	if err != nil {
+		return nil, err
+	}
+	if len(passed.Admin) > 0 {
+		passed.Close()
+		return nil, errors.New("systemd has passed a socket with FileDescriptorName=admin, which nothing here listens on")
+	}
+	if len(passed.HTTP) > 0 {
+		return passed.HTTP, nil
+	}
+	address, err := listen.Parse(s.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := listen.ParseMode(s.cfg.SocketMode)
+	if err != nil {
+		return nil, fmt.Errorf("http.socket_mode: %w", err)
+	}
+	listener, err := listen.Open(ctx, address, mode)
+	if err != nil {
+		return nil, err
+	}
+	return []net.Listener{listener}, nil
+}
+
+// readCertificate returns how connections get TLS, or nil if they do not.
+func (s *Server) readCertificate() (func() *tls.Config, error) {
+	files := s.cfg.tlsFiles()
+	if !files.On() {
+		return nil, nil
+	}
+	current, err := certificate.Read(files, s.log)
+	if err != nil {
+		return nil, err
+	}
+	s.certificate = current
+	return current.Config, nil
+}
+
+// ReadTLS reads the files of TLS that a configuration names, now, instead of those that were named before. If it cannot use them, the former ones stay
+// in use; so they do if there was no TLS, or is to be none any more, which takes another start. Connections keep what they have. It may be called
+// while requests run. Even without it changed files are read after some seconds.
+func (s *Server) ReadTLS(cfg Config) error {
+	s.mu.Lock()
+	current := s.certificate
+	s.mu.Unlock()
+	files := cfg.tlsFiles()
+	switch {
+	case current != nil:
+		return current.Use(files)
+	case files.On():
+		return certificate.ErrTurned
+	}
+	return nil
+}
+
+// hsts tells browsers to use this host with TLS only, for a year (RFC 6797).
+var hsts = []byte("max-age=31536000")
+
+// demandTLS sets the header that keeps a browser from coming back without TLS, if it came with it.
+func (s *Server) demandTLS(ctx *fasthttp.RequestCtx) {
+	if s.certificate != nil && conn.Secure(ctx) {
+		ctx.Response.Header.SetBytesV(fasthttp.HeaderStrictTransportSecurity, hsts)
+	}
+}
+
+// Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0. If there are several it is
+// the first.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
+		return nil
+	}
+	return s.listeners[0].Addr()
+}
+
+// URL returns where the server is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return listen.AddressOf(s.listeners[0].Addr()).URL(s.certificate != nil)
+}
+
+func (s *Server) urlOf(listener net.Listener) string {
+	if address := listen.AddressOf(listener.Addr()); address.Network == listen.Unix {
+		return address.URL(false)
+	}
+	if s.certificate != nil {
+		return "https://" + listener.Addr().String() + "/"
+	}
+	return "http://" + listener.Addr().String() + "/"
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, listener := range s.listeners {
+		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn("cannot remove the socket", "err", err)
+		}
+	}
+	if s.unwatch != nil {
+		s.unwatch()
+		s.watching.Wait()
+	}
+}
