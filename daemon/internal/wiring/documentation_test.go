@@ -141,7 +141,12 @@ func TestExample(t *testing.T) {
 	}
 	var left, right strings.Builder
 	got.Loaded = loaded
-	secrets := []string{"PRESENCE_AUTH__SECRET_FILE=/etc/zarafa-presence/secret", "PRESENCE_XMPP__PASSWORD_FILE=/etc/zarafa-presence/xmpp-password"}
+	secrets := []string{"PRESENCE_AUTH__SECRET_FILE=/etc/zarafa-presence/secret"}
+	for _, key := range keys(t) {
+		if section, isPassword := strings.CutSuffix(key.Name, ".password_file"); isPassword {
+			secrets = append(secrets, key.Env+"=/etc/zarafa-presence/"+section+"-password")
+		}
+	}
 	want.Loaded, err = config.Load(config.Input{Environ: secrets}, want.sections()...)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -44,8 +43,14 @@ func environment(t *testing.T, names ...string) []string {
 		if _, bySection := p.make().config.(switched); bySection {
 			environ = append(environ, fmt.Sprintf("PRESENCE_%s__ENABLED=%t", strings.ToUpper(p.name), slices.Contains(names, p.name)))
 		}
-		needed, err := os.ReadFile(filepath.Join("../../../adapters", p.name, "testdata/environment"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	}
+	files, err := filepath.Glob("../../../adapters/*/testdata/environment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		needed, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
 		environ = append(environ, strings.Fields(os.Expand(string(needed), func(string) string { return secret }))...)
@@ -166,6 +171,7 @@ func TestNewFails(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	spreed := func(more ...string) []string { return append(environment(t, "spreed"), more...) }
+	known := newSettings(BuiltIn()).General.known
 	sources := strings.Join(newSettings(BuiltIn()).General.sources, ", ")
 	tests := []struct {
 		environ []string
@@ -179,7 +185,7 @@ func TestValidate(t *testing.T) {
 		{environment(t, "xmpp", "xmpp"), "protocols: xmpp is there twice"},
 		{spreed("PRESENCE_PRECEDENCE=manual:busy,xmpp:busy,manual"), ""},
 		{spreed("PRESENCE_PRECEDENCE="), ""},
-		{spreed("PRESENCE_PRECEDENCE=manaul"), `precedence: unknown protocol "manaul"; did you mean manual?; known are manual, spreed, xmpp`},
+		{spreed("PRESENCE_PRECEDENCE=manaul"), `precedence: unknown protocol "manaul"; did you mean manual?; known are ` + strings.Join(known, ", ")},
 		{spreed("PRESENCE_PRECEDENCE=manual:dnd"), `precedence: unknown status "dnd"`},
 		{spreed("PRESENCE_PRECEDENCE=xmpp,manual,xmpp:busy"), "precedence: xmpp:busy has no effect, for xmpp stands before it"},
 		{spreed("PRESENCE_STORE__KIND=redis"), `store.kind: must be bolt, nats or memory; it is "redis"`},

@@ -1,6 +1,10 @@
 package ical
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/zarafa/presence/domain"
+)
 
 // event is a VEVENT (RFC 5545, 3.6.1).
 type event struct {
@@ -78,7 +82,7 @@ func (e *event) set(p *property, o *Options, z *zones) {
 		e.private = upper != "PUBLIC" // an unknown one is private (3.8.1.3)
 	case "SUMMARY":
 		if o.Titles {
-			e.title = unescape(p.value)
+			e.title = domain.ClipMessage(unescape(p.value))
 		}
 	case "ATTENDEE":
 		e.attend(p, value, o)
