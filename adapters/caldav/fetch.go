@@ -27,11 +27,17 @@ const davRequest = `<?xml version="1.0" encoding="utf-8"?>` +
 	`<d:propfind xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav" xmlns:s="http://calendarserver.org/ns/"><d:prop>` +
 	`<d:resourcetype/><d:sync-token/><s:getctag/><c:supported-calendar-component-set/><c:schedule-calendar-transp/></d:prop></d:propfind>`
 
-// davQuery asks for all events in a window (RFC 4791, 7.8). What the server makes of it is computed here anew: servers err about recurrences and zones.
+// davQuery asks for the events that a filter lets pass (RFC 4791, 7.8).
 const davQuery = `<?xml version="1.0" encoding="utf-8"?>` +
 	`<c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:prop><c:calendar-data/></d:prop><c:filter>` +
-	`<c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"><c:time-range start="%s" end="%s"/></c:comp-filter></c:comp-filter>` +
-	`</c:filter></c:calendar-query>`
+	`<c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT">%s</c:comp-filter></c:comp-filter></c:filter></c:calendar-query>`
+
+// The filters: what is in a window, and everything that recurs, for some servers do not find later occurrences. What is in the window of all that is
+// computed here.
+const (
+	inWindow = `<c:time-range start="%s" end="%s"/>`
+	recurs   = `<c:prop-filter name="RRULE"/>`
+)
 
 // multistatus is an answer of WebDAV (RFC 4918, 14.16).
 type multistatus struct {
@@ -198,21 +204,26 @@ func (r *calendarReader) readAgain() domain.Timestamp {
 // query reads the events of a calendar.
 func (r *calendarReader) query(ctx context.Context, address *url.URL) (all []ical.Interval, _ error) {
 	const form, margin = "20060102T150405Z", 24 * time.Hour // the server does not know the user's zone
-	body := fmt.Sprintf(davQuery, r.window.From.Add(-margin).UTC().Format(form), r.window.To.Add(margin).UTC().Format(form))
-	found, err := r.client.ask(ctx, "REPORT", address, "1", body)
-	if err != nil {
-		return nil, err
-	}
-	for i := range found.Responses {
-		data := found.Responses[i].props().Data
-		if len(data) == 0 {
-			continue
-		}
-		intervals, err := r.read(data)
-		if errors.Is(err, ical.ErrTooMuch) {
+	window := fmt.Sprintf(inWindow, r.window.From.Add(-margin).UTC().Format(form), r.window.To.Add(margin).UTC().Format(form))
+	seen := make(map[string]bool)
+	for _, filter := range []string{window, recurs} {
+		found, err := r.client.ask(ctx, "REPORT", address, "1", fmt.Sprintf(davQuery, filter))
+		if err != nil {
 			return nil, err
-		} // one that cannot be read does not cost the others
-		all = append(all, intervals...)
+		}
+		for i := range found.Responses {
+			response := &found.Responses[i]
+			data := response.props().Data
+			if len(data) == 0 || seen[response.Href] {
+				continue
+			}
+			seen[response.Href] = true
+			intervals, err := r.read(data)
+			if errors.Is(err, ical.ErrTooMuch) {
+				return nil, err
+			}
+			all = append(all, intervals...) // an event that cannot be read does not cost the others
+		}
 	}
 	slices.SortFunc(all, byStart)
 	return slices.Clip(all), nil

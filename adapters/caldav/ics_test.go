@@ -68,7 +68,7 @@ const secretPath = "/calendar/s3cret/basic.ics"
 func icsConfig(server *icsServer) func(*Config) {
 	return func(c *Config) {
 		c.URL, c.ICS = "", []ICS{{User: "Alice@example.test", URL: setting.NewSecret(server.URL + secretPath)}}
-		c.InsecureSkipVerify = true
+		c.InsecureSkipVerify, c.Refresh = true, 50*time.Millisecond
 	}
 }
 
@@ -84,7 +84,8 @@ func TestSecretAddress(t *testing.T) {
 		last := server.requests()[len(server.requests())-1]
 		return last.Header.Get("If-None-Match") != "" && last.Header.Get("If-Modified-Since") != ""
 	})
-	server.answers(gives(calendarText(around(time.Hour, time.Hour, "SUMMARY:x\nX-MICROSOFT-CDO-BUSYSTATUS:OOF"))))
+	away := gives(calendarText(around(time.Hour, time.Hour, "SUMMARY:x\nX-MICROSOFT-CDO-BUSYSTATUS:OOF")))
+	server.answers(away)
 	observer.shows(t, alice.User, domain.Away)
 
 	// What is no calendar changes nothing, and neither does an error of the server.
@@ -104,6 +105,9 @@ func TestSecretAddress(t *testing.T) {
 		if r := observer.get(alice.User); r.Status != domain.Away {
 			t.Errorf("she is %+v", r)
 		}
+		server.answers(away)
+		before = len(server.requests())
+		eventually(t, "it is asked again", func() bool { return len(server.requests()) > before+1 })
 	}
 	// An address that was withdrawn does.
 	server.answers(http.NotFound)

@@ -145,7 +145,7 @@ func TestMeetingsBeginWithoutAPoll(t *testing.T) {
 		observer := runSource(t, source)
 		synctest.Wait()
 		asked := server.asked.Load()
-		if !observer.isSynced() || asked < 2*users {
+		if !observer.isSynced() || asked < 3*users {
 			t.Fatalf("after %d requests it is not in sync", asked)
 		}
 		changes, worst := 0, time.Duration(0)
