@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -16,13 +17,18 @@ var _ ports.Feed = (*Feed)(nil)
 type Feed struct {
 	image      *image.Image
 	clock      ports.Clock
-	precedence domain.Precedence
+	precedence atomic.Pointer[domain.Precedence]
 }
 
 // NewFeed makes the use case.
 func NewFeed(img *image.Image, clock ports.Clock, precedence domain.Precedence) *Feed {
-	return &Feed{image: img, clock: clock, precedence: precedence}
+	f := &Feed{image: img, clock: clock}
+	f.Configure(precedence)
+	return f
 }
+
+// Configure has the states be unified by another precedence. That is no change of a user: who follows has to ask for the states anew.
+func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&precedence) }
 
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
@@ -52,10 +58,10 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
 		known, presences = now, f.image.Presences(user)
 	}
-	kept := presences
+	kept, precedence := presences, f.precedence.Load()
 	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
 	return domain.State{
-		User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences), Next: f.precedence.Next(kept, now),
+		User: user, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
 	}, forgotten
 }
 

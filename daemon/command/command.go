@@ -6,9 +6,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,6 +25,11 @@ import (
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
 	c := &cli{args: args, environ: environ, env: make(map[string]string), protocols: protocols}
+	if slices.Contains(args, "serve") { // first of all, or a reload that is asked for too early would end the daemon
+		c.hangup = make(chan os.Signal, 1)
+		signal.Notify(c.hangup, syscall.SIGHUP)
+		defer signal.Stop(c.hangup)
+	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
@@ -56,8 +65,9 @@ type cli struct {
 	environ   []string          // the environment
 	env       map[string]string // the same, by name
 	protocols []wiring.Protocol
-	running   bool   // the command line was accepted
-	file      string // --config
+	hangup    chan os.Signal // yields what has the daemon reload
+	running   bool           // the command line was accepted
+	file      string         // --config
 
 	asJSON, skip   bool   // --json, --skip-invalid
 	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as

@@ -78,9 +78,14 @@ type daemon struct {
 // serve starts it and returns when it listens.
 func serve(t *testing.T, environ []string, args ...string) *daemon {
 	t.Helper()
+	return serveProtocols(t, wiring.BuiltIn(), append(append([]string{}, daemonEnv...), environ...), args...)
+}
+
+func serveProtocols(t *testing.T, protocols []wiring.Protocol, environ []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{t: t, code: make(chan int, 1)}
 	go func() {
-		d.code <- run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, append(append([]string{}, daemonEnv...), environ...))
+		d.code <- Run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, environ, protocols)
 	}()
 	t.Cleanup(func() {
 		if d.code != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,20 +27,24 @@ import (
 type API struct {
 	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
 	bodies       *body.Reader
-	maxAnswer    int
+	maxAnswer    atomic.Int64 // bytes
 	presence     ports.Presence
 	feed         ports.Feed
 	sources      ports.Sources
 	backup       ports.Backup
 	tokens       ports.Tokens
-	writeTimeout time.Duration
+	writeTimeout atomic.Int64 // a time.Duration
 }
 
-// New makes the handlers. Updates and imports end with ctx. An answer about users has at most maxAnswer bytes. A client may take the write timeout to receive each part of an export.
-func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
-	writeTimeout time.Duration,
-) *API {
-	return &API{ctx, bodies, maxAnswer, presence, feed, sources, backup, tokens, writeTimeout}
+// New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
+	return &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+}
+
+// Configure says how many bytes an answer about users may have, and how long a client may take to receive each part of an export.
+func (a *API) Configure(maxAnswer int64, writeTimeout time.Duration) {
+	a.maxAnswer.Store(maxAnswer)
+	a.writeTimeout.Store(int64(writeTimeout))
 }
 
 // GetUser answers with one user, and says why it is so if the URL has explain=1.
@@ -202,20 +207,31 @@ var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the to
 // Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
 // percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	token, shown := BearerToken(c)
+	if !shown {
 		return domain.Principal{}, errNoToken
 	}
-	token = strings.Trim(token, " ")
+	by, err := Verify(token, tokens)
+	if err == nil {
+		err = conn.Admit(c.Context(), by)
+	}
+	return by, err
+}
+
+// BearerToken returns a request's token as it was sent. It is a part of the request.
+func BearerToken(c *fiber.Ctx) (token string, shown bool) {
+	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
+	scheme, token, _ := strings.Cut(header, " ")
+	return strings.Trim(token, " "), strings.EqualFold(scheme, "Bearer")
+}
+
+// Verify returns for which principal a token speaks that BearerToken has returned.
+func Verify(token string, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := tokens.Verify(token)
 	if err != nil && strings.Contains(token, "%") {
 		if decoded, malformed := url.PathUnescape(token); malformed == nil {
 			by, err = tokens.Verify(decoded)
 		}
-	}
-	if err == nil {
-		conn.ShowedToken(c.Context())
 	}
 	return by, err
 }
