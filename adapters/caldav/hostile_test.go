@@ -31,6 +31,7 @@ func multi(w http.ResponseWriter, text string) {
 
 // A CalDAV server that answers anything at all costs nobody else their presence, and no more memory or time than is allowed.
 func TestHostileServer(t *testing.T) {
+	t.Parallel()
 	foreign := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another server was asked for %s, with %q", r.URL, r.Header.Get("Authorization"))
 	}))
@@ -118,6 +119,7 @@ func TestHomes(t *testing.T) {
 
 // What the server says of the account later ends the Run, too.
 func TestAccountIsWithdrawn(t *testing.T) {
+	t.Parallel()
 	refuses := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		select {

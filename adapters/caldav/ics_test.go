@@ -74,6 +74,7 @@ func icsConfig(server *icsServer) func(*Config) {
 
 // A calendar at a secret address is read, and asked for with what is known of it.
 func TestSecretAddress(t *testing.T) {
+	t.Parallel()
 	server := startICS(t, false)
 	server.answers(gives(calendarText(around(time.Hour, time.Hour, "SUMMARY:x"))))
 	source, _ := newTestSource(t, namesOf(), icsConfig(server))
@@ -123,6 +124,7 @@ func TestSecretAddress(t *testing.T) {
 
 // A secret address may lead to others with TLS, which are not told the first one. If no calendar can be read, the error says why and not where.
 func TestSecretAddressLeadsOn(t *testing.T) {
+	t.Parallel()
 	end, begin := startICS(t, true), startICS(t, true)
 	end.answers(gives(calendarText(around(time.Hour, time.Hour, ""))))
 	begin.answers(func(w http.ResponseWriter, r *http.Request) {
@@ -165,6 +167,7 @@ func TestSecretAddressLeadsOn(t *testing.T) {
 
 // A server that asks for a pause gets one.
 func TestPause(t *testing.T) {
+	t.Parallel()
 	server := startICS(t, false)
 	server.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")

@@ -30,9 +30,10 @@ func (r *run) lose(c *calendar, now domain.Timestamp, err error) error {
 		r.log.Warn("the CalDAV server does not answer: meetings begin and end by the last copies of the calendars", "err", err, "keep", r.config.Keep)
 		r.tellAll()
 	}
-	retry := min(r.limits.firstRetry<<min(r.server.failures, 10), r.limits.lastRetry)
-	r.server.failures++
-	r.server.notUntil = now.Add(retry)
+	if now >= r.server.notUntil { // else this request was on its way when another one failed
+		r.server.notUntil = now.Add(min(r.limits.firstRetry<<min(r.server.failures, 10), r.limits.lastRetry))
+		r.server.failures++
+	}
 	r.polls.set(c, r.server.notUntil)
 	return nil
 }

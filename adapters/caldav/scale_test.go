@@ -78,6 +78,7 @@ func startCrowd(t testing.TB, first time.Time) *crowd {
 
 // TestManyUsers measures what users with 200 events each cost, over HTTP: the time to load them, the memory, and how late meetings begin.
 func TestManyUsers(t *testing.T) {
+	t.Parallel()
 	users := 50
 	if text := os.Getenv(scaleVariable); text != "" {
 		users, _ = strconv.Atoi(text)

@@ -11,6 +11,7 @@ import (
 
 // On real servers: who has an event is shown, what is changed shows, and what does not count is not.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	for _, start := range []func(testing.TB) *calServer{startRadicale, startXandikos} {
 		server := start(t)
 		t.Run(server.name, func(t *testing.T) {
@@ -54,6 +55,7 @@ func TestServers(t *testing.T) {
 
 // Who gets a calendar name is shown, and who loses it is forgotten.
 func TestIdentitiesChange(t *testing.T) {
+	t.Parallel()
 	server := startRadicale(t)
 	for _, user := range []string{"alice", "Bob"} {
 		server.makeCalendar(t, user, "work", "VEVENT")
@@ -75,6 +77,7 @@ func TestIdentitiesChange(t *testing.T) {
 
 // A server that is killed and comes back changes nothing for those who are in a meeting, and what was changed meanwhile shows.
 func TestServerRestarts(t *testing.T) {
+	t.Parallel()
 	server := startRadicale(t)
 	server.makeCalendar(t, "alice", "work", "VEVENT")
 	server.put(t, "alice", "1", around(time.Hour, time.Hour, ""))
