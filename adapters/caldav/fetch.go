@@ -248,7 +248,7 @@ func (r *calendarReader) fetchICS(ctx context.Context, c *calendar) (fresh colle
 	var old *collection
 	if c.hasCopy && len(c.copies) > 0 && r.isFresh(&c.copies[0]) {
 		old = &c.copies[0]
-		setIf(request.Header, "If-None-Match", old.path)
+		setIf(request.Header, "If-None-Match", old.etag)
 		setIf(request.Header, "If-Modified-Since", old.modified)
 	}
 	got, err := r.client.do(ctx, r.client.ics, request)
@@ -259,7 +259,7 @@ func (r *calendarReader) fetchICS(ctx context.Context, c *calendar) (fresh colle
 		return *old, nil
 	}
 	sum := sha256.Sum256(got.body)
-	fresh = collection{path: got.header.Get("ETag"), modified: got.header.Get("Last-Modified"), token: string(sum[:]), readAgain: r.readAgain()}
+	fresh = collection{etag: got.header.Get("ETag"), modified: got.header.Get("Last-Modified"), token: string(sum[:]), readAgain: r.readAgain()}
 	if old != nil && old.token == fresh.token {
 		fresh.intervals, fresh.readAgain = old.intervals, old.readAgain
 		return fresh, nil

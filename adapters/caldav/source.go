@@ -113,10 +113,10 @@ type calendar struct {
 
 // collection is a copy of a calendar: what it says in the time that was computed.
 type collection struct {
-	path, token string           // of the server: while the token is the same, nothing has changed
-	modified    string           // Last-Modified of an .ics
-	readAgain   domain.Timestamp // when it is read again even if it has not changed: so far it is computed ahead, and a while longer
-	intervals   []ical.Interval
+	path, token    string           // of the server: while the token is the same, nothing has changed
+	etag, modified string           // of an .ics: ETag and Last-Modified
+	readAgain      domain.Timestamp // when it is read again even if it has not changed: so far it is computed ahead, and a while longer
+	intervals      []ical.Interval
 }
 
 // wanted lists the calendars that are to be looked at: of those who have a calendar name in identities, and those of ics.

@@ -97,12 +97,16 @@ type calendars struct {
 	text  func(user string) string
 	asked atomic.Int64
 	down  atomic.Bool
+	tired atomic.Bool // it asks for a pause of a minute
 }
 
 func (c *calendars) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.asked.Add(1)
 	if c.down.Load() {
 		return nil, io.ErrUnexpectedEOF
+	}
+	if c.tired.Load() {
+		return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}, Body: http.NoBody, Request: r}, nil
 	}
 	user, _, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
 	body := `<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav" xmlns:s="http://calendarserver.org/ns/"><d:response><d:href>/` + user +
@@ -215,5 +219,68 @@ func TestMeetingsBeginWhileTheServerIsAway(t *testing.T) {
 		default:
 			t.Error("after a day it goes on")
 		}
+	})
+}
+
+// A series goes on for weeks although its calendar never changes, and the server is not asked for it more than once a day.
+func TestTimeGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now().UTC().Add(time.Hour)
+		server := &calendars{text: func(string) string {
+			return calendarText("UID:1\nDTSTART:" + begin.Format("20060102T150405Z") + "\nDURATION:PT1H\nRRULE:FREQ=DAILY")
+		}}
+		source, _ := newTestSource(t, namesOf(alice), func(c *Config) { c.URL, c.Refresh, c.StaleAfter = "http://dav.example.test", time.Hour, 2*time.Hour })
+		source.transport = server
+		observer := runSource(t, source)
+		const days = 20
+		begun := 0
+		observer.note(func() {
+			observer.each = func(r domain.Report) {
+				if r.Status == domain.Busy && time.Since(begin)%(24*time.Hour) < time.Second {
+					begun++
+				}
+			}
+		})
+		time.Sleep(days * 24 * time.Hour)
+		observer.stop()
+		if begun != days {
+			t.Errorf("%d meetings have begun in %d days", begun, days)
+		}
+		if asked := server.asked.Load(); asked < days*24 || asked > days*(24*110/100+4*2) {
+			t.Errorf("the server was asked %d times", asked)
+		}
+	})
+}
+
+// A CalDAV server that asks for a pause is left alone, by all calendars, and meetings begin in the meantime.
+func TestServerAsksForAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC()
+		server := &calendars{text: func(string) string {
+			return calendarText("UID:1\nDTSTART:" + now.Add(90*time.Second).Format("20060102T150405Z") + "\nDURATION:PT1H")
+		}}
+		source, log := newTestSource(t, manyNames(100), func(c *Config) { c.URL, c.Refresh = "http://dav.example.test", 10*time.Second })
+		source.transport = server
+		observer := runSource(t, source)
+		time.Sleep(30 * time.Second)
+		server.tired.Store(true)
+		time.Sleep(15 * time.Second)
+		asked := server.asked.Load()
+		time.Sleep(30 * time.Second)
+		if more := server.asked.Load() - asked; more != 0 {
+			t.Errorf("it was asked %d times", more)
+		}
+		time.Sleep(25 * time.Second) // two minutes are not over
+		for i := range 100 {
+			if r := observer.get(domain.UserID(fmt.Sprintf("u%d@example.test", i))); r.Status != domain.Busy || r.Stale {
+				t.Fatalf("u%d is %+v", i, r)
+			}
+		}
+		server.tired.Store(false)
+		time.Sleep(2 * time.Minute)
+		if server.asked.Load() < asked+100 || strings.Contains(log.String(), "does not answer") {
+			t.Errorf("it was asked %d times, then %d\n%s", asked, server.asked.Load(), log)
+		}
+		observer.stop()
 	})
 }
