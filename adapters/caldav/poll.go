@@ -21,7 +21,7 @@ func (r *run) hear(now domain.Timestamp) {
 
 // lose notes that the CalDAV server does not answer. The timeline goes on with the copies, for as long as they are kept.
 func (r *run) lose(c *calendar, now domain.Timestamp, err error) error {
-	r.server.said = err
+	r.server.said, r.server.trouble = err, now
 	if !r.synced || now >= r.server.heardAt.Add(r.config.Keep) {
 		return fmt.Errorf("lost the CalDAV server %s: %w", r.url.Host, err)
 	}
@@ -38,6 +38,15 @@ func (r *run) lose(c *calendar, now domain.Timestamp, err error) error {
 	return nil
 }
 
+// sayIfSlow says, once an hour, if calendars are looked at much less often than the configuration wants. c is one that was looked at just now.
+func (r *run) sayIfSlow(c *calendar, now domain.Timestamp) {
+	age := time.Duration(now - c.asOf)
+	if r.synced && c.hasCopy && !c.failing && c.asOf > r.server.trouble && age > 2*r.config.Refresh && now >= r.server.slowSaid {
+		r.server.slowSaid = now.Add(time.Hour)
+		r.log.Warn("calendars are looked at less often than calendar.refresh says: the server is too slow for so many", "age", age.Round(time.Second))
+	}
+}
+
 // pause does what a server asks for that is asked too often.
 func (r *run) pause(c *calendar, now domain.Timestamp, pause time.Duration) {
 	until := now.Add(pause)
@@ -47,6 +56,7 @@ func (r *run) pause(c *calendar, now domain.Timestamp, pause time.Duration) {
 		return
 	}
 	r.hear(now)
+	r.server.trouble = until
 	if until > r.server.notUntil {
 		r.server.notUntil = until
 		r.log.Warn("the CalDAV server asks for a pause: set calendar.refresh to a longer time", "pause", pause)

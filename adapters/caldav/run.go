@@ -47,6 +47,8 @@ type server struct {
 	failures int
 	notUntil domain.Timestamp // it is left alone
 	said     error            // the last fault
+	trouble  domain.Timestamp // when it was last away, or asked for a pause
+	slowSaid domain.Timestamp // when it was last said that it is slow
 }
 
 type job struct {
@@ -346,6 +348,7 @@ func (r *run) take(got result) error {
 	case got.err == nil:
 		r.connect()
 		r.observer.Known(c.user)
+		r.sayIfSlow(c, now)
 		c.copies, c.hasCopy, c.asOf, c.failing, c.refused, c.failures = got.copies, true, got.reader.now, false, false, 0
 	case errors.Is(got.err, errGone), errors.Is(got.err, ports.ErrRejected): // what was there may not be seen any more
 		r.refuse(c, got.err)

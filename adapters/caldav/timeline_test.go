@@ -98,10 +98,12 @@ type calendars struct {
 	asked atomic.Int64
 	down  atomic.Bool
 	tired atomic.Bool // it asks for a pause of a minute
+	takes time.Duration
 }
 
 func (c *calendars) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.asked.Add(1)
+	time.Sleep(c.takes)
 	if c.down.Load() {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -283,4 +285,21 @@ func TestServerAsksForAPause(t *testing.T) {
 		}
 		observer.stop()
 	})
+}
+
+// A server that is too slow for its calendars is asked one after the other, and the log says how old what is known has become.
+func TestSlowServer(t *testing.T) {
+	for takes, wantSaid := range map[time.Duration]bool{time.Second: true, 100 * time.Millisecond: false} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &calendars{takes: takes, text: func(string) string { return calendarText(around(time.Hour, 9*time.Hour, "")) }}
+			source, log := newTestSource(t, manyNames(100), func(c *Config) { c.URL, c.Refresh = "http://dav.example.test", 10*time.Second })
+			source.transport = server
+			observer := runSource(t, source)
+			time.Sleep(5 * time.Minute)
+			if said := strings.Count(log.String(), "less often than calendar.refresh says"); said > 1 || (said == 1) != wantSaid {
+				t.Errorf("with %v for an answer it is said %d times\n%s", takes, said, log)
+			}
+			observer.stop()
+		})
+	}
 }
