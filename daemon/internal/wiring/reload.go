@@ -91,9 +91,12 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 			return Reloaded{}, err
 		}
 	}
-	applyLog, err := log.Prepare(next.Log)
-	if err = errors.Join(err, d.running.Server.ReadTLS(next.HTTP)); err != nil {
+	if err := d.running.Server.ReadTLS(next.HTTP); err != nil {
 		return Reloaded{}, err
+	}
+	applyLog, err := log.Prepare(next.Log) // last: what it has opened is to be used
+	if err != nil {
+		return Reloaded{}, errors.Join(err, d.running.Server.ReadTLS(before.HTTP))
 	}
 
 	applyLog()
