@@ -36,7 +36,7 @@ type Config struct {
 	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
 	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
 	MaxHeader              setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
-	RatePerUser            int           `koanf:"rate_per_user" help:"how many requests a second one user may make, further ones are refused with 429; services may make more; 0 is no limit"`
+	RatePerUser            int           `koanf:"rate_per_user" help:"how many requests a second one user may make, further ones are refused with 429; services and static keys may make more; 0 is no limit"`
 	RatePerAddress         int           `koanf:"rate_per_address" help:"how many requests a second of one address may be refused that have shown no valid token, before they are refused with 429; 0 is no limit"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }

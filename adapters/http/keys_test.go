@@ -130,7 +130,7 @@ func TestStreamOfKey(t *testing.T) {
 	}
 	r.Configure(localConfig())
 	text, err := io.ReadAll(response.Body)
-	if response.StatusCode != 200 || err != nil || !slices.Contains(strings.Split(string(text), "\n"), `data: {"reason":"expired"}`) {
+	if response.StatusCode != nethttp.StatusOK || err != nil || !slices.Contains(strings.Split(string(text), "\n"), `data: {"reason":"expired"}`) {
 		t.Errorf("%d %v %s", response.StatusCode, err, text)
 	}
 }

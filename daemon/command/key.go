@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/daemon/internal/wiring"
 )
 
 func (c *cli) key() *cobra.Command {
-	var allows auth.Key
+	var entry wiring.Key
 	command := &cobra.Command{
 		Use:   "key NAME [--protocol PROTOCOL]... [--user USER]... [--read]",
 		Short: "Make a static key for a program",
@@ -21,20 +21,19 @@ line is taken away, invalid. It reads no configuration.`,
 		Example: `  zarafa-presence key pbx --protocol phone --user '*@example.test'`,
 		Args:    between(1, 1, "a name, e.g. pbx"),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := auth.CheckKeyName(args[0]); err != nil {
+			entry.Name = args[0]
+			secret, err := wiring.NewKey(&entry)
+			if err != nil {
 				return coded(exitUsage, err)
 			}
-			var secret string
-			allows.Name = args[0]
-			secret, allows.Hash = auth.NewKey()
-			_, err := fmt.Fprintf(command.OutOrStdout(), "%s\n- {name: %s, hash: %q, protocols: [%s], users: [%s], read: %t}\n",
-				secret, allows.Name, allows.Hash, quoted(allows.Protocols), quoted(allows.Users), allows.Read)
+			_, err = fmt.Fprintf(command.OutOrStdout(), "%s\n- {name: %s, hash: %q, protocols: [%s], users: [%s], read: %t}\n",
+				secret, entry.Name, entry.Hash, quoted(entry.Protocols), quoted(entry.Users), entry.Read)
 			return err
 		},
 	}
-	command.Flags().StringSliceVar(&allows.Protocols, "protocol", nil, "client `PROTOCOL` that the key may set")
-	command.Flags().StringSliceVar(&allows.Users, "user", nil, "whose presences it may set: a `USER`, *@domain or group:NAME")
-	command.Flags().BoolVar(&allows.Read, "read", false, "it may also ask about these users")
+	command.Flags().StringSliceVar(&entry.Protocols, "protocol", nil, "client `PROTOCOL` that the key may set")
+	command.Flags().StringSliceVar(&entry.Users, "user", nil, "whose presences it may set: a `USER`, *@domain or group:NAME")
+	command.Flags().BoolVar(&entry.Read, "read", false, "it may also ask about these users")
 	return command
 }
 

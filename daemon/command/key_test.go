@@ -16,6 +16,10 @@ func TestKeyCommand(t *testing.T) {
 	if m := printed.FindStringSubmatch(got.stdout); got.code != 0 || m == nil || !strings.HasSuffix(m[2], `, protocols: ["phone", "door"], users: ["*@example.test", "group:helpdesk"], read: false}`) {
 		t.Errorf("key: %+v", got)
 	}
+	if got := command(nil, "key", "pbx", "--protocol=Phone", "--user=alice"); got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, `invalid protocol name "Phone"`) ||
+		!strings.Contains(got.stderr, `invalid user "alice"`) {
+		t.Errorf("an entry that cannot be: %+v", got)
+	}
 	for _, args := range [][]string{{"PBX 1"}, {}} {
 		want := map[int]string{1: `zarafa-presence: a key's name has up to 32 lower-case letters, digits and hyphens, a letter first; it is "PBX 1"`, 0: "zarafa-presence: missing arguments: expected a name, e.g. pbx"}[len(args)]
 		if got := command(nil, append([]string{"key"}, args...)...); got.code != 2 || got.stdout != "" || !strings.HasPrefix(got.stderr, want) {

@@ -80,7 +80,7 @@ func (c Client) protocol(name string, taken []string) (domain.ClientProtocol, er
 
 // clients makes the protocols that are declared, in the order of their names. The error has a line for each fault.
 func (g General) clients() (all []domain.ClientProtocol, _ error) {
-	var faults []error
+	faults := make([]error, 0, len(g.Clients))
 	for _, name := range slices.Sorted(maps.Keys(g.Clients)) {
 		client, err := g.Clients[name].protocol(name, g.known)
 		all, faults = append(all, client), append(faults, err)
