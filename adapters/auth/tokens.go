@@ -106,8 +106,8 @@ func (t *Tokens) Verify(token string) (domain.Principal, error) {
 	return t.verifySigned(token)
 }
 
-// verifySigned returns the user that a signed token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as the
-// token spells it. It takes the same time whichever secret made the token, and allocates only for an error and for a user name with
+// verifySigned returns the user that a signed token speaks for. The user's name is compared in lower case everywhere, but the mac is over the name as
+// the token spells it. It takes the same time whichever secret made the token, and allocates only for an error and for a user name with
 // upper-case letters.
 func (t *Tokens) verifySigned(token string) (domain.Principal, error) {
 	stamp, name, signed, mac, ok := split(token)

@@ -12,7 +12,8 @@ type Key = auth.Key
 
 // NewKey makes a static key, and sets the entry's hash. It refuses an entry of which anything that is there is wrong, with a line for each fault.
 func NewKey(entry *Key) (key string, err error) {
-	faults := []error{auth.CheckKeyName(entry.Name)}
+	faults := make([]error, 0, len(entry.Protocols)+2)
+	faults = append(faults, auth.CheckKeyName(entry.Name))
 	for _, name := range entry.Protocols {
 		_, err := domain.ParseProtocol(name)
 		faults = append(faults, err)
