@@ -107,7 +107,7 @@ func TestReloadFailsLate(t *testing.T) {
 			t.Fatalf("%s: %v", when, err)
 		}
 		defer answer.Body.Close()
-		if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != 200 || strings.Contains(string(text), `"lamp"`) {
+		if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || strings.Contains(string(text), `"lamp"`) {
 			t.Errorf("%s: %d %s %v", when, answer.StatusCode, text, err)
 		}
 	}
