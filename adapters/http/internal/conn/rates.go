@@ -55,7 +55,7 @@ func (g *Group) Refused(ctx *fasthttp.RequestCtx) error {
 		return nil
 	}
 	client := g.proxies().Client(ctx)
-	if !client.IsValid() || g.proxies().contain(client) || g.addresses.Allow(party(client), ctx.Time()) {
+	if !client.IsValid() || g.proxies().contain(client) || g.addresses.Allow(party(client), Begun(ctx)) {
 		return nil
 	}
 	return ErrAddressRate
