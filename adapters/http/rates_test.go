@@ -134,6 +134,17 @@ func TestRateOfGarbage(t *testing.T) {
 	}
 }
 
+// TestRateOfMetrics: whoever asks for the metrics again and again takes time from nobody. Health is not counted.
+func TestRateOfMetrics(t *testing.T) {
+	r := start(t, oneASecond)
+	if got := statuses(t, r, 15, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "http.rate_per_address"); got[200] < 4 || got[429] < 5 || got[200]+got[429] != 15 {
+		t.Errorf("metrics: %v", got)
+	}
+	if got := statuses(t, r, 50, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", ""); got[200] != 50 {
+		t.Errorf("health: %v", got)
+	}
+}
+
 // TestABodyIsNotReadForNothing: the token of the original API is in the body. Once an address is refused, a large body of a connection that has
 // shown no token is not waited for; one that has is served.
 func TestABodyIsNotReadForNothing(t *testing.T) {
