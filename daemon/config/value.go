@@ -171,10 +171,23 @@ func wrongType(t reflect.Type, got string) error {
 	if kindOf(t) == "int" && t.Bits() < 64 {
 		want += fmt.Sprintf(" of at most %d bits", t.Bits())
 	}
-	if isSecret(t) {
+	if isSecret(t) || holdsSecret(t) {
 		got = "something else"
 	}
 	return unexpected(want, got)
+}
+
+// holdsSecret reports whether a section has a key that is a secret. Somebody may have written that in place of the section.
+func holdsSecret(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for field := range t.Fields() {
+		if isSecret(field.Type) {
+			return true
+		}
+	}
+	return false
 }
 
 func unexpected(want, got string) error { return fmt.Errorf("expected %s, got %s", want, got) }
