@@ -71,7 +71,11 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 			return nil
 		}
 	default:
-		l.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
+		got := describe(node)
+		if node.Kind == yaml.ScalarNode && node.ShortTag() != "!!null" && !strings.Contains(key.Name, ".") && holdsSecret(key.value.Type()) {
+			got = "something else"
+		}
+		l.fault(where, key.Name, wrongType(key.value.Type(), got))
 	}
 	if len(l.faults) > before {
 		return nil
@@ -171,7 +175,7 @@ func wrongType(t reflect.Type, got string) error {
 	if kindOf(t) == "int" && t.Bits() < 64 {
 		want += fmt.Sprintf(" of at most %d bits", t.Bits())
 	}
-	if isSecret(t) || holdsSecret(t) {
+	if isSecret(t) {
 		got = "something else"
 	}
 	return unexpected(want, got)
