@@ -1,8 +1,8 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"slices"
 	"sync/atomic"
 
 	"github.com/zarafa/presence/app/image"
@@ -39,9 +39,11 @@ func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p do
 	users := make([]domain.UserID, 0, b.core.Image.Users())
 	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		users = append(users, user)
-		return true
+		return !often(len(users)) || ctx.Err() == nil
 	})
-	slices.Sort(users)
+	if err := sortUntil(ctx, users, cmp.Compare[domain.UserID]); err != nil {
+		return err
+	}
 	for _, user := range users {
 		if err := ctx.Err(); err != nil {
 			return err

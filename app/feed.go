@@ -74,7 +74,7 @@ func newest(presences domain.Presences) (revision domain.Revision) {
 }
 
 // Changed implements ports.Feed.
-func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
+func (f *Feed) Changed(ctx context.Context, since domain.Revision) ([]domain.State, error) {
 	removals, err := f.image.Removals(since)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,11 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 		removed[removal.User] = max(removed[removal.User], removal.Presence.Revision)
 	}
 	var changed []domain.State
+	visited := 0
 	f.image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		if visited++; often(visited) && ctx.Err() != nil {
+			return false
+		}
 		last, _ := f.image.LastRemoval(user) // also of before since, so that it is the revision that States tells
 		revision := max(last, newest(presences))
 		delete(removed, user)
@@ -96,8 +100,8 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 	for user, revision := range removed {
 		changed = append(changed, domain.State{User: user, Revision: revision})
 	}
-	slices.SortFunc(changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
-	return changed, nil
+	err = sortUntil(ctx, changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
+	return changed, err
 }
 
 // Follow implements ports.Feed.

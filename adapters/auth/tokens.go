@@ -37,6 +37,7 @@ const lastSecond = (1<<63 - 1) / uint64(time.Second)
 type Tokens struct {
 	clock ports.Clock
 	rules atomic.Pointer[rules]
+	used  usedCodes
 }
 
 // rules are what a configuration says of tokens. They do not change.

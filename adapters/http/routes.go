@@ -45,6 +45,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
+		{fiber.MethodPost, "/v1/token", s.v1.PostToken},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
 		{fiber.MethodGet, "/v1/export", s.v1.Export},

@@ -40,12 +40,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		root.SetIn(stdin)
 		root.SetOut(stdout)
 		root.SetErr(stderr)
-		root.InitDefaultCompletionCmd()
-		for _, command := range root.Commands() {
-			if command.Name() == "completion" {
-				group(command)
-			}
-		}
+		addCompletion(root)
 		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
 			err = usageError("%w (see: %s --help)", err, root.CommandPath())
 		}
@@ -57,6 +52,25 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		_, _ = fmt.Fprintln(stderr, "zarafa-presence: "+printable(line)) // it may quote anything: an argument, a server
 	}
 	return exitCode(err)
+}
+
+// Tree returns the command at the root, with all others below it, for a program that writes manual pages.
+func Tree(protocols []wiring.Protocol) (*cobra.Command, error) {
+	root, err := (&cli{protocols: protocols}).root()
+	if err == nil {
+		addCompletion(root)
+	}
+	return root, err
+}
+
+// addCompletion adds the command that prints completions, which keeps where the root writes at this moment.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		if command.Name() == "completion" {
+			group(command)
+		}
+	}
 }
 
 // cli is what all commands share.
@@ -100,7 +114,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return flagFault(command, c.args, err) })
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+	root.AddCommand(c.serve(), c.check(), c.token(), c.board(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)

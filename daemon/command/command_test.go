@@ -73,6 +73,7 @@ type daemon struct {
 	stdout, stderr output
 	code           chan int
 	url            string
+	together       bool // it ends by the signal to another daemon of the test
 }
 
 // serve starts it and returns when it listens.
@@ -113,8 +114,10 @@ func serveProtocols(t *testing.T, protocols []wiring.Protocol, environ []string,
 func (d *daemon) terminate(sig syscall.Signal) int {
 	d.t.Helper()
 	begin := time.Now()
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		d.t.Fatal(err)
+	if !d.together {
+		if err := syscall.Kill(os.Getpid(), sig); err != nil {
+			d.t.Fatal(err)
+		}
 	}
 	select {
 	case code := <-d.code:

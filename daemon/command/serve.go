@@ -71,7 +71,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 		if quickstart == "" {
 			return nil
 		}
-		return printQuickstart(command, settings, daemon.URL())
+		return printQuickstart(command, settings, quickstart, daemon.URL())
 	})
 	s.manager.Stopping()
 	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // a second one kills

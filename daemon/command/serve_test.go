@@ -423,7 +423,7 @@ func TestQuickstart(t *testing.T) {
 			answers = append(answers, string(answer))
 		}
 	}
-	if board := d.url + "board#token="; !strings.Contains(d.stdout.String(), "\n  "+board) {
+	if board := d.url + "board#code="; !strings.Contains(d.stdout.String(), "\n  "+board) {
 		t.Errorf("%s is not among what is printed:\n%s", board, d.stdout.String())
 	}
 	want := []string{"", `{"Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com","spreed":{"status":"available","message":"feeling chatty.."}}]}`}

@@ -210,7 +210,7 @@ func (h *Hub) after(revision domain.Revision) int {
 
 // scan asks the feed for all users with something new.
 func (r *report) scan() ([]note, error) {
-	states, err := r.hub.feed.Changed(r.since)
+	states, err := r.hub.feed.Changed(r.hub.ctx, r.since)
 	if err != nil {
 		return nil, err
 	}

@@ -183,6 +183,34 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 	return c.JSON(sourcesDocument(statuses, a.sources.KnownUntil()), string(respond.JSON))
 }
 
+// PostToken answers with a token for a code, which is where other requests have their token. So there is no body to read for whoever has no code.
+func (a *API) PostToken(c *fiber.Ctx) error {
+	if len(c.Context().URI().QueryString()) > 0 {
+		return problem.Malformed("the URL takes no query")
+	}
+	code, shown := BearerToken(c)
+	if !shown {
+		return errNoToken
+	}
+	token, err := asSentOrDecoded(code, a.tokens.Exchange)
+	if err != nil {
+		return err
+	}
+	by, err := a.tokens.Verify(token)
+	if err == nil {
+		err = conn.Admit(c.Context(), by)
+	}
+	if err != nil {
+		return err
+	}
+	respond.Headers(&c.Context().Response.Header)
+	return c.JSON(tokenDocument{token}, string(respond.JSON))
+}
+
+type tokenDocument struct {
+	Token string `json:"token"`
+}
+
 // Admit is Authenticate for what takes no query in the URL.
 func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := Authenticate(c, tokens)
@@ -227,11 +255,16 @@ func BearerToken(c *fiber.Ctx) (token string, shown bool) {
 
 // Verify returns for which principal a token speaks that BearerToken has returned.
 func Verify(token string, tokens ports.Tokens) (domain.Principal, error) {
-	by, err := tokens.Verify(token)
-	if err != nil && strings.Contains(token, "%") {
-		if decoded, malformed := url.PathUnescape(token); malformed == nil {
-			by, err = tokens.Verify(decoded)
+	return asSentOrDecoded(token, tokens.Verify)
+}
+
+// asSentOrDecoded returns what accept makes of the text in Authorization as it was sent, or else percent-decoded.
+func asSentOrDecoded[T any](text string, accept func(text string) (T, error)) (value T, err error) {
+	value, err = accept(text)
+	if err != nil && strings.Contains(text, "%") {
+		if decoded, malformed := url.PathUnescape(text); malformed == nil {
+			value, err = accept(decoded)
 		}
 	}
-	return by, err
+	return value, err
 }
