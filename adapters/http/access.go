@@ -26,7 +26,7 @@ func (s *Server) noteAccess(ctx *fasthttp.RequestCtx) {
 		slog.String("method", clip(ctx.Method())),
 		slog.String("route", route),
 		slog.Int("status", ctx.Response.StatusCode()),
-		slog.Float64("duration_ms", float64(time.Since(ctx.Time()).Microseconds())/1000),
+		slog.Float64("duration_ms", float64(time.Since(conn.Begun(ctx)).Microseconds())/1000),
 		slog.String("user", user),
 		slog.String("address", origin.Address),
 		slog.String("request_id", origin.Request))

@@ -38,6 +38,7 @@ func TestAccessLog(t *testing.T) {
 		{"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n", `method=GET route=/docs status=200 * user=""`},
 		{"HIDDEN / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", `method=HIDDEN route="" status=405`},
 		{"GET / HTTP/1.1\r\nHost: x y\r\n\r\n", `status=400`},
+		{"GET / HTTP/1.1\r\nHost: x\r\nX: \x00\r\n\r\n", `method=GET route="" status=400 * user="" address=127.0.0.1`},
 		{"GET /v1/events?user=alice@example.test HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n", `method=GET route=/v1/events status=200 * user=markd@zarafa.com`},
 	} {
 		before := log.String()
@@ -58,7 +59,7 @@ func TestAccessLog(t *testing.T) {
 			ids++
 		}
 	}
-	if ids != 11 {
+	if ids != 12 {
 		t.Errorf("%d lines have an id", ids)
 	}
 	for _, secret := range []string{token, token[:20], "hidden", "SLDJMBNN", "query", "alice"} {

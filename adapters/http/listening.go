@@ -113,21 +113,21 @@ func (s *Server) readCertificate() (func() *tls.Config, error) {
 	return current.Config, nil
 }
 
-// ReadTLS reads the files of TLS that a configuration names, now, instead of those that were named before. If it cannot use them, the former ones stay
-// in use; so they do if there was no TLS, or is to be none any more, which takes another start. Connections keep what they have. It may be called
-// while requests run. Even without it changed files are read after some seconds.
-func (s *Server) ReadTLS(cfg Config) error {
+// PrepareTLS reads the files of TLS that a configuration names, now. What it returns puts them into use, instead of those that were named before. It
+// fails if it cannot use them, and if there was no TLS, or is to be none any more, which takes another start. Connections keep what they have. It may be
+// called while requests run. Even without it changed files are read after some seconds.
+func (s *Server) PrepareTLS(cfg Config) (apply func(), err error) {
 	s.mu.Lock()
 	current := s.certificate
 	s.mu.Unlock()
 	files := cfg.tlsFiles()
 	switch {
 	case current != nil:
-		return current.Use(files)
+		return current.Prepare(files)
 	case files.On():
-		return certificate.ErrTurned
+		return nil, certificate.ErrTurned
 	}
-	return nil
+	return func() {}, nil
 }
 
 // hsts tells browsers to use this host with TLS only, for a year (RFC 6797).

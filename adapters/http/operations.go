@@ -92,13 +92,23 @@ func say(w nethttp.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text)) // the client has gone
 }
 
-// routes returns the routes of the APIs' listener.
-func (o *operations) routes() (all []route) {
+// routes returns the routes of the APIs' listener. scraped is asked before the metrics are gathered, and returns why they are not to be.
+func (o *operations) routes(scraped func(*fasthttp.RequestCtx) error) (all []route) {
 	if o.listen != "" {
 		return nil
 	}
 	for path, handler := range o.handlers() {
-		all = append(all, route{fiber.MethodGet, path, adapted(handler)})
+		serve := adapted(handler)
+		if path == pathMetrics {
+			gather := serve
+			serve = func(c *fiber.Ctx) error {
+				if err := scraped(c.Context()); err != nil {
+					return err
+				}
+				return gather(c)
+			}
+		}
+		all = append(all, route{fiber.MethodGet, path, serve})
 	}
 	return all
 }

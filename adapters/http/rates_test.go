@@ -117,6 +117,34 @@ func TestRatePerAddress(t *testing.T) {
 	}
 }
 
+// TestRateOfGarbage: what is no HTTP counts for its address as any other refused request, at the moment when it came.
+func TestRateOfGarbage(t *testing.T) {
+	r := start(t, oneASecond)
+	counts := make(map[int]int)
+	for range 12 {
+		for status, n := range statuses(t, r, 1, "GET / HTTP/1.1\r\nHost: x\r\nX: \x00\r\n\r\n", "http.rate_per_address") {
+			counts[status] += n
+		}
+	}
+	if counts[400] < 4 || counts[429] < 5 {
+		t.Errorf("garbage: %v", counts)
+	}
+	if got := statuses(t, r, 1, withoutToken, "http.rate_per_address"); got[429] != 1 {
+		t.Errorf("a request without a token after that: %v", got)
+	}
+}
+
+// TestRateOfMetrics: whoever asks for the metrics again and again takes time from nobody. Health is not counted.
+func TestRateOfMetrics(t *testing.T) {
+	r := start(t, oneASecond)
+	if got := statuses(t, r, 15, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "http.rate_per_address"); got[200] < 4 || got[429] < 5 || got[200]+got[429] != 15 {
+		t.Errorf("metrics: %v", got)
+	}
+	if got := statuses(t, r, 50, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", ""); got[200] != 50 {
+		t.Errorf("health: %v", got)
+	}
+}
+
 // TestABodyIsNotReadForNothing: the token of the original API is in the body. Once an address is refused, a large body of a connection that has
 // shown no token is not waited for; one that has is served.
 func TestABodyIsNotReadForNothing(t *testing.T) {

@@ -24,7 +24,7 @@ type route struct {
 // allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients. HEAD is served wherever GET is, by the same
 // handler: fasthttp leaves out the body.
 func (s *Server) allRoutes() (all []route) {
-	for _, r := range slices.Concat(s.apiRoutes(), pageRoutes(), s.operations.routes()) {
+	for _, r := range slices.Concat(s.apiRoutes(), pageRoutes(), s.operations.routes(s.conns.Scraped)) {
 		all = append(all, r)
 		if r.method == fiber.MethodGet {
 			all = append(all, route{fiber.MethodHead, r.path, r.handle})

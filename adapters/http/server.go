@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -142,7 +143,7 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	requestID, invalid := conn.Validate(&ctx.Request.Header)
-	conn.Begin(ctx, requestID)
+	conn.Begin(ctx, requestID, ctx.Time())
 	s.serve(ctx, invalid)
 	s.noteAccess(ctx)
 }
@@ -195,7 +196,7 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
-	conn.Begin(ctx, nil)
+	conn.Begin(ctx, nil, time.Now())
 	defer s.noteAccess(ctx)
 	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }

@@ -36,6 +36,15 @@ type encrypted struct {
 	cfg       http.Config
 }
 
+// readTLS reads the files of TLS, and puts them into use.
+func (r *running) readTLS(cfg http.Config) error {
+	apply, err := r.PrepareTLS(cfg)
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
 func startTLS(t tester, change ...func(*http.Config)) *encrypted {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tls")
@@ -227,7 +236,7 @@ func TestClientCertificates(t *testing.T) {
 	if err := os.WriteFile(roots, certtest.NewAuthority(t).PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.ReadTLS(e.cfg); err != nil {
+	if err := e.readTLS(e.cfg); err != nil {
 		t.Fatal(err)
 	}
 	if status, err := ask(right); err == nil { // whose session the client would resume
@@ -287,8 +296,8 @@ func TestANewCertificateDisturbsNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == renewals-1 { // as a reload does
-			if err := e.ReadTLS(e.cfg); err != nil || serial() == before {
-				t.Errorf("ReadTLS: %v", err)
+			if err := e.readTLS(e.cfg); err != nil || serial() == before {
+				t.Errorf("the files of TLS: %v", err)
 			}
 		}
 		eventually(t, func() bool { return serial() != before })
@@ -307,12 +316,12 @@ func TestANewCertificateDisturbsNobody(t *testing.T) {
 // TestReadTLS keeps what there is if TLS is to be turned on or off, or the new files are wrong.
 func TestReadTLS(t *testing.T) {
 	plain, e := start(t), startTLS(t)
-	if err := plain.ReadTLS(localConfig()); err != nil {
+	if err := plain.readTLS(localConfig()); err != nil {
 		t.Errorf("without TLS, as before: %v", err)
 	}
 	wrong := e.cfg
 	wrong.TLSKeyFile = e.roots
-	for name, err := range map[string]error{"on": plain.ReadTLS(e.cfg), "off": e.ReadTLS(localConfig()), "a wrong key": e.ReadTLS(wrong)} {
+	for name, err := range map[string]error{"on": plain.readTLS(e.cfg), "off": e.readTLS(localConfig()), "a wrong key": e.readTLS(wrong)} {
 		if err == nil || !strings.Contains(err.Error(), "http.tls_cert_file") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -40,21 +40,26 @@ type state struct {
 // NewFollower reads the records and the file, and puts them into the table. The error is that of Read.
 func NewFollower(records []Record, file string, table Table, log *slog.Logger) (*Follower, error) {
 	f := &Follower{table: table, log: log}
-	return f, f.Configure(records, file)
+	apply, err := f.Prepare(records, file)
+	if err == nil {
+		apply()
+	}
+	return f, err
 }
 
-// Configure takes another configuration. If it is faulty, or the file is, nothing changes and the error says why.
-func (f *Follower) Configure(records []Record, file string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// Prepare reads another configuration, and what it returns puts that into effect. The error says what is wrong with it, or with the file.
+func (f *Follower) Prepare(records []Record, file string) (apply func(), err error) {
 	seen := stateOf(file) // before it is read: what changes meanwhile is read again
 	read, err := Read(records, file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.records, f.file, f.seen = records, file, seen
-	f.table.Replace(read)
-	return nil
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.records, f.file, f.seen = records, file, seen
+		f.table.Replace(read)
+	}, nil
 }
 
 // Run reads the file again when it changes, until ctx ends. A faulty file changes nothing, and the log says why.

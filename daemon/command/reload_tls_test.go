@@ -1,8 +1,11 @@
 package command
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,4 +77,53 @@ func TestReloadOfTLS(t *testing.T) {
 	if err := shows("new.example.test"); err != nil && !strings.Contains(err.Error(), "certificate required") {
 		t.Errorf("at the end: %v", err)
 	}
+}
+
+// A file of a log that cannot be made is found last. Nothing has changed then either: not the certificate, and not who is called what.
+func TestReloadFailsLate(t *testing.T) {
+	authority, dir := certtest.NewAuthority(t), t.TempDir()
+	issue := func(host string) (changes map[string]string) {
+		t.Helper()
+		text, private := authority.Issue(t, host, "127.0.0.1")
+		return map[string]string{"http.tls_cert_file": write(t, host+".crt", string(text)), "http.tls_key_file": write(t, host+".key", string(private))}
+	}
+	base := issue("old.example.test")
+	base["protocols"] = "[lamp]"
+	r := reloads(t, base)
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(authority.PEM)
+	at := strings.TrimSuffix(strings.TrimPrefix(r.url, "https://"), "/")
+	check := func(when string) {
+		t.Helper()
+		conn, err := tls.Dial("tcp", at, &tls.Config{RootCAs: trusted, ServerName: "old.example.test", MinVersion: tls.VersionTLS12})
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = conn.Write([]byte(get("/v1/users/named@example.test", signed(testSecret, clerk, time.Now()))))
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		defer answer.Body.Close()
+		if text, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || strings.Contains(string(text), `"lamp"`) {
+			t.Errorf("%s: %d %s %v", when, answer.StatusCode, text, err)
+		}
+	}
+	check("before")
+	dangling := filepath.Join(dir, "access.log")
+	if err := os.Symlink("/nowhere/access.log", dangling); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{"identities": "[{user: named@example.test, names: {lamp: [x]}}]", "log.access": dangling}
+	if status := r.change(t, issue("new.example.test"), names); !strings.Contains(status, "reload failed: log.access: ") {
+		t.Fatal(status)
+	}
+	time.Sleep(100 * time.Millisecond) // the lamp would have said so by now
+	check("after a reload that has failed")
+	if status := r.change(t); strings.Contains(status, "failed") {
+		t.Fatal(status)
+	}
+	check("after the former configuration was read again")
 }

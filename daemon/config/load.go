@@ -129,6 +129,9 @@ var syntaxLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
 func (l *Loaded) syntax(err error, data []byte) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	found := syntaxLine.FindStringSubmatch(text)
+	if strings.HasPrefix(text, "unknown anchor ") { // the rest may be a secret
+		text = "a value begins with *, which stands for a YAML alias; put it in quotes"
+	}
 	if found == nil {
 		return fmt.Errorf("%s: %s", l.file, text)
 	}

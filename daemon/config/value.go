@@ -71,7 +71,11 @@ func (l *Loaded) value(key Key, where string, node *yaml.Node) any {
 			return nil
 		}
 	default:
-		l.fault(where, key.Name, wrongType(key.value.Type(), describe(node)))
+		got := describe(node)
+		if node.Kind == yaml.ScalarNode && node.ShortTag() != "!!null" && !strings.Contains(key.Name, ".") && holdsSecret(key.value.Type()) {
+			got = "something else"
+		}
+		l.fault(where, key.Name, wrongType(key.value.Type(), got))
 	}
 	if len(l.faults) > before {
 		return nil
@@ -175,6 +179,19 @@ func wrongType(t reflect.Type, got string) error {
 		got = "something else"
 	}
 	return unexpected(want, got)
+}
+
+// holdsSecret reports whether a section has a key that is a secret. Somebody may have written that in place of the section.
+func holdsSecret(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for field := range t.Fields() {
+		if isSecret(field.Type) {
+			return true
+		}
+	}
+	return false
 }
 
 func unexpected(want, got string) error { return fmt.Errorf("expected %s, got %s", want, got) }

@@ -25,6 +25,9 @@ const (
 	// sayEvery is how often the daemon's log may say that lines are lost.
 	sayEvery = time.Minute
 
+	// writeWithin is how long a pipe is waited for that nobody reads from.
+	writeWithin = 400 * time.Millisecond
+
 	// closeWithin is how long Close waits at most.
 	closeWithin = 500 * time.Millisecond
 )
@@ -46,6 +49,7 @@ type Log struct {
 	waiting []byte
 	lost    uint64    // lines that there was no room for
 	output  io.Writer // nil: off
+	inUse   io.Writer // that the goroutine has, and closes
 	format  Format
 }
 
@@ -71,8 +75,13 @@ func New(key string, trouble *slog.Logger) *Log {
 // log off. Lines that wait go to the new output. It does not block.
 func (l *Log) Configure(output io.Writer, format Format) {
 	l.mu.Lock()
+	before := l.output
+	neverUsed := before != l.inUse && before != output
 	l.output, l.format = output, format
 	l.mu.Unlock()
+	if closer, ok := before.(io.Closer); ok && neverUsed {
+		_ = closer.Close() // nothing was written to it
+	}
 	if output == nil {
 		l.handler.Store(nil)
 	} else {

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zarafa/presence/daemon/internal/linelog"
+	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -185,6 +189,57 @@ func TestCloseDoesNotHang(t *testing.T) {
 		}
 		close(d.hang)
 		synctest.Wait()
+	})
+}
+
+// TestAStuckPipe: whoever reads a pipe stands still. The log counts what is lost, and goes on elsewhere when it is told to.
+func TestAStuckPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	pipe, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trouble syncbuffer.Buffer
+	l := linelog.New("log.access", slog.New(slog.NewTextHandler(&trouble, nil)))
+	l.Configure(pipe, linelog.Text)
+	for range 1000 {
+		l.Logger.Info(strings.Repeat("x", 1000)) // a pipe takes 64 KiB
+	}
+	var other syncbuffer.Buffer
+	deadline := time.Now().Add(10 * time.Second)
+	for !strings.Contains(trouble.String(), "lines are lost") && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	l.Configure(&other, linelog.Text)
+	l.Logger.Info("elsewhere")
+	for !strings.Contains(other.String(), "msg=elsewhere") && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := l.Close(); err != nil || !strings.Contains(other.String(), "msg=elsewhere") || !strings.Contains(trouble.String(), "log.access cannot be written: lines are lost") {
+		t.Errorf("Close: %v; the daemon's log: %s", err, trouble.String())
+	}
+}
+
+// TestOutputsThatWereNeverUsed are closed, too: reloads may follow one another quickly.
+func TestOutputsThatWereNeverUsed(t *testing.T) {
+	on(t, func(l *linelog.Log, d *disk, _ *bytes.Buffer) {
+		settle()
+		quick, last := &disk{room: -1}, &disk{room: -1}
+		l.Configure(quick, linelog.JSON)
+		l.Configure(last, linelog.JSON)
+		l.Configure(last, linelog.Text)
+		settle()
+		if !d.closed || !quick.closed || last.closed {
+			t.Errorf("closed are %v, %v and %v", d.closed, quick.closed, last.closed)
+		}
 	})
 }
 

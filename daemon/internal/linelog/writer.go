@@ -55,7 +55,7 @@ func (w *writer) writeWaiting(memory []byte) []byte {
 	l := w.log
 	l.mu.Lock()
 	lines, lost, output := l.waiting, l.lost, l.output
-	l.waiting, l.lost, w.format = memory, 0, l.format
+	l.waiting, l.lost, l.inUse, w.format = memory, 0, output, l.format
 	l.mu.Unlock()
 	w.use(output)
 	if output != nil {
@@ -86,6 +86,9 @@ func (w *writer) use(output io.Writer) {
 func (w *writer) write(lines []byte) (lost uint64) {
 	if len(lines) == 0 {
 		return 0
+	}
+	if pipe, ok := w.to.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = pipe.SetWriteDeadline(time.Now().Add(writeWithin)) // what is no pipe has none, and is waited for
 	}
 	if w.broken {
 		if _, w.err = w.to.Write([]byte{'\n'}); w.err == nil {

@@ -86,7 +86,11 @@ func (m *Manager) tell(assignments ...string) {
 	}
 	conn, err := new(net.Dialer).DialContext(context.Background(), "unixgram", m.socket) // a name that begins with @ is an abstract one
 	if err == nil {
-		_ = conn.SetWriteDeadline(time.Now().Add(tellWithin))
+		within := tellWithin
+		if m.failing {
+			within = tellAgainWithin
+		}
+		_ = conn.SetWriteDeadline(time.Now().Add(within))
 		_, err = conn.Write([]byte(strings.Join(assignments, "\n")))
 		_ = conn.Close() // a datagram has been sent or not
 	}
@@ -96,5 +100,8 @@ func (m *Manager) tell(assignments ...string) {
 	m.failing = err != nil
 }
 
-// tellWithin is how long a service manager that is busy is waited for.
-const tellWithin = time.Second
+// tellWithin is how long a service manager that is busy is waited for, and tellAgainWithin if that was in vain the last time.
+const (
+	tellWithin      = time.Second
+	tellAgainWithin = 20 * time.Millisecond
+)

@@ -85,6 +85,26 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
+// A service manager that reads nothing is waited for once, and does not keep the daemon from ending.
+func TestManagerHangs(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	_ = listen(t, name)
+	m := systemd.New(map[string]string{"NOTIFY_SOCKET": name}, slog.New(slog.DiscardHandler))
+	took := func(tell func()) time.Duration {
+		begun := time.Now()
+		tell()
+		return time.Since(begun)
+	}
+	for n := 0; took(m.Alive) < 900*time.Millisecond; n++ {
+		if n == 100_000 {
+			t.Fatal("the queue of a socket has no end")
+		}
+	}
+	if again := took(m.Stopping); again > 500*time.Millisecond {
+		t.Errorf("a further message took %v", again)
+	}
+}
+
 // Nobody who wants to know is no fault, and one who cannot be told is logged once until it can.
 func TestNobodyListens(t *testing.T) {
 	var log bytes.Buffer

@@ -102,7 +102,7 @@ type Logging struct {
 
 	mu   sync.Mutex
 	now  Log
-	file *os.File // that is written; nil: standard error
+	file *logFile // that is written; nil: standard error
 }
 
 // OpenLog opens the log that a valid configuration asks for. Without a file in it, messages go to stderr.
@@ -150,10 +150,18 @@ func (l *Logging) Prepare(cfg Log) (apply func(), err error) {
 		l.Audit.Configure(audit, linelog.JSON)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.file != nil {
-			_ = l.file.Close() // the new one is in use already
+		before := l.file
+		l.now, l.file = cfg, nil
+		if file != nil {
+			l.file = &logFile{File: file}
 		}
-		l.now, l.file = cfg, file
+		if before == nil {
+			return
+		}
+		if l.file != nil {
+			l.file.lost = before.lost // which this one tells of
+		}
+		_ = before.Close() // the new one is in use already
 	}, nil
 }
 

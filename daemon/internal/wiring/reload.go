@@ -86,20 +86,24 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	if err = errors.Join(err, next.Auth.Validate()); err != nil {
 		return Reloaded{}, err
 	}
+	applyIdentities := func() {}
 	if slices.Contains(did.Changed, "identities") || slices.Contains(did.Changed, "identities_file") { // else its file is followed anyway
-		if err := d.running.Identities.Configure(next.General.Identities, next.General.IdentitiesFile); err != nil {
+		if applyIdentities, err = d.running.Identities.Prepare(next.General.Identities, next.General.IdentitiesFile); err != nil {
 			return Reloaded{}, err
 		}
 	}
-	if err := d.running.Server.ReadTLS(next.HTTP); err != nil {
+	applyTLS, err := d.running.Server.PrepareTLS(next.HTTP)
+	if err != nil {
 		return Reloaded{}, err
 	}
-	applyLog, err := log.Prepare(next.Log) // last: what it has opened is to be used
+	applyLog, err := log.Prepare(next.Log) // last: it opens files, which only applyLog takes care of
 	if err != nil {
-		return Reloaded{}, errors.Join(err, d.running.Server.ReadTLS(before.HTTP))
+		return Reloaded{}, err
 	}
 
 	applyLog()
+	applyTLS()
+	applyIdentities()
 	d.apply(next, parts)
 	if slices.Contains(did.Changed, "precedence") {
 		d.prefer(next.General)

@@ -419,6 +419,62 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestLogPipe: log.file is a pipe, and whoever reads it stands still. Nobody waits for that, and the log says what is missing.
+func TestLogPipe(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	logging, err := OpenLog(Log{Level: "info", Format: "json", File: name}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 1000 {
+			logging.Logger.Info(strings.Repeat("x", 1000)) // a pipe takes 64 KiB
+		}
+		if err := logging.Reopen(); err != nil {
+			t.Error(err)
+		}
+		logging.Logger.Info("reopened")
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("who logs waits for the pipe")
+	}
+	content := make(chan string)
+	go func() {
+		var all []byte
+		buf := make([]byte, 1<<20)
+		for !bytes.Contains(all, []byte("last")) {
+			_ = reader.SetReadDeadline(time.Now().Add(10 * time.Second))
+			n, err := reader.Read(buf)
+			all = append(all, buf[:n]...)
+			if err != nil {
+				break
+			}
+		}
+		content <- string(all)
+	}()
+	<-done
+	time.Sleep(pipeAgain)
+	logging.Logger.Info("last")
+	if all := <-content; !strings.Contains(all, `"msg":"lines are missing here","lines":`) || !strings.HasSuffix(all, `"msg":"last"}`+"\n") {
+		t.Errorf("the log ends with %s", all[max(0, len(all)-500):])
+	}
+	if err := logging.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What a log is changed to holds for every logger that was made of it, and a file that cannot be opened changes nothing.
 func TestLogIsChanged(t *testing.T) {
 	var stderr bytes.Buffer

@@ -79,6 +79,15 @@ type watched struct {
 	log       syncbuffer.Buffer
 }
 
+// take reads files, and puts them into use.
+func (w *watched) take(files certificate.Files) error {
+	apply, err := w.Prepare(files)
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
 func watch(t *testing.T) *watched {
 	t.Helper()
 	w := &watched{t: t, authority: certtest.NewAuthority(t)}
@@ -152,7 +161,7 @@ func TestBrokenFiles(t *testing.T) {
 				if w.Config() != old || w.faults() != 1 {
 					t.Errorf("%d faults are told, want 1:\n%s", w.faults(), w.log.String())
 				}
-				if err := w.Use(w.files); err == nil || w.Config() != old {
+				if err := w.take(w.files); err == nil || w.Config() != old {
 					t.Errorf("asked to read them: %v", err)
 				}
 				cert, key := w.authority.Issue(t, host)
@@ -176,18 +185,18 @@ func TestUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t)
 		old := w.Config()
-		if err := w.Use(w.files); err != nil || w.Config() != old {
+		if err := w.take(w.files); err != nil || w.Config() != old {
 			t.Errorf("unchanged: %v", err)
 		}
 		var files certificate.Files
 		cert, key := w.authority.Issue(t, host)
 		files.Certificate, files.Key = certtest.Write(t, t.TempDir(), cert, key)
 		files.ClientCA = write(t, filepath.Join(t.TempDir(), "ca.pem"), w.authority.PEM)
-		if err := w.Use(files); err != nil || w.Config() == old || w.Config().ClientAuth != tls.RequireAndVerifyClientCert {
+		if err := w.take(files); err != nil || w.Config() == old || w.Config().ClientAuth != tls.RequireAndVerifyClientCert {
 			t.Errorf("other files: %v", err)
 		}
 		now := w.Config()
-		if err := w.Use(certificate.Files{}); err == nil || w.Config() != now {
+		if err := w.take(certificate.Files{}); err == nil || w.Config() != now {
 			t.Errorf("no files: %v", err)
 		}
 		_ = os.Remove(w.files.Key)

@@ -35,35 +35,36 @@ type Current struct {
 // Read reads the files of a listener with TLS.
 func Read(files Files, log *slog.Logger) (*Current, error) {
 	c := &Current{log: log}
-	return c, c.take(files)
+	apply, err := c.Prepare(files)
+	if err == nil {
+		apply()
+	}
+	return c, err
 }
 
 // Config returns the configuration for the next connection. The others keep theirs.
 func (c *Current) Config() *tls.Config { return c.config.Load() }
 
-// Use reads the files, which may be other ones from now on. If anything is wrong with them, the former files stay in use.
-func (c *Current) Use(files Files) error {
+// Prepare reads the files, which may be other ones. What it returns puts them into use. The error says what is wrong with them.
+func (c *Current) Prepare(files Files) (apply func(), err error) {
 	if !files.On() {
-		return ErrTurned
+		return nil, ErrTurned
 	}
-	return c.take(files)
-}
-
-func (c *Current) take(files Files) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	text, err := files.read()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config, err := files.parse(text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if changed := c.files != files || c.text != text; changed {
-		c.use(files, text, config)
-	}
-	return nil
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if changed := c.files != files || c.text != text; changed {
+			c.use(files, text, config)
+		}
+	}, nil
 }
 
 func (c *Current) use(files Files, text content, config *tls.Config) {

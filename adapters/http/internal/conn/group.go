@@ -42,6 +42,7 @@ type Group struct {
 	accepted  atomic.Uint64
 	users     *rate.Limiter[domain.UserID] // of requests with a valid token
 	addresses *rate.Limiter[netip.Addr]    // of the others
+	scrapers  *rate.Limiter[netip.Addr]    // of those who ask for the metrics
 
 	mu     sync.Mutex
 	places places
@@ -59,6 +60,7 @@ func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(*Conn, error
 	g := &Group{
 		turnAway: turnAway, log: log, places: newPlaces(limits),
 		users: rate.New[domain.UserID](limits.Rates.PerUser), addresses: rate.New[netip.Addr](limits.Rates.PerAddress),
+		scrapers: rate.New[netip.Addr](limits.Rates.PerAddress),
 	}
 	g.tuned.Store(&tuned{server, limits})
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -74,6 +76,7 @@ func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
 	g.places.limits = limits
 	g.users.SetRate(limits.Rates.PerUser)
 	g.addresses.SetRate(limits.Rates.PerAddress)
+	g.scrapers.SetRate(limits.Rates.PerAddress)
 }
 
 // proxies returns those that are believed.

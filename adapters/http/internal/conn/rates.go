@@ -2,10 +2,12 @@ package conn
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/zarafa/presence/adapters/http/internal/rate"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -18,7 +20,7 @@ var (
 // Rates are how many requests a second there may be; zero is no limit.
 type Rates struct {
 	PerUser    int // with a valid token; not for services and static keys
-	PerAddress int // that are refused and have shown no valid token
+	PerAddress int // that are refused and have shown no valid token; and as many for the metrics
 }
 
 // Admit takes note that a request has shown a valid token. Its connection is not anonymous any more. The error is ErrUserRate if it is one request
@@ -54,8 +56,16 @@ func (g *Group) Refused(ctx *fasthttp.RequestCtx) error {
 	if c, ok := ctx.Conn().(*Conn); ok && len(c.request.user) > 0 {
 		return nil
 	}
+	return g.count(ctx, g.addresses)
+}
+
+// Scraped takes note that a request asks for the metrics: that needs no token, and costs a thousand times what another request does. The error is
+// ErrAddressRate if there are too many of those. They count apart from refused ones, so that whoever is refused keeps no monitoring out.
+func (g *Group) Scraped(ctx *fasthttp.RequestCtx) error { return g.count(ctx, g.scrapers) }
+
+func (g *Group) count(ctx *fasthttp.RequestCtx, by *rate.Limiter[netip.Addr]) error {
 	client := g.proxies().Client(ctx)
-	if !client.IsValid() || g.proxies().contain(client) || g.addresses.Allow(party(client), ctx.Time()) {
+	if !client.IsValid() || g.proxies().contain(client) || by.Allow(party(client), Begun(ctx)) {
 		return nil
 	}
 	return ErrAddressRate

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -14,6 +15,7 @@ import (
 // request is what is known of the request that is in progress on a connection.
 type request struct {
 	id      []byte
+	begun   time.Time
 	user    []byte // whose valid token it has shown; empty: none yet
 	refused error  // what Admit has said
 	route   string // the pattern of its path; empty: none
@@ -36,14 +38,14 @@ var lastIDs = func() *atomic.Uint64 {
 }()
 
 // Begin gives a request its id, which its answer tells: the one that it has brought if that is acceptable, else a new one of 16 digits. It is called
-// before anything else is done for the request.
-func Begin(ctx *fasthttp.RequestCtx, brought []byte) {
+// before anything else is done for the request, and says when it has begun: fasthttp knows that only of one that it could read.
+func Begin(ctx *fasthttp.RequestCtx, brought []byte, at time.Time) {
 	c, ok := ctx.Conn().(*Conn)
 	if !ok {
 		return
 	}
 	r := &c.request
-	r.user, r.refused, r.route = r.user[:0], nil, ""
+	r.user, r.refused, r.route, r.begun = r.user[:0], nil, "", at
 	if acceptableID(brought) {
 		r.id = append(r.id[:0], brought...)
 	} else {
@@ -89,6 +91,14 @@ func SetRoute(ctx *fasthttp.RequestCtx, pattern string) {
 	if c, ok := ctx.Conn().(*Conn); ok {
 		c.request.route = pattern
 	}
+}
+
+// Begun returns when a request began.
+func Begun(ctx *fasthttp.RequestCtx) time.Time {
+	if c, ok := ctx.Conn().(*Conn); ok {
+		return c.request.begun
+	}
+	return ctx.Time()
 }
 
 // RequestID returns a request's id, which Begin has given to it.
