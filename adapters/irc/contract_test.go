@@ -4,6 +4,8 @@ import (
 	"net"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/freeport"
@@ -11,6 +13,8 @@ import (
 	"github.com/zarafa/presence/ports/portstest"
 	"github.com/zarafa/presence/setting"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestContract runs the suite of every source against real servers.
 func TestContract(t *testing.T) {

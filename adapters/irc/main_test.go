@@ -8,15 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/setting"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick are the limits of most tests.
 var quick = limits{

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/adapters/identities"
+	"github.com/zarafa/presence/adapters/irc"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
@@ -22,6 +23,7 @@ import (
 // BuiltIn is every protocol that comes with the daemon.
 func BuiltIn() []Protocol {
 	return []Protocol{
+		NewProtocol("irc", irc.DefaultConfig, irc.Module),
 		NewProtocol("manual", manual.DefaultConfig, manual.Module),
 		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),
 		NewProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),

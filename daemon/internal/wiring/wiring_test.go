@@ -166,7 +166,8 @@ func TestNewFails(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	spreed := func(more ...string) []string { return append(environment(t, "spreed"), more...) }
-	sources := strings.Join(newSettings(BuiltIn()).General.sources, ", ")
+	general := newSettings(BuiltIn()).General
+	sources, known := strings.Join(general.sources, ", "), strings.Join(general.known, ", ")
 	tests := []struct {
 		environ []string
 		want    string // empty: accepted
@@ -179,7 +180,7 @@ func TestValidate(t *testing.T) {
 		{environment(t, "xmpp", "xmpp"), "protocols: xmpp is there twice"},
 		{spreed("PRESENCE_PRECEDENCE=manual:busy,xmpp:busy,manual"), ""},
 		{spreed("PRESENCE_PRECEDENCE="), ""},
-		{spreed("PRESENCE_PRECEDENCE=manaul"), `precedence: unknown protocol "manaul"; did you mean manual?; known are manual, spreed, xmpp`},
+		{spreed("PRESENCE_PRECEDENCE=manaul"), `precedence: unknown protocol "manaul"; did you mean manual?; known are ` + known},
 		{spreed("PRESENCE_PRECEDENCE=manual:dnd"), `precedence: unknown status "dnd"`},
 		{spreed("PRESENCE_PRECEDENCE=xmpp,manual,xmpp:busy"), "precedence: xmpp:busy has no effect, for xmpp stands before it"},
 		{spreed("PRESENCE_STORE__KIND=redis"), `store.kind: must be bolt, nats or memory; it is "redis"`},
