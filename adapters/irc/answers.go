@@ -53,7 +53,7 @@ func (s *session) takeUserhost(list string) {
 		status, known := statuses.Status(host[:min(1, len(host))])
 		p := s.byNick[s.server.fold(strings.TrimSuffix(nick, "*"))] // the star marks an operator
 		if known && p != nil {
-			p.answer.there, p.answer.away, p.answer.host = true, status == domain.Away, host[1:]
+			p.answer.here, p.answer.away, p.answer.host = true, status == domain.Away, host[1:]
 		}
 	}
 }
@@ -67,18 +67,18 @@ func (s *session) takeWhois(m ircmsg.Message) {
 	case "301":
 		p.answer.away, p.answer.text = true, plain(last(m))
 	case "311": // it comes first
-		p.answer = answer{there: true, identified: true, host: p.answer.host}
+		p.answer = answer{listed: p.answer.listed, here: p.answer.here, identified: true, host: p.answer.host}
 	case "330":
 		p.answer.account = param(m, 2)
 	case "401":
-		p.answer.gone = true
+		p.answer.missing = true
 	}
 }
 
 func (s *session) takeMonitor(m ircmsg.Message) {
 	list := last(m)
 	if m.Command == "734" {
-		s.full, list = true, param(m, 2)
+		list = param(m, 2)
 	}
 	for name := range strings.SplitSeq(list, ",") {
 		nick, _, _ := strings.Cut(strings.TrimSpace(name), "!")
@@ -88,14 +88,14 @@ func (s *session) takeMonitor(m ircmsg.Message) {
 		}
 		switch m.Command {
 		case "730":
-			p.answer.there = true
+			p.answer.listed = true
 			s.came(p)
 		case "731":
-			p.answer.gone = true
+			p.answer = answer{listed: true} // the others were about who has left
 			p.gone()
 			s.show(p)
 		case "734":
-			p.answer = answer{}
+			p.answer.listed = false
 		}
 	}
 }
@@ -122,10 +122,11 @@ func (s *session) takeNews(m ircmsg.Message) {
 	}
 	if m.Command == "AWAY" {
 		p.away, p.text = last(m) != "", plain(last(m))
-	} else if p.account = param(m, 0); p.account == "*" {
-		p.account = ""
+		p.answer.away, p.answer.text = p.away, p.text // what was answered before is older
+	} else {
+		p.account = strings.TrimPrefix(param(m, 0), "*")
+		p.answer.account = p.account
 	}
-	p.answer.away, p.answer.text, p.answer.account = p.away, p.text, p.account // what is being asked would be older
 	if p.wantWhois || p.wantUserhost || s.asks(p) {
 		return // not everything is known yet
 	}
@@ -141,12 +142,12 @@ func (s *session) asks(p *person) bool {
 func (s *session) answered(now time.Time) {
 	b := s.batch
 	s.batch = nil
+	watched := func(p *person) bool { return s.byNick[p.folded] == p } // it may have been removed meanwhile
 	for _, p := range b.monitor {
-		if p.monitored && !p.answer.there && !p.answer.gone { // it is one too many
+		if watched(p) && !p.answer.listed { // it is one too many
 			p.monitored, p.wantUserhost, s.full = false, true, true
 		}
 	}
-	watched := func(p *person) bool { return s.byNick[p.folded] == p } // it may have been removed meanwhile
 	for _, p := range b.userhost {
 		if watched(p) {
 			s.answeredUserhost(p)
@@ -162,9 +163,8 @@ func (s *session) answered(now time.Time) {
 
 func (s *session) answeredUserhost(p *person) {
 	a := p.answer
-	if !a.there {
-		p.gone()
-		s.show(p)
+	if !a.here {
+		s.missed(p)
 		return
 	}
 	if p.host != "" && p.host != a.host { // somebody else has the nick now
@@ -173,16 +173,13 @@ func (s *session) answeredUserhost(p *person) {
 	}
 	wasAway := p.away
 	p.online, p.away, p.host = true, a.away, a.host
-	switch {
-	case p.asked.IsZero() && s.source.config.RequireAccount, a.away && !wasAway:
+	if p.asked.IsZero() && s.source.config.RequireAccount || a.away && !wasAway {
 		p.wantWhois = true
-	case p.wantWhois: // show waits for that
-	default:
-		if !a.away {
-			p.text = ""
-		}
-		s.show(p)
 	}
+	if !a.away {
+		p.text = ""
+	}
+	s.showKnown(p)
 }
 
 func (s *session) answeredWhois(p *person, now time.Time) {
@@ -190,10 +187,27 @@ func (s *session) answeredWhois(p *person, now time.Time) {
 	switch {
 	case a.identified:
 		p.online, p.away, p.text, p.account, p.asked = true, a.away, a.text, a.account, now
-	case a.gone:
-		p.gone()
+	case a.missing:
+		s.missed(p)
+		return
 	} // else the server has not answered, and is asked again at the next poll
-	s.show(p)
+	s.showKnown(p)
+}
+
+// missed notes that a nick is not there. Of one that is monitored the server says so itself; it may be back already.
+func (s *session) missed(p *person) {
+	p.settled = true
+	if !p.monitored {
+		p.gone()
+		s.show(p)
+	}
+}
+
+// showKnown reports a person unless there are questions left.
+func (s *session) showKnown(p *person) {
+	if !p.wantUserhost && !p.wantWhois {
+		s.show(p)
+	}
 }
 
 // plain makes one line of an away text, without colours and other formatting.

@@ -89,17 +89,19 @@ func (s *session) addMonitor(b *batch) {
 	}
 }
 
-// pick chooses people, beginning where the last turn has ended.
+// pick chooses people: first those who are not settled, then the others, beginning where the last turn has ended.
 func (s *session) pick(turn *int, most int, wants func(*person) bool) (picked []*person) {
-	begin := *turn
-	for i := range s.people {
-		at := (begin + i) % len(s.people)
-		if len(picked) == most {
-			break
-		}
-		if wants(s.people[at]) {
-			picked = append(picked, s.people[at])
-			*turn = at + 1
+	for _, settled := range []bool{false, true} {
+		begin := *turn
+		for i := range s.people {
+			at := (begin + i) % len(s.people)
+			if len(picked) == most {
+				return picked
+			}
+			if p := s.people[at]; p.settled == settled && wants(p) {
+				picked = append(picked, p)
+				*turn = at + 1
+			}
 		}
 	}
 	return picked

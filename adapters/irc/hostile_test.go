@@ -262,10 +262,53 @@ func TestAskedAgain(t *testing.T) {
 	o.want(t, bob, "available")
 }
 
+// What the server tells by itself between an answer and the end of the batch is newer than the answer.
+func TestNewsBehindAnswer(t *testing.T) {
+	who := []string{":s 311 watcher alice a h * :A", ":s 330 watcher alice alice :is logged in as", ":s 318 watcher alice :end"}
+	for name, test := range map[string]struct {
+		news []string
+		want string
+	}{
+		"away":      {[]string{":alice!a@h AWAY :lunch"}, "away lunch"},
+		"account":   {[]string{":alice!a@h ACCOUNT *"}, "unavailable"},
+		"left":      {[]string{":s 731 watcher :alice"}, "unavailable"},
+		"came back": {[]string{":s 731 watcher :alice", ":s 730 watcher :alice!a@h"}, "available"},
+		"came away": {[]string{":s 731 watcher :alice", ":s 730 watcher :alice!a@h", ":alice!a@h AWAY :lunch"}, "available"}, // WHOIS is newer
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			o := watchFake(t, func(c *Config) { c.RequireAccount = true }, func(c *talk) {
+				c.hear("CAP LS")
+				c.say("CAP * LS :away-notify account-notify extended-monitor other")
+				if line := c.hear("CAP REQ"); line != "CAP REQ :account-notify away-notify extended-monitor" {
+					t.Errorf("the daemon says %q", line)
+				}
+				c.say("CAP * ACK :account-notify away-notify extended-monitor", ":s 001 watcher :Hello", ":s 005 watcher MONITOR", ":s 376 watcher :end")
+				c.serve(func(line string) []string {
+					switch {
+					case strings.HasPrefix(line, "MONITOR + "):
+						return []string{":s 730 watcher :alice!a@h", ":s 731 watcher :bob"}
+					case strings.HasPrefix(line, "WHOIS alice") && asked.Add(1) == 1:
+						return append(slices.Clone(who), test.news...)
+					case strings.HasPrefix(line, "WHOIS alice"):
+						return who
+					}
+					return nil
+				})
+			})
+			o.wantSynced(t)
+			o.want(t, alice, test.want)
+			time.Sleep(100 * time.Millisecond) // it stays so for some polls
+			o.want(t, alice, test.want)
+		})
+	}
+}
+
 // Somebody else who has the nick at the next poll is not its user, until the account says so.
 func TestNickTakenBetweenPolls(t *testing.T) {
 	var taken atomic.Bool
-	o := watchFake(t, func(c *Config) { c.RequireAccount = true }, func(c *talk) {
+	server := fake(t, func(c *talk) {
 		c.greet("")
 		c.serve(func(line string) []string {
 			switch {
@@ -281,9 +324,45 @@ func TestNickTakenBetweenPolls(t *testing.T) {
 			return nil
 		})
 	})
+	source := newSource(t, server, app.NewIdentities(nil), func(c *Config) {
+		c.TLS, c.Domain, c.Watch = tlsNone, "example.test", []string{"alice"}
+		c.RequireAccount = true
+	})
+	source.limits.account = time.Hour // the account alone is not asked for again
+	o := observe(t, source)
 	o.want(t, alice, "available")
 	taken.Store(true)
 	o.want(t, alice, "unavailable")
+}
+
+// A nick that is watched no more is not monitored any more, so that there is room for others.
+func TestNotMonitoredAnyMore(t *testing.T) {
+	heard := make(chan string, 10)
+	server := fake(t, func(c *talk) {
+		c.greet("MONITOR=2")
+		c.serve(func(line string) []string {
+			if strings.HasPrefix(line, "MONITOR") {
+				heard <- line
+				return []string{":s 731 watcher :ali,bob,carol"}
+			}
+			return nil
+		})
+	})
+	ids := app.NewIdentities(identities(t, "ali=alice@example.test", "bob=bob@example.test"))
+	observe(t, newSource(t, server, ids, func(c *Config) { c.TLS = tlsNone }))
+	for _, want := range []string{"MONITOR + ali,bob", "MONITOR - ali", "MONITOR + carol"} {
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Errorf("the daemon says %q, want %q", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the daemon does not say %q", want)
+		}
+		if want == "MONITOR + ali,bob" {
+			ids.Replace(identities(t, "bob=bob@example.test", "carol=carol@example.test"))
+		}
+	}
 }
 
 // Who there is no room for is not watched, and a name that is no nick goes into no command.

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,7 +114,7 @@ func (l *login) negotiate(m ircmsg.Message) error {
 			return errors.New("the server has no SASL PLAIN now: its services may be down")
 		}
 		var wanted []string
-		for name := range l.server.offered {
+		for _, name := range slices.Sorted(maps.Keys(l.server.offered)) {
 			if name != capSASL || sasl {
 				wanted = append(wanted, name)
 			}

@@ -29,12 +29,14 @@ type person struct {
 
 // answer is what the server has answered about a person in this batch.
 type answer struct {
-	there, gone bool
-	identified  bool // WHOIS was answered
-	away        bool
-	text        string
-	account     string
-	host        string
+	listed     bool // by MONITOR, as there or not
+	here       bool // USERHOST
+	identified bool // WHOIS
+	missing    bool // WHOIS: there is no such nick
+	away       bool
+	text       string
+	account    string
+	host       string
 }
 
 // gone forgets who had the nick.

@@ -81,7 +81,7 @@ func startInspircd(t testing.TB, monitors int) *realServer {
 func (s *realServer) start(t testing.TB) {
 	t.Helper()
 	var err error
-	s.process, err = process.Start(exec.CommandContext(t.Context(), s.program, s.args...), s.log) //nolint:gosec // a program of this test's
+	s.process, err = process.Start(exec.CommandContext(t.Context(), s.program, s.args...), s.log)
 	if err != nil {
 		t.Fatalf("%v: `make test` installs the server (scripts/install-test-packages)", err)
 	}
