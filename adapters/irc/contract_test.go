@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"flag"
 	"net"
 	"testing"
 
@@ -14,7 +15,12 @@ import (
 	"github.com/zarafa/presence/setting"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The tests wait for servers rather than for the processor, so that many can run at once.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "30")
+	goleak.VerifyTestMain(m)
+}
 
 // TestContract runs the suite of every source against real servers.
 func TestContract(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 // quick are the limits of most tests.
 var quick = limits{
-	login: 10 * time.Second, answer: time.Second, idle: 500 * time.Millisecond, pace: time.Microsecond, slow: time.Millisecond,
+	login: 10 * time.Second, answer: 2 * time.Second, idle: 500 * time.Millisecond, pace: time.Microsecond, slow: time.Millisecond,
 	text: 20 * time.Millisecond, account: 20 * time.Millisecond,
 }
 

@@ -72,6 +72,11 @@ func (o *observer) shown(user domain.UserID) string {
 func (o *observer) wantSynced(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
+		select {
+		case <-o.ended:
+			t.Fatalf("Run ended: %v", o.err)
+		default:
+		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if !o.synced {

@@ -102,9 +102,12 @@ func (s *session) tick(now time.Time) error {
 	return s.ask(now)
 }
 
-// poll notes what has to be asked again.
+// poll notes what has to be asked again. It waits until everybody has been asked once.
 func (s *session) poll(now time.Time) {
 	s.pollAt = now.Add(s.source.config.PollEvery)
+	if !s.synced {
+		return
+	}
 	for _, p := range s.people {
 		if !p.monitored || p.online && !s.server.tells(capAwayNotify) {
 			p.wantUserhost = true

@@ -24,6 +24,7 @@ func as(nicks ...string) func(*Config) {
 
 // What somebody who is away says is the message, and makes busy if it has such a word; each change shows.
 func TestAway(t *testing.T) {
+	t.Parallel()
 	for _, start := range []func(testing.TB) *realServer{startNgircd, func(t testing.TB) *realServer { return startInspircd(t, 30) }} {
 		server := start(t)
 		t.Run(server.program, func(t *testing.T) {
