@@ -1,8 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"slices"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -14,16 +15,23 @@ var _ ports.Backup = (*Backup)(nil)
 // Backup implements ports.Backup.
 type Backup struct {
 	core    Core
-	clients map[domain.Protocol]domain.ExpiryPolicy
+	clients atomic.Pointer[map[domain.Protocol]domain.ExpiryPolicy]
 }
 
 // NewBackup makes the use case. What is left after a client protocol's expiry is decided by its policy, not by what is imported.
 func NewBackup(core Core, clients []domain.ClientProtocol) *Backup {
-	b := &Backup{core: core, clients: make(map[domain.Protocol]domain.ExpiryPolicy)}
-	for _, client := range clients {
-		b.clients[client.Protocol] = client.Expiry
-	}
+	b := &Backup{core: core}
+	b.Configure(clients)
 	return b
+}
+
+// Configure replaces the client protocols, for every import that begins later.
+func (b *Backup) Configure(clients []domain.ClientProtocol) {
+	policies := make(map[domain.Protocol]domain.ExpiryPolicy)
+	for _, client := range clients {
+		policies[client.Protocol] = client.Expiry
+	}
+	b.clients.Store(&policies)
 }
 
 // Export implements ports.Backup.
@@ -31,9 +39,11 @@ func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p do
 	users := make([]domain.UserID, 0, b.core.Image.Users())
 	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		users = append(users, user)
-		return true
+		return !often(len(users)) || ctx.Err() == nil
 	})
-	slices.Sort(users)
+	if err := sortUntil(ctx, users, cmp.Compare[domain.UserID]); err != nil {
+		return err
+	}
 	for _, user := range users {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -49,18 +59,18 @@ func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p do
 
 // Import implements ports.Backup. Of a presence that is there twice the later one counts.
 func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
-	latest := make(map[image.Key]domain.Presence, len(presences))
+	latest, clients := make(map[image.Key]domain.Presence, len(presences)), *b.clients.Load()
 	for _, change := range presences {
 		key, p := image.KeyOf(change.User, &change.Presence), change.Presence
 		if known, twice := latest[key]; twice && known.Updated >= p.Updated {
 			continue
 		}
-		if policy, client := b.clients[p.Protocol]; client {
+		if policy, client := clients[p.Protocol]; client {
 			p.Vanishes, p.Fixed = policy.Vanishes, p.Fixed || policy.After == 0 && !p.Expires.IsZero()
 		}
 		latest[key] = p
 	}
-	err = b.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) {
+	plan := func(writes []image.Write) ([]image.Write, error) {
 		for key, p := range latest {
 			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
 			if !known || old.Updated < p.Updated {
@@ -69,7 +79,12 @@ func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written
 		}
 		written = len(writes)
 		return writes, nil
-	})
+	}
+	if b.core.audited() {
+		err = b.core.applyAudited(ctx, ports.OriginOf(ctx), nil, true, plan)
+	} else {
+		err = b.core.apply(ctx, plan)
+	}
 	if err != nil {
 		return 0, err
 	}

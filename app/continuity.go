@@ -35,25 +35,34 @@ const (
 type Continuity struct {
 	core   Core
 	clock  ports.Clock
-	expiry map[domain.Protocol]domain.ExpiryPolicy
-	skew   time.Duration
+	rules  atomic.Pointer[timing]
 	shared bool
 	log    *slog.Logger
 	begun  chan struct{} // closed at the first pulse
 	served atomic.Int64  // the domain.Timestamp of the last pulse; zero: there was none yet
 }
 
+// timing is what the configuration says about times. It does not change.
+type timing struct {
+	expiry map[domain.Protocol]domain.ExpiryPolicy
+	skew   time.Duration
+}
+
 // NewContinuity makes the use case for the protocols of clients. Clocks may differ by skew. shared says that other daemons may serve the same
 // presences. Call Run to start it.
 func NewContinuity(core Core, clock ports.Clock, clients []domain.ClientProtocol, skew time.Duration, shared bool, log *slog.Logger) *Continuity {
-	c := &Continuity{
-		core: core, clock: clock, expiry: make(map[domain.Protocol]domain.ExpiryPolicy), skew: skew, shared: shared, log: log,
-		begun: make(chan struct{}),
-	}
-	for _, client := range clients {
-		c.expiry[client.Protocol] = client.Expiry
-	}
+	c := &Continuity{core: core, clock: clock, shared: shared, log: log, begun: make(chan struct{})}
+	c.Configure(clients, skew)
 	return c
+}
+
+// Configure replaces the protocols of clients, and by how much clocks may differ. It may be called at any time.
+func (c *Continuity) Configure(clients []domain.ClientProtocol, skew time.Duration) {
+	t := &timing{expiry: make(map[domain.Protocol]domain.ExpiryPolicy), skew: skew}
+	for _, client := range clients {
+		t.expiry[client.Protocol] = client.Expiry
+	}
+	c.rules.Store(t)
 }
 
 // Begun is closed when the daemon is ready for the first time.
@@ -141,14 +150,15 @@ const maxHolds = 3
 func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 	ctx, cancel := context.WithTimeout(running, holdWithin)
 	defer cancel()
+	expiry := c.rules.Load().expiry
 	for held := 0; held < maxHolds; {
-		keys, now, err := c.overdue(ctx)
+		keys, now, err := c.overdue(ctx, expiry)
 		if until = now; err == nil && len(keys) == 0 {
 			break
 		}
 		if err == nil {
 			err = rewriteAtOnce(ctx, c.core, keys, itself, func(key image.Key, p domain.Presence) domain.Presence {
-				return p.Hold(c.expiry[key.Protocol], now)
+				return p.Hold(expiry[key.Protocol], now)
 			})
 		}
 		switch {
@@ -168,11 +178,11 @@ func (c *Continuity) resume(running context.Context) (until domain.Timestamp) {
 }
 
 // overdue returns the presences of clients whose time was up when it looked, and that no daemon has ended.
-func (c *Continuity) overdue(ctx context.Context) (keys []image.Key, now domain.Timestamp, err error) {
+func (c *Continuity) overdue(ctx context.Context, expiry map[domain.Protocol]domain.ExpiryPolicy) (keys []image.Key, now domain.Timestamp, err error) {
 	look := func() (latest domain.Timestamp) {
 		now = c.clock.Now()
 		keys = c.core.keys(func(p domain.Presence) bool {
-			is := p.Hold(c.expiry[p.Protocol], now) != p
+			is := p.Hold(expiry[p.Protocol], now) != p
 			if is {
 				latest = max(latest, p.Expires)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/measure"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -21,6 +22,8 @@ type Expirer struct {
 	clock   ports.Clock
 	log     *slog.Logger
 	failing bool // the log was told so
+
+	lateness measure.Histogram // of the presences that were written as expired
 }
 
 // NewExpirer makes an expirer, which expires nothing while the daemon is not ready. The clock is to stand still after a pause of the daemon
@@ -66,13 +69,14 @@ func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 	}
 	pending.take(now, func(due []deadline) {
 		var expired []image.Key
+		var deadlines []domain.Timestamp
 		again := due[:0]
 		for _, d := range due {
 			p, found := e.find(d)
 			switch {
 			case !found: // it changed, and that change has its own deadline
 			case p.Expired(now):
-				expired = append(expired, image.KeyOf(d.user, &p))
+				expired, deadlines = append(expired, image.KeyOf(d.user, &p)), append(deadlines, p.Expires)
 				again = append(again, d)
 			default:
 				pending.add(p.Expires, d)
@@ -80,12 +84,23 @@ func (e *Expirer) expire(ctx context.Context, pending *timerQueue) {
 		}
 		err := rewrite(ctx, e.core, expired, itself, func(_ image.Key, p domain.Presence) domain.Presence { return p.At(now) })
 		e.complain(ctx, len(expired), err)
+		if err == nil {
+			e.note(deadlines)
+		}
 		for _, d := range again { // what could not be written, and what was renewed at the last moment
 			if p, found := e.find(d); found {
 				pending.add(max(p.Expires, now), d)
 			}
 		}
 	})
+}
+
+// note notes how late some presences were written that had expired at these moments.
+func (e *Expirer) note(deadlines []domain.Timestamp) {
+	now := e.clock.Now()
+	for _, deadline := range deadlines {
+		e.lateness.Observe(time.Duration(now - deadline))
+	}
 }
 
 // complain logs that expired presences cannot be announced, once until they can be.

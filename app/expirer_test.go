@@ -18,6 +18,27 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
+// TestHowLateExpiriesAre counts each presence once, when it is written as expired.
+func TestHowLateExpiriesAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := coretest.Start(t)
+		expirer := app.NewExpirer(store.Core, store.Writer, clock.New(), quiet)
+		statistics := app.NewStatistics(store.Core, nil, expirer, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { expirer.Run(ctx) })
+		for _, user := range []domain.UserID{mark, anna} {
+			beat(t, newPresence(t, store, clock.New()), user, "busy")
+		}
+		time.Sleep(10 * time.Minute)
+		cancel()
+		running.Wait()
+		if got := statistics.Expiries().Read(); got.Count != 2 || got.Sum <= 0 || got.Sum > time.Second {
+			t.Errorf("counted %d, late by %v in all", got.Count, got.Sum)
+		}
+	})
+}
+
 // expiring runs test in fake time with an expirer at work on a store in memory.
 func expiring(t *testing.T, test func(t *testing.T, presence *app.Presence, store *coretest.Core)) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -16,13 +17,18 @@ var _ ports.Feed = (*Feed)(nil)
 type Feed struct {
 	image      *image.Image
 	clock      ports.Clock
-	precedence domain.Precedence
+	precedence atomic.Pointer[domain.Precedence]
 }
 
 // NewFeed makes the use case.
 func NewFeed(img *image.Image, clock ports.Clock, precedence domain.Precedence) *Feed {
-	return &Feed{image: img, clock: clock, precedence: precedence}
+	f := &Feed{image: img, clock: clock}
+	f.Configure(precedence)
+	return f
 }
+
+// Configure has the states be unified by another precedence. That is no change of a user: who follows has to ask for the states anew.
+func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&precedence) }
 
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
@@ -52,10 +58,10 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
 		known, presences = now, f.image.Presences(user)
 	}
-	kept := presences
+	kept, precedence := presences, f.precedence.Load()
 	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
 	return domain.State{
-		User: user, Revision: revision, Presences: presences, Unified: f.precedence.Unify(presences), Next: f.precedence.Next(kept, now),
+		User: user, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
 	}, forgotten
 }
 
@@ -68,7 +74,7 @@ func newest(presences domain.Presences) (revision domain.Revision) {
 }
 
 // Changed implements ports.Feed.
-func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
+func (f *Feed) Changed(ctx context.Context, since domain.Revision) ([]domain.State, error) {
 	removals, err := f.image.Removals(since)
 	if err != nil {
 		return nil, err
@@ -78,7 +84,11 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 		removed[removal.User] = max(removed[removal.User], removal.Presence.Revision)
 	}
 	var changed []domain.State
+	visited := 0
 	f.image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		if visited++; often(visited) && ctx.Err() != nil {
+			return false
+		}
 		last, _ := f.image.LastRemoval(user) // also of before since, so that it is the revision that States tells
 		revision := max(last, newest(presences))
 		delete(removed, user)
@@ -90,8 +100,8 @@ func (f *Feed) Changed(since domain.Revision) ([]domain.State, error) {
 	for user, revision := range removed {
 		changed = append(changed, domain.State{User: user, Revision: revision})
 	}
-	slices.SortFunc(changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
-	return changed, nil
+	err = sortUntil(ctx, changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
+	return changed, err
 }
 
 // Follow implements ports.Feed.

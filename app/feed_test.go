@@ -57,7 +57,7 @@ func TestStatesHaveTheRevisionOfTheLastChange(t *testing.T) {
 		t.Errorf("anna is %+v, the feed is at %d", got, feed.Revision())
 	}
 	f.remove(t, mark)
-	if changed, err := feed.Changed(0); err != nil || changed[len(changed)-1].User != mark || changed[len(changed)-1].Revision != 4 {
+	if changed, err := feed.Changed(t.Context(), 0); err != nil || changed[len(changed)-1].User != mark || changed[len(changed)-1].Revision != 4 {
 		t.Errorf("after a removal there are %+v, %v; want mark last, with the revision of the removal", changed, err)
 	}
 	if states, _ := statesOf(t, feed, string(mark)); states[0].Revision != 4 || render(states[0].Presences) != "spreed=busy in a meeting" {
@@ -88,7 +88,7 @@ func TestChangedSince(t *testing.T) {
 		3: "kim@example.test=4 anna@example.test=5",
 		5: "",
 	} {
-		changed, err := feed.Changed(since)
+		changed, err := feed.Changed(t.Context(), since)
 		var got []string
 		for _, state := range changed {
 			got = append(got, fmt.Sprintf("%s=%d", state.User, state.Revision))
@@ -98,7 +98,12 @@ func TestChangedSince(t *testing.T) {
 		}
 	}
 	f.store.Elsewhere(t, 100)
-	if _, err := feed.Changed(99); !errors.Is(err, ports.ErrCompacted) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := feed.Changed(ended, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: %v", err)
+	}
+	if _, err := feed.Changed(t.Context(), 99); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("since what was forgotten: %v", err)
 	}
 	states, forgotten := statesOf(t, feed, string(mark))

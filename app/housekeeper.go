@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/zarafa/presence/app/image"
@@ -23,14 +24,29 @@ type Housekeeper struct {
 	core   Core
 	leases ports.Leases
 	clock  ports.Clock
-	retain time.Duration
+	retain atomic.Int64 // a time.Duration
 	log    *slog.Logger
+
+	changed chan struct{} // holds a token after Configure
 }
 
 // NewHousekeeper makes a housekeeper. Presences that have an end are removed when they have not been updated for longer than retain, and have not
 // held since; zero: never. Call Run to start it.
 func NewHousekeeper(core Core, leases ports.Leases, clock ports.Clock, retain time.Duration, log *slog.Logger) *Housekeeper {
-	return &Housekeeper{core: core, leases: leases, clock: clock, retain: retain, log: log}
+	h := &Housekeeper{core: core, leases: leases, clock: clock, log: log, changed: make(chan struct{}, 1)}
+	h.retain.Store(int64(retain))
+	return h
+}
+
+// Configure changes for how long presences are retained. If that is another time, it looks at once for those that are too old now.
+func (h *Housekeeper) Configure(retain time.Duration) {
+	if h.retain.Swap(int64(retain)) == int64(retain) {
+		return
+	}
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
 }
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
@@ -45,6 +61,9 @@ func (h *Housekeeper) Run(ctx context.Context) {
 			case <-snapshots.C:
 				h.snapshot(ctx)
 			case <-forgetting.C:
+				h.forget(ctx, hour)
+				hour++
+			case <-h.changed:
 				h.forget(ctx, hour)
 				hour++
 			case <-ctx.Done():
@@ -88,11 +107,12 @@ func share(hour, presences int) int {
 // forget removes what was last updated too long ago, the oldest first, in the given hour of running. What has no end is kept, and what holds, or
 // has held, until later: that was somebody's wish.
 func (h *Housekeeper) forget(ctx context.Context, hour int) {
-	if h.retain <= 0 {
+	retain := time.Duration(h.retain.Load())
+	if retain <= 0 {
 		return
 	}
 	now := h.clock.Now()
-	moment := now.Add(-h.retain)
+	moment := now.Add(-retain)
 	old := func(p domain.Presence) bool {
 		return p.Revision != 0 && !p.Endless() && max(p.Updated, p.Expires) < moment
 	}

@@ -172,7 +172,7 @@ func TestWhatIsInTheImageCounts(t *testing.T) {
 	const most = 50_000
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
-		store.Limits.SourceBytes = most
+		store.Limits = app.NewLimits(app.Limits{SourceBytes: most})
 		runSupervisor(t, store, domain.AbsentUnavailable, func(t *testing.T, s *stage) {
 			seen := <-s.runs
 			seen.Connected()
@@ -217,30 +217,5 @@ func TestDevicesOfAUserAreLimited(t *testing.T) {
 		s.shows(t, users{anna: "away 2"})
 		seen.Report(online(anna, "d2", domain.Unavailable, ""))
 		s.shows(t, users{anna: "unavailable"}) // d1 had to go
-	})
-}
-
-// TestUsersAreLimited: those of all protocols together, also those that are not written yet.
-func TestUsersAreLimited(t *testing.T) {
-	supervisedWithin(t, app.Limits{Users: 3}, domain.AbsentUnavailable, func(t *testing.T, s *stage) {
-		seen := <-s.runs
-		seen.Connected()
-		for _, user := range []domain.UserID{anna, bea, carl, "dora@example.test"} {
-			if kept := seen.Known(user); kept != (user != "dora@example.test") {
-				t.Errorf("%s is kept: %v", user, kept)
-			}
-		}
-		if !seen.Report(online(bea, "x", domain.Busy, "")) || seen.Report(online("dora@example.test", "x", domain.Busy, "")) {
-			t.Error("bea is not kept, or dora is")
-		}
-		seen.Synced()
-		s.shows(t, users{anna: "unavailable", bea: "busy", carl: "unavailable"})
-		if s.warnings() != 1 || seen.Known("dora@example.test") || !seen.Report(online(bea, "y", domain.Busy, "")) {
-			t.Errorf("%d warnings; there is room for a user, or none for a device", s.warnings())
-		}
-		seen.Forget(carl)
-		s.shows(t, users{anna: "unavailable", bea: "busy"})
-		seen.Report(online("dora@example.test", "x", domain.Busy, ""))
-		s.shows(t, users{anna: "unavailable", bea: "busy", "dora@example.test": "busy"})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
@@ -18,8 +19,13 @@ var _ ports.Presence = (*Presence)(nil)
 type Presence struct {
 	core      Core
 	clock     ports.Clock
-	protocols map[string]rule
-	names     []string // of all protocols, sorted
+	protocols atomic.Pointer[protocols]
+}
+
+// protocols are those that are on. They do not change.
+type protocols struct {
+	rules map[string]rule
+	names []string // of all protocols, sorted
 }
 
 // rule says what clients may do with a protocol.
@@ -31,7 +37,14 @@ type rule struct {
 // NewPresence makes the use case for the protocols that clients may update and those they may only read. A protocol that is
 // named twice is an error.
 func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, readOnly []domain.Protocol) (*Presence, error) {
-	p := &Presence{core: core, clock: clock, protocols: make(map[string]rule)}
+	p := &Presence{core: core, clock: clock}
+	return p, p.Configure(clients, readOnly)
+}
+
+// Configure replaces the protocols, for every update that is planned later. A presence that is there keeps the end that it has. If a protocol is
+// named twice nothing changes.
+func (p *Presence) Configure(clients []domain.ClientProtocol, readOnly []domain.Protocol) error {
+	on := &protocols{rules: make(map[string]rule)}
 	rules := make([]rule, 0, len(clients)+len(readOnly))
 	for _, client := range clients {
 		rules = append(rules, rule{client: client})
@@ -42,15 +55,16 @@ func NewPresence(core Core, clock ports.Clock, clients []domain.ClientProtocol, 
 	for _, r := range rules {
 		name := r.client.Protocol.String()
 		if name == "" {
-			return nil, domain.ErrInvalidProtocol
+			return domain.ErrInvalidProtocol
 		}
-		if _, taken := p.protocols[name]; taken {
-			return nil, fmt.Errorf("protocol %s is there twice", name)
+		if _, taken := on.rules[name]; taken {
+			return fmt.Errorf("protocol %s is there twice", name)
 		}
-		p.protocols[name] = r
+		on.rules[name] = r
 	}
-	p.names = slices.Sorted(maps.Keys(p.protocols))
-	return p, nil
+	on.names = slices.Sorted(maps.Keys(on.rules))
+	p.protocols.Store(on)
+	return nil
 }
 
 // block is how many users Query works on at a time.
@@ -131,12 +145,18 @@ func invalidIDs(ids []string) error {
 
 // Update implements ports.Presence.
 func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
-	return p.core.Writer.Apply(ctx, func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) })
+	plan := func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) }
+	if !p.core.audited() {
+		return p.core.apply(ctx, plan)
+	}
+	origin := ports.OriginOf(ctx)
+	origin.By = by
+	return p.core.applyAudited(ctx, origin, updates, false, plan)
 }
 
 // plan checks all updates and turns them into writes against what is there now, one for each presence, which it appends to writes.
 func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []image.Write) ([]image.Write, error) {
-	now := p.clock.Now()
+	now, on := p.clock.Now(), p.protocols.Load()
 	writes = slices.Grow(writes, len(updates))
 	var planned plannedWrites
 	if len(updates) > 1 {
@@ -145,7 +165,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 	var added []int // the writes of devices that are not there yet
 	var problems domain.Problems
 	for i := range updates {
-		checked, faults := p.check(by, i, &updates[i], now)
+		checked, faults := on.check(by, i, &updates[i], now)
 		if len(faults) > 0 {
 			problems = append(problems, faults...)
 			continue
@@ -230,7 +250,7 @@ func (p *Presence) makeRoom(writes []image.Write, added []int, planned plannedWr
 		}
 		all = slices.DeleteFunc(all, func(d domain.Presence) bool { return d.Removed })
 		slices.SortStableFunc(all, func(a, b domain.Presence) int { return cmp.Compare(b.Updated, a.Updated) })
-		for _, quiet := range all[min(len(all), p.core.Limits.orDefault().Devices):] {
+		for _, quiet := range all[min(len(all), p.core.Limits.Get().Devices):] {
 			remove(key.User, quiet)
 		}
 	}
@@ -264,7 +284,7 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 	return nil
 }
 
-func (p *Presence) check(by domain.Principal, index int, update *domain.Update, now domain.Timestamp) (checkedUpdate, domain.Problems) {
+func (p *protocols) check(by domain.Principal, index int, update *domain.Update, now domain.Timestamp) (checkedUpdate, domain.Problems) {
 	var problems domain.Problems
 	fault := func(field domain.Field, err error) {
 		if err != nil {
@@ -285,7 +305,7 @@ func (p *Presence) check(by domain.Principal, index int, update *domain.Update, 
 		fault(domain.FieldIdleSince, domain.CheckIdleSince(update.IdleSince, now))
 		fault(domain.FieldMessage, domain.CheckMessage(update.Message))
 	}
-	rule, known := p.protocols[update.Protocol]
+	rule, known := p.rules[update.Protocol]
 	checked.rule = rule
 	if !known {
 		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol, p.names))

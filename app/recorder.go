@@ -67,6 +67,7 @@ func (r *recorder) Known(user domain.UserID) bool {
 
 // Report implements ports.Observer.
 func (r *recorder) Report(report domain.Report) bool {
+	r.status.reports.Add(1)
 	return r.note(func() bool { return r.session.report(report) })
 }
 
@@ -100,7 +101,7 @@ func (r *recorder) note(observe func() (kept bool)) (kept bool) {
 	if r.session.exceeded && !r.warned {
 		r.warned = true
 		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",
-			"max_users", r.session.limits.Users, "max_source_bytes", r.session.limits.SourceBytes)
+			"max_source_bytes", r.session.limits.Get().SourceBytes)
 	}
 	r.signal()
 	return kept
@@ -119,12 +120,13 @@ func (r *recorder) record(ctx context.Context) {
 	defer renewal.Stop()
 	confirm := r.confirmTimer()
 	defer confirm.Stop()
+	var said once
 	for {
 		select {
 		case <-r.wake:
 		case <-confirm.C:
 			if err := r.markUnconfirmed(ctx); err != nil && ctx.Err() == nil {
-				r.log.Error("cannot mark presences as stale, will try again", "err", err, "retry_in", retryAfter)
+				said.log(ctx, r.log, slog.LevelError, "cannot mark presences as stale, will try again", err, "retry_in", retryAfter)
 				confirm.Reset(retryAfter)
 			}
 			continue
@@ -136,11 +138,12 @@ func (r *recorder) record(ctx context.Context) {
 			return
 		}
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot record presences, will try again", "err", err, "retry_in", retryAfter)
+			said.log(ctx, r.log, slog.LevelError, "cannot record presences, will try again", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
 			r.signal()
 			continue
 		}
+		said = ""
 		pause(ctx, gather)
 	}
 }

@@ -10,13 +10,16 @@ import (
 	"github.com/zarafa/presence/app/commit"
 	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
 
 // Core is what the use cases work on: an image of all presences, what writes them, and how many there may be.
 type Core struct {
-	Image  *image.Image
-	Writer *commit.Writer
-	Limits Limits
+	Image     *image.Image
+	Writer    *commit.Writer
+	Limits    *CurrentLimits
+	UserLimit *UserLimit  // nil: any number
+	Audit     ports.Audit // nil: nobody wants to know
 }
 
 // batchSize is how many presences are written at once, so that no other writer waits long.

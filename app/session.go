@@ -17,12 +17,13 @@ type session struct {
 	mu     sync.Mutex
 	source domain.Source
 	image  *image.Image
-	limits Limits
+	limits *CurrentLimits
+	places *UserLimit
 
 	users       map[domain.UserID]sessionUser
 	reported    int                        // how many of users are current
 	unconfirmed int                        // how many of users are left
-	unwritten   map[domain.UserID]struct{} // users who are not in the image yet, if their number is limited
+	unwritten   map[domain.UserID]struct{} // users with a place among those who may be there, who are not in the image yet
 	dirty       map[domain.UserID]struct{} // users to be written; one who is not in users is to be removed
 	used        int64                      // bytes, at most limits.SourceBytes but for what was in the image before
 	exceeded    bool                       // something was ignored during this Run
@@ -44,11 +45,12 @@ type sessionUser struct {
 const keptDirty = 8192
 
 // newSession returns a session. It begins with restart.
-func newSession(source domain.Source, img *image.Image, limits Limits) *session {
+func newSession(source domain.Source, core Core) *session {
 	return &session{
 		source:    source,
-		image:     img,
-		limits:    limits,
+		image:     core.Image,
+		limits:    core.Limits,
+		places:    core.UserLimit,
 		users:     make(map[domain.UserID]sessionUser),
 		unwritten: make(map[domain.UserID]struct{}),
 		dirty:     make(map[domain.UserID]struct{}),
@@ -110,7 +112,7 @@ func (s *session) remove(id domain.UserID) {
 	s.confirm(&user)
 	s.used -= int64(user.bytes)
 	delete(s.users, id)
-	delete(s.unwritten, id)
+	s.settle(id)
 }
 
 // fits reports whether there is room for more bytes, if there may be most of them.
@@ -121,8 +123,11 @@ func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes i
 	if !found {
 		bytes += userOverhead + len(id)
 	}
-	if !s.fits(bytes, s.limits.SourceBytes) || !found && !s.admit(id) {
+	if !s.fits(bytes, s.limits.Get().SourceBytes) {
 		s.exceeded = true
+		return false
+	}
+	if !found && !s.admit(id) {
 		return false
 	}
 	if !user.current {
@@ -133,16 +138,33 @@ func (s *session) enter(id domain.UserID, user *sessionUser, found bool, bytes i
 	return true
 }
 
-// admit counts a user who is not in the image yet. It returns false if there are as many users as there may be.
+// admit keeps a place for a user who is not in the image yet. It returns false if there is none.
 func (s *session) admit(id domain.UserID) bool {
-	if s.limits.Users == 0 || s.image.User(id) != nil {
+	if !s.places.bounded() || s.image.User(id) != nil {
 		return true
 	}
-	if s.image.Users()+len(s.unwritten) >= s.limits.Users {
+	if !s.places.take(1) {
+		s.places.reports.Add(1)
 		return false
 	}
 	s.unwritten[id] = struct{}{}
 	return true
+}
+
+// settle gives back the place of a user who is in the image now, or will not be.
+func (s *session) settle(id domain.UserID) {
+	if _, placed := s.unwritten[id]; placed {
+		delete(s.unwritten, id)
+		s.places.giveBack(1)
+	}
+}
+
+// end gives back all places. Nothing is written any more.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places.giveBack(len(s.unwritten))
+	clear(s.unwritten)
 }
 
 // known notes that the protocol knows a user. It returns false if there is no room for the user.
@@ -180,11 +202,11 @@ func (s *session) report(report domain.Report) bool {
 	if !s.enter(report.User, &user, found, bytes) {
 		return false
 	}
-	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.messageBytes()) {
+	if more := len(device.Message) - len(old.Message); more > 0 && !s.fits(bytes+more, s.limits.Get().messageBytes()) {
 		s.exceeded = true
 		device.Message = ""
 	}
-	user.devices.Set(device, s.limits.Devices)
+	user.devices.Set(device, s.limits.Get().Devices)
 	user.stale = false
 	s.confirm(&user)
 	s.put(report.User, &user, 0)
@@ -297,7 +319,7 @@ func (s *session) written(pending []pendingWrite) {
 		case !write.gone && !found:
 			s.mark(write.user)
 		case !write.gone:
-			delete(s.unwritten, write.user)
+			s.settle(write.user)
 		case found && !user.current:
 			s.remove(write.user)
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -16,7 +17,9 @@ func TestSessionCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const most = 5000
 		limits := Limits{Users: rapid.IntRange(0, 6).Draw(t, "users"), Devices: 3, SourceBytes: most}
-		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, image.New(), limits)
+		core := Core{Image: image.New(), Limits: NewLimits(limits)}
+		core.UserLimit = NewUserLimit(core.Image, core.Limits, slog.New(slog.DiscardHandler))
+		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, core)
 		s.restart()
 		user := rapid.Custom(func(t *rapid.T) domain.UserID {
 			return domain.UserID(fmt.Sprintf("u%d@example.test", rapid.IntRange(0, 9).Draw(t, "number")))
@@ -49,7 +52,7 @@ func checkCounts(t *rapid.T, s *session) {
 		if int(user.bytes) < least || user.current && int(user.bytes) != least {
 			t.Fatalf("%s takes %d bytes, %d are counted", id, least, user.bytes)
 		}
-		if devices > s.limits.Devices || !user.current && devices > 0 {
+		if devices > s.limits.Get().Devices || !user.current && devices > 0 {
 			t.Fatalf("%s has %d devices", id, devices)
 		}
 		used += int64(user.bytes)
@@ -60,14 +63,14 @@ func checkCounts(t *rapid.T, s *session) {
 			unconfirmed++
 		}
 	}
-	if used != s.used || reported != s.reported || used > s.limits.SourceBytes {
+	if used != s.used || reported != s.reported || used > s.limits.Get().SourceBytes {
 		t.Fatalf("counted are %d bytes, %d users; there are %d, %d", s.used, s.reported, used, reported)
 	}
 	if unconfirmed != s.unconfirmed {
 		t.Fatalf("%d users are to be confirmed, %d are counted", unconfirmed, s.unconfirmed)
 	}
-	if len(s.unwritten) > s.limits.Users {
-		t.Fatalf("%d users are not in the image yet", len(s.unwritten))
+	if waiting, most := int64(len(s.unwritten)), s.places.most(); waiting > most || waiting != s.places.coming.Load() {
+		t.Fatalf("%d users are not in the image yet, %d places are taken, and there may be %d", waiting, s.places.coming.Load(), most)
 	}
 	for _, some := range []map[domain.UserID]struct{}{s.dirty, s.unwritten} {
 		for id := range some {

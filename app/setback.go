@@ -32,9 +32,9 @@ func (c *Continuity) setBack(ctx context.Context, by time.Duration) {
 
 // moveAhead moves what lies so far ahead that another clock, or this one before it was set back, has written it: it was updated now.
 func (c *Continuity) moveAhead(ctx context.Context) {
-	now := c.clock.Now()
+	now, skew := c.clock.Now(), c.rules.Load().skew
 	c.move(ctx, func(p domain.Presence) domain.Presence {
-		if p.Updated > now.Add(c.skew) {
+		if p.Updated > now.Add(skew) {
 			return p.SetBack(time.Duration(p.Updated-now), now)
 		}
 		return p

@@ -2,6 +2,7 @@ package app
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -9,7 +10,8 @@ import (
 
 // sourceStatus is how one source is doing. The supervisor and the recorder note it, anybody may ask; its lock is held for a moment only.
 type sourceStatus struct {
-	clock ports.Clock
+	clock   ports.Clock
+	reports atomic.Uint64
 
 	mu     sync.Mutex
 	status domain.SourceStatus
@@ -22,7 +24,9 @@ func newSourceStatus(protocol domain.Protocol, clock ports.Clock) *sourceStatus 
 func (s *sourceStatus) get() domain.SourceStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	status := s.status
+	status.Reports = s.reports.Load()
+	return status
 }
 
 // enter notes that the source is now in another state. What is known of a connection goes with the connection.
@@ -34,7 +38,16 @@ func (s *sourceStatus) wait(state domain.SourceState, why error, retryAt domain.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.status
-	s.status = domain.SourceStatus{Protocol: before.Protocol, State: state, Since: now, RetryAt: retryAt}
+	s.status = domain.SourceStatus{
+		Protocol: before.Protocol, State: state, Since: now, RetryAt: retryAt, Synced: before.Synced, Connections: before.Connections,
+	}
+	switch state {
+	case domain.SourceConnected:
+		s.status.Connected = now
+		s.status.Connections++
+	case domain.SourceSynced:
+		s.status.Connected, s.status.Synced = before.Connected, now
+	}
 	switch {
 	case why != nil:
 		s.status.Error = why.Error()

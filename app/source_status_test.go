@@ -61,10 +61,12 @@ func TestTheStatusFollowsTheSource(t *testing.T) {
 		seen.Forget(bea)
 		time.Sleep(100 * time.Millisecond)
 		s.is(t, domain.SourceSynced, 1, "")
+		s.counts(t, began.Add(time.Second), began.Add(1100*time.Millisecond), 1, 1)
 
 		s.lose <- errors.New("the link broke")
 		lost := s.is(t, domain.SourceWaiting, 0, "the link broke")
 		<-s.runs
+		s.counts(t, 0, began.Add(1100*time.Millisecond), 1, 1)
 		if got := s.is(t, domain.SourceConnecting, 0, "the link broke"); got.Since != lost.RetryAt {
 			t.Errorf("connecting since %s, announced was %s", got.Since, lost.RetryAt)
 		}
@@ -75,8 +77,18 @@ func TestTheStatusFollowsTheSource(t *testing.T) {
 		}
 		seen = <-s.runs
 		seen.Connected()
+		s.counts(t, clock.New().Now(), began.Add(1100*time.Millisecond), 2, 1)
 		s.is(t, domain.SourceConnected, 0, "")
 	})
+}
+
+// counts checks what is counted of the only source, and what is remembered.
+func (s *stage) counts(t *testing.T, connected, synced domain.Timestamp, connections, reports uint64) {
+	t.Helper()
+	got := s.supervisor.Statuses()[0]
+	if got.Connected != connected || got.Synced != synced || got.Connections != connections || got.Reports != reports {
+		t.Errorf("the source is %+v, want connected since %s, in sync at %s, %d connections, %d reports", got, connected, synced, connections, reports)
+	}
 }
 
 // TestSourcesOfOtherDaemonsAreOnStandby: until the lease is there, and once it is lost. Statuses come in the order of names.

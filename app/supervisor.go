@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -29,56 +28,40 @@ const confirmWithin = 5 * time.Second
 // Supervisor runs all sources, each for itself: it records what they observe, marks their presences as stale when the link is
 // lost, and runs them again, for ever. Of several daemons with one store, the one that holds a source's lease runs it.
 type Supervisor struct {
-	sources []ports.Source
-	core    Core
-	leases  ports.Leases
-	clock   ports.Clock
-	log     *slog.Logger
+	core   Core
+	leases ports.Leases
+	clock  ports.Clock
+	log    *slog.Logger
 
-	statuses []*sourceStatus // one for each of the sources
+	changed chan struct{} // holds a token while Run has not looked at what follows
+	mu      sync.Mutex
+	tasks   map[domain.Protocol]task
 }
 
 var _ ports.Sources = (*Supervisor)(nil)
 
 // NewSupervisor makes a supervisor. Two sources of one protocol are an error.
 func NewSupervisor(sources []ports.Source, core Core, leases ports.Leases, clock ports.Clock, log *slog.Logger) (*Supervisor, error) {
-	s := &Supervisor{sources: sources, core: core, leases: leases, clock: clock, log: log}
-	seen := make(map[domain.Protocol]bool)
-	for _, source := range sources {
-		protocol := source.Describe().Protocol
-		if seen[protocol] {
-			return nil, fmt.Errorf("protocol %s has two sources", protocol)
-		}
-		seen[protocol] = true
-		s.statuses = append(s.statuses, newSourceStatus(protocol, clock))
-	}
-	return s, nil
+	s := &Supervisor{core: core, leases: leases, clock: clock, log: log, changed: make(chan struct{}, 1)}
+	return s, s.Configure(sources, nil)
 }
 
 // Statuses implements ports.Sources.
 func (s *Supervisor) Statuses() []domain.SourceStatus {
-	statuses := make([]domain.SourceStatus, 0, len(s.statuses))
-	for _, status := range s.statuses {
-		statuses = append(statuses, status.get())
+	s.mu.Lock()
+	statuses := make([]domain.SourceStatus, 0, len(s.tasks))
+	for _, t := range s.tasks {
+		if t.source != nil {
+			statuses = append(statuses, t.status.get())
+		}
 	}
+	s.mu.Unlock()
 	slices.SortFunc(statuses, func(a, b domain.SourceStatus) int { return a.Protocol.Compare(b.Protocol) })
 	return statuses
 }
 
 // KnownUntil implements ports.Sources.
 func (s *Supervisor) KnownUntil() domain.Timestamp { return s.core.Image.KnownUntil() }
-
-// Run runs the sources until ctx ends, and returns when all of them have. To be called once.
-func (s *Supervisor) Run(ctx context.Context) {
-	var running sync.WaitGroup
-	for i, source := range s.sources {
-		status := s.statuses[i]
-		running.Go(func() {
-			s.leases.Hold(ctx, source.Describe().Protocol.String(), func(ctx context.Context) { s.supervise(ctx, source, status) })
-		})
-	}
-	running.Wait()
-}
 
 // supervise runs one source again and again.
 func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status *sourceStatus) {
@@ -87,8 +70,10 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	if !s.sync(ctx, log) {
 		return
 	}
-	session := newSession(source.Describe(), s.core.Image, s.core.Limits.orDefault())
+	session := newSession(source.Describe(), s.core)
+	defer session.end()
 	session.confirmBy = time.Now().Add(confirmWithin)
+	var said once
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, session, status, log)
 		if ctx.Err() != nil {
@@ -106,11 +91,12 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 		status.wait(state, err, retryAt)
 		switch {
 		case state == domain.SourceRejected:
-			log.Error("source rejected: check its configuration", "err", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelError, "source rejected: check its configuration", err, "retry_in", delay)
 		case held > 0:
 			log.Warn("source lost", "err", err, "held", held.Round(time.Second), "retry_in", delay)
+			said = ""
 		default:
-			log.Warn("source cannot connect", "err", err, "retry_in", delay)
+			said.log(ctx, log, slog.LevelWarn, "source cannot connect", err, "retry_in", delay)
 		}
 		pause(ctx, delay)
 	}
@@ -118,6 +104,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 
 // sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
 func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
+	var said once
 	for {
 		err := s.core.Writer.Sync(ctx)
 		if err == nil {
@@ -126,7 +113,7 @@ func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		log.Warn("source waits until presences can be written", "err", err)
+		said.log(ctx, log, slog.LevelWarn, "source waits until presences can be written", err)
 		pause(ctx, retryAfter)
 	}
 }
@@ -162,23 +149,24 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *
 		log.Error("cannot record the last presences", "err", err)
 	}
 	switch {
+	case errors.Is(context.Cause(ctx), errReplaced): // who comes next sees to what this one has left
 	case ctx.Err() != nil && s.core.Writer.Shared(): // another daemon goes on
 	case ctx.Err() == nil && !recorder.wasConnected() && !errors.Is(err, ports.ErrRejected) && time.Now().Before(session.confirmBy): // there is still time
 	default:
-		s.markStale(closing, source, log)
+		_ = s.markStale(closing, source.Describe(), log)
 		session.confirmBy = time.Time{}
 	}
 	return held, err
 }
 
-// markStale flags all presences of a source that is not connected.
-func (s *Supervisor) markStale(ctx context.Context, source ports.Source, log *slog.Logger) {
-	now := s.clock.Now()
-	about := source.Describe()
+// markStale flags all presences of a source that is not connected. It has logged the error that it returns.
+func (s *Supervisor) markStale(ctx context.Context, about domain.Source, log *slog.Logger) error {
 	keys := s.core.keys(func(p domain.Presence) bool { return p.Protocol == about.Protocol && !p.Stale })
-	if err := markStale(ctx, s.core, about, keys, now); err != nil {
+	err := markStale(ctx, s.core, about, keys, s.clock.Now())
+	if err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)
 	}
+	return err
 }
 
 // markStale flags presences of a source.

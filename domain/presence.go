@@ -173,15 +173,15 @@ func (p Presence) SetBack(by time.Duration, now Timestamp) Presence {
 	return p
 }
 
-// MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy. What is stale already
-// keeps its first deadline.
+// MarkStale returns p for the time after its source's link was lost: kept, flagged, and ended by the policy, unless it ends sooner anyway. What is
+// stale already keeps its first deadline.
 func (p Presence) MarkStale(policy ExpiryPolicy, now Timestamp) Presence {
 	next := p.At(now)
 	if next.Stale || next.Removed {
 		return next
 	}
 	next.Stale, next.Vanishes = true, policy.Vanishes
-	if end := policy.Expires(now); !next.endsAsItIs() && (!next.Fixed || end < next.Expires) {
+	if end := policy.Expires(now); !next.endsAsItIs() && (next.Expires.IsZero() || end < next.Expires) {
 		next.Expires, next.Fixed = end, false
 	}
 	return next

@@ -60,4 +60,9 @@ type SourceStatus struct {
 	Users    int       // of how many users the connection has told; zero if there is none
 	Error    string    // why the last connection ended or could not be made; empty while there is one, and before the first
 	RetryAt  Timestamp // when it will try again, if it is waiting or rejected; else zero
+
+	Connected   Timestamp // since when there is a connection; zero if there is none
+	Synced      Timestamp // when it was last in sync; zero if never since the daemon has started
+	Connections uint64    // how many there were since then
+	Reports     uint64    // how many the source has made since then
 }

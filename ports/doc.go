@@ -15,6 +15,7 @@
 //   - Leases: says which of several daemons does what only one may do.
 //   - Source: collects presences of one protocol in the background.
 //   - Clock: tells the time.
+//   - Audit: takes note of who has changed what.
 //   - Tokens: makes tokens and tells for which user they speak.
 //
 // The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.

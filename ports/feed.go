@@ -35,8 +35,8 @@ type Feed interface {
 
 	// Changed returns the users who have changed after since, in the order of their revisions, without their presences: from
 	// zero on everybody who is known. It returns ErrCompacted if somebody who is not known any more may be missing. It
-	// takes about a microsecond for each user who is stored.
-	Changed(since domain.Revision) ([]domain.State, error)
+	// takes about a microsecond for each user who is stored, and returns the context's error soon after that has ended.
+	Changed(ctx context.Context, since domain.Revision) ([]domain.State, error)
 
 	// Follow tells the changes from now on. It does not block.
 	Follow() Following

@@ -10,6 +10,9 @@ var (
 	// ErrUnavailable says that nothing can be written now; the same call may succeed later. Reads still work.
 	ErrUnavailable = errors.New("presences cannot be written now")
 
+	// ErrFull says that there are as many users as there may be. Who is there can still be written.
+	ErrFull = errors.New("there is no room for another user (store.max_users)")
+
 	// ErrTooLarge says that something is larger than the journal can take at once. The same call will never succeed.
 	ErrTooLarge = errors.New("too much to be written at once")
 )

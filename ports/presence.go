@@ -22,6 +22,6 @@ type Presence interface {
 	//
 	// It returns domain.Problems naming every offending entry (domain.ErrInvalidUser, ErrUnknownProtocol, ErrInvalidDevice,
 	// ErrUnknownStatus, ErrInvalidMessage, ErrInvalidUntil, ErrReadOnly, ErrForbidden), ErrUnavailable if nothing can be written
-	// now, ErrTooLarge if the updates are too much to be written at once, or the context's error.
+	// now, ErrFull if there is no room for a new user, ErrTooLarge if the updates are too much to be written at once, or the context's error.
 	Update(ctx context.Context, by domain.Principal, updates []domain.Update) error
 }

@@ -16,7 +16,7 @@ func TestMakeNeedsGo(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(bin, "go"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		for _, target := range []string{"build", "run", "demo", "test", "lint", "generate", "bench", "chaos", "fuzz"} {
+		for _, target := range []string{"build", "run", "demo", "manual", "test", "lint", "generate", "bench", "chaos", "fuzz", "package"} {
 			command := exec.CommandContext(t.Context(), "make", "--dry-run", target)
 			command.Dir = ".."
 			command.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MAKELEVEL=0")

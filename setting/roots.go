@@ -44,3 +44,8 @@ func (r *Roots) UnmarshalText(text []byte) error {
 	}
 	return err
 }
+
+// Equal reports whether two Roots are the same certificates, of files of the same name.
+func (r Roots) Equal(other Roots) bool {
+	return r.File == other.File && (r.Pool == other.Pool || r.Pool != nil && other.Pool != nil && r.Pool.Equal(other.Pool))
+}

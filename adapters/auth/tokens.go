@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -34,7 +35,13 @@ const lastSecond = (1<<63 - 1) / uint64(time.Second)
 
 // Tokens makes and verifies tokens. It may be used concurrently.
 type Tokens struct {
-	clock    ports.Clock
+	clock ports.Clock
+	rules atomic.Pointer[rules]
+	used  usedCodes
+}
+
+// rules are what a configuration says of tokens. They do not change.
+type rules struct {
 	expire   time.Duration
 	skew     time.Duration
 	any      bool
@@ -44,12 +51,17 @@ type Tokens struct {
 
 // New returns an error that names every fault of cfg if it has any: above all a secret that is missing or weak.
 func New(cfg Config, clock ports.Clock) (*Tokens, error) {
+	t := &Tokens{clock: clock}
+	return t, t.Configure(cfg)
+}
+
+// Configure has every call that begins later follow another configuration. If that has faults, they are returned, and nothing changes.
+func (t *Tokens) Configure(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return err
 	}
 	secrets, _ := cfg.secrets() // Validate has looked
-	t := &Tokens{
-		clock:    clock,
+	r := &rules{
 		expire:   cfg.TokenExpire,
 		skew:     cfg.ClockSkew,
 		any:      cfg.Update == UpdateAny,
@@ -58,17 +70,19 @@ func New(cfg Config, clock ports.Clock) (*Tokens, error) {
 	}
 	for _, service := range cfg.Services {
 		user, _ := domain.ParseUserID(service)
-		t.services[user] = true
+		r.services[user] = true
 	}
-	return t, nil
+	t.rules.Store(r)
+	return nil
 }
 
 // Issue makes a token for a user with the current secret. It is dated with the second that has begun, so up to one second
 // of its time is over already.
 func (t *Tokens) Issue(user domain.UserID) string {
 	signed := strconv.FormatInt(int64(t.clock.Now())/int64(time.Second), 10) + ":" + string(user)
-	s := t.signers.Get().(*signer)
-	defer t.signers.Put(s)
+	r := t.rules.Load()
+	s := r.signers.Get().(*signer)
+	defer r.signers.Put(s)
 	return signed + ":" + string(s.sign(0, signed))
 }
 
@@ -80,7 +94,8 @@ func (t *Tokens) Verify(token string) (domain.Principal, error) {
 	if !ok || len(token) > MaxToken {
 		return domain.Principal{}, fmt.Errorf("%w: the token is malformed", domain.ErrUnauthenticated)
 	}
-	if !t.genuine(signed, mac) {
+	r := t.rules.Load()
+	if !r.genuine(signed, mac) {
 		return domain.Principal{}, fmt.Errorf("%w: the token is forged, or made with another secret", domain.ErrUnauthenticated)
 	}
 	user, err := domain.ParseUserID(name)
@@ -88,22 +103,22 @@ func (t *Tokens) Verify(token string) (domain.Principal, error) {
 		return domain.Principal{}, fmt.Errorf("%w: the token is for an %w", domain.ErrUnauthenticated, err)
 	}
 	now := t.clock.Now()
-	if age := time.Duration(now - stamp); age > t.expire {
+	if age := time.Duration(now - stamp); age > r.expire {
 		return domain.Principal{}, fmt.Errorf("%w: the token has expired: it is %v old, at most %v is allowed", domain.ErrUnauthenticated,
-			age.Round(time.Second), t.expire)
+			age.Round(time.Second), r.expire)
 	}
-	if ahead := time.Duration(stamp - now); ahead > t.skew {
+	if ahead := time.Duration(stamp - now); ahead > r.skew {
 		return domain.Principal{}, fmt.Errorf("%w: the token is dated %v in the future, at most %v is allowed: compare the clocks", domain.ErrUnauthenticated,
-			ahead.Round(time.Second), t.skew)
+			ahead.Round(time.Second), r.skew)
 	}
-	service := t.services[user]
-	return domain.Principal{User: user, Any: t.any || service, Service: service, Until: stamp.Add(t.expire)}, nil
+	service := r.services[user]
+	return domain.Principal{User: user, Any: r.any || service, Service: service, Until: stamp.Add(r.expire)}, nil
 }
 
 // genuine reports whether any secret makes this mac. It always tries all of them.
-func (t *Tokens) genuine(signed, mac string) bool {
-	s := t.signers.Get().(*signer)
-	defer t.signers.Put(s)
+func (r *rules) genuine(signed, mac string) bool {
+	s := r.signers.Get().(*signer)
+	defer r.signers.Put(s)
 	copy(s.given[:], mac)
 	match := 0
 	for i := range s.hashes {

@@ -378,3 +378,41 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// What a configuration changes holds for every token from then on; one with faults changes nothing.
+func TestConfigure(t *testing.T) {
+	clock := &setClock{now: moment}
+	cfg := config(func(c *auth.Config) { c.Services = []string{string(bob)} })
+	tokens, err := auth.New(cfg, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, service := tokens.Issue(alice), tokens.Issue(bob)
+	bad := cfg
+	bad.Secret, bad.TokenExpire = setting.NewSecret("short"), time.Nanosecond
+	if err := tokens.Configure(bad); err == nil || !strings.Contains(err.Error(), "auth.secret") {
+		t.Errorf("a short secret: %v", err)
+	}
+	if by, err := tokens.Verify(service); err != nil || !by.Service || by.Until != moment.Add(cfg.TokenExpire) {
+		t.Errorf("after a configuration that was refused: %+v, %v", by, err)
+	}
+	next := cfg
+	next.Secret, next.OldSecrets, next.Services = setting.NewSecret("a secret for the next years"), []setting.Secret{cfg.Secret}, nil
+	if err := tokens.Configure(next); err != nil {
+		t.Fatal(err)
+	}
+	fresh := tokens.Issue(alice)
+	if by, err := tokens.Verify(service); err != nil || by.Service || by.Any {
+		t.Errorf("who is no service any more: %+v, %v", by, err)
+	}
+	next.OldSecrets = nil
+	if err := tokens.Configure(next); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tokens.Verify(token); err == nil || !strings.Contains(err.Error(), "forged, or made with another secret") {
+		t.Errorf("of a secret that is gone: %v", err)
+	}
+	if by, err := tokens.Verify(fresh); err != nil || by.User != alice {
+		t.Errorf("of the new secret: %+v, %v", by, err)
+	}
+}

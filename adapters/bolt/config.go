@@ -9,7 +9,7 @@ import (
 
 // Config is what the section store says about this machine's disk.
 type Config struct {
-	Dir string `koanf:"dir" help:"where presences are kept on this machine; empty: the service manager's state directory, else the user's"`
+	Dir string `koanf:"dir" help:"where presences are kept on this machine; empty: the service manager's state directory, else the user's" change:"restart"`
 }
 
 // DefaultConfig returns the defaults.

@@ -8,24 +8,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/zarafa/presence/internal/smalldisk"
 	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/ports"
 )
-
-// smallDisk returns a directory on a file system of its own with room for so many bytes. That takes root.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Fatalf("a small file system cannot be mounted, which takes root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // fillUp leaves no room on a small disk. It returns what makes room again.
 func fillUp(t *testing.T, disk string) (makeRoom func()) {
@@ -65,7 +51,7 @@ func unavailable(t *testing.T, err error) {
 // TestDiskFull: each append is refused until there is room, and then it goes on by itself. Everything that was acknowledged is there, also
 // after another start, and nothing that was refused.
 func TestDiskFull(t *testing.T) {
-	disk := smallDisk(t, "32m")
+	disk := smalldisk.Mount(t, "32m")
 	dir := filepath.Join(disk, "store")
 	s := mustStart(t, dir)
 	for round := range 4 {
@@ -95,7 +81,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestDiskFullDuringSnapshot: the snapshot before remains, what was written of the new one is removed, and entries are taken again in its place.
 func TestDiskFullDuringSnapshot(t *testing.T) {
-	disk := smallDisk(t, "32m")
+	disk := smalldisk.Mount(t, "32m")
 	dir := filepath.Join(disk, "store")
 	s := mustStart(t, dir)
 	for i := range 100 {
@@ -120,7 +106,7 @@ func TestDiskFullDuringSnapshot(t *testing.T) {
 
 // TestNewOnFullDisk: a new store cannot be made, and the next start makes it.
 func TestNewOnFullDisk(t *testing.T) {
-	disk := smallDisk(t, "8m")
+	disk := smalldisk.Mount(t, "8m")
 	dir := filepath.Join(disk, "store")
 	makeRoom := fillUp(t, disk)
 	if _, err := start(t, open(t, dir)); !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "store.dir: ") {

@@ -17,6 +17,7 @@ import (
 // Config is the section http of the configuration.
 type Config struct {
 	Listen                 string        `koanf:"listen" change:"restart" help:"where to listen: host:port (an empty host means every interface), or unix:/path/to/socket; not used if systemd passes a socket"`
+	AdminListen            string        `koanf:"admin_listen" change:"restart" help:"if set, /metrics, /livez and /readyz are only there, and net/http/pprof too: host:port, unix:/path/to/socket, or a socket that systemd passes as admin; for operators, not for the network of the clients"`
 	SocketMode             string        `koanf:"socket_mode" change:"restart" help:"mode of a Unix socket, in octal: who may connect"`
 	TLSCertFile            string        `koanf:"tls_cert_file" help:"PEM file with the server's certificate and those between it and the authority's; set: TLS; read again when it changes"`
 	TLSKeyFile             string        `koanf:"tls_key_file" help:"PEM file with the key of http.tls_cert_file; read again when it changes"`
@@ -35,6 +36,8 @@ type Config struct {
 	MaxBodies              setting.Size  `koanf:"max_bodies" help:"how much memory the bodies of requests take that are larger than 8 KiB, all together; further ones are refused with 503"`
 	MaxAnswer              setting.Size  `koanf:"max_answer" help:"the largest answer about users; what would be larger is refused with 413"`
 	MaxHeader              setting.Size  `koanf:"max_header" help:"the largest header of a request; each connection has a buffer of this size"`
+	RatePerUser            int           `koanf:"rate_per_user" help:"how many requests a second one user may make, further ones are refused with 429; services may make more; 0 is no limit"`
+	RatePerAddress         int           `koanf:"rate_per_address" help:"how many requests a second of one address may be refused that have shown no valid token, before they are refused with 429; 0 is no limit"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 }
 
@@ -53,6 +56,8 @@ func DefaultConfig() Config {
 		MaxAnonymousPerAddress: 100,
 		MaxStreamsPerUser:      50,
 		MaxWatchedPerUser:      50_000,
+		RatePerUser:            100,
+		RatePerAddress:         50,
 		MaxBodies:              64 * setting.MiB,
 		MaxAnswer:              64 * setting.MiB,
 		MaxHeader:              16 * setting.KiB,
@@ -65,10 +70,18 @@ const (
 	maxHeader = setting.MiB
 )
 
+// maxRate is the largest limit on requests a second. No machine serves more.
+const maxRate = 1_000_000
+
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
 	var faults []error
 	faults = append(faults, c.validateListener()...)
+	if c.AdminListen != "" {
+		if _, err := listen.Parse(c.AdminListen); err != nil {
+			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
+		}
+	}
 	for _, limit := range []struct {
 		key   string
 		value int
@@ -81,6 +94,14 @@ func (c Config) Validate() error {
 	} {
 		if limit.value < 1 {
 			faults = append(faults, fmt.Errorf("http.%s: must be at least 1; it is %d", limit.key, limit.value))
+		}
+	}
+	for _, rate := range []struct {
+		key   string
+		value int
+	}{{"rate_per_user", c.RatePerUser}, {"rate_per_address", c.RatePerAddress}} {
+		if rate.value < 0 || rate.value > maxRate {
+			faults = append(faults, fmt.Errorf("http.%s: must be from 1 to %d, or 0 for no limit; it is %d", rate.key, maxRate, rate.value))
 		}
 	}
 	_, unknown := conn.ParseProxies(c.TrustedProxies)
@@ -121,6 +142,7 @@ func (c Config) limits() conn.Limits {
 		Streams:             c.MaxStreams,
 		AnonymousPerAddress: c.MaxAnonymousPerAddress,
 		AnonymousTimeout:    c.AnonymousTimeout,
+		Rates:               conn.Rates{PerUser: c.RatePerUser, PerAddress: c.RatePerAddress},
 		Proxies:             proxies,
 	}
 }
@@ -142,6 +164,28 @@ func (c Config) validateListener() (faults []error) {
 
 func (c Config) tlsFiles() certificate.Files {
 	return certificate.Files{Certificate: c.TLSCertFile, Key: c.TLSKeyFile, ClientCA: c.TLSClientCAFile}
+}
+
+// KeepTLS gives c the files of TLS that another configuration names if one of the two has no TLS: only a start turns it on or off. It returns the
+// names of the keys that are kept.
+func (c *Config) KeepTLS(before Config) (kept []string) {
+	if c.tlsFiles().On() == before.tlsFiles().On() {
+		return nil
+	}
+	for _, key := range []struct {
+		name       string
+		next, kept *string
+	}{
+		{"http.tls_cert_file", &c.TLSCertFile, &before.TLSCertFile},
+		{"http.tls_key_file", &c.TLSKeyFile, &before.TLSKeyFile},
+		{"http.tls_client_ca_file", &c.TLSClientCAFile, &before.TLSClientCAFile},
+	} {
+		if *key.next != *key.kept {
+			*key.next = *key.kept
+			kept = append(kept, key.name)
+		}
+	}
+	return kept
 }
 
 // URL returns where a daemon with this configuration is to be found from this machine: http://host:port/, or https, or unix: and a path.

@@ -31,7 +31,7 @@ func corsHeaders(a answer) string {
 }
 
 func TestCORS(t *testing.T) {
-	const exposed = "; Expose-Headers: ETag, Retry-After, WWW-Authenticate"
+	const exposed = "; Expose-Headers: ETag, Retry-After, WWW-Authenticate, X-Request-Id"
 	for _, test := range []struct {
 		name         string
 		origins      []string
@@ -106,7 +106,7 @@ func TestPreflight(t *testing.T) {
 		for allowed, origins := range map[string][]string{intranet: {intranet}, "*": {"*"}} {
 			got := ask(origins, intranet, path, wanted, "Access-Control-Request-Headers: authorization,content-type,last-event-id")
 			want := "Allow-Origin: " + allowed + "; Allow-Methods: GET, PUT, POST, DELETE" +
-				"; Allow-Headers: Authorization, Content-Type, If-None-Match, Last-Event-ID, Cache-Control; Max-Age: 7200"
+				"; Allow-Headers: Authorization, Content-Type, If-None-Match, Last-Event-ID, Cache-Control, X-Request-Id; Max-Age: 7200"
 			if got.status != 204 || got.body != "" || corsHeaders(got) != want {
 				t.Errorf("%s: %d %s", path, got.status, corsHeaders(got))
 			}

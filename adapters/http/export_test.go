@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 )
 
 // NewBare makes what the benchmarks compare the server with: Fiber with the same settings, and a handler that reads the body and
@@ -43,7 +44,7 @@ func NewRefusals(log io.Writer) (note func()) {
 // NewRefusalsOf returns a function that refuses a client with a status, and one that says how many were not logged.
 func NewRefusalsOf(log io.Writer) (note func(status int, client netip.Addr), end func()) {
 	r := refusals{log: slog.New(slog.NewTextHandler(log, nil))}
-	return func(status int, client netip.Addr) { r.note(status, "forged", client, client.String()) }, r.summarize
+	return func(status int, client netip.Addr) { r.note(status, "forged", client, client.String(), "") }, r.summarize
 }
 
 // Stopping reports whether Stop has begun.
@@ -57,3 +58,11 @@ func (s *Server) Bodies() int64 { return s.bodies.Counted() }
 
 // Streams counts the event streams.
 func (s *Server) Streams() int { return s.conns.Streams() }
+
+// NewMeasuring returns a function that measures an answered request.
+func NewMeasuring() (note func()) {
+	var requests requests
+	var ctx fasthttp.RequestCtx
+	ctx.Init(new(fasthttp.Request), nil, nil)
+	return func() { requests.note(&ctx) }
+}

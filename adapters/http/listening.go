@@ -38,7 +38,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	if s.listeners, err = s.listen(ctx); err != nil {
-		return fmt.Errorf("http.listen: %w", err)
+		return err
 	}
 	if secure != nil {
 		watched, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -56,28 +56,47 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
 	passed, err := listen.TakePassed()
 	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w", err)
+	}
+	if len(passed.Admin) > 0 && s.cfg.AdminListen == "" {
+		passed.Close()
+		return nil, errors.New("http.listen: systemd has passed a socket with FileDescriptorName=admin, which needs http.admin_listen to be set")
+	}
+	listeners, err := s.listenForClients(ctx, passed.HTTP)
+	if err == nil {
+		err = s.operations.start(ctx, s.cfg.SocketMode, passed.Admin)
+	}
+	if err != nil {
+		for _, listener := range listeners {
+			_ = listener.Close() // nobody has used it
+		}
 		return nil, err
 	}
-	if len(passed.Admin) > 0 {
-		passed.Close()
-		return nil, errors.New("systemd has passed a socket with FileDescriptorName=admin, which nothing here listens on")
+	return listeners, nil
+}
+
+func (s *Server) listenForClients(ctx context.Context, passed []net.Listener) ([]net.Listener, error) {
+	if len(passed) > 0 {
+		return passed, nil
 	}
-	if len(passed.HTTP) > 0 {
-		return passed.HTTP, nil
+	listener, err := openListener(ctx, s.cfg.Listen, s.cfg.SocketMode)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w", err)
 	}
-	address, err := listen.Parse(s.cfg.Listen)
+	return []net.Listener{listener}, nil
+}
+
+// openListener listens on an address of the configuration.
+func openListener(ctx context.Context, at, socketMode string) (net.Listener, error) {
+	address, err := listen.Parse(at)
 	if err != nil {
 		return nil, err
 	}
-	mode, err := listen.ParseMode(s.cfg.SocketMode)
+	mode, err := listen.ParseMode(socketMode)
 	if err != nil {
 		return nil, fmt.Errorf("http.socket_mode: %w", err)
 	}
-	listener, err := listen.Open(ctx, address, mode)
-	if err != nil {
-		return nil, err
-	}
-	return []net.Listener{listener}, nil
+	return listen.Open(ctx, address, mode)
 }
 
 // readCertificate returns how connections get TLS, or nil if they do not.
@@ -120,6 +139,9 @@ func (s *Server) demandTLS(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.SetBytesV(fasthttp.HeaderStrictTransportSecurity, hsts)
 	}
 }
+
+// AdminAddr returns the first address for operators, or nil if there is none, or before Start.
+func (s *Server) AdminAddr() net.Addr { return s.operations.addr() }
 
 // Addr returns the address that the server listens on, or nil before Start. It tells the port if the configured one was 0. If there are several it is
 // the first.

@@ -39,8 +39,8 @@ type refused struct {
 	unsaid int // since the last line
 }
 
-// note records a refusal of a client, who is logged as remote. why must contain no secret.
-func (r *refusals) note(status int, why string, client netip.Addr, remote string) {
+// note logs a refusal of a client, who is logged as remote. why must contain no secret.
+func (r *refusals) note(status int, why string, client netip.Addr, remote, requestID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.of(status)
@@ -58,7 +58,7 @@ func (r *refusals) note(status int, why string, client netip.Addr, remote string
 	if status == noStatus {
 		r.log.Warn("refused a connection", "why", why, "remote", remote, "others_since", s.unsaid)
 	} else {
-		r.log.Warn("refused a request", "status", status, "why", why, "remote", remote, "others_since", s.unsaid)
+		r.log.Warn("refused a request", "status", status, "why", why, "remote", remote, "request_id", requestID, "others_since", s.unsaid)
 	}
 	s.lines, s.clients[client], s.unsaid = s.lines+1, true, 0
 }

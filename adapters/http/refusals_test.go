@@ -29,7 +29,7 @@ func TestNoRefusalHidesAnother(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if log := log.String(); !strings.Contains(log, "192.0.2.2 others_since=2") || !strings.Contains(log, `"refused further requests" status=403 count=1`) {
+		if log := log.String(); !strings.Contains(log, `192.0.2.2 request_id="" others_since=2`) || !strings.Contains(log, `"refused further requests" status=403 count=1`) {
 			t.Errorf("log:\n%s", log)
 		}
 	})

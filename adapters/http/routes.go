@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/pages"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
@@ -23,7 +24,7 @@ type route struct {
 // allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients. HEAD is served wherever GET is, by the same
 // handler: fasthttp leaves out the body.
 func (s *Server) allRoutes() (all []route) {
-	for _, r := range append(s.apiRoutes(), pageRoutes()...) {
+	for _, r := range slices.Concat(s.apiRoutes(), pageRoutes(), s.operations.routes()) {
 		all = append(all, r)
 		if r.method == fiber.MethodGet {
 			all = append(all, route{fiber.MethodHead, r.path, r.handle})
@@ -34,9 +35,9 @@ func (s *Server) allRoutes() (all []route) {
 
 func (s *Server) apiRoutes() []route {
 	return []route{
-		{fiber.MethodGet, "/", s.getRoot},
-		{fiber.MethodPut, "/", s.legacy.Put},
-		{fiber.MethodPost, "/", s.legacy.Post},
+		{fiber.MethodGet, "/", s.unlessSuspicious(s.getRoot)},
+		{fiber.MethodPut, "/", s.unlessSuspicious(s.legacy.Put)},
+		{fiber.MethodPost, "/", s.unlessSuspicious(s.legacy.Post)},
 
 		{fiber.MethodGet, "/v1/users", s.v1.GetUsers},
 		{fiber.MethodPost, `/v1/users\:query`, s.v1.QueryUsers},
@@ -44,6 +45,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
+		{fiber.MethodPost, "/v1/token", s.v1.PostToken},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},
 		{fiber.MethodGet, "/v1/export", s.v1.Export},
@@ -62,6 +64,17 @@ func (s *Server) getRoot(c *fiber.Ctx) error {
 		return nil
 	}
 	return s.legacy.Get(c)
+}
+
+// unlessSuspicious refuses a request of the original API before its large body is read, in which the token is, if its connection has shown none yet
+// and its address has been refused too often. API v1 looks at the token first.
+func (s *Server) unlessSuspicious(handle fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if body.Unread(c.Context()) && s.conns.Suspicious(c.Context()) {
+			return conn.ErrAddressRate
+		}
+		return handle(c)
+	}
 }
 
 // pageRoutes serve the files that a browser gets.
@@ -91,8 +104,11 @@ func (s *Server) methods(ctx *fasthttp.RequestCtx) string {
 	return strings.Join(found, ", ")
 }
 
+// pattern is the path as it is written for people.
+func (r *route) pattern() string { return strings.ReplaceAll(r.path, `\`, "") }
+
 func (r *route) matches(path string) bool {
-	parts, pattern := strings.Split(path, "/"), strings.Split(strings.ReplaceAll(r.path, `\`, ""), "/")
+	parts, pattern := strings.Split(path, "/"), strings.Split(r.pattern(), "/")
 	return slices.EqualFunc(parts, pattern, func(part, pattern string) bool {
 		return part == pattern || strings.HasPrefix(pattern, ":") && part != ""
 	})

@@ -33,48 +33,90 @@ const (
 
 // Server serves the APIs and the pages. Its methods may be called concurrently.
 type Server struct {
-	cfg       Config
+	cfg       Config // what only a start can change
 	readiness ports.Readiness
 	log       *slog.Logger
 	refusals  refusals
+	refused   reasons
+	measures  []*requests // of each route, and unroutedRequests
 	origins   origins
-	proxies   conn.Proxies
+	current   atomic.Pointer[current]
 
 	legacy *legacy.API
 	v1     *v1.API
 	events *events.API
 	hub    *events.Hub
-	cors   v1.CORS
 	routes []route
+
+	operations *operations
+
+	unroutedRequests *requests
 
 	bodies *body.Reader
 	next   fasthttp.RequestHandler // Fiber's router
 	conns  *conn.Group
 
+	access   atomic.Pointer[slog.Logger] // of all requests; nil: none
 	stopping atomic.Bool
 
 	listening
 }
 
-// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503.
-func New(cfg Config, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, origins: origins{log: log}, cors: v1.CORS(cfg.CORSOrigins), proxies: cfg.limits().Proxies}
+// current is what a configuration says that requests are served by. It does not change.
+type current struct {
+	cors   v1.CORS
+	limits conn.Limits
+}
+
+// New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
+// daemon itself.
+func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
+	s := &Server{
+		cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
+		operations: newOperations(cfg.AdminListen, about, log),
+	}
+	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
+	s.measures = []*requests{s.unroutedRequests}
 	s.hub = events.New(events.DefaultSettings(), feed, log)
 	app := newApp(cfg, s.onError)
-	server := app.Server()
-	server.StreamRequestBody = true // handlers read bodies, by package body
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
-	s.conns = conn.NewGroup(server, cfg.limits(), s.turnAway, log)
-	s.legacy = legacy.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, tokens, clock)
-	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser}, tokens)
-	s.v1 = v1.New(s.conns.Context(), s.bodies, int(cfg.MaxAnswer), presence, feed, sources, backup, tokens, cfg.WriteTimeout)
+	s.conns = conn.NewGroup(s.newServer(cfg), cfg.limits(), s.turnAway, log)
+	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
+	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{}, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
-		app.Add(r.method, r.path, r.handle)
+		app.Add(r.method, r.path, s.measured(r))
 	}
 	s.next = app.Handler()
-	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
+	s.Configure(cfg)
 	return s
+}
+
+// Renew has the states of all users told anew to the event streams: they are unified by other rules now.
+func (s *Server) Renew() { s.hub.Renew() }
+
+// newServer makes what reads and writes the requests of connections. Fiber's settings for it are per server, so that a reload makes another one; all
+// of them have the same router.
+func (s *Server) newServer(cfg Config) *fasthttp.Server {
+	server := newApp(cfg, s.onError).Server()
+	server.StreamRequestBody = true // handlers read bodies, by package body
+	server.Handler, server.ErrorHandler = s.handle, s.refuseUnread
+	return server
+}
+
+// Configure puts a valid configuration into effect, but for what only a start can change. Connections that are there keep their time-outs and the
+// size of their headers; everything else holds for them, too. Streams end that the rules for tokens do not allow any more, so those are to be
+// changed before.
+func (s *Server) Configure(cfg Config) {
+	limits := cfg.limits()
+	s.current.Store(&current{cors: v1.CORS(cfg.CORSOrigins), limits: limits})
+	s.bodies.SetLimit(int64(cfg.MaxBodies))
+	s.legacy.Configure(int64(cfg.MaxAnswer))
+	s.v1.Configure(int64(cfg.MaxAnswer), cfg.WriteTimeout)
+	s.events.Configure(events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser})
+	s.conns.Configure(s.newServer(cfg), limits)
+	s.hub.Recheck()
 }
 
 // newApp makes Fiber as the server and its benchmarks use it.
@@ -99,26 +141,36 @@ func newApp(cfg Config, onError fiber.ErrorHandler) *fiber.App {
 
 // handle is every request's way in.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	requestID, invalid := conn.Validate(&ctx.Request.Header)
+	conn.Begin(ctx, requestID)
+	s.serve(ctx, invalid)
+	s.noteAccess(ctx)
+}
+
+// serve answers a request, which is not to be trusted any further if it is invalid for a reason.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, invalid string) {
 	defer s.recover(ctx)
 	if s.stopping.Load() {
 		ctx.SetConnectionClose()
 	}
 	s.demandTLS(ctx)
-	if why := conn.Validate(&ctx.Request.Header); why != "" {
-		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, why))
+	if invalid != "" {
+		s.refuseAndClose(ctx, fmt.Errorf("%w: %s", errBadHTTP, invalid))
+		s.unroutedRequests.note(ctx)
 		return
 	}
 	if err := s.admit(ctx); err != nil {
 		s.refuse(ctx, err)
+		s.unroutedRequests.note(ctx)
 	}
 }
 
 // admit hands a request to the router, or returns why it does not.
 func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
-	if done, err := s.cors.Handle(ctx); done || err != nil {
+	if done, err := s.current.Load().cors.Handle(ctx); done || err != nil {
 		return err
 	}
-	if err := s.readiness.Ready(); err != nil {
+	if err := s.readiness.Ready(); err != nil && !s.operations.serves(ctx) {
 		return err
 	}
 	if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) { // Fiber would answer with 400, whatever the path
@@ -135,13 +187,16 @@ func (s *Server) recover(ctx *fasthttp.RequestCtx) {
 	if fault == nil {
 		return
 	}
-	s.log.Error("a request made the server panic", "panic", fault, "stack", string(debug.Stack()))
+	s.log.Error("a request made the server panic", "panic", fault, "request_id", conn.RequestID(ctx), "stack", string(debug.Stack()))
 	ctx.Response.Reset()
 	s.refuseAndClose(ctx, errPanic)
+	s.unroutedRequests.note(ctx)
 }
 
 // refuseUnread answers a request that could not be read to its end. fasthttp closes the connection afterwards.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
+	conn.Begin(ctx, nil)
+	defer s.noteAccess(ctx)
 	s.refuseAndClose(ctx, fmt.Errorf("%w: %w", problem.ErrUnread, err))
 }
 
@@ -162,5 +217,6 @@ func (s *Server) Stop(ctx context.Context) error {
 	hub.Go(s.hub.Stop)
 	defer hub.Wait()
 	defer s.refusals.summarize()
+	defer s.operations.stop()
 	return s.conns.Stop(ctx)
 }

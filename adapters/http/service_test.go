@@ -86,9 +86,25 @@ func (someSources) Statuses() []domain.SourceStatus {
 	}
 }
 
+// operations says that the daemon is ready, and exports one metric.
+var operations = http.Operations{Health: healthy{}, Metrics: nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = io.WriteString(w, "presence_ready 1\n")
+})}
+
+// healthy is a ports.Health.
+type healthy struct{ not bool }
+
+func (h healthy) Ready() bool { return !h.not }
+
+func (healthy) States() []ports.PartState {
+	return []ports.PartState{{Part: "daemon", State: "running"}, {Part: "source xmpp", State: "synced"}}
+}
+
 func localConfig() http.Config {
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxAnonymousPerAddress = "127.0.0.1:0", 1000 // benchmarks connect all clients before one sends anything
+	cfg.RatePerUser, cfg.RatePerAddress = 1_000_000, 1_000_000   // and ask as quickly as they can
 	return cfg
 }
 
@@ -130,7 +146,7 @@ func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.To
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, core.Presence, core.Feed, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, operations, core.Presence, core.Feed, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -370,7 +370,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	many := "/v1/users?user=markd@zarafa.com" + strings.Repeat("&user=alice@example.test", 100)
 	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
 		for _, token := range []string{r.tokens.Issue(service), "forged"} {
-			as := []string{"Authorization: Bearer " + token, "Accept-Encoding: gzip", "Connection: close"}
+			as := []string{"Authorization: Bearer " + token, "Accept-Encoding: gzip", "Connection: close", "X-Request-Id: the-same"}
 			head := send(t, r.Server, "HEAD", path, "", as...)
 			if head.body != "" {
 				t.Errorf("HEAD %.60s has a body: %.60q", path, head.body)

@@ -15,11 +15,11 @@ const maxCredentials = 1 << 20
 
 // Config is what the section store says about NATS.
 type Config struct {
-	URL         string        `koanf:"url" help:"the NATS servers that several daemons share, e.g. tls://nats1.example.test,tls://nats2.example.test"`
-	Credentials string        `koanf:"credentials" help:"file with the NATS user's credentials (.creds)"`
-	Roots       setting.Roots `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
-	Bucket      string        `koanf:"bucket" help:"the key-value bucket; daemons with the same one share their presences"`
-	Replicas    int           `koanf:"replicas" help:"on how many servers of the cluster presences are kept: 1, 3 or 5"`
+	URL         string        `koanf:"url" help:"the NATS servers that several daemons share, e.g. tls://nats1.example.test,tls://nats2.example.test" change:"restart"`
+	Credentials string        `koanf:"credentials" help:"file with the NATS user's credentials (.creds)" change:"restart"`
+	Roots       setting.Roots `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's" change:"restart"`
+	Bucket      string        `koanf:"bucket" help:"the key-value bucket; daemons with the same one share their presences" change:"restart"`
+	Replicas    int           `koanf:"replicas" help:"on how many servers of the cluster presences are kept: 1, 3 or 5" change:"restart"`
 }
 
 // DefaultConfig returns the defaults. URL has none.

@@ -114,7 +114,7 @@ func (w *Writer) send(ctx context.Context) {
 				w.refuse(b, errHalted)
 				continue
 			}
-			w.append(ctx, b)
+			w.append(ctx, b, began)
 			w.gather(ctx, time.Since(began))
 		}
 		select {
@@ -184,8 +184,8 @@ func (w *Writer) next() *batch {
 	return b
 }
 
-// append appends a batch to the journal, and returns when it is applied, or what becomes of it is not to be waited for.
-func (w *Writer) append(ctx context.Context, b *batch) {
+// append appends a batch to the journal, and returns when it is applied, or what becomes of it is not to be waited for. It began just now.
+func (w *Writer) append(ctx context.Context, b *batch, began time.Time) {
 	header := image.Header{Origin: w.origin, Number: b.number}
 	if w.image.Revision() == 0 {
 		// Revisions that were told before a restart of a store in memory are not to be given again: nobody makes a million changes a second.
@@ -199,6 +199,7 @@ func (w *Writer) append(ctx context.Context, b *batch) {
 		}
 	}
 	err := w.journal.Append(ctx, w.entry)
+	w.statistics.appended(time.Since(began), err)
 	if cap(w.entry) > usualBatch {
 		w.entry = nil
 	}

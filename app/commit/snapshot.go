@@ -19,13 +19,21 @@ type growth struct {
 	entries  atomic.Int64 // all that this daemon has taken from the journal, in bytes
 	kept     atomic.Int64 // how many of them are in the snapshot
 	snapshot atomic.Int64 // how large that is
+
+	count     atomic.Int64 // how many entries those are
+	keptCount atomic.Int64
 }
 
-func (g *growth) loaded(bytes int)   { g.snapshot.Add(int64(bytes)) }
-func (g *growth) appended(bytes int) { g.entries.Add(int64(bytes)) }
+func (g *growth) loaded(bytes int) { g.snapshot.Add(int64(bytes)) }
+
+func (g *growth) appended(bytes int) {
+	g.entries.Add(int64(bytes))
+	g.count.Add(1)
+}
 
 func (g *growth) reset() {
 	g.entries.Store(0)
+	g.count.Store(0)
 	g.snapshot.Store(0)
 }
 
@@ -37,17 +45,19 @@ func (w *Writer) SnapshotDue() bool {
 
 // Snapshot makes a snapshot of the image. It is not to be called concurrently with itself. Writes go on meanwhile.
 func (w *Writer) Snapshot(ctx context.Context) error {
-	entries := w.growth.entries.Load()
+	entries, count := w.growth.entries.Load(), w.growth.count.Load()
 	snapshot, size := w.image.Collect(), int64(0)
 	err := w.journal.Snapshot(ctx, snapshot.At(), func() ([]byte, error) {
 		piece, err := snapshot.Next(min(pieceSize, w.journal.Limit()))
 		size += int64(len(piece))
 		return piece, err
 	})
+	w.statistics.snapshot(w.clock.Now(), err)
 	if err != nil {
 		return err
 	}
 	w.growth.kept.Store(entries)
+	w.growth.keptCount.Store(count)
 	w.growth.snapshot.Store(size)
 	return nil
 }

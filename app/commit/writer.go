@@ -39,6 +39,8 @@ type Writer struct {
 	growth   growth
 	pulse    pulse
 
+	statistics statistics
+
 	mu       sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed   bool
 	gaps     gap

@@ -2,17 +2,17 @@ package command
 
 import (
 	"fmt"
+	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 
 	"github.com/zarafa/presence/internal/browsertest"
 	"github.com/zarafa/presence/internal/xmpptest"
@@ -32,7 +32,13 @@ func row(account string) string {
 // TestBoard: real people on a real XMPP server come, change and go, and the board shows each change within a second.
 func TestBoard(t *testing.T) {
 	s := newSite(t, xmpptest.Prosody)
-	page := browsertest.Start(t).Open(t, s.board("intranet@example.test"), browsertest.Desktop)
+	for _, kind := range browsertest.Kinds {
+		t.Run(string(kind), func(t *testing.T) { board(t, s, kind) })
+	}
+}
+
+func board(t *testing.T, s *site, kind browsertest.Kind) {
+	page := browsertest.Start(t, kind).Open(t, s.board("intranet@example.test"), browsertest.Desktop)
 	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4`)
 	page.Until(t, "alice is not there", row("alice")+` === "unavailable||xmpp"`)
 	if address := browsertest.Eval[string](t, page, "location.href"); address != s.url+"board" {
@@ -55,22 +61,25 @@ func TestBoard(t *testing.T) {
 	s.put("intranet@example.test", "alice", "busy", "presenting <b>now</b>")
 	page.Until(t, "the strongest counts, and its message is text", row("alice")+` === "busy|presenting <b>now</b>|spreed"`)
 	page.Run(t, `document.querySelector("#search").focus()`)
-	page.Do(t, chromedp.SendKeys(chromedp.CSS("#search"), "ALI"))
+	page.Type(t, "#search", "ALI")
 	page.Until(t, "she is found", `document.querySelectorAll(".row").length === 1 && document.querySelector("#shown").textContent === "1 of 4 people"`)
-	page.Do(t, chromedp.KeyEvent(kb.ArrowDown+kb.Enter))
+	page.Press(t, browsertest.ArrowDown+browsertest.Enter)
 	page.Until(t, "all her protocols are shown", `document.querySelector(".detail").innerText.replace(/\s+/g, " ").includes("Spreed decides: busy takes precedence.") &&
 		document.querySelectorAll(".detail li").length === 2`)
 	phone.Show("", "back at my desk")
 	page.Until(t, "and follow", `document.querySelector(".detail").innerText.includes("back at my desk")`)
-	page.Do(t, chromedp.KeyEvent(kb.ArrowUp+kb.Escape))
+	page.Press(t, browsertest.ArrowUp+browsertest.Escape)
 	page.Until(t, "Escape ends the search", `document.querySelectorAll(".row").length === 4`)
-	page.Do(t, chromedp.Click(chromedp.CSS(`#filters [data-status="busy"]`)))
+	page.Click(t, `#filters [data-status="busy"]`)
 	page.Until(t, "the filter leaves one", `document.querySelectorAll(".row").length === 1 && `+row("alice"))
 	phone.Leave("")
 	s.put("intranet@example.test", "alice", "unavailable", "")
 	page.Until(t, "who is no longer busy is gone", `document.querySelectorAll(".row").length === 0 && document.querySelector("#nobody").innerText.includes("Nobody matches.")`)
-	page.Do(t, chromedp.Click(chromedp.CSS("#nobody button")))
+	page.Click(t, "#nobody button")
 	page.Until(t, "everybody is back", `document.querySelectorAll(".row").length === 4`)
+	if status, body := v1(t, s.url, http.MethodDelete, "users/alice@example.test/spreed", ""); status != http.StatusNoContent {
+		t.Errorf("DELETE: %d %s", status, body)
+	}
 }
 
 // colleagues are made up, for pictures.
@@ -93,8 +102,9 @@ var colleagues = []struct{ user, status, message string }{
 
 // TestBoardPictures takes pictures of the board, for people to look at (BOARD_PICTURES=DIRECTORY keeps them), and checks what a program can see: nothing sticks out,
 // and every text can be read.
-func TestBoardPictures(t *testing.T) {
-	o := newOffice(t, "")
+func TestBoardPictures(t *testing.T) { inBrowsers(t, "", boardPictures) }
+
+func boardPictures(t *testing.T, o *office) {
 	var entries []string
 	for _, c := range colleagues {
 		entries = append(entries, fmt.Sprintf(`{"user_id":%q,"spreed":{"status":%q,"message":%q}}`, c.user, c.status, c.message))
@@ -111,7 +121,7 @@ func TestBoardPictures(t *testing.T) {
 			page := o.browser.Open(t, o.url+"board", look)
 			page.Until(t, "it asks for a token", `!document.querySelector("#sign-in").hidden`)
 			o.inspect(t, page, dir, "sign-in-"+look.String())
-			page.Do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(o.board(boss)))
+			page.Navigate(t, "about:blank", o.board(boss))
 			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d`, len(colleagues)))
 			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
 			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
@@ -130,9 +140,57 @@ func (o *office) inspect(t *testing.T, page *browsertest.Page, dir, name string)
 	}
 }
 
+// accessible checks that axe-core finds nothing in a page.
+func accessible(t *testing.T, page *browsertest.Page, name string) {
+	t.Helper()
+	page.Run(t, `await Promise.all(document.getAnimations().map((animation) => animation.finished));`)
+	if barriers := page.Barriers(t); barriers != "" {
+		t.Errorf("%s:\n%s", name, barriers)
+	}
+}
+
+// TestBoardAccessible: axe-core finds nothing in the board, in whatever state.
+func TestBoardAccessible(t *testing.T) { inBrowsers(t, "", boardAccessible) }
+
+func boardAccessible(t *testing.T, o *office) {
+	for i, c := range colleagues {
+		o.put(t, c.user, c.status, c.message)
+		if i%4 == 0 {
+			o.set(t, c.user, "manual", `{"status":"busy","message":"deep work","ttl":3600}`)
+		}
+	}
+	for _, look := range browsertest.Looks {
+		t.Run(look.String(), func(t *testing.T) {
+			page := o.browser.Open(t, o.intranet.daemon+"board#code=x", look)
+			page.Expect("status of 401", "net::ERR_")
+			page.Until(t, "an error is shown", `!document.querySelector("#sign-in-fault").hidden`)
+			accessible(t, page, "a link that does not work")
+			page.Navigate(t, "about:blank", o.intranet.daemon+"board#token="+url.QueryEscape(agedToken(boss, 0)))
+			page.Until(t, "everybody is shown", fmt.Sprintf(`document.querySelectorAll(".row").length === %d && document.querySelector("#connection").innerText === "Live"`, len(colleagues)))
+			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
+			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
+			accessible(t, page, "connected")
+			page.Type(t, "#search", "nobody has this name")
+			page.Until(t, "nobody is shown", `document.querySelector("#nobody").innerText.includes("Nobody matches.")`)
+			accessible(t, page, "an empty filter")
+			page.Press(t, browsertest.Escape)
+			o.proxy.Cut()
+			page.Until(t, "it is cut off", `document.body.classList.contains("outdated")`)
+			accessible(t, page, "disconnected")
+			o.proxy.Restore()
+			page.Run(t, `document.querySelector("#retry").click()`)
+			page.Until(t, "it is connected again", `document.querySelector("#connection").innerText === "Live"`)
+			page.Click(t, "#sign-out")
+			page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden`)
+			accessible(t, page, "signed out")
+		})
+	}
+}
+
 // TestBoardSignIn: what goes wrong with tokens, and who may not watch everybody.
-func TestBoardSignIn(t *testing.T) {
-	o := newOffice(t, "")
+func TestBoardSignIn(t *testing.T) { inChromium(t, "", boardSignIn) }
+
+func boardSignIn(t *testing.T, o *office) {
 	o.put(t, "alice@example.test", "busy", "in a meeting")
 	fault := `document.querySelector("#sign-in-fault").innerText`
 	open := func(token string) *browsertest.Page {
@@ -147,16 +205,16 @@ func TestBoardSignIn(t *testing.T) {
 	t.Run("no token", func(t *testing.T) {
 		page := open("")
 		page.Until(t, "it asks for one, where the cursor is", `document.activeElement.id === "token" && `+fault+` === ""`)
-		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), "a token\r"))
+		page.Type(t, "#token", "a token"+browsertest.Enter)
 		page.Until(t, "what is none is refused at once", fault+`.startsWith("That is no token.")`)
-		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), kb.End+strings.Repeat(kb.Backspace, 10)+"  "+agedToken(boss, 0)+" \r")) // with blanks around, as when pasted
+		page.Type(t, "#token", browsertest.End+strings.Repeat(browsertest.Backspace, 10)+"  "+agedToken(boss, 0)+" "+browsertest.Enter) // with blanks around, as when pasted
 		page.Until(t, "a good one does", row("alice")+` === "busy|in a meeting|spreed"`)
 		if kept := browsertest.Eval[string](t, page, `JSON.stringify([localStorage.length, document.cookie, Object.keys(sessionStorage)])`); kept != `[0,"",["presence.token"]]` {
 			t.Errorf("the browser keeps %s", kept)
 		}
 		page.Run(t, `setTimeout(() => location.reload())`)
 		page.Until(t, "it holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && `+row("alice")+` === "busy|in a meeting|spreed"`)
-		page.Do(t, chromedp.Click(chromedp.CSS("#sign-out")))
+		page.Click(t, "#sign-out")
 		page.Until(t, "signed out", `!document.querySelector("#sign-in").hidden && document.querySelector("#people").hidden && sessionStorage.length === 0`)
 	})
 	t.Run("forged", func(t *testing.T) {
@@ -175,7 +233,7 @@ func TestBoardSignIn(t *testing.T) {
 			t.Error("what was shown is gone, or looks like news")
 		}
 		o.put(t, "alice@example.test", "away", "lunch")
-		page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), agedToken(boss, 0)+"\r"))
+		page.Type(t, "#token", agedToken(boss, 0)+browsertest.Enter)
 		page.Until(t, "it goes on", row("alice")+` === "away|lunch|spreed" && document.querySelector("#sign-in").hidden && document.querySelector("#connection").innerText === "Live"`)
 	})
 	t.Run("another by a link", func(t *testing.T) {
@@ -188,31 +246,37 @@ func TestBoardSignIn(t *testing.T) {
 		page := open(agedToken("alice@example.test", 0))
 		page.Until(t, "it asks whom, and says why", `document.activeElement.id === "users" &&
 			document.querySelector("#naming-why").innerText.startsWith("alice@example.test may not watch everybody: only services may")`)
-		page.Do(t, chromedp.SendKeys(chromedp.CSS("#users"), "alice@example.test, nonsense"), chromedp.Click(chromedp.CSS("#naming button")))
+		page.Type(t, "#users", "alice@example.test, nonsense")
+		page.Click(t, "#naming button")
 		page.Until(t, "it names the mistake", `document.querySelector("#naming-fault").innerText === '"nonsense" is no user: an id is account@domain'`)
 		page.Run(t, `document.querySelector("#users").value = ""`)
-		page.Do(t, chromedp.SendKeys(chromedp.CSS("#users"), "alice@example.test, Bob@example.test\nzoe@other.example.test"), chromedp.Click(chromedp.CSS("#naming button")))
+		page.Type(t, "#users", "alice@example.test, Bob@example.test\nzoe@other.example.test")
+		page.Click(t, "#naming button")
 		page.Until(t, "they are shown", row("alice")+` === "away|lunch|spreed" && document.querySelector("#shown").innerText === "3 people" && !document.querySelector("#rename").hidden`)
 		page.Until(t, "nobody is lost who is not known", row("bob")+` === "unavailable||"`)
 		page.Run(t, `setTimeout(() => location.reload())`)
 		page.Until(t, "the list holds for the tab", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelector("#shown").innerText === "3 people"`)
-		page.Do(t, chromedp.Click(chromedp.CSS("#rename")))
+		page.Click(t, "#rename")
 		page.Until(t, "the list can be changed", `document.querySelector("#users").value === "alice@example.test\nBob@example.test\nzoe@other.example.test"`)
 	})
 }
 
 // TestBoardForNewcomers: the address that a start prints shows everybody, the root leads to the board, and the keys that it names work before anything is clicked.
 func TestBoardForNewcomers(t *testing.T) {
-	d := serve(t, nil, "--quickstart", filepath.Join(t.TempDir(), "run"), "--store.kind=memory", "--http.listen=127.0.0.1:0")
+	for _, kind := range browsertest.Kinds {
+		t.Run(string(kind), func(t *testing.T) { boardForNewcomers(t, kind) })
+	}
+}
+
+func boardForNewcomers(t *testing.T, kind browsertest.Kind) {
+	dir := filepath.Join(t.TempDir(), "run")
+	d := serve(t, nil, "--quickstart", dir, "--store.kind=memory", "--http.listen=127.0.0.1:0")
 	eventually(t, "the address is printed", func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C") })
-	printed := regexp.MustCompile(`\S+/board#token=(\S+)`).FindStringSubmatch(d.stdout.String())
-	if printed == nil {
+	printed := regexp.MustCompile(`\S+/board#code=\S+`).FindString(d.stdout.String())
+	if printed == "" {
 		t.Fatalf("there is no address in:\n%s", d.stdout.String())
 	}
-	signed, err := url.QueryUnescape(printed[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	signed := token(t, []string{"PRESENCE_AUTH__SECRET_FILE=" + filepath.Join(dir, "secret")}, markd)
 	long := strings.Repeat("a long message ", 40)
 	for i, status := range []string{"available", "away", "busy", "unavailable"} {
 		entry := fmt.Sprintf(`{"user_id":"user%d@example.test","spreed":{"status":%q,"message":%q}}`, i, status, long)
@@ -220,16 +284,21 @@ func TestBoardForNewcomers(t *testing.T) {
 			t.Fatalf("%d %s", code, body)
 		}
 	}
-	browser := browsertest.Start(t)
+	browser := browsertest.Start(t, kind)
 	page := browser.Open(t, d.url, browsertest.Desktop)
+	page.Expect("status of 401")
 	page.Until(t, "the root leads to the board", `location.pathname === "/board" && document.activeElement.id === "token"`)
-	page.Do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(printed[0]))
+	page.Navigate(t, "about:blank", printed)
 	page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 4 && document.activeElement === document.body`)
+	page.Run(t, `setTimeout(() => location.reload())`)
+	page.Until(t, "the tab stays signed in", `performance.getEntriesByType("navigation")[0].type === "reload" && document.querySelectorAll(".row").length === 4`)
+	page.Navigate(t, "about:blank", printed)
+	page.Until(t, "and does so when the link is opened again in it", `document.querySelectorAll(".row").length === 4`)
 	page.Until(t, "who is away is not here", `document.querySelector("h2 .count").textContent === "2 of 4 here"`)
-	page.Do(t, chromedp.KeyEvent(kb.ArrowDown))
+	page.Press(t, browsertest.ArrowDown)
 	page.Until(t, "an arrow goes to the first row", `document.activeElement.closest(".row")?.querySelector(".name").textContent === "user0"`)
 	page.Run(t, `document.activeElement.blur()`)
-	page.Do(t, chromedp.KeyEvent(kb.Enter))
+	page.Press(t, browsertest.Enter)
 	page.Until(t, "Enter opens it", `document.querySelector(".row details").open && document.querySelector(".detail li")`)
 	page.Until(t, "its dot is beside the first line", `(() => {
 		const item = document.querySelector(".detail li"), dot = item.querySelector("presence-dot").getBoundingClientRect();
@@ -237,9 +306,65 @@ func TestBoardForNewcomers(t *testing.T) {
 	})()`)
 }
 
+// TestBoardCode: a link with a code signs in, once; and what the browser keeps of it is of no use to who reads the browser's files.
+func TestBoardCode(t *testing.T) { inBrowsers(t, "", boardCode) }
+
+func boardCode(t *testing.T, o *office) {
+	o.put(t, "alice@example.test", "busy", "in a meeting")
+	printed := command(nil, "board", "--config", o.file, "--url", o.url)
+	link := strings.TrimSpace(printed.stdout)
+	if printed.code != 0 || !strings.HasPrefix(link, o.url+"board#code=") {
+		t.Fatalf("%d %s%s", printed.code, printed.stdout, printed.stderr)
+	}
+	page := o.browser.Open(t, link, browsertest.Desktop)
+	page.Until(t, "it is signed in", row("alice")+` === "busy|in a meeting|spreed" && location.hash === ""`)
+	signed := browsertest.Eval[string](t, page, `sessionStorage.getItem("presence.token")`)
+	second := o.browser.Open(t, link, browsertest.Desktop)
+	second.Expect("status of 401")
+	second.Until(t, "a second time it says why not", `/^The link does not work: the code (has been used|has expired)/.test(document.querySelector("#sign-in-fault").innerText)`)
+	o.browser.Close()
+	mac := signed[strings.LastIndexByte(signed, ':')+1:]
+	kept := kept(t, o.browser.Profile)
+	if !strings.Contains(kept, "/board") {
+		t.Error("the history is not where it is looked for")
+	}
+	for _, form := range []string{mac, url.QueryEscape(mac), url.PathEscape(mac)} {
+		if strings.Contains(kept, form) {
+			t.Error("the browser keeps the token")
+		}
+	}
+	code, err := url.QueryUnescape(strings.TrimPrefix(link, o.url+"board#code="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := v1With(t, code, o.url, http.MethodPost, "token", ""); status != http.StatusUnauthorized {
+		t.Errorf("what it keeps is good for a token: %d %s", status, body)
+	}
+}
+
+// kept is what a browser keeps of the pages it has shown: the history and what stands beside it.
+func kept(t *testing.T, profile string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(profile, func(path string, entry fs.DirEntry, err error) error {
+		name, _, _ := strings.Cut(entry.Name(), "-") // a database can have a log beside it
+		if err != nil || !slices.Contains([]string{"places.sqlite", "favicons.sqlite", "History", "Favicons", "Top Sites", "Visited Links", "Shortcuts"}, name) {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all.Write(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
 // TestBoardTokenURL: a board can fetch its tokens, so that it goes on when one expires.
-func TestBoardTokenURL(t *testing.T) {
-	o := newOffice(t, "")
+func TestBoardTokenURL(t *testing.T) { inChromium(t, "", boardTokenURL) }
+
+func boardTokenURL(t *testing.T, o *office) {
 	o.put(t, "alice@example.test", "busy", "one")
 	o.age.Store(int64(5*time.Minute - 7*time.Second)) // each lasts for seven seconds more
 	site := httptest.NewServer(o.inFront(t))
@@ -258,8 +383,9 @@ func TestBoardTokenURL(t *testing.T) {
 }
 
 // TestBoardNetwork: the board says that it is cut off, and since when it is not.
-func TestBoardNetwork(t *testing.T) {
-	o := newOffice(t, "")
+func TestBoardNetwork(t *testing.T) { inBrowsers(t, "", boardNetwork) }
+
+func boardNetwork(t *testing.T, o *office) {
 	o.put(t, "alice@example.test", "busy", "one")
 	page := o.browser.Open(t, strings.Replace(o.board(boss), o.url, o.intranet.daemon, 1), browsertest.Desktop)
 	page.Expect("net::ERR_")
@@ -272,30 +398,31 @@ func TestBoardNetwork(t *testing.T) {
 	o.put(t, "bob@example.test", "away", "new here")
 	o.proxy.Restore()
 	page.Until(t, "it can be tried now", `!document.querySelector("#retry").hidden`)
-	page.Do(t, chromedp.Click(chromedp.CSS("#retry")))
+	page.Click(t, "#retry")
 	page.Until(t, "the button has done its work", `document.querySelector("#retry").hidden`)
 	page.Until(t, "nothing is missed", row("alice")+` === "away|two|spreed" && `+row("bob")+` === "away|new here|spreed" &&
 		document.querySelector("#connection").innerText === "Live" && document.querySelector("#announcer").textContent === "Connected again."`)
 }
 
 // TestBoardFocus: the focus is never lost, and never behind the top.
-func TestBoardFocus(t *testing.T) {
-	o := newOffice(t, "")
+func TestBoardFocus(t *testing.T) { inBrowsers(t, "", boardFocus) }
+
+func boardFocus(t *testing.T, o *office) {
 	for i := range 40 {
 		o.put(t, fmt.Sprintf("user%d@example.test", i), "busy", "")
 	}
 	page := o.browser.Open(t, o.url+"board", browsertest.Desktop)
-	page.Do(t, chromedp.SendKeys(chromedp.CSS("#token"), agedToken(boss, 0)+"\r"))
+	page.Type(t, "#token", agedToken(boss, 0)+browsertest.Enter)
 	page.Until(t, "who has signed in is at the people", `document.querySelectorAll(".row").length === 40 && document.activeElement.id === "people"`)
-	page.Do(t, chromedp.KeyEvent(kb.ArrowDown+kb.End))
+	page.Press(t, browsertest.ArrowDown+browsertest.End)
 	page.Until(t, "the last has the focus", `document.activeElement.querySelector(".name")?.textContent === "user39"`)
 	for range 25 {
-		page.Do(t, chromedp.KeyEvent(kb.ArrowUp))
+		page.Press(t, browsertest.ArrowUp)
 		if hidden := browsertest.Eval[float64](t, page, `document.querySelector(".top").getBoundingClientRect().bottom - document.activeElement.getBoundingClientRect().top`); hidden > 0 {
 			t.Fatalf("%v pixels of the row with the focus are behind the top", hidden)
 		}
 	}
-	page.Do(t, chromedp.Click(chromedp.CSS(`#filters [data-status="busy"]`)))
+	page.Click(t, `#filters [data-status="busy"]`)
 	page.Run(t, `document.querySelectorAll("summary")[3].focus()`)
 	o.put(t, "user3@example.test", "away", "")
 	page.Until(t, "the next one has the focus", `document.querySelectorAll(".row").length === 39 && document.activeElement.querySelector(".name")?.textContent === "user4"`)
@@ -303,8 +430,11 @@ func TestBoardFocus(t *testing.T) {
 
 // TestBoardThousands: ten thousand people are as easy to handle as ten.
 func TestBoardThousands(t *testing.T) {
+	inChromium(t, "spreed: {auto_unavailable: 1h}", boardThousands)
+}
+
+func boardThousands(t *testing.T, o *office) {
 	const people = 10_000
-	o := newOffice(t, "spreed: {auto_unavailable: 1h}")
 	entries := make([]string, people)
 	for i := range entries {
 		entries[i] = fmt.Sprintf(`{"user_id":"user%d@d%d.example.test","spreed":{"status":%q}}`, i, i%5, []string{"busy", "away", "available"}[i%3])
@@ -331,9 +461,9 @@ func TestBoardThousands(t *testing.T) {
 	scroll := browsertest.Eval[int](t, page, `longestOf(() => scrollTo(0, document.documentElement.scrollHeight / 2))`)
 	page.Until(t, "the middle is shown", `[...document.querySelectorAll(".row")].some((row) => { const { top } = row.getBoundingClientRect(); return top > 200 && top < innerHeight })`)
 	page.Run(t, `scrollTo(0, 0); document.querySelector("summary").focus()`)
-	page.Do(t, chromedp.KeyEvent(kb.End))
+	page.Press(t, browsertest.End)
 	page.Until(t, "End goes to the last", `document.activeElement.querySelector(".name").textContent === "user9999" && document.activeElement.getBoundingClientRect().bottom <= innerHeight`)
-	page.Do(t, chromedp.KeyEvent(kb.Home))
+	page.Press(t, browsertest.Home)
 	page.Until(t, "Home goes to the first", `document.activeElement.querySelector(".name").textContent === "user0"`)
 	began = time.Now()
 	o.put(t, "user5@d0.example.test", "busy", "in a meeting")

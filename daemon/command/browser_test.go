@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -107,6 +108,7 @@ func (o *office) address() string {
 // boss is a service.
 const boss = "intranet@example.test"
 
+// newOffice starts a daemon, an intranet and a proxy; and no browser.
 func newOffice(t *testing.T, more string) *office {
 	t.Helper()
 	o := &office{intranet: newIntranet(t)}
@@ -118,8 +120,27 @@ auth: {secret: %s, services: [%s]}
 	o.daemon = serve(t, nil, "--config", o.file)
 	o.proxy = faultproxy.Start(t, o.address())
 	o.intranet.daemon = "http://" + o.proxy.Addr() + "/"
-	o.browser = browsertest.Start(t)
 	return o
+}
+
+// inChromium runs a test with an office and Chromium.
+func inChromium(t *testing.T, more string, test func(t *testing.T, o *office)) {
+	o := newOffice(t, more)
+	o.browser = browsertest.Start(t, browsertest.Chromium)
+	test(t, o)
+}
+
+// inBrowsers runs a test in each kind of browser at the same time, each with an office of its own.
+func inBrowsers(t *testing.T, more string, test func(t *testing.T, o *office)) {
+	for i, kind := range browsertest.Kinds {
+		o := newOffice(t, more)
+		o.together = i < len(browsertest.Kinds)-1
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			o.browser = browsertest.Start(t, kind)
+			test(t, o)
+		})
+	}
 }
 
 // inFront is a site that has the daemon behind it, and hands out tokens itself.
@@ -152,17 +173,33 @@ func (o *office) putAll(t *testing.T, entries string) {
 // set sets somebody's presence on a protocol, with the document of API v1.
 func (o *office) set(t *testing.T, user, protocol, document string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.url+"v1/users/"+url.PathEscape(user)+"/"+protocol, strings.NewReader(document))
+	if status, body := v1(t, o.url, http.MethodPut, "users/"+url.PathEscape(user)+"/"+protocol, document); status != http.StatusNoContent {
+		t.Fatalf("PUT of %s for %s: %d %s", document, user, status, body)
+	}
+}
+
+// v1 sends a request of API v1 on behalf of boss.
+func v1(t *testing.T, daemon, method, path, document string) (status int, body string) {
+	t.Helper()
+	return v1With(t, agedToken(boss, 0), daemon, method, path, document)
+}
+
+// v1With sends a request of API v1 with a token, or a code.
+func v1With(t *testing.T, token, daemon, method, path, document string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, daemon+"v1/"+path, strings.NewReader(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+agedToken(boss, 0))
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := (&http.Client{Transport: documented()}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusNoContent {
-		t.Fatalf("PUT of %s for %s: %s", document, user, response.Status)
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return response.StatusCode, string(content)
 }

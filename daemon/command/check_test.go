@@ -107,3 +107,15 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// check --quiet says nothing of a configuration that is right, also beside the daemon that has the store open: that is what a reload begins with.
+func TestCheckBesideADaemon(t *testing.T) {
+	args := []string{"--store.kind=bolt", "--store.dir=" + t.TempDir() + "/store"}
+	serve(t, secretEnv, append(args, "--http.listen=127.0.0.1:0")...)
+	if got := command(secretEnv, append([]string{"check", "--quiet"}, args...)...); got.code != 0 || got.stdout != "" || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
+	if got := command(secretEnv, append([]string{"check", "-q", "--log.level=loud"}, args...)...); got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, "log.level: must be") {
+		t.Errorf("of a fault: %+v", got)
+	}
+}

@@ -6,9 +6,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,6 +25,11 @@ import (
 // is told of.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
 	c := &cli{args: args, environ: environ, env: make(map[string]string), protocols: protocols}
+	if slices.Contains(args, "serve") { // first of all, or a reload that is asked for too early would end the daemon
+		c.hangup = make(chan os.Signal, 1)
+		signal.Notify(c.hangup, syscall.SIGHUP)
+		defer signal.Stop(c.hangup)
+	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		c.env[name] = value
@@ -31,12 +40,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 		root.SetIn(stdin)
 		root.SetOut(stdout)
 		root.SetErr(stderr)
-		root.InitDefaultCompletionCmd()
-		for _, command := range root.Commands() {
-			if command.Name() == "completion" {
-				group(command)
-			}
-		}
+		addCompletion(root)
 		if root, err = root.ExecuteC(); err != nil && !c.running { // the command line is at fault
 			err = usageError("%w (see: %s --help)", err, root.CommandPath())
 		}
@@ -50,14 +54,34 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []str
 	return exitCode(err)
 }
 
+// Tree returns the command at the root, with all others below it, for a program that writes manual pages.
+func Tree(protocols []wiring.Protocol) (*cobra.Command, error) {
+	root, err := (&cli{protocols: protocols}).root()
+	if err == nil {
+		addCompletion(root)
+	}
+	return root, err
+}
+
+// addCompletion adds the command that prints completions, which keeps where the root writes at this moment.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		if command.Name() == "completion" {
+			group(command)
+		}
+	}
+}
+
 // cli is what all commands share.
 type cli struct {
 	args      []string          // the command line
 	environ   []string          // the environment
 	env       map[string]string // the same, by name
 	protocols []wiring.Protocol
-	running   bool   // the command line was accepted
-	file      string // --config
+	hangup    chan os.Signal // yields what has the daemon reload
+	running   bool           // the command line was accepted
+	file      string         // --config
 
 	asJSON, skip   bool   // --json, --skip-invalid
 	url, shown, as string // of commands that ask a daemon: where it is, the token to show, and --as
@@ -90,7 +114,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return flagFault(command, c.args, err) })
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.AddCommand(c.serve(), c.check(), c.token(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+	root.AddCommand(c.serve(), c.check(), c.token(), c.board(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)

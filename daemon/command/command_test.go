@@ -73,14 +73,20 @@ type daemon struct {
 	stdout, stderr output
 	code           chan int
 	url            string
+	together       bool // it ends by the signal to another daemon of the test
 }
 
 // serve starts it and returns when it listens.
 func serve(t *testing.T, environ []string, args ...string) *daemon {
 	t.Helper()
+	return serveProtocols(t, wiring.BuiltIn(), append(append([]string{}, daemonEnv...), environ...), args...)
+}
+
+func serveProtocols(t *testing.T, protocols []wiring.Protocol, environ []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{t: t, code: make(chan int, 1)}
 	go func() {
-		d.code <- run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, append(append([]string{}, daemonEnv...), environ...))
+		d.code <- Run(append([]string{"serve"}, args...), strings.NewReader(""), &d.stdout, &d.stderr, environ, protocols)
 	}()
 	t.Cleanup(func() {
 		if d.code != nil {
@@ -108,8 +114,10 @@ func serve(t *testing.T, environ []string, args ...string) *daemon {
 func (d *daemon) terminate(sig syscall.Signal) int {
 	d.t.Helper()
 	begin := time.Now()
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		d.t.Fatal(err)
+	if !d.together {
+		if err := syscall.Kill(os.Getpid(), sig); err != nil {
+			d.t.Fatal(err)
+		}
 	}
 	select {
 	case code := <-d.code:

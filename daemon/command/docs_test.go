@@ -9,8 +9,9 @@ import (
 
 // TestDocsPage: the page shows every operation and every document, each can be linked to, and it reads well (BOARD_PICTURES=DIRECTORY keeps
 // pictures).
-func TestDocsPage(t *testing.T) {
-	o := newOffice(t, "")
+func TestDocsPage(t *testing.T) { inBrowsers(t, "", docsPage) }
+
+func docsPage(t *testing.T, o *office) {
 	dir := os.Getenv("BOARD_PICTURES")
 	if dir == "" {
 		dir = t.TempDir()
@@ -36,6 +37,7 @@ func TestDocsPage(t *testing.T) {
 			o.inspect(t, page, dir, "docs-put-"+look.String())
 			page.Run(t, `document.querySelectorAll("details").forEach((details) => { details.open = true; })`)
 			o.inspect(t, page, dir, "docs-open-"+look.String())
+			accessible(t, page, "docs-open")
 		})
 	}
 }

@@ -174,7 +174,7 @@ func TestQuickstartListeners(t *testing.T) {
 					answers++
 				}
 			}
-			if board := strings.Contains(d.stdout.String(), "board#token="); answers != 2 || board != (name == "TLS") {
+			if board := strings.Contains(d.stdout.String(), "board#code="); answers != 2 || board != (name == "TLS") {
 				t.Errorf("%d answers, a board: %t\n%s", answers, board, d.stdout.String())
 			}
 			d.terminate(syscall.SIGTERM)

@@ -94,7 +94,7 @@ The daemon listens on %[1]s. Try it in another terminal:
 
   %[8]s -X GET %[9]s -d '{"AuthenticationToken":"%[2]s","Type":"UserStatus","UserStatus":[{"user_id":"%[3]s"}]}'
 %[10]s
-The token in them lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
+The token lasts %[4]s. A fresh one: %[5]s token --%[6]s %[7]s %[3]s
 Ctrl-C ends the daemon.
 
 `
@@ -102,11 +102,13 @@ Ctrl-C ends the daemon.
 const quickstartBoard = `
 or watch in a browser:
 
-  %sboard#token=%s
+  %s
+
+The link works once, within 30 seconds. Another one: %s board --quickstart %s --url %s
 `
 
 // printQuickstart prints what a newcomer can paste.
-func printQuickstart(command *cobra.Command, settings *wiring.Settings, address string) error {
+func printQuickstart(command *cobra.Command, settings *wiring.Settings, dir, address string) error {
 	token, err := issue(settings, quickstartUser)
 	if err != nil {
 		return err
@@ -115,9 +117,13 @@ func printQuickstart(command *cobra.Command, settings *wiring.Settings, address 
 	if err != nil {
 		return err
 	}
-	board := fmt.Sprintf(quickstartBoard, base, url.QueryEscape(token))
-	if base == unixBase { // no browser gets there
-		board = ""
+	board := ""
+	if base != unixBase { // where no browser gets
+		link, err := boardLink(settings, base, quickstartUser)
+		if err != nil {
+			return err
+		}
+		board = fmt.Sprintf(quickstartBoard, link, os.Args[0], dir, base)
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), quickstartText, address, token, quickstartUser,
 		config.Duration(settings.Auth.TokenExpire), os.Args[0], authKey, settings.Auth.Secret.File(), curl, base, board)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -257,30 +258,58 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// The service manager is told when requests are served, and when no more.
+// The service manager is told when requests are served, and when no more; how the daemon is doing; and that it lives, as long as it wants to know.
 func TestNotify(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "notify")
-	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	_ = socket.SetReadDeadline(time.Now().Add(30 * time.Second))
+	socket, told := manager(t)
 	receive := func() string {
-		buf := make([]byte, 100)
-		n, err := socket.Read(buf)
-		if err != nil {
-			t.Fatal(err)
+		select {
+		case text := <-told:
+			return text
+		case <-time.After(20 * time.Second):
+			return ""
 		}
-		return string(buf[:n])
 	}
-	d := serve(t, append([]string{"NOTIFY_SOCKET=" + name}, secretEnv...), "--http.listen=127.0.0.1:0")
-	if got := receive(); got != "READY=1" {
+	environ := []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=200000", "WATCHDOG_PID=" + strconv.Itoa(os.Getpid())}
+	began := time.Now()
+	d := serve(t, append(environ, secretEnv...), "--http.listen=127.0.0.1:0")
+	if got := receive(); got != "READY=1\nSTATUS=serving: 0 users" {
 		t.Errorf("told %q, want READY=1", got)
 	}
+	for range 5 {
+		if got := receive(); got != "WATCHDOG=1" {
+			t.Errorf("told %q, want WATCHDOG=1", got)
+		}
+	}
+	if took := time.Since(began); took < 400*time.Millisecond {
+		t.Errorf("five signs of life came within %v, want one in 100ms", took)
+	}
+	if status, _ := request(t, "PUT", d.url, token(t, secretEnv, markd), `{"user_id":"markd@zarafa.com","spreed":{"status":"busy","message":""}}`); status != 200 {
+		t.Fatal(status)
+	}
+	for got := receive(); got != "STATUS=serving: 1 users"; got = receive() {
+		if got != "WATCHDOG=1" {
+			t.Fatalf("told %q, want the number of users", got)
+		}
+	}
 	d.terminate(syscall.SIGTERM)
-	if got := receive(); got != "STOPPING=1" {
+	got := receive()
+	for ; got == "WATCHDOG=1"; got = receive() {
+	}
+	if got != "STOPPING=1\nSTATUS=stopping" {
 		t.Errorf("told %q, want STOPPING=1", got)
+	}
+}
+
+// A watchdog that is for another process is not ours.
+func TestWatchdogOfAnother(t *testing.T) {
+	socket, told := manager(t)
+	d := serve(t, append([]string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=20000", "WATCHDOG_PID=1"}, secretEnv...), "--http.listen=127.0.0.1:0")
+	time.Sleep(100 * time.Millisecond)
+	d.terminate(syscall.SIGTERM)
+	for len(told) > 0 {
+		if text := <-told; text == "WATCHDOG=1" {
+			t.Fatal("it was told of our life")
+		}
 	}
 }
 
@@ -306,12 +335,7 @@ func silent(t *testing.T) (address string) {
 // While the store cannot be loaded the daemon listens and asks clients to come back; the service manager is not told that it is ready; and
 // a signal ends it in time.
 func TestStopWhileLoading(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "notify")
-	told, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer told.Close()
+	name, told := manager(t)
 	environ := append([]string{"NOTIFY_SOCKET=" + name, "GORACE=atexit_sleep_ms=0"}, secretEnv...) // else the race detector takes a second at the end
 	program := start(t, environ, "serve", "--http.listen=127.0.0.1:0", "--store.kind=nats", "--store.url=nats://"+silent(t))
 	stderr := program.Stderr.(*output)
@@ -334,9 +358,10 @@ func TestStopWhileLoading(t *testing.T) {
 	if log := stderr.String(); !strings.Contains(log, "stopped before it was ready") || strings.Contains(log, "msg=started") {
 		t.Errorf("the log is\n%s", log)
 	}
-	_ = told.SetReadDeadline(time.Now()) // what it has said is there
-	if n, err := told.Read(make([]byte, 100)); err == nil {
-		t.Errorf("the service manager was told something, %d bytes", n)
+	for len(told) > 0 { // what it has said is there
+		if text := <-told; strings.Contains(text, "READY") {
+			t.Errorf("the service manager was told %q", text)
+		}
 	}
 }
 
@@ -398,7 +423,7 @@ func TestQuickstart(t *testing.T) {
 			answers = append(answers, string(answer))
 		}
 	}
-	if board := d.url + "board#token="; !strings.Contains(d.stdout.String(), "\n  "+board) {
+	if board := d.url + "board#code="; !strings.Contains(d.stdout.String(), "\n  "+board) {
 		t.Errorf("%s is not among what is printed:\n%s", board, d.stdout.String())
 	}
 	want := []string{"", `{"Type":"UserStatus","UserStatus":[{"user_id":"markd@zarafa.com","spreed":{"status":"available","message":"feeling chatty.."}}]}`}

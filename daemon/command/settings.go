@@ -39,22 +39,26 @@ func (c *cli) settings(command *cobra.Command) (*wiring.Settings, error) {
 		ReservedEnv: []string{envConfig, envToken, envURL},
 		Flags:       command.Flags(),
 	}, c.protocols)
+	settings.Version = versionText()
 	return settings, coded(exitUsage, err)
 }
 
 func (c *cli) check() *cobra.Command {
-	return &cobra.Command{
-		Use:   "check [--config FILE] [flags]",
+	var quiet bool
+	command := &cobra.Command{
+		Use:   "check [--config FILE] [--quiet] [flags]",
 		Short: "Validate the configuration and print it",
 		Long: `Validates the configuration and the files that it names as serve would, without using the network, and prints what is in
 effect as YAML, with secrets masked. Whatever is wrong is listed, a line each, and the exit code is 2. Warnings do not change it.`,
 		Example: "  zarafa-presence check --config /etc/zarafa-presence/zarafa-presence.yaml",
 		Args:    noArguments,
-		RunE:    c.runCheck,
+		RunE:    func(command *cobra.Command, _ []string) error { return c.runCheck(command, quiet) },
 	}
+	command.Flags().BoolVarP(&quiet, "quiet", "q", false, "print warnings and faults only")
+	return command
 }
 
-func (c *cli) runCheck(command *cobra.Command, _ []string) error {
+func (c *cli) runCheck(command *cobra.Command, quiet bool) error {
 	settings, err := c.settings(command)
 	if err != nil {
 		return err
@@ -67,6 +71,9 @@ func (c *cli) runCheck(command *cobra.Command, _ []string) error {
 	}
 	if err != nil {
 		return coded(exitUsage, err)
+	}
+	if quiet {
+		return nil
 	}
 	return settings.WriteYAML(command.OutOrStdout())
 }

@@ -30,6 +30,7 @@ type Key struct {
 	Flag    string // the flag that sets it, with its dashes; empty for a secret, and if only the file can
 	Secret  bool
 	Choice  string // the values that it can have, with commas between them, if they are few
+	Restart bool   // a change takes effect at the next start; otherwise a reload is enough
 
 	value    reflect.Value // of the field
 	obsolete string        // why it means nothing any more
@@ -117,10 +118,13 @@ func keysOf(path string, v reflect.Value) (all []Key) {
 			key := newKey(join(path, name), f.Tag.Get("help"), value)
 			key.obsolete = f.Tag.Get("obsolete")
 			key.Choice = f.Tag.Get("choice")
+			key.Restart = f.Tag.Get("change") == "restart"
 			all = append(all, key)
 			if secret, ok := value.Interface().(setting.Secret); ok {
 				file := reflect.ValueOf(fileName(secret.File()))
-				all = append(all, newKey(key.Name+fileSuffix, "file that holds "+key.Name+", instead of it", file))
+				ofFile := newKey(key.Name+fileSuffix, "file that holds "+key.Name+", instead of it", file)
+				ofFile.Restart = key.Restart
+				all = append(all, ofFile)
 			}
 		}
 	}

@@ -7,8 +7,9 @@
 //
 // A key may be a text, bool, whole number, time.Duration, setting.Secret, or anything that implements encoding.TextUnmarshaler; a list or a map
 // of texts; or, in the file only, a list or a map of structs of such keys. A tag choice:"a,b" lists the values
-// for whoever completes them; to refuse others is Validate's part. A tag obsolete:"why" makes it one that means nothing any more. Beside a
-// setting.Secret x there is a key x_file that names a file with the secret. The two count as one, and x has no flag: everybody can read those.
+// for whoever completes them; to refuse others is Validate's part. A tag obsolete:"why" makes it one that means nothing any more, and a tag
+// change:"restart" one whose change takes effect at the next start, not when the configuration is read anew. Beside a setting.Secret x there is a key
+// x_file that names a file with the secret. The two count as one, and x has no flag: everybody can read those.
 package config
 
 import (

@@ -131,7 +131,7 @@ func (c *Contract) template(target string) (best string) {
 }
 
 // anywhere lists the error responses that any request may get before its path is looked at.
-var anywhere = map[int]string{400: "BadRequest", 408: "TooSlow", 413: "TooLarge", 431: "HeaderTooLarge", 500: "Fault", 503: "Unavailable"}
+var anywhere = map[int]string{400: "BadRequest", 408: "TooSlow", 413: "TooLarge", 429: "TooMany", 431: "HeaderTooLarge", 500: "Fault", 503: "Unavailable"}
 
 // Check validates a response against the document.
 func (c *Contract) Check(method, target string, got Answer) error {

@@ -1,58 +1,78 @@
-// Package browsertest runs a real browser for tests: Chromium from Debian's package, headless. A page that logs an error, has an uncaught
-// exception or violates its content security policy fails the test:
+// Package browsertest runs real browsers for tests: Chromium and Firefox from Debian's packages, headless. A page that logs an error, has an
+// uncaught exception or violates its content security policy fails the test:
 //
-//	browser := browsertest.Start(t)
+//	browser := browsertest.Start(t, browsertest.Firefox)
 //	page := browser.Open(t, daemon.URL+"board", browsertest.Desktop)
 //	page.Until(t, "alice is busy", `document.querySelector("#alice").className === "busy"`)
 //
 // If the browser is not installed the test fails; it is never skipped. The end-to-end tests of the board and of the web client use it.
+//
+// page.go says what a test can do with a page. chromium.go and firefox.go say how each browser does it: Chromium by the DevTools protocol,
+// Firefox by WebDriver BiDi (bidi.go).
 package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
-
-	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
+const timeout = 30 * time.Second // of every operation on a page
+
+// Kind is a make of browser.
+type Kind string
+
+// The browsers.
 const (
-	chromium = "/usr/bin/chromium"
-	timeout  = 30 * time.Second // of every operation on a page
+	Chromium Kind = "chromium"
+	Firefox  Kind = "firefox"
 )
 
-// Browser is a running Chromium. It ends with the test.
+// Kinds are all of them.
+var Kinds = []Kind{Chromium, Firefox}
+
+// Browser is a running browser with a profile of its own. It ends with the test.
 type Browser struct {
-	ctx context.Context //nolint:containedctx // chromedp identifies a browser by a context
+	Kind Kind
+
+	// Profile is the directory in which the browser keeps history, cookies and the like. Some of it is written only when the browser ends.
+	Profile string
+
+	// Close ends the browser, as a user would who closes its last window. It may be called again.
+	Close func()
+
+	program program
+}
+
+// program is a running browser.
+type program interface {
+	// open opens an empty tab. The browser calls fault with each error and each warning of its pages, from another goroutine.
+	open(ctx context.Context, look Look, fault func(text string)) (tab, error)
+	// close asks the browser to end, and returns when it has.
+	close(ctx context.Context) error
 }
 
 // Start starts a browser with a fresh profile.
-func Start(t testing.TB) *Browser {
+func Start(t testing.TB, kind Kind) *Browser {
 	t.Helper()
-	var printed syncbuffer.Buffer
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.CombinedOutput(&printed), chromedp.DisableGPU,
-		chromedp.NoSandbox) // the tests run as root
-	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		closeProperly(ctx, cancel)
-		end()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s, of the Debian package chromium (scripts/install-test-packages): %v\n%s", chromium, err, printed.String())
+	start := map[Kind]func(t testing.TB, profile string) (program, error){Chromium: startChromium, Firefox: startFirefox}[kind]
+	b := &Browser{Kind: kind, Profile: t.TempDir()}
+	var err error
+	if b.program, err = start(t, b.Profile); err != nil {
+		t.Fatalf("starting %s, of a Debian package that scripts/install-test-packages installs: %v", kind, err)
 	}
-	return &Browser{ctx: ctx}
-}
-
-// closeProperly closes a browser or a tab.
-func closeProperly(ctx context.Context, cancel func()) {
-	ending, stop := context.WithTimeout(ctx, 10*time.Second)
-	defer stop()
-	_ = chromedp.Cancel(ending) // it may have crashed
-	cancel()
+	b.Close = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := b.program.close(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("closing %s: %v", kind, err)
+		}
+	})
+	t.Cleanup(b.Close)
+	return b
 }
 
 // Look is a window's size in CSS pixels, and a colour scheme: light or dark.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,21 +116,20 @@ func (d *demo) start(stdout io.Writer) {
 	d.t.Cleanup(func() { _ = syscall.Kill(-d.command.Process.Pid, syscall.SIGKILL) }) // only if the test has failed
 }
 
-var boardURL = regexp.MustCompile(`(http://\S+/)board#token=(\S+)`)
+var (
+	boardURL   = regexp.MustCompile(`(http://\S+/)board#code=\S+`)
+	boardToken = regexp.MustCompile(`PRESENCE_TOKEN='(\S+)'`)
+)
 
 // awaitInstructions waits until the demo has printed the board's URL, and takes the daemon's URL and the token from it.
 func (d *demo) awaitInstructions() {
 	d.t.Helper()
 	eventually(d.t, "the address is printed\n"+d.stderr.String(), func() bool { return strings.Contains(d.stdout.String(), "Ctrl-C ends") })
-	found := boardURL.FindStringSubmatch(d.stdout.String())
-	if found == nil {
-		d.t.Fatalf("no address in\n%s", d.stdout.String())
+	found, token := boardURL.FindStringSubmatch(d.stdout.String()), boardToken.FindStringSubmatch(d.stdout.String())
+	if found == nil || token == nil {
+		d.t.Fatalf("no address or no token in\n%s", d.stdout.String())
 	}
-	var err error
-	d.url = found[1]
-	if d.token, err = url.QueryUnescape(found[2]); err != nil {
-		d.t.Fatal(err)
-	}
+	d.url, d.token = found[1], token[1]
 }
 
 // ends waits for the end, and checks the exit code and that no file or process is left.

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -44,7 +43,9 @@ func main() {
 const instructions = `
 Watch them in a browser:
 
-  %[1]sboard#token=%[2]s
+  %[2]s
+
+This link works once, within 30 seconds. Another one: %[4]s board --config %[5]s
 
 or in another terminal:
 
@@ -67,7 +68,11 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf(instructions, s.url, url.QueryEscape(token), token, *program)
+	link, err := s.ask(ctx, "board", "--url", s.url, boardUser)
+	if err != nil {
+		return err
+	}
+	fmt.Printf(instructions, s.url, link, token, *program, s.config)
 	devices := map[string]*xmpptest.Client{}
 	defer func() {
 		for _, device := range devices {

@@ -18,7 +18,7 @@ func TestPicture(t *testing.T) {
 	d := launch(t, nil)
 	d.awaitInstructions()
 	t.Run("browser", func(t *testing.T) { // it ends before the demo does
-		page := browsertest.Start(t).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800, Scheme: "light"})
+		page := browsertest.Start(t, browsertest.Chromium).Open(t, boardURL.FindString(d.stdout.String()), browsertest.Look{Width: 1280, Height: 800, Scheme: "light"})
 		page.Until(t, "all is on the board", `(() => {
 			const rows = [...document.querySelectorAll(".row")];
 			const texts = (part) => new Set(rows.map((row) => row.querySelector(part).textContent));

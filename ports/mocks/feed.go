@@ -37,18 +37,18 @@ func (m *MockFeed) EXPECT() *MockFeedMockRecorder {
 }
 
 // Changed mocks base method.
-func (m *MockFeed) Changed(since domain.Revision) ([]domain.State, error) {
+func (m *MockFeed) Changed(ctx context.Context, since domain.Revision) ([]domain.State, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Changed", since)
+	ret := m.ctrl.Call(m, "Changed", ctx, since)
 	ret0, _ := ret[0].([]domain.State)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // Changed indicates an expected call of Changed.
-func (mr *MockFeedMockRecorder) Changed(since interface{}) *gomock.Call {
+func (mr *MockFeedMockRecorder) Changed(ctx, since interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Changed", reflect.TypeOf((*MockFeed)(nil).Changed), since)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Changed", reflect.TypeOf((*MockFeed)(nil).Changed), ctx, since)
 }
 
 // Follow mocks base method.

@@ -34,6 +34,21 @@ func (m *MockTokens) EXPECT() *MockTokensMockRecorder {
 	return m.recorder
 }
 
+// Exchange mocks base method.
+func (m *MockTokens) Exchange(code string) (string, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Exchange", code)
+	ret0, _ := ret[0].(string)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Exchange indicates an expected call of Exchange.
+func (mr *MockTokensMockRecorder) Exchange(code interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Exchange", reflect.TypeOf((*MockTokens)(nil).Exchange), code)
+}
+
 // Issue mocks base method.
 func (m *MockTokens) Issue(user domain.UserID) string {
 	m.ctrl.T.Helper()
@@ -46,6 +61,20 @@ func (m *MockTokens) Issue(user domain.UserID) string {
 func (mr *MockTokensMockRecorder) Issue(user interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Issue", reflect.TypeOf((*MockTokens)(nil).Issue), user)
+}
+
+// IssueCode mocks base method.
+func (m *MockTokens) IssueCode(user domain.UserID) string {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "IssueCode", user)
+	ret0, _ := ret[0].(string)
+	return ret0
+}
+
+// IssueCode indicates an expected call of IssueCode.
+func (mr *MockTokensMockRecorder) IssueCode(user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "IssueCode", reflect.TypeOf((*MockTokens)(nil).IssueCode), user)
 }
 
 // Verify mocks base method.

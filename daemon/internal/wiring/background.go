@@ -32,7 +32,7 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, f *identities.Follower,
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower,
 	shutdowner fx.Shutdowner,
 ) *background {
 	return &background{
@@ -41,6 +41,7 @@ func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.S
 		ready:  c.Begun(),
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
+			{"the census", census.Run}, {"what watches store.max_users", u.Run},
 			{"what follows identities_file", f.Run},
 		},
 		shutdowner: shutdowner,

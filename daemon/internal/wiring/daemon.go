@@ -15,6 +15,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/zarafa/presence/adapters/audit"
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
@@ -29,20 +30,29 @@ import (
 // Daemon is the whole of it, to be started and stopped once.
 type Daemon struct {
 	*background
-	log    *slog.Logger
-	app    *fx.App
-	server *http.Server
+	log      *slog.Logger
+	app      *fx.App
+	running  running
+	settings *Settings // in effect
+	made     made      // the protocols that are on
+	off      map[string]domain.Source
 }
 
 // New makes a daemon of settings that are valid. It opens no port and starts nothing. Its error is what a start would fail with, the network
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{log: log}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.server, &d.background))
+	d := &Daemon{log: log, settings: settings}
+	d.app = fx.New(options(settings, log), fx.Populate(&d.running, &d.background, &d.made))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
 	return d, nil
+}
+
+// LogTo has requests, and who has set what, logged from now on. It may be called before Start.
+func (d *Daemon) LogTo(log *Logging) {
+	d.running.Server.LogAccess(log.Access.Logger)
+	d.running.Audit.WriteTo(log.Audit.Logger)
 }
 
 // Start starts everything and returns when requests are served. Until the store is loaded they are answered with a request to come back. If
@@ -52,10 +62,10 @@ func (d *Daemon) Start(ctx context.Context) error {
 }
 
 // Addr is the address at which requests are served, after Start.
-func (d *Daemon) Addr() net.Addr { return d.server.Addr() }
+func (d *Daemon) Addr() net.Addr { return d.running.Server.Addr() }
 
 // URL is where the daemon is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
-func (d *Daemon) URL() string { return d.server.URL() }
+func (d *Daemon) URL() string { return d.running.Server.URL() }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.
 func (d *Daemon) Wait() <-chan fx.ShutdownSignal { return d.app.Wait() }
@@ -87,18 +97,21 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, app.NewHousekeeper,
+		fx.Provide(newBackground, newExpirer, newCensus, app.NewStatistics, newHousekeeper, newHealth, app.NewLeases,
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			s.General.precedence, newFollower,
 			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities))),
-			fx.Annotate(newPresence, fx.As(new(ports.Presence))),
-			fx.Annotate(app.NewBackup, fx.As(new(ports.Backup))),
-			fx.Annotate(newFeed, fx.As(new(ports.Feed))),
-			fx.Annotate(app.NewSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
+			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
+			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
+			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
+			fx.Annotate(newSupervisor, fx.As(fx.Self()), fx.As(new(ports.Sources)))),
+		s.metrics(),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
-		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StartStopHook(b.start, func() { b.stop() })) })),
+		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background, h *app.Health) {
+			lc.Append(fx.StartStopHook(b.start, func() { h.Stop(); b.stop() }))
+		})),
 	)...)
 }
 
@@ -106,6 +119,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 func (s *Settings) core(log *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(log, s.Store.Limits),
+		fx.Provide(newLimits, app.NewUserLimit),
+		audit.Module,
 		clock.Module,
 		s.Store.module(),
 		fx.Provide(newCore, image.New, commit.New))
@@ -132,9 +147,12 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	return app.NewFeed(img, now, precedence)
 }
 
-func newCore(img *image.Image, writer *commit.Writer, limits Limits) app.Core {
-	return app.Core{
-		Image: img, Writer: writer,
-		Limits: app.Limits{Users: limits.MaxUsers, Devices: limits.MaxDevices, SourceBytes: int64(limits.MaxSourceBytes)},
-	}
+func newLimits(limits Limits) *app.CurrentLimits { return app.NewLimits(limits.forApp()) }
+
+func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit) app.Core {
+	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit}
+}
+
+func (l Limits) forApp() app.Limits {
+	return app.Limits{Users: l.MaxUsers, Devices: l.MaxDevices, SourceBytes: int64(l.MaxSourceBytes)}
 }

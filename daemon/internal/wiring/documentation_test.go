@@ -51,7 +51,7 @@ func ofSource(t *testing.T, key config.Key) (source, name string, yes bool) {
 // table is what the manual has to say of the keys.
 func table(keys []config.Key) string {
 	var b strings.Builder
-	b.WriteString("| key | type | default | environment | flag | what it is |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| key | type | default | environment | flag | a change needs | what it is |\n|---|---|---|---|---|---|---|\n")
 	code := func(text, otherwise string) string {
 		if text == "" {
 			return otherwise
@@ -67,7 +67,11 @@ func table(keys []config.Key) string {
 		if key.Secret {
 			flag = "none: secret"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", key.Name, key.Type, code(key.Default, fallback), code(key.Env, "none: file only"), code(key.Flag, flag), key.Help)
+		needs := "reload"
+		if key.Restart {
+			needs = "restart"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", key.Name, key.Type, code(key.Default, fallback), code(key.Env, "none: file only"), code(key.Flag, flag), needs, key.Help)
 	}
 	return b.String()
 }
@@ -173,6 +177,9 @@ func TestUnit(t *testing.T) {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("the unit lacks %s", line)
 		}
+	}
+	if !strings.Contains(text, "\nExecReload=/usr/bin/zarafa-presence check --quiet --config /etc/zarafa-presence/zarafa-presence.yaml\nExecReload=/bin/kill -HUP $MAINPID\n") {
+		t.Error("the unit does not check the configuration before it has the daemon reload")
 	}
 	for _, name := range []string{"PRESENCE_", "LoadCredential", "EnvironmentFile", "DynamicUser"} {
 		if strings.Contains(text, name) {

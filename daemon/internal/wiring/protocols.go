@@ -1,7 +1,6 @@
 package wiring
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/zarafa/presence/adapters/asterisk"
 	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/irc"
 	"github.com/zarafa/presence/adapters/manual"
@@ -23,6 +23,7 @@ import (
 // BuiltIn is every protocol that comes with the daemon.
 func BuiltIn() []Protocol {
 	return []Protocol{
+		NewProtocol("asterisk", asterisk.DefaultConfig, asterisk.Module),
 		NewProtocol("irc", irc.DefaultConfig, irc.Module),
 		NewProtocol("manual", manual.DefaultConfig, manual.Module),
 		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),
@@ -51,13 +52,14 @@ type switched interface{ On() bool }
 
 // NewProtocol names a protocol: see daemon.Protocol.
 func NewProtocol[C any](name string, defaults func() C, module fx.Option) Protocol {
+	bind := func(c constructors[C]) (constructor, error) { return c.bind(name) }
+	module = fx.Module(name,
+		fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
+		module,
+		fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))
 	return Protocol{name, func() section {
 		cfg := defaults()
-		bind := func(c constructors[C]) (constructor, error) { return c.bind(name, &cfg) }
-		return section{name, &cfg, fx.Module(name,
-			fx.Decorate(func(log *slog.Logger) *slog.Logger { return log.With("protocol", name) }),
-			module,
-			fx.Provide(fx.Annotate(bind, fx.ResultTags(`group:"protocols"`))))}
+		return section{name, &cfg, module}
 	}}
 }
 
@@ -69,30 +71,25 @@ type constructors[C any] struct {
 	Client func(C) (domain.ClientProtocol, error) `optional:"true"`
 }
 
-// constructor makes a protocol as it is configured when it is called, and adds it to the parts. It returns what the protocol calls itself.
+// constructor makes a protocol of its section's Config, to which config points: a source or a client protocol.
 type constructor struct {
-	name string
-	add  func(*parts) (domain.Protocol, error)
+	name   string
+	source func(config any) (ports.Source, error)
+	client func(config any) (domain.ClientProtocol, error)
 }
 
-func (c constructors[C]) bind(name string, cfg *C) (constructor, error) {
+func (c constructors[C]) bind(name string) (constructor, error) {
+	made := constructor{name: name}
 	if (c.Source == nil) == (c.Client == nil) {
-		return constructor{}, fmt.Errorf(
-			"protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)", name, *cfg)
+		return made, fmt.Errorf("protocol %s: its module must provide either a func(%T) (ports.Source, error) or a func(%[2]T) (domain.ClientProtocol, error)",
+			name, *new(C))
 	}
-	return constructor{name, func(p *parts) (named domain.Protocol, err error) {
-		if c.Client != nil {
-			client, err := c.Client(*cfg)
-			p.Clients = append(p.Clients, client)
-			return client.Protocol, err
-		}
-		source, err := c.Source(*cfg)
-		if err == nil {
-			named = source.Describe().Protocol
-			p.Sources, p.ReadOnly = append(p.Sources, source), append(p.ReadOnly, named)
-		}
-		return named, err
-	}}, nil
+	if c.Source != nil {
+		made.source = func(config any) (ports.Source, error) { return c.Source(*config.(*C)) }
+	} else {
+		made.client = func(config any) (domain.ClientProtocol, error) { return c.Client(*config.(*C)) }
+	}
+	return made, nil
 }
 
 // Names lists the sources and the client protocols.
@@ -106,35 +103,10 @@ func Names(protocols []Protocol) (sources, clients []string) {
 	return general.sources, clients
 }
 
-// parts are the protocols that are on.
-type parts struct {
-	fx.Out
-
-	Sources  []ports.Source
-	ReadOnly []domain.Protocol // those of the sources
-	Clients  []domain.ClientProtocol
-}
-
-// newParts makes the protocols that are on.
-func newParts(s *Settings, all []constructor) (p parts, err error) {
-	slices.SortFunc(all, func(a, b constructor) int { return cmp.Compare(a.name, b.name) }) // fx gives them in any order
-	for _, c := range all {
-		if !slices.Contains(s.Enabled(), c.name) {
-			continue
-		}
-		if named, err := c.add(&p); err != nil {
-			return p, err
-		} else if named.String() != c.name {
-			return p, fmt.Errorf("protocol %s: it calls itself %s", c.name, named)
-		}
-	}
-	return p, nil
-}
-
 // General holds the keys at the top level of the configuration.
 type General struct {
 	Protocols  []string `koanf:"protocols" help:"the sources that are on, such as xmpp; manual and spreed have a key enabled of their own"`
-	Precedence []string `koanf:"precedence" change:"restart" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
+	Precedence []string `koanf:"precedence" help:"what decides before the strongest status does, the first that matches: protocols such as manual, and statuses of protocols such as calendar:away"`
 
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`

@@ -17,7 +17,10 @@ type Settings struct {
 	HTTP    http.Config
 	Auth    auth.Config
 	Store   Store
+	Health  Health
 	Log     Log
+
+	Version string // of the program, which metrics tell
 
 	*config.Loaded
 	protocols []section // all that are known, whether on or not
@@ -28,7 +31,7 @@ func Sections(protocols []Protocol) []config.Section { return newSettings(protoc
 
 // newSettings are the defaults of a daemon that knows some protocols.
 func newSettings(protocols []Protocol) *Settings {
-	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Log: DefaultLog()}
+	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Health: DefaultHealth(), Log: DefaultLog()}
 	s.General.Precedence = []string{ByHand.String()}
 	for _, p := range protocols {
 		made := p.make()
@@ -43,7 +46,7 @@ func newSettings(protocols []Protocol) *Settings {
 
 // sections lists the parts of the configuration in the order in which they are shown.
 func (s *Settings) sections() []config.Section {
-	sections := []config.Section{{Name: "http", Config: &s.HTTP}, {Name: "auth", Config: &s.Auth}, {Name: "store", Config: &s.Store}, {Config: &s.General}}
+	sections := []config.Section{{Name: "http", Config: &s.HTTP}, {Name: "auth", Config: &s.Auth}, {Name: "store", Config: &s.Store}, {Name: "health", Config: &s.Health}, {Config: &s.General}}
 	for _, p := range s.protocols {
 		sections = append(sections, config.Section{Name: p.name, Config: p.config})
 	}
@@ -75,6 +78,12 @@ func (s *Settings) inUse(section string) bool {
 	}
 	unclear := s.Faulty("protocols") || s.General.Validate() != nil
 	return unclear && slices.Contains(s.General.sources, section) && s.Sets(section)
+}
+
+// configOf returns the pointer to a protocol's Config.
+func (s *Settings) configOf(name string) any {
+	i := slices.IndexFunc(s.protocols, func(p section) bool { return p.name == name })
+	return s.protocols[i].config
 }
 
 // Enabled lists the protocols that are on.

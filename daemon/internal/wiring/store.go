@@ -30,7 +30,7 @@ type (
 
 // Store is the section store of the configuration.
 type Store struct {
-	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt" choice:"bolt,nats,memory"`
+	Kind string `koanf:"kind" help:"where presences are kept: bolt (on this machine's disk), nats (in a NATS cluster) or memory (a restart forgets them); empty: nats if store.url is set, else bolt" choice:"bolt,nats,memory" change:"restart"`
 	disk
 	cluster
 	Retain time.Duration `koanf:"retain" help:"a presence that nobody has updated for so long is removed, unless it has no end"`
@@ -40,7 +40,7 @@ type Store struct {
 
 // Limits are how much is kept at most.
 type Limits struct {
-	MaxUsers       int          `koanf:"max_users" help:"how many users there may be; 0 is no limit"`
+	MaxUsers       int          `koanf:"max_users" help:"how many users there may be; updates of a further one are refused with 503, and reports of sources dropped; 0 is no limit"`
 	MaxDevices     int          `koanf:"max_devices" help:"how many devices a user may have on a protocol"`
 	MaxSourceBytes setting.Size `koanf:"max_source_bytes" help:"how much memory the presences of one source may take"`
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	nethttp "net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,9 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/setting"
 )
@@ -71,6 +75,24 @@ func combinations() [][]string {
 		}
 	}
 	return all
+}
+
+// What an adapter adds to the metrics is exported by the daemon.
+func TestMetricsOfAnAdapter(t *testing.T) {
+	settings := settingsOf(t, environment(t))
+	own := func() prometheus.Collector {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "presence_webhook_deliveries_total", Help: "Deliveries."})
+	}
+	var about http.Operations
+	graph := fx.New(options(settings, slog.New(slog.DiscardHandler)), fx.Provide(fx.Annotate(own, fx.ResultTags(`group:"metrics"`))), fx.Populate(&about))
+	if err := graph.Err(); err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	about.Metrics.ServeHTTP(answer, httptest.NewRequest(nethttp.MethodGet, "/metrics", nil))
+	if text := answer.Body.String(); !strings.Contains(text, "\npresence_webhook_deliveries_total 0\n") || !strings.Contains(text, "\npresence_ready 0\n") {
+		t.Error(text)
+	}
 }
 
 // The graph is complete for every choice of protocols, invoked functions included, and everything in it can be made.
@@ -389,6 +411,46 @@ func TestReopen(t *testing.T) {
 	}
 	if s := string(current); !strings.Contains(s, "third") || strings.Contains(s, "second") {
 		t.Errorf("the new file has %q", s)
+	}
+}
+
+// What a log is changed to holds for every logger that was made of it, and a file that cannot be opened changes nothing.
+func TestLogIsChanged(t *testing.T) {
+	var stderr bytes.Buffer
+	logging, err := OpenLog(Log{Level: "warn", Format: "text"}, &stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived := logging.Logger.With("protocol", "xmpp").WithGroup("g")
+	name := filepath.Join(t.TempDir(), "presence.log")
+	if _, err := logging.Prepare(Log{Level: "debug", Format: "json", File: "/nowhere/x.log"}); err == nil {
+		t.Error("a file that cannot be opened is accepted")
+	}
+	derived.Info("quiet")
+	derived.Warn("before", "n", 1)
+	apply, err := logging.Prepare(Log{Level: "info", Format: "json", File: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived.Warn("prepared", "n", 2)
+	apply()
+	derived.Info("after", "n", 3)
+	apply, err = logging.Prepare(Log{Level: "info", Format: "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply()
+	derived.Info("back", "n", 4)
+	if err := logging.Close(); err != nil {
+		t.Error(err)
+	}
+	text, _ := os.ReadFile(name)
+	if got := string(text); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"INFO","msg":"after","protocol":"xmpp","g":{"n":3}`) {
+		t.Errorf("the file has %q", got)
+	}
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], "level=WARN msg=before protocol=xmpp g.n=1") || !strings.Contains(lines[1], "prepared") || !strings.HasSuffix(lines[2], "msg=back protocol=xmpp g.n=4") {
+		t.Errorf("stderr has %q", lines)
 	}
 }
 

@@ -28,12 +28,19 @@ const (
 
 // Reader reads bodies. It may be used concurrently.
 type Reader struct {
-	limit   int64 // of counted
+	limit   atomic.Int64 // of counted
 	counted atomic.Int64
 }
 
 // NewReader makes a reader whose large bodies take at most so many bytes of memory, all together.
-func NewReader(limit int64) *Reader { return &Reader{limit: limit} }
+func NewReader(limit int64) *Reader {
+	r := new(Reader)
+	r.SetLimit(limit)
+	return r
+}
+
+// SetLimit changes the limit. Bodies that have their memory keep it.
+func (r *Reader) SetLimit(limit int64) { r.limit.Store(limit) }
 
 // Body is the memory of one body. It may be used again after Release.
 type Body struct {
@@ -145,7 +152,7 @@ func (r *Reader) grow(into *Body) bool {
 // count takes note of a body's new size, unless it is too much.
 func (r *Reader) count(into *Body, size int) bool {
 	more := int64(size) - into.counted
-	if r.counted.Add(more) > r.limit {
+	if r.counted.Add(more) > r.limit.Load() {
 		r.counted.Add(-more)
 		return false
 	}

@@ -41,7 +41,9 @@ type Conn struct {
 	served   bool // at least one request
 	linger   bool // the client may still be sending what nobody will read
 	takeOver func(*Stream)
-	request  requestContext
+	context  requestContext
+	request  request
+	nextID   uint64 // of a request that has brought none
 }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.
@@ -75,7 +77,7 @@ func (c *Conn) stream() *Stream {
 // SetReadDeadline bounds how long an anonymous connection may be idle. Only fasthttp calls it.
 func (c *Conn) SetReadDeadline(deadline time.Time) error {
 	if !c.known && !c.busy.Load() && !deadline.IsZero() {
-		if soon := time.Now().Add(c.group.limits.AnonymousTimeout); soon.Before(deadline) {
+		if soon := time.Now().Add(c.group.tuned.Load().limits.AnonymousTimeout); soon.Before(deadline) {
 			deadline = soon
 		}
 	}
@@ -108,7 +110,7 @@ func (c *Conn) note(state fasthttp.ConnState) {
 		c.served = true
 		c.busy.Store(false)
 		if c.secure != nil { // the client may ask for new keys, which TLS answers
-			_ = c.SetWriteDeadline(time.Now().Add(c.group.server.IdleTimeout))
+			_ = c.SetWriteDeadline(time.Now().Add(c.group.tuned.Load().server.IdleTimeout))
 		}
 	case fasthttp.StateNew, fasthttp.StateHijacked, fasthttp.StateClosed:
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sys/unix"
+
+	"github.com/zarafa/presence/ports"
 )
 
 // errGone is the error of a context whose client has closed the connection.
@@ -22,6 +24,15 @@ func (errGone) Unwrap() error { return context.Canceled }
 type requestContext struct {
 	context.Context //nolint:containedctx // it is one
 	conn            *Conn
+	request         *fasthttp.RequestCtx
+}
+
+// Value implements context.Context. It knows where the request has come from.
+func (r *requestContext) Value(key any) any {
+	if key == (ports.OriginKey{}) {
+		return OriginOf(r.request)
+	}
+	return r.Context.Value(key)
 }
 
 // Err implements context.Context.
@@ -42,8 +53,8 @@ func Context(server context.Context, ctx *fasthttp.RequestCtx) context.Context {
 	if !ok {
 		return server
 	}
-	c.request = requestContext{server, c}
-	return &c.request
+	c.context = requestContext{server, c, ctx}
+	return &c.context
 }
 
 // gone reports whether the client has closed the connection, or its half of it, and nothing is left to be read. With TLS something is left always:

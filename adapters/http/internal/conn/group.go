@@ -6,12 +6,16 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/rate"
+	"github.com/zarafa/presence/domain"
 )
 
 const (
@@ -27,8 +31,7 @@ const (
 
 // Group is the connections of a server. Its methods may be called concurrently.
 type Group struct {
-	server   *fasthttp.Server
-	limits   Limits
+	tuned    atomic.Pointer[tuned]
 	turnAway func(*Conn, error)
 	log      *slog.Logger
 
@@ -36,17 +39,45 @@ type Group struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // accepting, and each connection
 
+	accepted  atomic.Uint64
+	users     *rate.Limiter[domain.UserID] // of requests with a valid token
+	addresses *rate.Limiter[netip.Addr]    // of the others
+
 	mu     sync.Mutex
 	places places
+}
+
+// tuned is what a configuration changes. It does not change itself.
+type tuned struct {
+	server *fasthttp.Server // for new connections
+	limits Limits
 }
 
 // NewGroup makes a group of connections, which the server serves after Tune. One that is not served is given to turnAway with the reason, one of
 // ErrFull, ErrAnonymous and ErrNoTLS, for Conn.Dismiss, or ErrHandshake, when there is no more to do.
 func NewGroup(server *fasthttp.Server, limits Limits, turnAway func(*Conn, error), log *slog.Logger) *Group {
-	g := &Group{server: server, limits: limits, turnAway: turnAway, log: log, places: newPlaces(limits)}
+	g := &Group{
+		turnAway: turnAway, log: log, places: newPlaces(limits),
+		users: rate.New[domain.UserID](limits.Rates.PerUser), addresses: rate.New[netip.Addr](limits.Rates.PerAddress),
+	}
+	g.tuned.Store(&tuned{server, limits})
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
+
+// Configure has the server, after Tune, serve the connections that are made from now on. The limits hold for all connections; none is closed because
+// there are more than there may be now.
+func (g *Group) Configure(server *fasthttp.Server, limits Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tuned.Store(&tuned{server, limits})
+	g.places.limits = limits
+	g.users.SetRate(limits.Rates.PerUser)
+	g.addresses.SetRate(limits.Rates.PerAddress)
+}
+
+// proxies returns those that are believed.
+func (g *Group) proxies() Proxies { return g.tuned.Load().limits.Proxies }
 
 // Context returns what every use case that a request needs has to end with.
 func (g *Group) Context() context.Context {
@@ -103,23 +134,25 @@ func (g *Group) accept(listener net.Listener, secure func() *tls.Config) {
 
 func (g *Group) newConn(socket Socket, secure func() *tls.Config) *Conn {
 	peer := AddressOf(socket.RemoteAddr())
-	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: g.limits.Proxies.contain(peer)}
+	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: g.proxies().contain(peer)}
 	if secure != nil && peer.IsValid() {
 		c.out = &outlet{Socket: socket}
 		c.secure = tls.Server(c.out, secure())
 		c.Conn = c.secure
-		_ = socket.SetWriteDeadline(time.Now().Add(g.server.ReadTimeout)) // of the handshake; that of an answer replaces it
+		_ = socket.SetWriteDeadline(time.Now().Add(g.tuned.Load().server.ReadTimeout)) // of the handshake; that of an answer replaces it
 	}
 	return c
 }
 
 func (g *Group) serve(c *Conn) {
+	g.accepted.Add(1)
+	now := g.tuned.Load()
 	if err := g.add(c); err != nil {
 		g.turnAway(c, err)
 		return
 	}
 	g.running.Go(func() {
-		_ = g.server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		_ = now.server.ServeConn(c) // what can go wrong is the client's affair, which was told
 		if c.takeOver == nil {
 			g.forget(c)
 			return
@@ -214,6 +247,14 @@ func (g *Group) Busy() (n int) {
 		}
 	}
 	return n
+}
+
+// Counts returns how many connections there are: all that are no streams, the streams, and those that have shown no valid token yet; and how many
+// were accepted.
+func (g *Group) Counts() (plain, streams, anonymous int, accepted uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.places.conns) - g.places.streams, g.places.streams, g.places.anonymous.Len(), g.accepted.Load()
 }
 
 // Streams returns how many connections are streams.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // The reasons why there is no place for a connection.
@@ -22,6 +20,7 @@ type Limits struct {
 	Streams             int
 	AnonymousPerAddress int
 	AnonymousTimeout    time.Duration
+	Rates               Rates
 	Proxies             Proxies // whose connections do not count as anonymous
 }
 
@@ -93,14 +92,4 @@ func (p *places) makeStream(c *Conn) error {
 		p.streams++
 	}
 	return nil
-}
-
-// ShowedToken says that a request has shown a valid token, so that its connection is not anonymous any more.
-func ShowedToken(ctx *fasthttp.RequestCtx) {
-	if c, ok := ctx.Conn().(*Conn); ok && !c.known {
-		c.known = true
-		c.group.mu.Lock()
-		defer c.group.mu.Unlock()
-		c.group.places.identify(c)
-	}
 }

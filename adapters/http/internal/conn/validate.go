@@ -6,19 +6,19 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Validate says what in the header of a request another HTTP implementation, a proxy in front of this server, could understand differently,
+// Validate returns the X-Request-Id in the header of a request, and says what in the header of a request another HTTP implementation, a proxy in front of this server, could understand differently,
 // so that a request could be smuggled past it (RFC 9112, 6.3 and 11.2) or taken for another host's (3.2). It returns "" if there is nothing.
 //
 // It looks only at what fasthttp lets pass. fasthttp itself refuses: Content-Length twice, or not a number; Transfer-Encoding twice, in
 // HTTP/1.0, or neither chunked nor identity; no Host, an empty one, or two; a name with a space behind it; control characters in
 // names and values. The tests of package http send all of it.
-func Validate(header *fasthttp.RequestHeader) string {
+func Validate(header *fasthttp.RequestHeader) (requestID []byte, why string) {
 	if p := header.Protocol(); string(p) != "HTTP/1.1" && string(p) != "HTTP/1.0" {
-		return "the protocol is neither HTTP/1.1 nor HTTP/1.0"
+		return nil, "the protocol is neither HTTP/1.1 nor HTTP/1.0"
 	}
 	for _, c := range header.Host() {
 		if !HostBytes[c] {
-			return "Host is not a host"
+			return nil, "Host is not a host"
 		}
 	}
 	var length, encoding bool
@@ -28,25 +28,29 @@ func Validate(header *fasthttp.RequestHeader) string {
 		case '\r', '\n': // the end
 			continue
 		case ' ', '\t':
-			return "a header line is folded"
+			return requestID, "a header line is folded"
 		case 'C', 'c':
 			length = length || bytes.EqualFold(name, nameLength)
+		case 'X', 'x':
+			if bytes.EqualFold(name, nameRequestID) {
+				requestID = header.PeekBytes(nameRequestID)
+			}
 		case 'T', 't':
 			if bytes.EqualFold(name, nameEncoding) {
 				encoding = true
 				if header.ContentLength() != -1 {
-					return "Transfer-Encoding is not chunked"
+					return requestID, "Transfer-Encoding is not chunked"
 				}
 			}
 		}
 		if len(name) == 0 {
-			return "the name of a header line is not a token"
+			return requestID, "the name of a header line is not a token"
 		}
 	}
 	if length && encoding {
-		return "Content-Length and Transfer-Encoding exclude each other"
+		return requestID, "Content-Length and Transfer-Encoding exclude each other"
 	}
-	return ""
+	return requestID, ""
 }
 
 var nameLength, nameEncoding = []byte("content-length"), []byte("transfer-encoding")

@@ -2,6 +2,7 @@ package events
 
 import (
 	"strconv"
+	"time"
 
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
 	"github.com/zarafa/presence/domain"
@@ -11,6 +12,7 @@ import (
 type event struct {
 	revision domain.Revision // who has got it knows everything up to here
 	text     []byte
+	at       time.Time // when the hub has learnt of the change; zero: it is about none
 }
 
 // The events that are always the same.

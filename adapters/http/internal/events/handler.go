@@ -31,6 +31,9 @@ func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *AP
 	return &API{hub: hub, bodies: bodies, quotas: newQuotas(quota), tokens: tokens}
 }
 
+// Configure changes the quota.
+func (a *API) Configure(quota Quota) { a.quotas.set(quota) }
+
 // Get begins a stream about the users that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
 	by, err := v1.Authenticate(c, a.tokens)
@@ -97,6 +100,17 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, Until: by.Until}, problems.OrNil()
 }
 
+// entitled returns what tells until when the bearer of a token may have a stream, by the rules of when it is called.
+func (a *API) entitled(token string, all bool) func() (domain.Timestamp, error) {
+	return func() (domain.Timestamp, error) {
+		by, err := v1.Verify(token, a.tokens)
+		if err == nil && all {
+			err = by.MayWatchAll()
+		}
+		return by.Until, err
+	}
+}
+
 // begin sends the head of the response, and leaves the rest to the hub.
 func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place func(domain.Problem) problem.Entry) error {
 	subscription, err := subscribe(asked, by)
@@ -110,6 +124,8 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if a.hub.ctx.Err() != nil {
 		return context.Canceled
 	}
+	token, _ := v1.BearerToken(c)
+	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All)
 	release, err := a.quotas.take(by, len(subscription.Users))
 	if err != nil {
 		return err

@@ -16,10 +16,12 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/measure"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -50,6 +52,9 @@ type Hub struct {
 	feed     ports.Feed
 	log      *slog.Logger
 	scans    chan struct{} // holds a token for each reading of all users that is in progress
+
+	deliveries measure.Histogram
+	catchUps   atomic.Uint64
 
 	ctx     context.Context //nolint:containedctx // of the hub's goroutines: it ends with Stop
 	cancel  context.CancelFunc
@@ -91,6 +96,8 @@ type Subscription struct {
 	Since domain.Revision  // up to where the subscriber knows everything
 	Lost  bool             // what it knows is not of this daemon's revisions
 	Until domain.Timestamp // when the stream ends
+
+	Entitled func() (until domain.Timestamp, err error) // until when the subscriber may have the stream, by the rules of now; nil: Until says it
 }
 
 // Spellings are the ids in lower case, as a client has asked for them, of users whose ids can be spelt in several ways. The client is told of a
@@ -102,7 +109,7 @@ type Spellings map[domain.UserID][]string
 func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
 	_ = stream.SetDeadline(time.Time{})
 	_ = stream.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, until: s.Until}
+	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, entitled: s.Entitled, until: s.Until}
 	if h.join(sub, s) {
 		sub.listen()
 	}
@@ -110,6 +117,12 @@ func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
 	defer h.mu.Unlock()
 	h.remove(sub)
 }
+
+// Deliveries tells how long after the hub has learnt of a change it was written to each subscriber that is not behind.
+func (h *Hub) Deliveries() *measure.Histogram { return &h.deliveries }
+
+// CatchUps returns how often a subscriber was behind: at its beginning, and when it read too slowly.
+func (h *Hub) CatchUps() uint64 { return h.catchUps.Load() }
 
 // start begins to follow the feed. The feed is complete by then: no request is answered before. The caller holds the lock.
 func (h *Hub) start() {
@@ -168,17 +181,18 @@ func (h *Hub) publish(state *domain.State) {
 		return
 	}
 	var e *event
+	now := time.Now()
 	for _, user := range [...]domain.UserID{everybody, state.User} {
 		t := h.topics[user]
 		if t == nil {
 			continue
 		}
 		if e == nil {
-			e = &event{state.Revision, appendPresence(nil, state, string(state.User))}
+			e = &event{state.Revision, appendPresence(nil, state, string(state.User)), now}
 		}
 		for sub := range t.followers {
 			if spelt := sub.spelt[state.User]; spelt != nil {
-				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...)})
+				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...), now})
 			} else {
 				h.give(sub, e)
 			}
@@ -226,7 +240,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 	silent := now.Add(period - h.settings.Heartbeat)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	heartbeat := &event{h.head, appendHeartbeat(nil, h.head)}
+	heartbeat := &event{revision: h.head, text: appendHeartbeat(nil, h.head)}
 	for sub := range h.subscribers {
 		switch {
 		case domain.TimestampOf(now) > sub.until:
@@ -235,6 +249,37 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 			h.give(sub, heartbeat)
 		}
 	}
+}
+
+// Renew has every subscriber told every state anew, because the states have changed in a way that no revision says.
+func (h *Hub) Renew() {
+	h.mu.Lock()
+	started := h.started && h.ctx.Err() == nil
+	h.mu.Unlock()
+	if started {
+		h.skip(h.feed.Revision(), true)
+	}
+}
+
+// Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
+func (h *Hub) Recheck() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for sub := range h.subscribers {
+		h.recheck(sub)
+	}
+}
+
+func (h *Hub) recheck(sub *subscriber) {
+	if sub.entitled == nil {
+		return
+	}
+	until, err := sub.entitled()
+	if err != nil {
+		h.end(sub, expired, h.settings.EndTimeout)
+		return
+	}
+	sub.until = until
 }
 
 // Stop ends all streams with an event that says so, and returns when that is done, within half a second. The hub serves nobody

@@ -16,14 +16,20 @@ type Quota struct {
 
 // quotas knows what each user's streams take. It may be used concurrently.
 type quotas struct {
-	each Quota
-
 	mu    sync.Mutex
+	each  Quota
 	taken map[domain.UserID]Quota
 }
 
 func newQuotas(each Quota) *quotas {
 	return &quotas{each: each, taken: make(map[domain.UserID]Quota)}
+}
+
+// set changes what each user may have. Nobody's streams are ended because of it.
+func (q *quotas) set(each Quota) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.each = each
 }
 
 // take takes what one more stream needs, until release is called. It refuses what would be more than the user's quota.

@@ -77,6 +77,7 @@ var errEnded = errors.New("the stream has ended")
 // catchUp writes the rest of an event, and then tells a subscriber everything that it has missed. After that the workers go on with it, unless
 // its stream ends.
 func (h *Hub) catchUp(r *report, rest []byte) {
+	h.catchUps.Add(1)
 	_, err := r.sub.conn.Write(rest)
 	for err == nil && r.next() {
 		err = r.send()
@@ -209,7 +210,7 @@ func (h *Hub) after(revision domain.Revision) int {
 
 // scan asks the feed for all users with something new.
 func (r *report) scan() ([]note, error) {
-	states, err := r.hub.feed.Changed(r.since)
+	states, err := r.hub.feed.Changed(r.hub.ctx, r.since)
 	if err != nil {
 		return nil, err
 	}

@@ -8,23 +8,25 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// subscriber is a client with a stream. Hub.mu guards what comes after until.
+// subscriber is a client with a stream. Hub.mu guards what comes after entitled.
 type subscriber struct {
 	conn   *conn.Stream
-	heard  [8]byte          // for what the client sends, which nobody reads
-	all    bool             // it follows everybody
-	spelt  Spellings        // stays the same
-	topics []*topic         // whose follower it is, in the order of users; they stay the same
-	until  domain.Timestamp // when its stream ends
+	heard  [8]byte   // for what the client sends, which nobody reads
+	all    bool      // it follows everybody
+	spelt  Spellings // stays the same
+	topics []*topic  // whose follower it is, in the order of users; they stay the same
 
-	busy    bool            // it is due, or somebody is writing to it
-	behind  bool            // it is told from the feed; then it is busy as well
-	missed  bool            // if it is behind: there is something that it was not told
-	anew    bool            // if it is behind: it is to forget what it knows, and to be told every state
-	ending  reason          // why its stream is to end
-	told    domain.Revision // if it is busy: it was told everything up to here
-	pending []*event        // what is new for it, if it is not behind
-	wrote   time.Time       // when anything was last written
+	entitled func() (until domain.Timestamp, err error) // see Subscription; it stays the same
+
+	until   domain.Timestamp // when its stream ends
+	busy    bool             // it is due, or somebody is writing to it
+	behind  bool             // it is told from the feed; then it is busy as well
+	missed  bool             // if it is behind: there is something that it was not told
+	anew    bool             // if it is behind: it is to forget what it knows, and to be told every state
+	ending  reason           // why its stream is to end
+	told    domain.Revision  // if it is busy: it was told everything up to here
+	pending []*event         // what is new for it, if it is not behind
+	wrote   time.Time        // when anything was last written
 }
 
 // topic is a user with followers, or everybody.
@@ -67,6 +69,7 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 	sub.busy, sub.told = true, s.Since
 	sub.fallBehind(true)
 	h.running.Go(func() { h.begin(sub, s) })
+	h.recheck(sub) // the rules may have changed since it was admitted
 	return true
 }
 

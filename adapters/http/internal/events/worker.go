@@ -45,12 +45,16 @@ func (h *Hub) work() {
 // wrote takes note of how many bytes of some events a subscriber's connection has taken, and whether some of them wait to be sent.
 func (h *Hub) wrote(sub *subscriber, batch []*event, n int, waiting bool, err error) {
 	var rest []byte
+	now := time.Now()
 	for len(batch) > 0 && n > 0 {
 		e := batch[0]
 		sub.told, rest = e.revision, e.text[min(n, len(e.text)):]
+		if !e.at.IsZero() {
+			h.deliveries.Observe(now.Sub(e.at))
+		}
 		batch, n = batch[1:], n-len(e.text)
 	}
-	sub.wrote = time.Now()
+	sub.wrote = now
 	switch {
 	case err != nil:
 		h.remove(sub)

@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -33,14 +34,17 @@ type API struct {
 	tokens   ports.Tokens
 	recent   *recent
 
-	maxAnswer int             // in bytes
+	maxAnswer *atomic.Int64   // in bytes
 	ctx       context.Context //nolint:containedctx // of all updates, for fasthttp has none of its own
 }
 
-// New makes the handlers. Updates end with ctx. An answer has at most maxAnswer bytes. The clock is the one by which presences expire.
-func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
-	return &API{ctx: ctx, bodies: bodies, maxAnswer: maxAnswer, presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
+// New makes the handlers, to be configured before they are used. Updates end with ctx. The clock is the one by which presences expire.
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, tokens ports.Tokens, clock ports.Clock) *API {
+	return &API{ctx: ctx, bodies: bodies, maxAnswer: new(atomic.Int64), presence: presence, tokens: tokens, recent: newRecent(feed, clock)}
 }
+
+// Configure says how many bytes an answer may have.
+func (a *API) Configure(maxAnswer int64) { a.maxAnswer.Store(maxAnswer) }
 
 // buffers is the memory that one request and its answer need, kept for the next.
 type buffers struct {
@@ -179,7 +183,7 @@ func (a *API) authenticate(ctx *fasthttp.RequestCtx, token string) (domain.Princ
 	}
 	by, err := a.tokens.Verify(token)
 	if err == nil {
-		conn.ShowedToken(ctx)
+		err = conn.Admit(ctx, by)
 	}
 	return by, err
 }
@@ -210,16 +214,17 @@ func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
 
 // measure returns how large the answer is. If it is one piece it has that made.
 func (a *API) measure(b *buffers) (size int, err error) {
+	most := int(a.maxAnswer.Load())
 	for piece := range b.pieces {
 		size += len(piece)
 		b.body = piece
 		switch {
-		case size > a.maxAnswer && len(b.request.Updates) > 0:
-			refused := problem.LargeAnswer(a.maxAnswer)
+		case size > most && len(b.request.Updates) > 0:
+			refused := problem.LargeAnswer(most)
 			refused.Detail = "the updates were carried out, but " + refused.Detail
 			return 0, refused
-		case size > a.maxAnswer:
-			return 0, problem.LargeAnswer(a.maxAnswer)
+		case size > most:
+			return 0, problem.LargeAnswer(most)
 		case a.ctx.Err() != nil:
 			return 0, a.ctx.Err()
 		}

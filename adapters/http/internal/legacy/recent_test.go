@@ -68,7 +68,8 @@ func startPair(t tester) *pair {
 	}
 	p := &pair{clock: &manualClock{domain.TimestampOf(time.Now())}, tokens: tokens}
 	p.core = coretest.StartOver(t, memory.NewJournal(), p.clock)
-	p.router = legacy.New(context.Background(), body.NewReader(1<<20), 1<<30, p.core.Presence, p.core.Feed, tokens, p.clock)
+	p.router = legacy.New(context.Background(), body.NewReader(1<<20), p.core.Presence, p.core.Feed, tokens, p.clock)
+	p.router.Configure(1 << 30)
 	p.forgetful = p.router.Forgetful()
 	return p
 }

@@ -66,16 +66,16 @@ func (a *API) sendUsers(ctx *fasthttp.RequestCtx, b *buffers) error {
 	if err != nil {
 		panic(err) // the key has the right length
 	}
-	size, head := 0, b.headSize()
+	size, head, most := 0, b.headSize(), int(a.maxAnswer.Load())
 	for piece := range b.pieces {
 		if ctx.IsGet() || ctx.IsHead() {
 			_, _ = hash.Write(piece[head:]) // which takes everything
 		}
 		size, head = size+len(piece), 0
 		b.body = piece
-		if err := a.ctx.Err(); err != nil || size > a.maxAnswer {
+		if err := a.ctx.Err(); err != nil || size > most {
 			b.Release()
-			return cmp.Or(err, error(problem.LargeAnswer(a.maxAnswer)))
+			return cmp.Or(err, error(problem.LargeAnswer(most)))
 		}
 	}
 	send(ctx, b, size, hash.Sum64())

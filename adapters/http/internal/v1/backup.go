@@ -13,18 +13,20 @@ import (
 
 	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/adapters/http/internal/body"
+	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
 
 // admitService lets services pass, which alone may see and replace everything.
-func (a *API) admitService(c *fiber.Ctx) error {
+func (a *API) admitService(c *fiber.Ctx) (domain.Principal, error) {
 	by, err := Admit(c, a.tokens)
-	if err != nil {
-		return err
+	if err == nil {
+		err = by.MayWatchAll()
 	}
-	return by.MayWatchAll()
+	return by, err
 }
 
 // exportPart is how many bytes of an export are sent at once.
@@ -32,7 +34,7 @@ const exportPart = 64 << 10
 
 // Export answers with all presences, a line each. They are rendered while they are sent.
 func (a *API) Export(c *fiber.Ctx) error {
-	if err := a.admitService(c); err != nil {
+	if _, err := a.admitService(c); err != nil {
 		return err
 	}
 	ctx := c.Context()
@@ -54,7 +56,7 @@ func (a *API) parts(connection net.Conn) iter.Seq[[]byte] {
 				return errGone
 			}
 			part = part[:0]
-			return connection.SetWriteDeadline(time.Now().Add(a.writeTimeout))
+			return connection.SetWriteDeadline(time.Now().Add(time.Duration(a.writeTimeout.Load())))
 		})
 		switch {
 		case err == nil:
@@ -72,7 +74,8 @@ const maxLineFaults = 20
 
 // Import takes over the presences of the body, a line each, all or none.
 func (a *API) Import(c *fiber.Ctx) error {
-	if err := a.admitService(c); err != nil {
+	by, err := a.admitService(c)
+	if err != nil {
 		return err
 	}
 	var text body.Body
@@ -82,7 +85,7 @@ func (a *API) Import(c *fiber.Ctx) error {
 	}
 	var presences []domain.Change
 	refused := &problem.Error{Kind: problem.ErrInvalidLines, Detail: "nothing was imported, because of what is wrong with these lines"}
-	err := backup.Lines(bytes.NewReader(text.Text), func(l backup.Line) error {
+	err = backup.Lines(bytes.NewReader(text.Text), func(l backup.Line) error {
 		if l.Err == nil {
 			presences = append(presences, l.Change)
 		} else if len(refused.Entries) < maxLineFaults {
@@ -98,7 +101,9 @@ func (a *API) Import(c *fiber.Ctx) error {
 	if len(refused.Entries) > 0 {
 		return refused
 	}
-	imported, err := a.backup.Import(a.ctx, presences)
+	origin := conn.OriginOf(c.Context())
+	origin.By = by
+	imported, err := a.backup.Import(ports.WithOrigin(a.ctx, origin), presences)
 	if err != nil {
 		return err
 	}

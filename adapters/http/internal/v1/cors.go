@@ -20,8 +20,8 @@ type CORS []string // the origins, which ValidateOrigins accepts
 
 const (
 	corsMethods = "GET, PUT, POST, DELETE"
-	corsHeaders = "Authorization, Content-Type, If-None-Match, Last-Event-ID, Cache-Control"
-	corsExposed = "ETag, Retry-After, WWW-Authenticate"
+	corsHeaders = "Authorization, Content-Type, If-None-Match, Last-Event-ID, Cache-Control, X-Request-Id"
+	corsExposed = "ETag, Retry-After, WWW-Authenticate, X-Request-Id"
 	corsMaxAge  = "7200" // seconds; browsers take no more
 )
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,20 +27,24 @@ import (
 type API struct {
 	ctx          context.Context //nolint:containedctx // of all updates and imports, for fasthttp has none of its own
 	bodies       *body.Reader
-	maxAnswer    int
+	maxAnswer    atomic.Int64 // bytes
 	presence     ports.Presence
 	feed         ports.Feed
 	sources      ports.Sources
 	backup       ports.Backup
 	tokens       ports.Tokens
-	writeTimeout time.Duration
+	writeTimeout atomic.Int64 // a time.Duration
 }
 
-// New makes the handlers. Updates and imports end with ctx. An answer about users has at most maxAnswer bytes. A client may take the write timeout to receive each part of an export.
-func New(ctx context.Context, bodies *body.Reader, maxAnswer int, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens,
-	writeTimeout time.Duration,
-) *API {
-	return &API{ctx, bodies, maxAnswer, presence, feed, sources, backup, tokens, writeTimeout}
+// New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
+	return &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+}
+
+// Configure says how many bytes an answer about users may have, and how long a client may take to receive each part of an export.
+func (a *API) Configure(maxAnswer int64, writeTimeout time.Duration) {
+	a.maxAnswer.Store(maxAnswer)
+	a.writeTimeout.Store(int64(writeTimeout))
 }
 
 // GetUser answers with one user, and says why it is so if the URL has explain=1.
@@ -178,6 +183,34 @@ func (a *API) GetSources(c *fiber.Ctx) error {
 	return c.JSON(sourcesDocument(statuses, a.sources.KnownUntil()), string(respond.JSON))
 }
 
+// PostToken answers with a token for a code, which is where other requests have their token. So there is no body to read for whoever has no code.
+func (a *API) PostToken(c *fiber.Ctx) error {
+	if len(c.Context().URI().QueryString()) > 0 {
+		return problem.Malformed("the URL takes no query")
+	}
+	code, shown := BearerToken(c)
+	if !shown {
+		return errNoToken
+	}
+	token, err := asSentOrDecoded(code, a.tokens.Exchange)
+	if err != nil {
+		return err
+	}
+	by, err := a.tokens.Verify(token)
+	if err == nil {
+		err = conn.Admit(c.Context(), by)
+	}
+	if err != nil {
+		return err
+	}
+	respond.Headers(&c.Context().Response.Header)
+	return c.JSON(tokenDocument{token}, string(respond.JSON))
+}
+
+type tokenDocument struct {
+	Token string `json:"token"`
+}
+
 // Admit is Authenticate for what takes no query in the URL.
 func Admit(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := Authenticate(c, tokens)
@@ -202,20 +235,36 @@ var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the to
 // Authenticate returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
 // percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	token, shown := BearerToken(c)
+	if !shown {
 		return domain.Principal{}, errNoToken
 	}
-	token = strings.Trim(token, " ")
-	by, err := tokens.Verify(token)
-	if err != nil && strings.Contains(token, "%") {
-		if decoded, malformed := url.PathUnescape(token); malformed == nil {
-			by, err = tokens.Verify(decoded)
-		}
-	}
+	by, err := Verify(token, tokens)
 	if err == nil {
-		conn.ShowedToken(c.Context())
+		err = conn.Admit(c.Context(), by)
 	}
 	return by, err
+}
+
+// BearerToken returns a request's token as it was sent. It is a part of the request.
+func BearerToken(c *fiber.Ctx) (token string, shown bool) {
+	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
+	scheme, token, _ := strings.Cut(header, " ")
+	return strings.Trim(token, " "), strings.EqualFold(scheme, "Bearer")
+}
+
+// Verify returns for which principal a token speaks that BearerToken has returned.
+func Verify(token string, tokens ports.Tokens) (domain.Principal, error) {
+	return asSentOrDecoded(token, tokens.Verify)
+}
+
+// asSentOrDecoded returns what accept makes of the text in Authorization as it was sent, or else percent-decoded.
+func asSentOrDecoded[T any](text string, accept func(text string) (T, error)) (value T, err error) {
+	value, err = accept(text)
+	if err != nil && strings.Contains(text, "%") {
+		if decoded, malformed := url.PathUnescape(text); malformed == nil {
+			value, err = accept(decoded)
+		}
+	}
+	return value, err
 }

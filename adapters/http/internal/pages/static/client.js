@@ -50,6 +50,15 @@ const gathering = 30;
 const firstPause = 2_000;
 const longestPause = 30_000;
 
+/** How long it may take from the event beforeunload until the page is gone; what stays longer has not been left. */
+const longestLeave = 3_000;
+
+/**
+ * Whether only requests with `keepalive` let the browser keep a page for going back to it: Firefox looks for other requests before the page hears that it is
+ * left. The bodies of all such requests together must be below 64 KiB, so long lists do without.
+ */
+const keepsBusyPages = / Gecko\/\d/.test(globalThis.navigator?.userAgent);
+
 /** How often a report is repeated while it is not known how long the daemon remembers it. */
 const usualHeartbeat = 60_000;
 
@@ -72,6 +81,7 @@ export class Connection extends EventTarget {
   #named; // the stream of all users that are watched by name
   #everybody; // the stream of watchAll
   #reports = new Set();
+  #paused = 0; // the timer while the page is about to be left
   #state = { name: "idle", error: null, retryAt: null };
 
   constructor({ token, url = home } = {}) {
@@ -81,6 +91,7 @@ export class Connection extends EventTarget {
     this.#everybody = new Stream(this.#caller, true, () => this.#tell());
     globalThis.addEventListener?.("online", this.#resume);
     globalThis.addEventListener?.("pageshow", this.#resume);
+    globalThis.addEventListener?.("beforeunload", this.#pause);
     globalThis.addEventListener?.("pagehide", this.#suspend);
     globalThis.document?.addEventListener("visibilitychange", this.#hurry);
     if (globalThis.document?.visibilityState === "hidden") this.#hurry();
@@ -187,8 +198,10 @@ export class Connection extends EventTarget {
   async close() {
     globalThis.removeEventListener?.("online", this.#resume);
     globalThis.removeEventListener?.("pageshow", this.#resume);
+    globalThis.removeEventListener?.("beforeunload", this.#pause);
     globalThis.removeEventListener?.("pagehide", this.#suspend);
     globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
+    clearTimeout(this.#paused);
     this.#named.clear();
     this.#everybody.clear();
     await Promise.all([...this.#reports].map((report) => report.stop()));
@@ -211,8 +224,19 @@ export class Connection extends EventTarget {
     for (const stream of [this.#named, this.#everybody]) stream.resume(); // a stream from before is probably dead
   };
 
+  /** Ends the streams, or the browser could not keep the page for going back to it. */
   #suspend = () => {
-    for (const stream of [this.#named, this.#everybody]) stream.suspend(); // or the page could not be kept for going back to it
+    clearTimeout(this.#paused);
+    for (const stream of [this.#named, this.#everybody]) stream.suspend();
+  };
+
+  /** The page will be left, perhaps. In pagehide it is too late for Firefox: what has a stream then is not kept. If the page stays it goes on. */
+  #pause = () => {
+    this.#suspend();
+    this.#paused = setTimeout(() => {
+      if (Group.possible()) this.#resume({});
+      else this.#hurry();
+    }, longestLeave);
   };
 
   #hurry = () => {
@@ -664,7 +688,8 @@ class Stream {
     const body = this.#everybody ? {} : { users: [...this.#open] };
     const headers = { Accept: "text/event-stream" };
     if (this.#lastID) headers["Last-Event-ID"] = this.#lastID;
-    return this.#caller.request("POST", "v1/events", { body, headers, signal });
+    const keepalive = keepsBusyPages && JSON.stringify(body).length < 16_384;
+    return this.#caller.request("POST", "v1/events", { body, headers, signal, keepalive });
   }
 
   #take({ type, data }, ended) {
@@ -848,6 +873,7 @@ export class Report {
   #active = Date.now(); // when the user last did something
   #every = 0; // milliseconds between two heartbeats; 0: not known yet
   #timer = 0;
+  #warned = 0; // when the page was about to be left
   #aborter = null; // of the request that is under way
   #failures = 0;
   #complained = false;
@@ -861,6 +887,7 @@ export class Report {
     this.#ended = ended;
     for (const name of activities) globalThis.addEventListener?.(name, this.#act, { capture: true, passive: true });
     globalThis.document?.addEventListener("visibilitychange", this.#act);
+    globalThis.addEventListener?.("beforeunload", this.#warn);
     globalThis.addEventListener?.("pagehide", this.#leave);
     globalThis.addEventListener?.("pageshow", this.#act);
     globalThis.addEventListener?.("online", this.#beat);
@@ -888,6 +915,7 @@ export class Report {
     this.#aborter = null;
     for (const name of activities) globalThis.removeEventListener?.(name, this.#act, { capture: true });
     globalThis.document?.removeEventListener("visibilitychange", this.#act);
+    globalThis.removeEventListener?.("beforeunload", this.#warn);
     globalThis.removeEventListener?.("pagehide", this.#leave);
     globalThis.removeEventListener?.("pageshow", this.#act);
     globalThis.removeEventListener?.("online", this.#beat);
@@ -915,18 +943,32 @@ export class Report {
   };
 
   /**
-   * The page goes away. If no other one goes on, and this one does not come back, the daemon makes the user unavailable by itself. A request that is under
-   * way must not arrive after this one.
+   * The page will be left, perhaps. A browser that is closed as a whole may send nothing that comes later. If the page stays it soon says so.
    */
+  #warn = () => {
+    const { linger } = this.#options;
+    if (linger <= 0) return;
+    this.#part();
+    this.#warned = Date.now();
+    this.#timer = setTimeout(this.#beat, linger / 2);
+  };
+
+  /** The page goes away. If no other one goes on, and this one does not come back, the daemon makes the user unavailable by itself. */
   #leave = () => {
+    clearTimeout(this.#timer);
+    if (Date.now() - this.#warned > 1_000) this.#part();
+    this.#siblings?.postMessage("left");
+  };
+
+  /** Says the last word. A request that is under way must not arrive after it. */
+  #part() {
     clearTimeout(this.#timer);
     this.#aborter?.abort();
     this.#aborter = null;
     const { linger } = this.#options;
     const last = linger > 0 ? this.#body(this.status, { ttl: Math.ceil(linger / 1000) }) : this.#body("unavailable", { message: undefined });
     if (this.#path) this.#caller.parting(this.#path, last);
-    this.#siblings?.postMessage("left");
-  };
+  }
 
   #hear = ({ data }) => {
     if (data === "active") {

@@ -36,9 +36,9 @@ function start() {
   else askToken();
 }
 
-/** Signs in with the token of the address, which is taken out of it before anything else happens: nobody is to read it over a shoulder or in the history. */
+/** Signs in with what the address has, which is taken out of it before anything else happens: nobody is to read it over a shoulder. */
 function takeFragment() {
-  const found = location.hash.match(/^#(?:.*&)?(token|token-url)=([^&]*)/);
+  const found = location.hash.match(/^#(?:.*&)?(code|token|token-url)=([^&]*)/);
   if (!found) return false;
   history.replaceState(null, "", location.pathname + location.search);
   let value = found[2];
@@ -47,9 +47,25 @@ function takeFragment() {
   } catch {
     // it was not encoded
   }
-  if (found[1] === "token-url") fetchTokens(value);
+  if (found[1] === "code") exchange(value);
+  else if (found[1] === "token-url") fetchTokens(value);
   else signIn(value);
   return true;
+}
+
+/** Signs in with the token that the daemon gives for a code, once: the code stays in the browser's history. */
+async function exchange(code) {
+  try {
+    const headers = { Authorization: `Bearer ${encodeURIComponent(code)}` };
+    const answer = await fetch("v1/token", { method: "POST", headers, cache: "no-store" });
+    const document = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? `the daemon answers with ${answer.status}`);
+    signIn(document.token);
+  } catch (fault) {
+    const token = sessionStorage.getItem(kept.token);
+    if (token) signIn(token); // the page was opened by the same link once more
+    else askToken(`The link does not work: ${fault.message}. A link works once, within 30 seconds.`);
+  }
 }
 
 /** Signs in with tokens that an address of this server, or of the proxy in front of it, hands out whenever one is needed. */

@@ -205,7 +205,10 @@ export class People {
     if (to === undefined) return;
     event.preventDefault();
     if (to < 0) $("search").focus();
-    else all[to]?.focus();
+    else if (all[to]) {
+      all[to].focus();
+      all[to].scrollIntoView({ block: "nearest" }); // what the focus alone does not do in Firefox: keep it from behind the top
+    }
   }
 }
 
