@@ -37,7 +37,7 @@ type sessionUser struct {
 	devices domain.Devices // of the current Run
 	bytes   uint32         // of the limit
 	current bool           // the current Run has told of the user; else an earlier one has
-	stale   bool           // the last of the devices fell silent; until another is told of
+	stale   bool           // the last of the devices fell silent, or what it shows is not current; until another is told of
 	left    bool           // an earlier Run has left the user online, and no device was told of since
 }
 
@@ -190,7 +190,7 @@ func (s *session) report(report domain.Report) bool {
 	}
 	old, there := user.devices.Get(report.Device)
 	device := domain.Device{Name: old.Name, Status: report.Status, Message: domain.ClipMessage(report.Message), Activity: report.Activity, Until: report.Until}
-	if there && old == device {
+	if there && old == device && user.stale == report.Stale {
 		s.mark(report.User) // the image may have something else
 		return true
 	}
@@ -207,7 +207,7 @@ func (s *session) report(report domain.Report) bool {
 		device.Message = ""
 	}
 	user.devices.Set(device, s.limits.Get().Devices)
-	user.stale = false
+	user.stale = report.Stale
 	s.confirm(&user)
 	s.put(report.User, &user, 0)
 	s.mark(report.User)
@@ -331,26 +331,27 @@ type pendingWrite struct {
 	user  domain.UserID
 	shown domain.Shown
 	until domain.Timestamp // zero: until something else is reported
-	stale bool             // what is there is to be kept as stale
+	stale bool             // nobody can say whether shown still holds; if that is nothing, what is there is to be kept
 	gone  bool             // nothing is to be left
 }
 
 // update returns what becomes of a user's stored presence. What says the same as before is not written again for a while: unlike a
 // client's update, a report holds until it is withdrawn.
 func (w pendingWrite) update(source domain.Source, old domain.Presence, now domain.Timestamp) domain.Presence {
-	stored := old.Revision != 0
+	stored, silent := old.Revision != 0, w.stale && w.shown.Status == domain.Unavailable
 	switch {
-	case !stored && (w.gone || w.stale):
+	case !stored && (w.gone || silent):
 		return old
 	case w.gone:
 		return old.Remove(now)
-	case w.stale:
+	case silent:
 		return old.MarkStale(source.StalePolicy(), now)
 	}
 	next := old.Observe(w.shown, domain.ExpiryPolicy{Vanishes: source.Absent == domain.AbsentNothing && !w.until.IsZero()}, now)
 	if !w.until.IsZero() {
 		next = next.HoldUntil(w.until)
 	}
+	next.Stale = w.stale
 	if stored && !old.Differs(next) && next.Updated < old.Updated.Add(renewEvery) {
 		return old
 	}

@@ -377,6 +377,37 @@ func TestSourceKnowsTheEnd(t *testing.T) {
 	})
 }
 
+// TestSourceCannotAsk: what a source knew last counts as stale, changes with what it knew, and is current again when the source says so.
+func TestSourceCannotAsk(t *testing.T) {
+	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
+		seen := <-s.runs
+		seen.Connected()
+		seen.Synced()
+		report := func(message string, stale bool) {
+			r := online(bea, "meeting", domain.Busy, message)
+			r.Stale = stale
+			seen.Report(r)
+		}
+		report("review", false)
+		s.shows(t, users{bea: "busy review"})
+		before := s.store.Revision()
+		report("review", true)
+		s.shows(t, users{bea: "busy review (stale)"})
+		report("lunch", true)
+		s.shows(t, users{bea: "busy lunch (stale)"})
+		time.Sleep(2 * staleAfter)
+		s.shows(t, users{bea: "busy lunch (stale)"}) // until it is withdrawn
+		report("lunch", false)
+		s.shows(t, users{bea: "busy lunch"})
+		if after := s.store.Revision(); after != before+3 {
+			t.Errorf("three changes make revision %d of %d", after, before)
+		}
+		report("lunch", true)
+		seen.Report(online(bea, "meeting", domain.Unavailable, ""))
+		s.shows(t, users{})
+	})
+}
+
 // TestAbsentCanMeanNothing: nothing is left of users that such a source knows but that have no device, nor of those that it does not report.
 func TestAbsentCanMeanNothing(t *testing.T) {
 	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {

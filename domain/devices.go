@@ -109,6 +109,7 @@ type Report struct {
 	Prefix   bool      // with Unavailable: it is about all devices whose names begin with Device
 
 	// With Unavailable: nobody has said so, but the source hears nothing of the device any more. If it was the user's last, what the user shows
-	// is kept as stale for Source.StaleAfter.
+	// is kept as stale for Source.StaleAfter. With another status: the source has not been able to ask for a while, and this is what it knew last, as
+	// the meeting in a calendar whose server is away. The user shows it as stale.
 	Stale bool
 }

@@ -45,7 +45,7 @@ type Observer interface {
 
 	// Report says what one device of a user shows. Its name stays the same for as long as the device is there. Unavailable takes
 	// the device away, and with an empty Device all devices of the user. A device that is one too many takes the place of the one that has been
-	// quiet for longest.
+	// quiet for longest. A source that goes on from what it knew last while its server is away says so with Report.Stale.
 	Report(report domain.Report) (kept bool)
 
 	// Forget says that the protocol does not know the user any more.

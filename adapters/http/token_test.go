@@ -14,6 +14,7 @@ import (
 // TestExchange: a code is good for one token, whatever letters its user has, and for nothing else; a request without one is refused before a body is read.
 func TestExchange(t *testing.T) {
 	r := start(t)
+	client := nethttp.Client{Transport: documented(&nethttp.Transport{DisableKeepAlives: true})}
 	exchange := func(header, query string) (int, string) {
 		t.Helper()
 		request, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodPost, "http://"+r.Addr().String()+"/v1/token"+query, nil)
@@ -23,7 +24,7 @@ func TestExchange(t *testing.T) {
 		if header != "" {
 			request.Header.Set("Authorization", header)
 		}
-		response, err := nethttp.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

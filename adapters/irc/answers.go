@@ -148,14 +148,14 @@ func (s *session) answered(now time.Time) {
 			p.monitored, p.wantUserhost, s.full = false, true, true
 		}
 	}
+	for _, p := range b.whois { // first, for it knows the text
+		if watched(p) {
+			s.answeredWhois(p, now)
+		}
+	}
 	for _, p := range b.userhost {
 		if watched(p) {
 			s.answeredUserhost(p)
-		}
-	}
-	for _, p := range b.whois {
-		if watched(p) {
-			s.answeredWhois(p, now)
 		}
 	}
 	s.settle()

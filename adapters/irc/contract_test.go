@@ -39,10 +39,10 @@ func stage(t testing.TB, server *realServer) portstest.SourceStage {
 	users := make(map[domain.UserID]*user) // who has been there
 	from := func(change func(*Config)) func(testing.TB) ports.Source {
 		return func(t testing.TB) ports.Source {
-			return newSource(t, server, app.NewIdentities(identities(t, "Ali=alice@example.test")), func(c *Config) {
+			return impatient(newSource(t, server, app.NewIdentities(identities(t, "Ali=alice@example.test")), func(c *Config) {
 				c.Watch = []string{"bob"}
 				change(c)
-			})
+			}))
 		}
 	}
 	return portstest.SourceStage{

@@ -73,7 +73,7 @@ func TestServerLost(t *testing.T) {
 			t.Parallel()
 			bobs := server.login(t, "bob")
 			server.login(t, "alice").away(t, "lunch")
-			w := watch(t, newSource(t, server, app.NewIdentities(nil), as("alice", "bob", "carol")))
+			w := watch(t, impatient(newSource(t, server, app.NewIdentities(nil), as("alice", "bob", "carol"))))
 			w.want(t, map[domain.UserID]string{alice: "away lunch", bob: "available", "carol@example.test": "unavailable"})
 
 			server.process.Freeze()

@@ -3,6 +3,7 @@ package irc
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,36 @@ func checkAsked(t *testing.T, b *batch) {
 		if strings.Trim(line, "0123456789PING :batch") != "" || len(b.lines) > mostLines+1 {
 			t.Errorf("asked %q", b.lines)
 		}
+	}
+}
+
+// Who is asked about in two ways at once is not shown as away before it is known why.
+func TestBothAnswers(t *testing.T) {
+	config := DefaultConfig()
+	config.Host, config.Domain, config.Watch, config.RequireAccount = "irc.example.test:6697", "example.test", []string{"alice"}, false
+	source, err := New(config, app.NewIdentities(nil), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newObserver()
+	s := newSession(source, &connection{Conn: nowhere{}}, newServer(), "presence", o)
+	s.update()
+	for batch := range 2 {
+		if batch == 1 {
+			s.people[0].wantUserhost = true // a poll
+		}
+		_ = s.ask(time.Now())
+		lines := []string{":s 302 presence :alice=-a@h", ":s 311 presence alice a h * :A", ":s 301 presence alice :dnd", "PONG " + s.batch.token}
+		for _, line := range lines {
+			m, err := ircmsg.ParseLine(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = s.take(m)
+		}
+	}
+	if got := o.shownSoFar(alice); !slices.Equal(got, []string{"busy dnd"}) {
+		t.Errorf("alice was %q", got)
 	}
 }
 

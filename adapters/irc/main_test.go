@@ -16,8 +16,14 @@ import (
 
 // quick are the limits of most tests.
 var quick = limits{
-	login: 10 * time.Second, answer: 2 * time.Second, idle: 500 * time.Millisecond, pace: time.Microsecond, slow: time.Millisecond,
+	login: 20 * time.Second, answer: 20 * time.Second, idle: 500 * time.Millisecond, pace: time.Microsecond, slow: time.Millisecond,
 	text: 20 * time.Millisecond, account: 20 * time.Millisecond,
+}
+
+// impatient makes a source notice soon that its server does not answer.
+func impatient(source *Source) *Source {
+	source.limits.answer = 2 * time.Second
+	return source
 }
 
 // sources counts, so that each has a nick of its own: a server frees that of the one before only after a moment.

@@ -39,6 +39,10 @@ func startNgircd(t testing.TB) *realServer {
 	authority := certtest.NewAuthority(t)
 	certificate, key := authority.Issue(t, "127.0.0.1")
 	certificateFile, keyFile := certtest.Write(t, dir, certificate, key)
+	parameters, err := filepath.Abs("testdata/ffdhe2048.pem") // RFC 7919; else the server makes some, which takes seconds
+	if err != nil {
+		t.Fatal(err)
+	}
 	ca := write(t, dir, "ca.pem", string(authority.PEM))
 	roots, err := setting.ReadRoots(ca)
 	if err != nil {
@@ -48,7 +52,7 @@ func startNgircd(t testing.TB) *realServer {
 	_, port, _ := net.SplitHostPort(s.address)
 	config := write(t, dir, "ngircd.conf", fmt.Sprintf("[Global]\nName=irc.example.test\nInfo=test\nAdminEMail=admin@example.test\nListen=127.0.0.1\n"+
 		"Password=%s\nServerUID=0\nServerGID=0\n[Limits]\nMaxConnectionsIP=0\nMaxPenaltyTime=0\n[Options]\nDNS=no\nIdent=no\nPAM=no\n"+
-		"[SSL]\nPorts=%s\nCertFile=%s\nKeyFile=%s\n", serverPassword, port, certificateFile, keyFile))
+		"[SSL]\nPorts=%s\nCertFile=%s\nKeyFile=%s\nDHFile=%s\n", serverPassword, port, certificateFile, keyFile, parameters))
 	s.args = []string{"--nodaemon", "--config", config}
 	s.start(t)
 	t.Cleanup(s.kill)

@@ -313,8 +313,7 @@ func ofSources(t *testing.T) (base map[string]string, changes map[string]keyChan
 	sources, _ := wiring.Names(wiring.BuiltIn())
 	base, changes = map[string]string{"protocols": "[" + strings.Join(append(sources, "lamp"), ", ") + "]"}, map[string]keyChange{}
 	for _, source := range sources {
-		folder := filepath.Join("../../adapters", source, "testdata")
-		environment, _ := os.ReadFile(filepath.Join(folder, "environment")) // the defaults may be enough
+		folder, environment := folderOf(t, source)
 		for _, variable := range strings.Fields(os.Expand(string(environment), func(string) string { return testSecret })) {
 			name, value, _ := strings.Cut(strings.TrimPrefix(variable, "PRESENCE_"), "=")
 			base[strings.ToLower(strings.Replace(name, "__", ".", 1))] = value
@@ -340,6 +339,26 @@ func ofSources(t *testing.T) (base map[string]string, changes map[string]keyChan
 		}
 	}
 	return base, changes
+}
+
+// folderOf returns where the adapter of a source has what tests need, and what it needs to be on. The folder's name is that of the technology, which may
+// be another one than the source's.
+func folderOf(t *testing.T, source string) (folder string, environment []byte) {
+	t.Helper()
+	files, err := filepath.Glob("../../adapters/*/testdata/environment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(text), "PRESENCE_"+strings.ToUpper(source)+"__") {
+			return filepath.Dir(file), text
+		}
+	}
+	return filepath.Join("../../adapters", source, "testdata"), nil // the defaults are enough
 }
 
 // logged returns what the log got since then.

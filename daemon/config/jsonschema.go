@@ -62,7 +62,11 @@ func describeKey(key Key) jsonObject {
 		if text, isText := fallback.(string); isText && !slices.Contains(choice, text) {
 			choice = append(choice, text) // usually an empty one, which means one of the others
 		}
-		described["enum"] = choice
+		if items, isList := described["items"].(jsonObject); isList {
+			items["enum"] = choice
+		} else {
+			described["enum"] = choice
+		}
 	}
 	return described
 }

@@ -93,3 +93,16 @@ func TestJSONSchema(t *testing.T) {
 		}
 	}
 }
+
+// What a list can have is said of its elements.
+func TestJSONSchemaOfAListWithChoice(t *testing.T) {
+	config := struct {
+		Kinds []string `koanf:"kinds" help:"x" choice:"a,b"`
+	}{[]string{"a"}}
+	schema := compiled(t, Section{Name: "s", Config: &config})
+	for document, right := range map[string]bool{"s: {kinds: [a, b]}": true, "s: {kinds: []}": true, "s: {kinds: [c]}": false, "s: {kinds: a}": false} {
+		if err := validate(t, schema, document); (err == nil) != right {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+}

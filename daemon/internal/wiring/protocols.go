@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/zarafa/presence/adapters/asterisk"
+	"github.com/zarafa/presence/adapters/caldav"
 	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/irc"
 	"github.com/zarafa/presence/adapters/manual"
@@ -24,6 +25,7 @@ import (
 func BuiltIn() []Protocol {
 	return []Protocol{
 		NewProtocol("asterisk", asterisk.DefaultConfig, asterisk.Module),
+		NewProtocol("calendar", caldav.DefaultConfig, caldav.Module),
 		NewProtocol("irc", irc.DefaultConfig, irc.Module),
 		NewProtocol("manual", manual.DefaultConfig, manual.Module),
 		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),

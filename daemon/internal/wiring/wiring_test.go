@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	nethttp "net/http"
@@ -48,8 +47,14 @@ func environment(t *testing.T, names ...string) []string {
 		if _, bySection := p.make().config.(switched); bySection {
 			environ = append(environ, fmt.Sprintf("PRESENCE_%s__ENABLED=%t", strings.ToUpper(p.name), slices.Contains(names, p.name)))
 		}
-		needed, err := os.ReadFile(filepath.Join("../../../adapters", p.name, "testdata/environment"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	}
+	files, err := filepath.Glob("../../../adapters/*/testdata/environment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		needed, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
 		environ = append(environ, strings.Fields(os.Expand(string(needed), func(string) string { return secret }))...)

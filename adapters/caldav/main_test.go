@@ -1,0 +1,98 @@
+package caldav
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/syncbuffer"
+	"github.com/zarafa/presence/setting"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testPassword = "the password of the account"
+
+// systemClock is the real time, or that of a synctest bubble.
+type systemClock struct{}
+
+func (systemClock) Now() domain.Timestamp { return domain.TimestampOf(time.Now()) }
+
+// names is who has calendar names. It is a ports.Identities that a test changes.
+type names struct {
+	mu      sync.Mutex
+	list    []domain.Name
+	changed chan struct{}
+}
+
+func namesOf(list ...domain.Name) *names { return &names{list: list, changed: make(chan struct{})} }
+
+func (n *names) User(_ domain.Protocol, text string) (domain.UserID, bool) {
+	for _, name := range n.Names(Protocol) {
+		if name.Text == text {
+			return name.User, true
+		}
+	}
+	return "", false
+}
+
+func (n *names) Names(domain.Protocol) []domain.Name {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.list
+}
+
+func (n *names) Changed() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changed
+}
+
+func (n *names) set(list ...domain.Name) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = list
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+var (
+	alice = domain.Name{Text: "alice", User: "alice@example.test"}
+	bob   = domain.Name{Text: "Bob", User: "bob@example.test"}
+)
+
+// newTestSource makes a source. The log must never contain the password or a secret address.
+func newTestSource(t testing.TB, identities *names, change func(*Config)) (*Source, *syncbuffer.Buffer) {
+	t.Helper()
+	c := DefaultConfig()
+	c.Username, c.Password = "presence", setting.NewSecret(testPassword)
+	c.Refresh, c.TimeZone = 200*time.Millisecond, "Europe/Berlin"
+	change(&c)
+	log := &syncbuffer.Buffer{}
+	t.Cleanup(func() {
+		if strings.Contains(log.String(), testPassword) || strings.Contains(log.String(), "s3cret") {
+			t.Errorf("a secret is in the log:\n%s", log)
+		}
+	})
+	s, err := New(c, identities, systemClock{}, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.limits.silence, s.limits.firstRetry = 3*time.Second, 100*time.Millisecond
+	return s, log
+}
+
+// eventually polls until check returns true. After 20 seconds it fails the test.
+func eventually(t testing.TB, what string, check func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !check(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen: ", what)
+		}
+	}
+}
