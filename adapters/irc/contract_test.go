@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestContract runs the suite of every source against real servers.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	t.Run("ngircd", func(t *testing.T) {
 		t.Parallel()
 		portstest.Source(t, func(t testing.TB) portstest.SourceStage { return stage(t, startNgircd(t)) })
