@@ -17,26 +17,43 @@ func TestModule(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, "module/main.go", filepath.Join(dir, "main.go"))
 	copyFile(t, filepath.Join(root, "go.sum"), filepath.Join(dir, "go.sum"))
-	for _, name := range []string{"config.go", "connection.go", "fx.go", "source.go"} {
-		copyFile(t, filepath.Join("irc", name), filepath.Join(dir, "irc", name))
-	}
+	copyAdapter(t, filepath.Join(root, "adapters/irc"), filepath.Join(dir, "irc"))
 	module, err := os.ReadFile("module/go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "go.mod"), strings.Replace(string(module), "=> ../presence", "=> "+root, 1))
 
-	program := filepath.Join(dir, "presence-irc")
+	program := filepath.Join(dir, "presence-ircnet")
 	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-o", program, ".")
 	build.Dir, build.Env = dir, append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off") // the daemon needs the same modules
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	check := exec.CommandContext(t.Context(), program, "check", "--protocols=irc", "--irc.poll_every=5s")
+	check := exec.CommandContext(t.Context(), program, "check", "--protocols=ircnet", "--ircnet.watch=alice")
 	check.Env = []string{"PRESENCE_CONFIG=" + os.DevNull, "PRESENCE_AUTH__SECRET=Ga7ouK9eeRie4oovQuai", "PRESENCE_STORE__KIND=memory"}
 	output, err := check.CombinedOutput()
-	if err == nil || check.ProcessState.ExitCode() != 2 || !strings.Contains(string(output), "irc.host: ") || !strings.Contains(string(output), "irc.domain: ") {
-		t.Errorf("check: %v, without the faults of irc:\n%s", err, output)
+	if err == nil || check.ProcessState.ExitCode() != 2 || !strings.Contains(string(output), "ircnet.host: ") || !strings.Contains(string(output), "ircnet.domain: ") {
+		t.Errorf("check: %v, without the faults of ircnet:\n%s", err, output)
+	}
+}
+
+// copyAdapter copies an adapter without its tests, and calls its protocol ircnet.
+func copyAdapter(t *testing.T, from, to string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(from, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(to, filepath.Base(file)), strings.Replace(string(text), `MustProtocol("irc")`, `MustProtocol("ircnet")`, 1))
 	}
 }
 

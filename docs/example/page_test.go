@@ -1,4 +1,4 @@
-// Package example checks that docs/adapters.md shows the code of this folder as it is.
+// Package example checks that docs/adapters.md shows the code of the adapters and of this folder as it is.
 package example
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/zarafa/presence/adapters/asterisk"
 	"github.com/zarafa/presence/adapters/caldav"
 	"github.com/zarafa/presence/adapters/identities"
+	"github.com/zarafa/presence/adapters/irc"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
 	"github.com/zarafa/presence/adapters/xmpp"
@@ -26,6 +27,7 @@ func BuiltIn() []Protocol {
 	return []Protocol{
 		NewProtocol("asterisk", asterisk.DefaultConfig, asterisk.Module),
 		NewProtocol("calendar", caldav.DefaultConfig, caldav.Module),
+		NewProtocol("irc", irc.DefaultConfig, irc.Module),
 		NewProtocol("manual", manual.DefaultConfig, manual.Module),
 		NewProtocol("spreed", spreed.DefaultConfig, spreed.Module),
 		NewProtocol("xmpp", xmpp.DefaultConfig, xmpp.Module),

@@ -1,4 +1,4 @@
-module example.test/presence-irc
+module example.test/presence-ircnet
 
 go 1.26
 
