@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	nethttp "net/http"
 	"net/http/httptrace"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -246,5 +247,32 @@ func TestStatistics(t *testing.T) {
 	}
 	if _, streams, _, accepted := r.Connections(); streams != 0 || accepted != 12 {
 		t.Errorf("%d streams, %d connections", streams, accepted)
+	}
+}
+
+// TestReasonsAreDocumented holds the reasons of refusals against the table in docs/metrics.md.
+func TestReasonsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(page), "\n| reason | status | |\n|---|---|---|\n")
+	table, _, _ := strings.Cut(after, "\n\n")
+	documented := make(map[string]bool)
+	for row := range strings.Lines(table) {
+		for i, part := range strings.Split(strings.Split(row, "|")[1], "`") {
+			if i%2 == 1 {
+				documented[part] = true
+			}
+		}
+	}
+	start(t).EachRefusal(func(reason string, _ uint64) {
+		if !documented[reason] {
+			t.Errorf("docs/metrics.md does not have the reason %s", reason)
+		}
+		delete(documented, reason)
+	})
+	if len(documented) > 0 {
+		t.Errorf("docs/metrics.md has reasons that there are not: %v", documented)
 	}
 }
