@@ -151,20 +151,18 @@ func (s *Supervisor) runOnce(ctx context.Context, source ports.Source, session *
 	case ctx.Err() != nil && s.core.Writer.Shared(): // another daemon goes on
 	case ctx.Err() == nil && !recorder.wasConnected() && !errors.Is(err, ports.ErrRejected) && time.Now().Before(session.confirmBy): // there is still time
 	default:
-		_ = s.markStale(closing, source.Describe(), log)
+		if err := s.markAllStale(closing, source.Describe()); err != nil {
+			log.Error("cannot mark presences as stale", "err", err)
+		}
 		session.confirmBy = time.Time{}
 	}
 	return held, err
 }
 
-// markStale flags all presences of a source that is not connected. It has logged the error that it returns.
-func (s *Supervisor) markStale(ctx context.Context, about domain.Source, log *slog.Logger) error {
+// markAllStale flags all presences of a source that is not connected.
+func (s *Supervisor) markAllStale(ctx context.Context, about domain.Source) error {
 	keys := s.core.keys(func(p domain.Presence) bool { return p.Protocol == about.Protocol && !p.Stale })
-	err := markStale(ctx, s.core, about, keys, s.clock.Now())
-	if err != nil && !errors.Is(err, context.Canceled) {
-		log.Error("cannot mark presences as stale", "presences", len(keys), "err", err)
-	}
-	return err
+	return markStale(ctx, s.core, about, keys, s.clock.Now())
 }
 
 // markStale flags presences of a source.

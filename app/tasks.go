@@ -28,10 +28,12 @@ type job struct {
 // errReplaced is why a source is stopped whose protocol gets another task.
 var errReplaced = errors.New("the configuration has changed")
 
-// Configure says which sources there are from now on, and which protocols are off that were on before, with what ends what they have said. A source
-// that was there already goes on undisturbed: one is told from another by ==. One that is new begins when the one that it replaces has ended. What an
-// earlier one has left is confirmed or becomes stale, as after a start; so does at once whatever a protocol that is off has said. It may be called at any
-// time. If two sources have one protocol nothing changes.
+// Configure replaces the sources. off are the protocols that were on before, each with how long its presences are still kept.
+//
+// A source that was there already, compared by ==, goes on undisturbed. A new one begins when the one that it replaces has ended. It confirms what that
+// has left, and the rest becomes stale, as after a start. The presences of a protocol that is off become stale at once.
+//
+// It may be called at any time. If two sources have one protocol it returns an error, and nothing changes.
 func (s *Supervisor) Configure(sources []ports.Source, off []domain.Source) error {
 	tasks := make(map[domain.Protocol]task)
 	for _, about := range off {
@@ -119,17 +121,22 @@ func (s *Supervisor) begin(ctx context.Context, t task, before *job, log *slog.L
 	return j
 }
 
-// retire flags what a protocol has said that is off, so that it ends as if a source had lost its link. It returns false if ctx ends before.
+// retire flags the presences of a protocol that is off, so that they end as if a source had lost its link. It returns false if ctx ends before.
 func (s *Supervisor) retire(ctx context.Context, about domain.Source, log *slog.Logger) bool {
 	if !s.sync(ctx, log) {
 		return false
 	}
-	for ctx.Err() == nil {
-		if s.markStale(ctx, about, log) == nil {
+	var said once
+	for {
+		err := s.markAllStale(ctx, about)
+		if err == nil {
 			log.Info("the protocol is off: what it has said ends", "within", about.StaleAfter)
 			return true
 		}
+		if ctx.Err() != nil {
+			return false
+		}
+		said.log(ctx, log, slog.LevelError, "cannot mark presences as stale, will try again", err, "retry_in", retryAfter)
 		pause(ctx, retryAfter)
 	}
-	return false
 }

@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,9 +49,13 @@ func (s *stub) Run(ctx context.Context, seen ports.Observer) error {
 
 // reconfigured runs a supervisor without any source.
 func reconfigured(t *testing.T, test func(t *testing.T, store *coretest.Core, s *app.Supervisor)) {
+	reconfiguredWith(t, quiet, test)
+}
+
+func reconfiguredWith(t *testing.T, log *slog.Logger, test func(t *testing.T, store *coretest.Core, s *app.Supervisor)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
-		supervisor, err := app.NewSupervisor(nil, store.Core, memory.NewJournal(), clock.New(), quiet)
+		supervisor, err := app.NewSupervisor(nil, store.Core, memory.NewJournal(), clock.New(), log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,6 +178,30 @@ func TestClientProtocolIsSwitchedOff(t *testing.T) {
 		time.Sleep(time.Minute)
 		if anna, carl := says(store, anna, manual), says(store, carl, manual); anna != "nothing" || carl != "nothing" {
 			t.Errorf("after a minute anna is %s, carl is %s", anna, carl)
+		}
+	})
+}
+
+// That it cannot be ended, because nothing can be written, is logged once, however often it is tried.
+func TestSwitchedOffIsLoggedOnce(t *testing.T) {
+	var text bytes.Buffer
+	reconfiguredWith(t, slog.New(slog.NewTextHandler(&text, nil)), func(t *testing.T, store *coretest.Core, s *app.Supervisor) {
+		manual := domain.MustProtocol("manual")
+		store.Change(t, anna, manual, func(p domain.Presence, now domain.Timestamp) domain.Presence {
+			return p.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, now)
+		})
+		calls := 0
+		store.Journal.Before(20, func() error {
+			if calls++; calls == 1 { // the supervisor makes sure that it knows everything
+				return nil
+			}
+			return fmt.Errorf("disk full: %w", ports.ErrUnavailable)
+		})
+		configure(t, s, []domain.Source{{Protocol: manual, StaleAfter: time.Hour}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if log := text.String(); strings.Count(log, "cannot mark presences as stale") != 1 || !strings.Contains(log, "the protocol is off") {
+			t.Errorf("the log is\n%s", log)
 		}
 	})
 }
