@@ -104,12 +104,12 @@ func (d *Identities) add(record *Identity) (faults []error) {
 		d.users[user] = record
 	}
 	d.named = d.named || record.DisplayName != ""
-	for protocol, names := range record.Names {
+	for _, protocol := range slices.Sorted(maps.Keys(record.Names)) { // in an order, so that the same faults are always told alike
 		if _, err := ParseProtocol(protocol); err != nil {
 			faults = append(faults, err)
 			continue
 		}
-		for _, name := range names {
+		for _, name := range record.Names[protocol] {
 			if err := d.addName(record, protocol, name, user, isPattern); err != nil {
 				faults = append(faults, fmt.Errorf("%s %s: %w", protocol, quote(name), err))
 			}

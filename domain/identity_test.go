@@ -57,6 +57,7 @@ func TestFaultyIdentities(t *testing.T) {
 	named := func(user string, names ...string) domain.Identity {
 		return domain.Identity{User: user, Names: map[string][]string{"asterisk": names}}
 	}
+	const record1 = `invalid identity, record 1 ("a@b"): `
 	tests := []struct {
 		records []domain.Identity
 		want    string
@@ -72,6 +73,10 @@ func TestFaultyIdentities(t *testing.T) {
 		{[]domain.Identity{named("{number}{number}@b", "{number}{number}")}, "{number} is there twice"},
 		{[]domain.Identity{named("{id}@b", "{id}")}, `"{id}" is no placeholder: there are {number} and {name}`},
 		{[]domain.Identity{named("alice"), named("bob")}, "\n"},
+		{
+			[]domain.Identity{{User: "a@b", Names: map[string][]string{"d": {""}, "c": {""}, "b": {""}, "a": {""}}}},
+			"a \"\": it is empty\n" + record1 + "b \"\": it is empty\n" + record1 + "c \"\": it is empty\n" + record1 + "d",
+		},
 	}
 	for _, test := range tests {
 		identities, err := domain.NewIdentities(test.records)
