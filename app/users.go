@@ -49,9 +49,9 @@ func (l *UserLimit) Refused() (updates, reports uint64) {
 func (l *UserLimit) Run(ctx context.Context) {
 	again := time.NewTicker(usersEvery)
 	defer again.Stop()
-	var say report
+	var said limitLog
 	for {
-		say.look(l)
+		said.update(l)
 		select {
 		case <-again.C:
 		case <-ctx.Done():
@@ -60,27 +60,28 @@ func (l *UserLimit) Run(ctx context.Context) {
 	}
 }
 
-// report is what Run has logged.
-type report struct {
-	nearly           bool
-	at               time.Time
-	updates, reports uint64
+// limitLog is what Run has logged.
+type limitLog struct {
+	nearly           bool      // that nine tenths are there
+	at               time.Time // when it was last logged that users were refused
+	updates, reports uint64    // how many were refused by then
 }
 
-func (r *report) look(l *UserLimit) {
+// update logs what has changed since the last time.
+func (said *limitLog) update(l *UserLimit) {
 	most, users := l.most(), int64(l.image.Users())
 	nearly := most > 0 && users*10 >= most*9
-	if nearly && !r.nearly {
+	if nearly && !said.nearly {
 		l.log.Warn("nine tenths of the users are there that there may be (store.max_users)", "users", users, "max_users", most)
 	}
-	r.nearly = nearly
+	said.nearly = nearly
 	updates, reports := l.Refused()
-	if updates == r.updates && reports == r.reports || !r.at.IsZero() && time.Since(r.at) < refusedEvery {
+	if updates == said.updates && reports == said.reports || !said.at.IsZero() && time.Since(said.at) < refusedEvery {
 		return
 	}
 	l.log.Warn("there are as many users as there may be (store.max_users): new ones are refused", "users", users, "max_users", most,
-		"updates_refused", updates-r.updates, "reports_dropped", reports-r.reports)
-	r.at, r.updates, r.reports = time.Now(), updates, reports
+		"updates_refused", updates-said.updates, "reports_dropped", reports-said.reports)
+	said.at, said.updates, said.reports = time.Now(), updates, reports
 }
 
 // take keeps places for new users. It returns false, and keeps none, if there are not enough.

@@ -17,11 +17,11 @@ func readSetting(body []byte, now domain.Timestamp) (read domain.Update, byTTL b
 	var document struct {
 		Status    member[text]    `json:"status"`
 		Message   member[text]    `json:"message"`
-		Until     member[until]   `json:"until"`
+		Until     member[moment]  `json:"until"`
 		TTL       member[seconds] `json:"ttl"`
 		Device    member[text]    `json:"device"`
 		Activity  member[text]    `json:"activity"`
-		IdleSince member[until]   `json:"idle_since"`
+		IdleSince member[moment]  `json:"idle_since"`
 	}
 	if err := readObject(body, &document, "status, message, activity, idle_since, until, ttl and device"); err != nil {
 		return read, false, err
@@ -45,11 +45,11 @@ var (
 	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC) // soon after that a domain.Timestamp ends
 )
 
-// until is a moment: the last one of a presence, or that of the last activity.
-type until domain.Timestamp
+// moment is a date and time in a request.
+type moment domain.Timestamp
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+func (m *moment) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	const form = "must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"
 	if from.PeekKind() != '"' {
 		return problem.ComesNext(from, form)
@@ -66,9 +66,9 @@ func (u *until) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	case at.After(latest):
 		return problem.ReadLast(from, "must not be later than "+latest.Format(time.RFC3339))
 	case at.Before(earliest):
-		*u = 1 // so that it has passed: zero would be no end
+		*m = 1 // so that it has passed: zero would be no end
 	default:
-		*u = until(domain.TimestampOf(at))
+		*m = moment(domain.TimestampOf(at))
 	}
 	return nil
 }
