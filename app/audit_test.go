@@ -21,8 +21,8 @@ type audit struct {
 
 func (a *audit) On() bool { return !a.off }
 
-func (a *audit) Note(deeds []ports.Deed) {
-	for _, d := range deeds {
+func (a *audit) Note(entries []ports.AuditEntry) {
+	for _, d := range entries {
 		until := ""
 		if !d.Until.IsZero() {
 			until = " until"

@@ -21,8 +21,8 @@ func (l Limits) orDefault() Limits {
 // CurrentLimits are the Limits that hold at present. They may be set and read concurrently. A nil *CurrentLimits has the defaults.
 type CurrentLimits struct{ now atomic.Pointer[Limits] }
 
-// NewLimits returns limits that can be changed.
-func NewLimits(l Limits) *CurrentLimits {
+// NewCurrentLimits returns limits that can be changed.
+func NewCurrentLimits(l Limits) *CurrentLimits {
 	c := new(CurrentLimits)
 	c.Set(l)
 	return c

@@ -172,7 +172,7 @@ func TestWhatIsInTheImageCounts(t *testing.T) {
 	const most = 50_000
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
-		store.Limits = app.NewLimits(app.Limits{SourceBytes: most})
+		store.Limits = app.NewCurrentLimits(app.Limits{SourceBytes: most})
 		runSupervisor(t, store, domain.AbsentUnavailable, func(t *testing.T, s *stage) {
 			seen := <-s.runs
 			seen.Connected()

@@ -254,7 +254,7 @@ func TestUpdatesOfOnePresenceTakeEffectInOrder(t *testing.T) {
 // request.
 func TestDevicesOfAClientProtocolAreLimited(t *testing.T) {
 	store := coretest.Start(t)
-	store.Limits = app.NewLimits(app.Limits{Devices: 3})
+	store.Limits = app.NewCurrentLimits(app.Limits{Devices: 3})
 	f := &fixture{store: store, clock: &fixedClock{start}}
 	f.Presence = newPresence(t, store, f.clock)
 	says := func(user domain.UserID, status string, devices ...string) (updates []domain.Update) {

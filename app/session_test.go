@@ -17,7 +17,7 @@ func TestSessionCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const most = 5000
 		limits := Limits{Users: rapid.IntRange(0, 6).Draw(t, "users"), Devices: 3, SourceBytes: most}
-		core := Core{Image: image.New(), Limits: NewLimits(limits)}
+		core := Core{Image: image.New(), Limits: NewCurrentLimits(limits)}
 		core.UserLimit = NewUserLimit(core.Image, core.Limits, slog.New(slog.DiscardHandler))
 		s := newSession(domain.Source{Protocol: domain.MustProtocol("xmpp")}, core)
 		s.restart()

@@ -44,7 +44,7 @@ func supervised(t *testing.T, test func(t *testing.T, s *stage)) {
 func supervisedWithin(t *testing.T, limits app.Limits, absent domain.Absence, test func(t *testing.T, s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
-		store.Limits = app.NewLimits(limits)
+		store.Limits = app.NewCurrentLimits(limits)
 		runSupervisor(t, store, absent, test)
 	})
 }

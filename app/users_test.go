@@ -28,7 +28,7 @@ type limited struct {
 func limitedTo(t *testing.T, most int, test func(t *testing.T, l *limited)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &limited{Core: coretest.Start(t)}
-		l.Limits = app.NewLimits(app.Limits{Users: most})
+		l.Limits = app.NewCurrentLimits(app.Limits{Users: most})
 		l.UserLimit = app.NewUserLimit(l.Image, l.Limits, slog.New(slog.NewTextHandler(&l.log, nil)))
 		presence, err := app.NewPresence(l.Core.Core, l.Clock, []domain.ClientProtocol{{Protocol: coretest.Spreed}}, nil)
 		if err != nil {

@@ -12,11 +12,11 @@ type Audit interface {
 	On() bool
 
 	// Note takes note of what one request has done. It does not block, and keeps nothing of its arguments.
-	Note(deeds []Deed)
+	Note(entries []AuditEntry)
 }
 
-// Deed is what somebody has done to one presence, or was not allowed to do.
-type Deed struct {
+// AuditEntry is what somebody has done to one presence, or was not allowed to do.
+type AuditEntry struct {
 	Origin
 
 	Action   Action
@@ -34,9 +34,9 @@ type Action uint8
 
 // The actions.
 const (
-	Set      Action = iota // a presence was set, or repeated
-	Remove                 // it was taken away
-	Imported               // it was taken over from an export
+	ActionSet    Action = iota // a presence was set, or repeated
+	ActionRemove               // it was taken away
+	ActionImport               // it was taken over from an export
 )
 
 // Outcome is what became of it.
@@ -44,9 +44,9 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Done    Outcome = iota
-	Refused         // it was not allowed, and not done
-	Failed          // it could not be written, or nobody knows
+	OutcomeDone    Outcome = iota
+	OutcomeRefused         // it was not allowed, and not done
+	OutcomeFailed          // it could not be written, or nobody knows whether it was
 )
 
 // Origin says where a request has come from, in the words of the adapter that took it.

@@ -28,18 +28,18 @@ func (l *Log) On() bool {
 	return to != nil && to.Enabled(context.Background(), slog.LevelInfo)
 }
 
-var actions = [...]string{ports.Set: "set", ports.Remove: "remove", ports.Imported: "import"}
+var actions = [...]string{ports.ActionSet: "set", ports.ActionRemove: "remove", ports.ActionImport: "import"}
 
-var outcomes = [...]string{ports.Done: "done", ports.Refused: "refused", ports.Failed: "failed"}
+var outcomes = [...]string{ports.OutcomeDone: "done", ports.OutcomeRefused: "refused", ports.OutcomeFailed: "failed"}
 
 // Note implements ports.Audit.
-func (l *Log) Note(deeds []ports.Deed) {
+func (l *Log) Note(entries []ports.AuditEntry) {
 	to := l.to.Load()
 	if to == nil {
 		return
 	}
-	for i := range deeds {
-		d := &deeds[i]
+	for i := range entries {
+		d := &entries[i]
 		line := slog.NewRecord(time.Now(), slog.LevelInfo, actions[d.Action], 0)
 		line.AddAttrs(
 			slog.String("outcome", outcomes[d.Outcome]),
@@ -50,7 +50,7 @@ func (l *Log) Note(deeds []ports.Deed) {
 			slog.String("user", string(d.User)),
 			slog.String("protocol", d.Protocol),
 			slog.String("device", d.Device))
-		if d.Action != ports.Remove {
+		if d.Action != ports.ActionRemove {
 			line.AddAttrs(slog.String("status", d.Status.String()), slog.String("until", moment(d.Until)), slog.Bool("change", d.Change))
 		}
 		_ = to.Handler().Handle(context.Background(), line) // what cannot be written is told by the log itself

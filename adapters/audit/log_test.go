@@ -18,7 +18,7 @@ func TestLines(t *testing.T) {
 	if l.On() {
 		t.Error("it is on before there is a log")
 	}
-	l.Note(make([]ports.Deed, 1)) // goes nowhere
+	l.Note(make([]ports.AuditEntry, 1)) // goes nowhere
 	l.WriteTo(slog.New(slog.NewJSONHandler(&out, nil)))
 	if !l.On() {
 		t.Error("it is off")
@@ -26,10 +26,10 @@ func TestLines(t *testing.T) {
 	from := ports.Origin{By: domain.Principal{User: "markd@zarafa.com"}, Address: "192.0.2.1", Request: "5eac7d1e21603f72"}
 	service := ports.Origin{By: domain.Principal{User: "service@example.test", Service: true}}
 	until := domain.TimestampOf(time.Date(2026, 11, 23, 16, 0, 0, 250e6, time.UTC))
-	l.Note([]ports.Deed{
+	l.Note([]ports.AuditEntry{
 		{Origin: from, User: "markd@zarafa.com", Protocol: "manual", Status: domain.Busy, Until: until, Change: true},
-		{Origin: from, Action: ports.Remove, Outcome: ports.Refused, User: "alice@example.test", Protocol: "spreed", Device: "phone"},
-		{Origin: service, Action: ports.Imported, Outcome: ports.Failed, User: "alice@example.test", Protocol: "spreed", Status: domain.Away},
+		{Origin: from, Action: ports.ActionRemove, Outcome: ports.OutcomeRefused, User: "alice@example.test", Protocol: "spreed", Device: "phone"},
+		{Origin: service, Action: ports.ActionImport, Outcome: ports.OutcomeFailed, User: "alice@example.test", Protocol: "spreed", Status: domain.Away},
 	})
 	const want = `{"level":"INFO","msg":"set","outcome":"done","by":"markd@zarafa.com","service":false,"address":"192.0.2.1","request_id":"5eac7d1e21603f72","user":"markd@zarafa.com","protocol":"manual","device":"","status":"busy","until":"2026-11-23T16:00:00.250Z","change":true}
 {"level":"INFO","msg":"remove","outcome":"refused","by":"markd@zarafa.com","service":false,"address":"192.0.2.1","request_id":"5eac7d1e21603f72","user":"alice@example.test","protocol":"spreed","device":"phone"}

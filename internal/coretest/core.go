@@ -63,7 +63,7 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	t.Helper()
 	journal, img := &Journal{Journal: kept}, image.New()
 	core := app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}
-	core.Limits = app.NewLimits(app.Limits{})
+	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
 	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
 	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})

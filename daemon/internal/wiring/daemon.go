@@ -149,7 +149,7 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	return feed
 }
 
-func newLimits(limits Limits) *app.CurrentLimits { return app.NewLimits(limits.forApp()) }
+func newLimits(limits Limits) *app.CurrentLimits { return app.NewCurrentLimits(limits.forApp()) }
 
 func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit) app.Core {
 	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit}
