@@ -50,7 +50,7 @@ func (c Core) applyAudited(ctx context.Context, origin ports.Origin, updates []d
 func (e *auditEntries) written(w *image.Write, imported bool) {
 	entry := ports.AuditEntry{
 		Origin: e.origin, User: w.User, Protocol: w.New.Protocol.String(), Device: w.New.Device.String(),
-		Status: w.New.Status, Until: w.New.Expires, Change: w.Old.Revision == 0 || w.Old.Differs(w.New),
+		Status: w.New.Status.String(), Until: w.New.Expires, Change: w.Old.Revision == 0 || w.Old.Differs(w.New),
 	}
 	switch {
 	case imported:
@@ -77,7 +77,10 @@ func (e *auditEntries) forbidden(err error, updates []domain.Update) {
 		if device, err := domain.ParseDeviceID(u.Device); err == nil {
 			entry.Device = device.String()
 		}
-		if entry.Status, _ = domain.ParseStatus(u.Status); u.Remove { // an unknown status stays empty
+		if status, err := domain.ParseStatus(u.Status); err == nil || u.Remove {
+			entry.Status = status.String()
+		}
+		if u.Remove {
 			entry.Action = ports.ActionRemove
 		}
 		e.all = append(e.all, entry)

@@ -77,6 +77,8 @@ func TestAudit(t *testing.T) {
 			[]string{"set refused by anna@example.test from 192.0.2.1 r1: bea@example.test xmpp x busy"}},
 		{"removing somebody else's", update(domain.Update{User: string(bea), Protocol: "xmpp", Remove: true}),
 			[]string{"remove refused by anna@example.test from 192.0.2.1 r1: bea@example.test xmpp  unavailable"}},
+		{"somebody else's, and wrong", update(domain.Update{User: string(bea), Protocol: "xmpp", Device: "x", Status: "sleepy"}),
+			[]string{"set refused by anna@example.test from 192.0.2.1 r1: bea@example.test xmpp x"}},
 		{"wrong", update(domain.Update{User: string(anna), Protocol: "nothing", Status: "busy"}), nil},
 		{"import", func() error { _, err := backup.Import(ctx, imported); return err },
 			[]string{"import done by service@example.test from 192.0.2.1 r1: bea@example.test xmpp  away change"}},

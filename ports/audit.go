@@ -24,7 +24,7 @@ type AuditEntry struct {
 	User     domain.UserID
 	Protocol string
 	Device   string           // empty: the user's devices are not told apart
-	Status   domain.Status    // what was set; of a removal it means nothing
+	Status   string           // what was set; empty: a refused update named none that there is. Of a removal it means nothing
 	Until    domain.Timestamp // when that ends; zero: it has no end
 	Change   bool             // it was not only repeated
 }

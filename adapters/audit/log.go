@@ -51,7 +51,7 @@ func (l *Log) Note(entries []ports.AuditEntry) {
 			slog.String("protocol", d.Protocol),
 			slog.String("device", d.Device))
 		if d.Action != ports.ActionRemove {
-			line.AddAttrs(slog.String("status", d.Status.String()), slog.String("until", moment(d.Until)), slog.Bool("change", d.Change))
+			line.AddAttrs(slog.String("status", d.Status), slog.String("until", moment(d.Until)), slog.Bool("change", d.Change))
 		}
 		_ = to.Handler().Handle(context.Background(), line) // what cannot be written is told by the log itself
 	}

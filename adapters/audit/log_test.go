@@ -27,9 +27,9 @@ func TestLines(t *testing.T) {
 	service := ports.Origin{By: domain.Principal{User: "service@example.test", Service: true}}
 	until := domain.TimestampOf(time.Date(2026, 11, 23, 16, 0, 0, 250e6, time.UTC))
 	l.Note([]ports.AuditEntry{
-		{Origin: from, User: "markd@zarafa.com", Protocol: "manual", Status: domain.Busy, Until: until, Change: true},
+		{Origin: from, User: "markd@zarafa.com", Protocol: "manual", Status: "busy", Until: until, Change: true},
 		{Origin: from, Action: ports.ActionRemove, Outcome: ports.OutcomeRefused, User: "alice@example.test", Protocol: "spreed", Device: "phone"},
-		{Origin: service, Action: ports.ActionImport, Outcome: ports.OutcomeFailed, User: "alice@example.test", Protocol: "spreed", Status: domain.Away},
+		{Origin: service, Action: ports.ActionImport, Outcome: ports.OutcomeFailed, User: "alice@example.test", Protocol: "spreed", Status: "away"},
 	})
 	const want = `{"level":"INFO","msg":"set","outcome":"done","by":"markd@zarafa.com","service":false,"address":"192.0.2.1","request_id":"5eac7d1e21603f72","user":"markd@zarafa.com","protocol":"manual","device":"","status":"busy","until":"2026-11-23T16:00:00.250Z","change":true}
 {"level":"INFO","msg":"remove","outcome":"refused","by":"markd@zarafa.com","service":false,"address":"192.0.2.1","request_id":"5eac7d1e21603f72","user":"alice@example.test","protocol":"spreed","device":"phone"}
