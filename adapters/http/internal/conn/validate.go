@@ -6,8 +6,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Validate returns the X-Request-Id in the header of a request, and says what in the header of a request another HTTP implementation, a proxy in front of this server, could understand differently,
-// so that a request could be smuggled past it (RFC 9112, 6.3 and 11.2) or taken for another host's (3.2). It returns "" if there is nothing.
+// Validate says what in the header of a request another HTTP implementation, a proxy in front of this server, could understand differently, so that
+// a request could be smuggled past it (RFC 9112, 6.3 and 11.2) or taken for another host's (3.2). why is "" if there is nothing. Since it looks at each
+// line it also returns the X-Request-Id, as it was sent, or nil.
 //
 // It looks only at what fasthttp lets pass. fasthttp itself refuses: Content-Length twice, or not a number; Transfer-Encoding twice, in
 // HTTP/1.0, or neither chunked nor identity; no Host, an empty one, or two; a name with a space behind it; control characters in
