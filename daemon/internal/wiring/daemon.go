@@ -97,7 +97,9 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, newCensus, app.NewStatistics, newHousekeeper, newHealth, app.NewLeases,
+		fx.Provide(newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
+			fx.Annotate(app.NewStatistics, fx.As(new(ports.Statistics))),
+			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			s.General.precedence, newFollower, newNames,

@@ -42,8 +42,6 @@ func (s *Settings) metrics() fx.Option {
 				return http.Operations{Health: h, Metrics: e.Handler()}
 			},
 			func(server *http.Server) metrics.Server { return server },
-			func(h *app.Health) ports.Health { return h },
-			func(all *app.Statistics) ports.Statistics { return all },
 			metrics.Collector(s.disk),
 		))
 }
