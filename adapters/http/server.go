@@ -71,7 +71,10 @@ type current struct {
 
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
 // daemon itself.
-func New(cfg Config, about Operations, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger) *Server {
+func New(cfg Config, about Operations,
+	presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup,
+	readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger,
+) *Server {
 	s := &Server{
 		cfg: cfg, readiness: readiness, log: log, refusals: refusals{log: log}, refused: newReasons(), origins: origins{log: log},
 		operations: newOperations(cfg.AdminListen, about, log),

@@ -114,7 +114,8 @@ Exit codes:
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return flagFault(command, c.args, err) })
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
-	root.AddCommand(c.serve(), c.check(), c.token(), c.key(), c.board(), c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+	root.AddCommand(c.serve(), c.check(), c.token(), c.key(), c.board(),
+		c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -32,7 +32,8 @@ type part struct {
 	run  func(context.Context)
 }
 
-func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor, h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower, n *names,
+func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor,
+	h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower, n *names,
 	shutdowner fx.Shutdowner,
 ) *background {
 	return &background{

@@ -47,7 +47,13 @@ func newSettings(protocols []Protocol) *Settings {
 
 // sections lists the parts of the configuration in the order in which they are shown.
 func (s *Settings) sections() []config.Section {
-	sections := []config.Section{{Name: "http", Config: &s.HTTP}, {Name: "auth", Config: &s.Auth}, {Name: "store", Config: &s.Store}, {Name: "health", Config: &s.Health}, {Config: &s.General}}
+	sections := []config.Section{
+		{Name: "http", Config: &s.HTTP},
+		{Name: "auth", Config: &s.Auth},
+		{Name: "store", Config: &s.Store},
+		{Name: "health", Config: &s.Health},
+		{Config: &s.General},
+	}
 	for _, p := range s.protocols {
 		sections = append(sections, config.Section{Name: p.name, Config: p.config})
 	}
