@@ -50,6 +50,30 @@ func scrape(t *testing.T, url string) string {
 	return string(text)
 }
 
+// Each reason of a refusal that a daemon exports is in the second table of docs/metrics.md, and no other.
+func TestReasonsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n| reason | status | |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	documented := map[string]bool{}
+	for row := range strings.Lines(table) {
+		reasons, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(reasons, -1) {
+			documented[name[1]] = true
+		}
+	}
+	exported := map[string]bool{}
+	for _, reason := range regexp.MustCompile(`presence_http_refusals_total\{reason="(\w+)"\}`).FindAllStringSubmatch(scrape(t, serve(t, secretEnv, "--http.listen=127.0.0.1:0").url), -1) {
+		exported[reason[1]] = true
+	}
+	if len(exported) == 0 || !maps.Equal(documented, exported) {
+		t.Errorf("documented are %v, exported %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(exported)))
+	}
+}
+
 // metricSite is a daemon with a source, a stream, and something of everything that is measured.
 func metricSite(t *testing.T) (d *daemon, mine string) {
 	t.Helper()
