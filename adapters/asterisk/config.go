@@ -95,10 +95,10 @@ func (c Config) Validate() error {
 
 // Warnings tells what is accepted but unwise.
 func (c Config) Warnings() []string {
-	switch host, _, _ := net.SplitHostPort(c.Host); {
+	switch host, _, err := net.SplitHostPort(c.Host); {
 	case c.InsecureSkipVerify:
 		return []string{"asterisk.insecure_skip_verify is set: anybody on the way can pretend to be Asterisk"}
-	case c.TLS == tlsNone && !isLoopback(host):
+	case c.TLS == tlsNone && err == nil && !isLoopback(host): // a host that is wrong is a fault, and may be this machine
 		return []string{"asterisk.tls is none, and " + c.Host + " is another machine: anybody on the way can read who telephones"}
 	}
 	return nil

@@ -60,6 +60,7 @@ func TestWarnings(t *testing.T) {
 		want      string
 	}{
 		{"127.0.0.1:5038", tlsNone, false, ""}, {"localhost:5038", tlsNone, false, ""}, {"[::1]:5038", tlsNone, false, ""},
+		{"127.0.0.1", tlsNone, false, ""}, // Validate refuses it
 		{"pbx.example.test:5038", tlsNone, false, "asterisk.tls is none"}, {"pbx.example.test:5039", tlsDirect, false, ""},
 		{"pbx.example.test:5039", tlsDirect, true, "asterisk.insecure_skip_verify is set"},
 	} {

@@ -160,7 +160,11 @@ func (c *client) unreachable(err error) error {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
 	}
-	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; is it running?", c.url, err))
+	hint := "is it running?"
+	if strings.HasPrefix(c.url, "unix:") && errors.Is(err, syscall.EACCES) {
+		hint = "the owner and the mode of the socket say who may connect"
+	}
+	return coded(exitUnreachable, fmt.Errorf("cannot reach the daemon at %s: %w; %s", c.url, err, hint))
 }
 
 // refusal is the error for an answer that is a refusal, as its problem document tells it.

@@ -126,6 +126,15 @@ func TestCheckReadsTheCertificate(t *testing.T) {
 	}
 }
 
+// Who may not connect to a socket is not asked whether the daemon runs.
+func TestForbiddenSocket(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	got := (&client{url: "unix:/run/zarafa-presence/http.sock"}).unreachable(refused).Error()
+	if want := "permission denied; the owner and the mode of the socket say who may connect"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at its end", got, want)
+	}
+}
+
 func TestCommandsOverAUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "http.sock")
 	file := listenerConfig(t, "listen: \"unix:"+path+"\"")

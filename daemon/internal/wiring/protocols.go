@@ -121,6 +121,14 @@ type General struct {
 
 // Validate refuses a protocol that is not known or named twice, and lists that cannot be.
 func (g General) Validate() error {
+	_, err := g.precedence()
+	_, undeclared := g.clients()
+	_, unread := g.ReadIdentities()
+	return errors.Join(g.validateList(), err, undeclared, unread)
+}
+
+// validateList refuses a protocol that is not known or named twice.
+func (g General) validateList() error {
 	var faults []error
 	for i, name := range g.Protocols {
 		switch {
@@ -130,10 +138,7 @@ func (g General) Validate() error {
 			faults = append(faults, fmt.Errorf("protocols: %s is there twice", name))
 		}
 	}
-	_, err := g.precedence()
-	_, undeclared := g.clients()
-	_, unread := g.ReadIdentities()
-	return errors.Join(append(faults, err, undeclared, unread)...)
+	return errors.Join(faults...)
 }
 
 // ReadIdentities reads what users are called elsewhere. The error has a line for each fault.

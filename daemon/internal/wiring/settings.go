@@ -83,7 +83,7 @@ func (s *Settings) inUse(section string) bool {
 	if !slices.Contains(s.General.known, section) || slices.Contains(s.Enabled(), section) {
 		return true
 	}
-	unclear := s.Faulty("protocols") || s.General.Validate() != nil
+	unclear := s.Faulty("protocols") || s.General.validateList() != nil
 	return unclear && slices.Contains(s.General.sources, section) && s.Sets(section)
 }
 

@@ -289,6 +289,23 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
+// What is wrong with another list says nothing about which protocols are on: the section of one that is off need not be complete.
+func TestOffWhateverElseIsWrong(t *testing.T) {
+	for _, wrong := range []string{"precedence: [xmp]", "precedence: [xmpp:dnd]", "identities: [{user: alice}]", "identities_file: /nowhere/identities.csv"} {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte("auth: {secret: "+secret+"}\nxmpp: {tls: starttls}\n"+wrong+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings, err := Load(config.Input{File: file}, BuiltIn())
+		if err == nil {
+			err = settings.Validate()
+		}
+		if err == nil || strings.Contains(err.Error(), "xmpp.jid") || strings.Contains(err.Error(), "xmpp.password") {
+			t.Errorf("%s: %v; want the fault of this key alone", wrong, err)
+		}
+	}
+}
+
 func TestValidateStore(t *testing.T) {
 	tests := []struct {
 		change func(*Store)

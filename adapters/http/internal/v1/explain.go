@@ -26,7 +26,11 @@ func explain(state *domain.State) (sentences []string) {
 		sentences = append(sentences, explainPresence(&state.Presences[i]))
 	}
 	unified := &state.Unified
-	sentences = append(sentences, fmt.Sprintf("So the user is %s, because %s.", unified.Status, because(unified)))
+	so := "So the user"
+	if len(sentences) == 0 {
+		so = "The user"
+	}
+	sentences = append(sentences, fmt.Sprintf("%s is %s, because %s.", so, unified.Status, because(unified)))
 	if next := &state.Next; next.By != (domain.Protocol{}) {
 		sentences = append(sentences, fmt.Sprintf("After %s the user is %s, by %s, if nothing else changes.", next.At, next.Status, next.By))
 	} else if !next.At.IsZero() {

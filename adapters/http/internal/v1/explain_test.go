@@ -20,7 +20,7 @@ func TestExplanation(t *testing.T) {
 		ps   domain.Presences
 		want []string
 	}{
-		{nil, []string{"So the user is unavailable, because no protocol knows the user."}},
+		{nil, []string{"The user is unavailable, because no protocol knows the user."}},
 		{domain.Presences{meeting, online}, []string{
 			`calendar says busy (meeting) "plan \"B\"" since 2026-11-23T14:00:00.000Z, up to 2026-11-23T14:01:00.000Z.`,
 			"xmpp says available since 2026-11-23T14:00:00.000Z; the connection to the source is lost, so this may no longer be true.",
