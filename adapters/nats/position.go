@@ -16,7 +16,7 @@ type position struct {
 	silent   bool      // nobody answers, or nothing delivers
 	heard    time.Time // up to when everything was surely given
 	behind   bool      // the Replay was told so
-	warned   time.Time // when the log was told that the journal cannot be followed; zero if it can
+	warned   bool      // the log was told that the journal cannot be followed
 }
 
 const (
@@ -61,8 +61,8 @@ func (r *reader) check(at time.Time) {
 		return
 	}
 	r.heard = at
-	if !r.warned.IsZero() {
-		r.warned = time.Time{}
+	if r.warned {
+		r.warned = false
 		r.log.Info("store: the journal can be followed again")
 	}
 	if r.behind {
@@ -71,13 +71,13 @@ func (r *reader) check(at time.Time) {
 	}
 }
 
-// fallBehind tells that the journal cannot be followed, because of an error. The log is told if that is worth it.
+// fallBehind tells that the journal cannot be followed, because of an error. The log is told, once, if that is worth a line.
 func (r *reader) fallBehind(err error, worthALine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.silent = true
-	if worthALine && time.Since(r.warned) >= sayEvery {
-		r.warned = time.Now()
+	if worthALine && !r.warned {
+		r.warned = true
 		r.log.Warn("store degraded: the journal cannot be followed, will try again; reads go on from memory, and nothing expires meanwhile", "err", err)
 	}
 	if r.caughtUp && !r.behind {
