@@ -46,8 +46,10 @@ func TestServers(t *testing.T) {
 				t.Errorf("on holiday she is %+v", r)
 			}
 			observer.stop()
-			if strings.Contains(log.String(), "WARN") {
-				t.Errorf("the log is %s", log)
+			for line := range strings.Lines(log.String()) { // a busy machine looks less often than every few milliseconds
+				if strings.Contains(line, "WARN") && !strings.Contains(line, "looked at less often") {
+					t.Errorf("the log is %s", log)
+				}
 			}
 		})
 	}
