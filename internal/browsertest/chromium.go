@@ -22,7 +22,20 @@ type chromium struct {
 	tabs []*chromiumTab
 }
 
-func startChromium(_ testing.TB, profile string) (program, error) {
+// starts is how often Chromium is started at most: now and then one crashes before it can be used.
+const starts = 3
+
+func startChromium(t testing.TB, profile string) (started program, err error) {
+	for n := range starts {
+		if started, err = launchChromium(profile); err == nil {
+			return started, nil
+		}
+		t.Logf("start %d of %d: %v", n+1, starts, err)
+	}
+	return nil, err
+}
+
+func launchChromium(profile string) (program, error) {
 	var printed syncbuffer.Buffer
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("/usr/bin/chromium"), chromedp.CombinedOutput(&printed),
 		chromedp.UserDataDir(profile), chromedp.DisableGPU, chromedp.NoSandbox) // the tests run as root
