@@ -1,6 +1,7 @@
 package setting
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 )
@@ -43,6 +44,16 @@ func (r *Roots) UnmarshalText(text []byte) error {
 		*r = roots
 	}
 	return err
+}
+
+// ClientTLS returns the TLS of a client that trusts these certificates, of version 1.2 or later. The server's has to be for serverName; empty: the
+// host that the client dials, if whoever dials fills it in. With insecure any certificate is accepted: an administrator who asks for that is to be
+// warned.
+func (r Roots) ClientTLS(serverName string, insecure bool) *tls.Config {
+	return &tls.Config{
+		ServerName: serverName, RootCAs: r.Pool, MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: insecure, //nolint:gosec // the administrator asked for it, and is warned
+	}
 }
 
 // Equal reports whether two Roots are the same certificates, of files of the same name.

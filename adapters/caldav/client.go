@@ -53,10 +53,7 @@ func (s *Source) newClient(ctx context.Context) *client {
 			}
 			return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
 		},
-		TLSClientConfig: &tls.Config{
-			RootCAs: s.config.Roots.Pool, MinVersion: tls.VersionTLS12,
-			InsecureSkipVerify: s.config.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
-		},
+		TLSClientConfig:     s.config.Roots.ClientTLS("", s.config.InsecureSkipVerify),
 		TLSHandshakeTimeout: s.limits.silence, MaxIdleConnsPerHost: s.limits.parallel, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}

@@ -67,10 +67,7 @@ func New(c Config, identities ports.Identities, log *slog.Logger) (*Source, erro
 	}
 	if c.TLS == tlsDirect {
 		host, _, _ := net.SplitHostPort(c.Host)
-		s.tls = &tls.Config{
-			ServerName: host, RootCAs: c.Roots.Pool, MinVersion: tls.VersionTLS12,
-			InsecureSkipVerify: c.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
-		}
+		s.tls = c.Roots.ClientTLS(host, c.InsecureSkipVerify)
 	}
 	return s, nil
 }

@@ -80,7 +80,7 @@ func (j *Journal) options(ctx context.Context) []natsgo.Option {
 		options = append(options, natsgo.UserCredentials(j.config.Credentials))
 	}
 	if j.config.Roots.File != "" {
-		options = append(options, natsgo.Secure(&tls.Config{RootCAs: j.config.Roots.Pool, MinVersion: tls.VersionTLS12}))
+		options = append(options, natsgo.Secure(j.config.Roots.ClientTLS("", false)))
 	}
 	return options
 }

@@ -72,12 +72,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		limits:    defaultLimits,
 		contacts:  contacts{byJID: make(map[string]contact), aliases: make(map[domain.UserID]int)},
 		log:       log,
-		tls: &tls.Config{
-			ServerName:         own.asciiOf, // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
-			RootCAs:            c.Roots.Pool,
-			MinVersion:         tls.VersionTLS12,
-			InsecureSkipVerify: c.InsecureSkipVerify, //nolint:gosec // the administrator asked for it, and is warned
-		},
+		tls:       c.Roots.ClientTLS(own.asciiOf, c.InsecureSkipVerify), // the domain, whatever the server's host name is (RFC 6120, 13.7.2.1)
 	}
 	if c.TLS == DirectTLS {
 		s.tls.NextProtos = []string{"xmpp-client"} // XEP-0368
