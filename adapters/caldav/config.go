@@ -144,6 +144,9 @@ func (c Config) validateEvents(fault func(string, ...any)) {
 // Warnings tells what is accepted but unwise.
 func (c Config) Warnings() []string {
 	var all []string
+	if c.InsecureSkipVerify {
+		all = append(all, "calendar.insecure_skip_verify is set: anybody on the way to the CalDAV server can read the password and the calendars")
+	}
 	if address, err := parseAddress(c.URL); err == nil && isPlain(address) {
 		all = append(all, "calendar.url: it begins with http: anybody on the way can read the password and the calendars")
 	}

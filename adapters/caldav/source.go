@@ -69,9 +69,6 @@ func New(c Config, identities ports.Identities, clock ports.Clock, log *slog.Log
 	for _, kind := range c.Away {
 		s.statuses[kinds[kind]] = domain.Away
 	}
-	if c.InsecureSkipVerify {
-		log.Warn("calendar.insecure_skip_verify is set: anybody on the way to the CalDAV server can read the password and the calendars")
-	}
 	return s, nil
 }
 
