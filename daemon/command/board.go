@@ -2,7 +2,6 @@ package command
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zarafa/presence/daemon/internal/wiring"
-	"github.com/zarafa/presence/domain"
 )
 
 func (c *cli) board() *cobra.Command {
@@ -77,11 +75,7 @@ func useMadeSecret(flags *pflag.FlagSet, dir string) error {
 
 // boardLink makes a link to the board of a daemon that signs a user in, once. Whatever keeps it from that is a usage error.
 func boardLink(settings *wiring.Settings, daemon, user string) (string, error) {
-	id, err := domain.ParseUserID(user)
-	if err := errors.Join(err, settings.Validate("auth")); err != nil {
-		return "", coded(exitUsage, err)
-	}
-	tokens, err := settings.Tokens()
+	tokens, id, err := tokensFor(settings, user)
 	if err != nil {
 		return "", err
 	}

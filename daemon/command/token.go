@@ -8,6 +8,7 @@ import (
 
 	"github.com/zarafa/presence/daemon/internal/wiring"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
 
 func (c *cli) token() *cobra.Command {
@@ -34,13 +35,19 @@ from now on. It accepts every flag of serve.`,
 
 // issue makes a token. Whatever keeps it from that is a usage error.
 func issue(settings *wiring.Settings, user string) (string, error) {
-	id, err := domain.ParseUserID(user)
-	if err := errors.Join(err, settings.Validate("auth")); err != nil {
-		return "", coded(exitUsage, err)
-	}
-	tokens, err := settings.Tokens()
+	tokens, id, err := tokensFor(settings, user)
 	if err != nil {
 		return "", err
 	}
 	return tokens.Issue(id), nil
+}
+
+// tokensFor returns what makes tokens, and a user's id. Whatever keeps it from that is a usage error.
+func tokensFor(settings *wiring.Settings, user string) (ports.Tokens, domain.UserID, error) {
+	id, err := domain.ParseUserID(user)
+	if err := errors.Join(err, settings.Validate("auth")); err != nil {
+		return nil, "", coded(exitUsage, err)
+	}
+	tokens, err := settings.Tokens()
+	return tokens, id, err
 }
