@@ -62,5 +62,5 @@ func moment(t domain.Timestamp) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	return t.String()
 }

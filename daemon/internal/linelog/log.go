@@ -67,7 +67,7 @@ func JSON(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }
 func New(key string, trouble *slog.Logger) *Log {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Log{key: key, trouble: trouble, wake: make(chan struct{}, 1), ended: make(chan struct{}), ctx: ctx, end: cancel}
-	l.Logger = slog.New(gate{l})
+	l.Logger = slog.New(handlerWhileOn{l})
 	return l
 }
 
@@ -130,22 +130,22 @@ func (q queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// gate is a handler that is there only while the log is on.
-type gate struct{ log *Log }
+// handlerWhileOn is a handler that is there only while the log is on.
+type handlerWhileOn struct{ log *Log }
 
 // Enabled implements slog.Handler.
-func (g gate) Enabled(context.Context, slog.Level) bool { return g.log.handler.Load() != nil }
+func (h handlerWhileOn) Enabled(context.Context, slog.Level) bool { return h.log.handler.Load() != nil }
 
 // Handle implements slog.Handler.
-func (g gate) Handle(ctx context.Context, line slog.Record) error {
-	if handler := g.log.handler.Load(); handler != nil {
+func (h handlerWhileOn) Handle(ctx context.Context, line slog.Record) error {
+	if handler := h.log.handler.Load(); handler != nil {
 		return (*handler).Handle(ctx, line)
 	}
 	return nil
 }
 
 // WithAttrs implements slog.Handler. Nobody calls it.
-func (g gate) WithAttrs([]slog.Attr) slog.Handler { return g }
+func (h handlerWhileOn) WithAttrs([]slog.Attr) slog.Handler { return h }
 
 // WithGroup implements slog.Handler. Nobody calls it.
-func (g gate) WithGroup(string) slog.Handler { return g }
+func (h handlerWhileOn) WithGroup(string) slog.Handler { return h }

@@ -37,7 +37,7 @@ func (w *writer) run(ctx context.Context) {
 		memory = w.writeWaiting(memory[:0]) //nolint:contextcheck // a line that tells of others is written whatever ends
 	}
 	w.said = time.Time{}
-	w.say()
+	w.tellTrouble()
 	w.use(nil)
 }
 
@@ -59,12 +59,12 @@ func (w *writer) writeWaiting(memory []byte) []byte {
 	l.mu.Unlock()
 	w.use(output)
 	if output != nil {
-		w.confess() // of the time before
+		w.tellMissing() // of the time before
 		lost += w.write(lines)
 		w.missing, w.unsaid = w.missing+lost, w.unsaid+lost
-		w.confess()
+		w.tellMissing()
 	}
-	w.say()
+	w.tellTrouble()
 	if cap(lines) > keptWaiting {
 		return nil
 	}
@@ -104,8 +104,8 @@ func (w *writer) write(lines []byte) (lost uint64) {
 	return uint64(bytes.Count(lines[n:], []byte{'\n'})) //nolint:gosec // it is not negative
 }
 
-// confess says in the log itself how many lines are missing. If it cannot, it will be tried again.
-func (w *writer) confess() {
+// tellMissing says in the log itself how many lines are missing. If it cannot, it will be tried again.
+func (w *writer) tellMissing() {
 	if w.missing == 0 {
 		return
 	}
@@ -118,8 +118,8 @@ func (w *writer) confess() {
 	}
 }
 
-// say tells the daemon's log how many lines were lost, at most once a minute.
-func (w *writer) say() {
+// tellTrouble tells the daemon's log how many lines were lost, at most once a minute.
+func (w *writer) tellTrouble() {
 	if w.unsaid == 0 || !w.said.IsZero() && time.Since(w.said) < sayEvery {
 		return
 	}

@@ -126,7 +126,7 @@ func TestServesWhileLoading(t *testing.T) {
 	if err := daemon.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + daemon.Addr().String())
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + daemon.running.Server.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -60,9 +59,6 @@ func (d *Daemon) LogTo(log *Logging) {
 func (d *Daemon) Start(ctx context.Context) error {
 	return dig.RootCause(d.app.Start(ctx))
 }
-
-// Addr is the address at which requests are served, after Start.
-func (d *Daemon) Addr() net.Addr { return d.running.Server.Addr() }
 
 // URL is where the daemon is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
 func (d *Daemon) URL() string { return d.running.Server.URL() }

@@ -139,7 +139,7 @@ func TestStartStop(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-daemon.Loaded()
-			conn, err := net.Dial("tcp", daemon.Addr().String())
+			conn, err := net.Dial("tcp", daemon.running.Server.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestStartStop(t *testing.T) {
 			if took := time.Since(begin); took > 2*time.Second {
 				t.Errorf("stopping took %v", took)
 			}
-			if _, err := net.Dial("tcp", daemon.Addr().String()); err == nil {
+			if _, err := net.Dial("tcp", daemon.running.Server.Addr().String()); err == nil {
 				t.Error("it still listens after Stop")
 			}
 			if err := daemon.Err(); err != nil {
