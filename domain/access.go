@@ -17,7 +17,7 @@ type Principal struct {
 // Key is what a static key allows. It does not change.
 type Key struct {
 	Protocols []Protocol // that may be set
-	Users     UserList   // of whom
+	Users     UserList   // the users that it is about
 	Read      bool       // the users may be asked about, too
 	Groups    func(UserID) []string
 }
@@ -45,7 +45,7 @@ func (p Principal) MayUpdate(user UserID, protocol Protocol) error {
 }
 
 // MayRead returns nil if the principal may ask about users, else an ErrForbidden: for a key that may not ask at all, and else Problems that name
-// every user whom it may not ask about. An id that is malformed is for others to refuse.
+// every user that it may not ask about. An id that is malformed is for others to refuse.
 func (p Principal) MayRead(ids []string) error {
 	if p.Key == nil {
 		return nil

@@ -2,7 +2,7 @@ package ports
 
 import "github.com/zarafa/presence/domain"
 
-// Sources tells how the sources of this daemon are doing, and whom they do not know. It may be used concurrently.
+// Sources tells how the sources of this daemon are doing, and which names they have met that are nobody's. It may be used concurrently.
 type Sources interface {
 	// Statuses returns the status of each source, in the order of their protocols' names. It does not block. What it returns is the
 	// caller's.

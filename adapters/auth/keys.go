@@ -25,7 +25,7 @@ type Key struct {
 	Name      string   `koanf:"name" help:"what logs call it: key:NAME"`
 	Hash      string   `koanf:"hash" help:"sha256: and the hash of the key, as zarafa-presence key prints it"`
 	Protocols []string `koanf:"protocols" help:"which client protocols it may set"`
-	Users     []string `koanf:"users" help:"of whom: ids, *@domain, group:NAME"`
+	Users     []string `koanf:"users" help:"the users that it is about: ids, *@domain, group:NAME"`
 	Read      bool     `koanf:"read" help:"it may also ask about these users"`
 }
 

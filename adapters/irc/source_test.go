@@ -89,7 +89,7 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// Those whom the server does not monitor, because they are too many, are asked for again and again.
+// If there are more nicks than the server monitors, it is asked for the others again and again.
 func TestMoreThanTheServerMonitors(t *testing.T) {
 	t.Parallel()
 	server := startInspircd(t, 3)

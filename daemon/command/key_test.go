@@ -28,7 +28,7 @@ func TestKeyCommand(t *testing.T) {
 	}
 }
 
-// A key that the command has made works after a reload, for whom it lists, and no longer when it is taken away. The logs call it by its name, and
+// A key that the command has made works after a reload, for the users that it lists, and no longer when it is taken away. The logs call it by its name, and
 // nowhere is the key itself.
 func TestKeyOfDaemon(t *testing.T) {
 	dir := t.TempDir()

@@ -10,7 +10,7 @@ import (
 // Key is an entry of auth.keys.
 type Key = auth.Key
 
-// NewKey makes a static key, and sets the entry's hash. It refuses an entry of which anything that is there is wrong, with a line for each fault.
+// NewKey makes a static key, and sets the entry's hash. It refuses an entry that has a fault, with a line for each.
 func NewKey(entry *Key) (key string, err error) {
 	faults := make([]error, 0, len(entry.Protocols)+2)
 	faults = append(faults, auth.CheckKeyName(entry.Name))

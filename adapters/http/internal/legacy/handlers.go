@@ -118,7 +118,7 @@ func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) error {
 	return err
 }
 
-// mayRead refuses a request about users whom the principal may not ask about.
+// mayRead refuses a request if the principal may not ask about one of its users.
 func mayRead(by domain.Principal, b *buffers) error {
 	if err := by.MayRead(b.request.Users); err != nil {
 		return problem.Locate(err, placeOfUser)

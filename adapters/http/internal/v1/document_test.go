@@ -63,7 +63,7 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 	return id, state, want
 }
 
-// orNil returns what a document has for a text of which there may be none.
+// orNil returns what a document has for a text: null if it is empty.
 func orNil(text string) any {
 	if text == "" {
 		return nil

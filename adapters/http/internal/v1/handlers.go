@@ -260,7 +260,7 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 // errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
 var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
 
-// Authenticate returns for which principal a request speaks that asks something. About whom it may ask is to be checked, too: Principal.MayRead.
+// Authenticate returns for which principal a request speaks that asks something. Principal.MayRead says which users it may ask about.
 func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := identify(c, tokens)
 	if err == nil {
