@@ -120,7 +120,7 @@ func (r *recorder) record(ctx context.Context) {
 	defer renewal.Stop()
 	confirm := r.confirmTimer()
 	defer confirm.Stop()
-	var said once
+	var said lastLogged
 	for {
 		select {
 		case <-r.wake:

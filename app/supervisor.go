@@ -71,7 +71,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	session := newSession(source.Describe(), s.core)
 	defer session.end()
 	session.confirmBy = time.Now().Add(confirmWithin)
-	var said once
+	var said lastLogged
 	for failures := 0; ; {
 		held, err := s.runOnce(ctx, source, session, status, log)
 		if ctx.Err() != nil {
@@ -102,7 +102,7 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 
 // sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
 func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
-	var said once
+	var said lastLogged
 	for {
 		err := s.core.Writer.Sync(ctx)
 		if err == nil {

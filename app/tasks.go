@@ -126,7 +126,7 @@ func (s *Supervisor) retire(ctx context.Context, about domain.Source, log *slog.
 	if !s.sync(ctx, log) {
 		return false
 	}
-	var said once
+	var said lastLogged
 	for {
 		err := s.markAllStale(ctx, about)
 		if err == nil {
