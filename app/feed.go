@@ -73,16 +73,9 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 		known = now
 		kept, _ = f.image.Kept(user)
 	}
-	precedence, presences := f.precedence.Load(), kept.Presences.HeldAt(known, now)
-	state = domain.State{
-		User: user, Revision: kept.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept.Presences, now),
-		Revisions: kept.Revisions(),
-	}
+	state = kept.State(user, *f.precedence.Load(), known, now)
 	if f.identities != nil {
 		state.DisplayName = f.identities.Table().DisplayName(user)
-	}
-	if kept.Invisible(known) {
-		state.Invisible, state.Others = true, &domain.Shadow{Presences: kept.Mask.Presences, Unified: precedence.Unify(kept.Mask.Presences)}
 	}
 	return state, forgotten
 }
