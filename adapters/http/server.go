@@ -24,6 +24,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -99,6 +100,9 @@ func New(cfg Config, about Operations,
 
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
+
+// Offer says which entries people can pick their status from. There are none before. It may be called while requests are served.
+func (s *Server) Offer(entries []domain.StatusEntry) { s.v1.Offer(entries) }
 
 // newServer makes what reads and writes the requests of connections. Fiber's settings for it are per server, so that a reload makes another one; all
 // of them have the same router.

@@ -256,6 +256,9 @@ var keyChanges = map[string]keyChange{
 	"identities_file": {value: "DIR/identities.yaml", effect: func(k *keyTest) bool {
 		return soon(func() bool { return strings.Contains(k.user("filed@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
 	}},
+	"status_entries": {value: "[{label: Lunch, status: away, activity: meal, for: 1h}]", effect: func(k *keyTest) bool {
+		return strings.Contains(k.ask(k.T, markd, "GET", "/v1/me", "").body, `"status_entries":[{"label":"Lunch","status":"away","activity":"meal","for":3600}]`)
+	}},
 	"manual.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "manual", `{"status":"busy"}`) == 422 }},
 	"spreed.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "spreed", `{"status":"busy"}`) == 422 }},
 	"spreed.auto_unavailable": {value: "1s", effect: func(k *keyTest) bool {
