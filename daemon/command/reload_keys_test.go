@@ -169,6 +169,10 @@ var keyChanges = map[string]keyChange{
 		return k.ask(k.T, markd, "GET", "/v1/users/"+markd, "", "Origin", page).header.Get("Access-Control-Allow-Origin") == page
 	}},
 
+	"http.frame_ancestors": {value: "[" + page + "]", effect: func(k *keyTest) bool {
+		return strings.HasSuffix(k.ask(k.T, markd, "GET", "/board", "").header.Get("Content-Security-Policy"), "; frame-ancestors "+page)
+	}},
+
 	"auth.secret": {value: otherS, effect: func(k *keyTest) bool {
 		return k.accepts(signed(otherS, markd, time.Now())) && !k.accepts(signed(testSecret, markd, time.Now()))
 	}},
