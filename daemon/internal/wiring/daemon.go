@@ -45,6 +45,7 @@ func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
+	d.offer(settings.General)
 	return d, nil
 }
 
