@@ -14,7 +14,6 @@ type State struct {
 	// Seen needs these. What it returns does not have them.
 	Others    *Shadow   // what others are shown of a user who is invisible; nil: what is there
 	Revisions Revisions // of the last change for each sight
-	Told      Revision  // up to which a reader of changes was told all of the user, see ports.Following.Next
 }
 
 // Shadow is what others are shown of a user who is invisible.
@@ -54,9 +53,6 @@ func (s *State) Seen(sight Sight) State {
 	}
 	return seen
 }
-
-// News reports whether a viewer with a sight has to be told the state: something has changed for it since the reader of changes was told last.
-func (s *State) News(sight Sight) bool { return s.Revisions.Of(sight) > s.Told }
 
 // ChangedSince reports whether a reader who knew everything as of a revision has to be told this state. What was removed up to the revision
 // forgotten is not remembered, so somebody who left off before may have missed anything.
