@@ -191,11 +191,12 @@ func (r *run) follow() {
 	now := r.clock.Now()
 	for key, c := range wanted {
 		known := r.calendars[key]
-		if known != nil && known.person != nil && r.people[known.user] == known.person {
-			continue // of this Run already
+		if known != nil && r.has(known) && known.zone == c.zone {
+			continue
 		}
-		if known != nil { // of an earlier Run
-			c.copies, c.hasCopy, c.asOf, c.failing, c.refused = known.copies, known.hasCopy, known.asOf, known.failing, known.refused
+		if known != nil { // of an earlier Run, or it is read anew
+			r.drop(known)
+			c.inherit(known)
 		}
 		r.calendars[key] = c
 		r.add(c, now)
@@ -224,9 +225,12 @@ func (r *run) add(c *calendar, now domain.Timestamp) {
 	r.polls.set(c, now)
 }
 
+// has reports whether this Run looks at a calendar. An earlier Run has left others.
+func (r *run) has(c *calendar) bool { return c.person != nil && r.people[c.user] == c.person }
+
 // drop stops looking at a calendar.
 func (r *run) drop(c *calendar) {
-	if c.person == nil {
+	if !r.has(c) {
 		return
 	}
 	r.polls.remove(c)
@@ -307,7 +311,7 @@ func (r *run) reader(c *calendar, now domain.Timestamp) calendarReader {
 	}
 	ahead := r.config.Keep + 2*r.limits.readAgain
 	return calendarReader{r.client, ical.Options{
-		From: now.Time(), To: now.Time().Add(ahead), Zone: r.zoneOf(c.user), Addresses: addresses,
+		From: now.Time(), To: now.Time().Add(ahead), Zone: c.zone, Addresses: addresses,
 		Tentative: r.config.Tentative == TentativeBusy, Titles: r.config.Message == MessageTitle,
 	}, now}
 }
