@@ -11,6 +11,7 @@ import (
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/syncbuffer"
+	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
 
@@ -77,8 +78,14 @@ var (
 	bob   = domain.Name{Text: "Bob", User: "bob@example.test"}
 )
 
+// identities is names, or the real ones.
+type identities interface {
+	ports.Identities
+	ports.TimeZones
+}
+
 // newTestSource makes a source. The log must never contain the password or a secret address.
-func newTestSource(t testing.TB, identities *names, change func(*Config)) (*Source, *syncbuffer.Buffer) {
+func newTestSource(t testing.TB, identities identities, change func(*Config)) (*Source, *syncbuffer.Buffer) {
 	t.Helper()
 	c := DefaultConfig()
 	c.Username, c.Password = "presence", setting.NewSecret(testPassword)

@@ -31,12 +31,13 @@ type limits struct {
 	lastRetry   time.Duration // at most
 	longestWait time.Duration // that a server can ask for with Retry-After
 	readAgain   time.Duration // when a calendar is read again that has not changed, because time goes on
+	listAgain   time.Duration // when the server is asked again who has calendars
 	body        int           // bytes
 }
 
 var defaultLimits = limits{
 	parallel: 4, silence: 20 * time.Second, answer: 5 * time.Minute, firstRetry: time.Second, lastRetry: 30 * time.Second,
-	longestWait: time.Hour, readAgain: 24 * time.Hour, body: ical.MaxBytes,
+	longestWait: time.Hour, readAgain: 24 * time.Hour, listAgain: 10 * time.Minute, body: ical.MaxBytes,
 }
 
 // Source reads the calendars of users. Make it with New.
@@ -55,6 +56,9 @@ type Source struct {
 	// What one Run leaves for the next.
 	calendars map[string]*calendar      // by their keys
 	zones     map[string]*time.Location // by their names: to load one takes milliseconds
+	found     []string                  // the homes that the server has listed
+
+	saidUnlisted bool // that it does not list them
 }
 
 // New makes a source of a configuration that it validates.
@@ -149,17 +153,12 @@ type collection struct {
 	intervals      []ical.Interval
 }
 
-// wanted lists the calendars that are to be looked at: of those who have a calendar name in identities, and those of ics.
-func (s *Source) wanted() map[string]*calendar {
+// wanted lists the calendars that are to be looked at: the homes of users, and those of ics.
+func (s *Source) wanted(homes []domain.Name) map[string]*calendar {
 	all := make(map[string]*calendar)
-	if s.url != nil {
-		for _, name := range s.identities.Names(Protocol) {
-			home := *s.url
-			home.Path += strings.Replace(s.config.Homes, userPlaceholder, name.Text, 1)
-			home.RawPath = s.url.EscapedPath() + strings.Replace((&url.URL{Path: s.config.Homes}).EscapedPath(), "%7Buser%7D", url.PathEscape(name.Text), 1)
-			key := "home " + string(name.User) + " " + name.Text
-			all[key] = &calendar{key: key, user: name.User, home: &home, zone: s.zoneOf(name.User)}
-		}
+	for _, name := range homes {
+		key := "home " + string(name.User) + " " + name.Text
+		all[key] = &calendar{key: key, user: name.User, home: s.address(s.config.Homes, name.Text), zone: s.zoneOf(name.User)}
 	}
 	for i, entry := range s.config.ICS {
 		user, _ := domain.ParseUserID(entry.User)
