@@ -7,10 +7,14 @@ import (
 	"strings"
 )
 
-// group is what the records of a table say of a group.
-type group struct {
-	users []UserID // those who have a record of their own, in order
-	open  bool     // a pattern has the group: everybody is in it who has the pattern's form, and no record of their own
+// Group is what the records of a table say of a group. It must not be changed.
+type Group struct {
+	// Users have a record of their own that names the group. They are in order.
+	Users []UserID
+
+	// Patterns has an id for each pattern that names the group, with 1 in the place of each placeholder. Everybody is in the group who has the form of one
+	// of them and no record of their own (see InPattern).
+	Patterns []UserID
 }
 
 // addGroups takes note of the groups of a record, and returns what is wrong with them.
@@ -22,13 +26,13 @@ func (d *Identities) addGroups(record *Identity, user UserID, isPattern bool) (f
 		}
 		g := d.groups[name]
 		if g == nil {
-			g = new(group)
+			g = new(Group)
 			d.groups[name] = g
 		}
 		if isPattern {
-			g.open = true
+			g.Patterns = append(g.Patterns, user)
 		} else {
-			g.users = append(g.users, user)
+			g.Users = append(g.Users, user)
 		}
 	}
 	return faults
@@ -37,8 +41,8 @@ func (d *Identities) addGroups(record *Identity, user UserID, isPattern bool) (f
 // sortGroups puts the users of each group in order, each once.
 func (d *Identities) sortGroups() {
 	for _, g := range d.groups {
-		slices.Sort(g.users)
-		g.users = slices.Compact(g.users)
+		slices.Sort(g.Users)
+		g.Users = slices.Compact(g.Users)
 	}
 }
 
@@ -50,14 +54,12 @@ func (d *Identities) Groups() []string {
 	return slices.Sorted(maps.Keys(d.groups))
 }
 
-// Group returns the users in a group who have a record of their own, in order, and whether it is open: whether everybody else is in it, too, whose
-// record is a pattern that has the group (see InPattern). It reports whether there is the group. The users must not be changed.
-func (d *Identities) Group(name string) (users []UserID, open, there bool) {
-	if d == nil || d.groups[name] == nil {
-		return nil, false, false
+// Group returns what the records say of a group, nil if none names it.
+func (d *Identities) Group(name string) *Group {
+	if d == nil {
+		return nil
 	}
-	g := d.groups[name]
-	return g.users, g.open, true
+	return d.groups[name]
 }
 
 // InPattern lists the groups that a user is in by a pattern. The result must not be changed.

@@ -46,7 +46,7 @@ type Identities struct {
 	listed   map[string][]Name // the names that are no patterns, by protocol
 	patterns []namePattern
 	forms    []userPattern
-	groups   map[string]*group
+	groups   map[string]*Group
 	named    bool // there is a display name
 	size     int
 }
@@ -70,7 +70,7 @@ type namePattern struct {
 // ErrInvalidIdentity.
 func NewIdentities(records []Identity) (*Identities, error) {
 	d := &Identities{
-		users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), groups: make(map[string]*group), size: len(records),
+		users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), groups: make(map[string]*Group), size: len(records),
 	}
 	var faults []error
 	for i := range records {
