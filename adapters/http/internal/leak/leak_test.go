@@ -165,7 +165,7 @@ func (p *pair) happen(c change) {
 }
 
 func unrevised(p domain.Presence) domain.Presence {
-	p.Revision, p.StatusRevision = 0, 0
+	p.Revision = 0
 	return p
 }
 

@@ -161,7 +161,7 @@ func (w *world) commit() {
 func (w *world) presences(user domain.UserID) domain.Presences {
 	kept := append(domain.Presences(nil), w.core.Image.Presences(user)...)
 	for i := range kept {
-		kept[i].Revision, kept[i].StatusRevision = 0, 0
+		kept[i].Revision = 0
 	}
 	return kept
 }
