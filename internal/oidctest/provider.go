@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/pem"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -54,12 +55,19 @@ type Provider struct {
 
 // Start starts a provider that sends people back to some addresses. It ends with the test.
 func Start(t testing.TB, redirect ...string) *Provider {
+	return start(t, httptest.NewServer, redirect)
+}
+
+// StartTLS starts a provider with TLS, and a certificate that nobody trusts.
+func StartTLS(t testing.TB) *Provider { return start(t, httptest.NewTLSServer, nil) }
+
+func start(t testing.TB, serve func(http.Handler) *httptest.Server, redirect []string) *Provider {
 	t.Helper()
 	p := &Provider{redirect: redirect}
 	p.lifetime.Store(int64(5 * time.Minute))
 	p.Rotate(t)
 	var handler http.Handler
-	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.server = serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case p.down.Load():
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -103,6 +111,11 @@ func (p *Provider) SetServices(users ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.services = users
+}
+
+// Authority returns the certificate of the authority of a provider with TLS, in PEM.
+func (p *Provider) Authority() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 }
 
 // Refreshes is how often a refresh token was used.
