@@ -13,6 +13,7 @@ import (
 var (
 	_ ports.Identities = (*Identities)(nil)
 	_ ports.Groups     = (*Identities)(nil)
+	_ ports.TimeZones  = (*Identities)(nil)
 )
 
 // mostUnmapped is how many names that are nobody's are remembered. Further ones are only counted: a server may have any number.
@@ -88,6 +89,14 @@ func (i *Identities) Groups(user domain.UserID) []string {
 		return record.Groups
 	}
 	return nil
+}
+
+// TimeZone implements ports.TimeZones.
+func (i *Identities) TimeZone(user domain.UserID) string {
+	if record := i.Table().Of(user); record != nil {
+		return record.TimeZone
+	}
+	return ""
 }
 
 // Unmapped lists names that nobody has, by protocol and name, and how often further ones were met for which there was no room in the list.

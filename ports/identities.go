@@ -16,6 +16,12 @@ type Identities interface {
 	Changed() <-chan struct{}
 }
 
+// TimeZones says in which time zone a user is. It may be used concurrently, and does not block. Identities.Changed tells when it may say something else.
+type TimeZones interface {
+	// TimeZone returns the IANA name of a user's zone, empty if nobody has said it.
+	TimeZone(user domain.UserID) string
+}
+
 // Groups says in which groups a user is. It may be used concurrently, and does not block.
 type Groups interface {
 	// Groups lists them. The result must not be changed.

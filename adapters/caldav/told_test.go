@@ -89,3 +89,8 @@ func (r *running) shows(t testing.TB, user domain.UserID, want domain.Status) do
 	eventually(t, string(user)+" is "+want.String(), func() bool { return r.get(user).Status == want })
 	return r.get(user)
 }
+
+func (o *told) isKnown(user domain.UserID) (known bool) {
+	o.note(func() { known = o.known[user] })
+	return known
+}

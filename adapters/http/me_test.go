@@ -13,8 +13,8 @@ import (
 // naming is a feed that calls one user Alice Cooper.
 type naming struct{ ports.Feed }
 
-func (n naming) States(ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
-	states, forgotten, err := n.Feed.States(ids, into)
+func (n naming) States(by domain.Principal, ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
+	states, forgotten, err := n.Feed.States(by, ids, into)
 	if err == nil && ids[0] == alice {
 		states[0].DisplayName = `Alice "Ali" Cooper`
 	}

@@ -61,7 +61,7 @@ func (a *API) GetMe(c *fiber.Ctx) error {
 		name := strings.TrimPrefix(user, "key:")
 		document.Key = &name
 	} else {
-		states, _, err := a.feed.States([]string{user}, nil)
+		states, _, err := a.feed.States(by, []string{user}, nil)
 		if err != nil {
 			return err
 		}
