@@ -73,16 +73,9 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 		known = now
 		kept, _ = f.image.Kept(user)
 	}
-	precedence, presences := f.precedence.Load(), kept.Presences.HeldAt(known, now)
-	state = domain.State{
-		User: user, Revision: kept.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept.Presences, now),
-		Revisions: kept.Revisions(),
-	}
+	state = kept.State(user, *f.precedence.Load(), known, now)
 	if f.identities != nil {
 		state.DisplayName = f.identities.Table().DisplayName(user)
-	}
-	if kept.Invisible(known) {
-		state.Invisible, state.Others = true, &domain.Shadow{Presences: kept.Mask.Presences, Unified: precedence.Unify(kept.Mask.Presences)}
 	}
 	return state, forgotten
 }
@@ -124,8 +117,7 @@ func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Re
 
 // Follow implements ports.Feed.
 func (f *Feed) Follow() ports.Following {
-	begun := f.image.Revision()
-	return &following{feed: f, watch: f.image.Watch(begun), told: begun, last: make(map[domain.UserID]domain.Revision), late: make(map[domain.UserID]domain.Revision)}
+	return &following{feed: f, watch: f.image.Watch(f.image.Revision()), last: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.
@@ -133,8 +125,6 @@ type following struct {
 	feed  *Feed
 	watch *image.Watch
 	last  map[domain.UserID]domain.Revision // each user's last change of the batch; empty between two calls of Next
-	told  domain.Revision                   // up to which everything has been told, but for the users who are late
-	late  map[domain.UserID]domain.Revision // users who were left out, by the revision up to which they have been told
 }
 
 // Next implements ports.Following.
@@ -154,23 +144,13 @@ func (f *following) Next(ctx context.Context) ([]domain.State, domain.Revision, 
 		if f.last[change.User] != revision {
 			continue
 		}
-		told, late := f.late[change.User]
-		if !late {
-			told = f.told
-		}
 		state, _ := f.feed.state(change.User, now)
-		if state.Revision > revision { // its change is on its way
-			f.late[change.User] = told
-			continue
-		}
-		delete(f.late, change.User)
-		if state.Told = told; state.Revision < revision { // it is forgotten
+		if state.Revision < revision { // it is forgotten
 			state.Revision, state.Revisions = revision, domain.Revisions{Status: revision, All: revision, Invisible: revision}
 		}
 		states = append(states, state)
 	}
-	f.told = changes[len(changes)-1].Presence.Revision
-	return states, f.told, nil
+	return states, changes[len(changes)-1].Presence.Revision, nil
 }
 
 // Close implements ports.Following.

@@ -18,8 +18,8 @@ const (
 	SeesInvisible              // all, also of a user who is invisible
 )
 
-// Sights returns all sights.
-func Sights() [4]Sight { return [...]Sight{SeesNothing, SeesStatus, SeesAll, SeesInvisible} }
+// Sights returns all sights, each after the one that shows less.
+func Sights() []Sight { return []Sight{SeesNothing, SeesStatus, SeesAll, SeesInvisible} }
 
 var sightNames = [...]string{SeesNothing: "nothing", SeesStatus: "status", SeesAll: "all", SeesInvisible: "invisible"}
 
@@ -93,16 +93,21 @@ func parseRule(rule VisibilityRule) (parsed visibilityRule, err error) {
 	if parsed.user, err = parseParty(rule.User, "self or *"); err != nil {
 		faults = append(faults, fmt.Errorf("user: %w", err))
 	}
-	at := slices.Index(sightNames[:SeesInvisible], rule.Sees)
-	switch {
-	case at < 0:
-		faults = append(faults, fmt.Errorf("%w: sees: %s is none of all, status and nothing", ErrInvalidRule, quote(rule.Sees)))
-	case Sight(at) != SeesAll && (parsed.viewer.kind == oneself || parsed.user.kind == oneself):
+	if parsed.sees, err = parseSees(rule.Sees); err != nil {
+		faults = append(faults, err)
+	} else if parsed.sees != SeesAll && (parsed.viewer.kind == oneself || parsed.user.kind == oneself) {
 		faults = append(faults, fmt.Errorf("%w: sees: everybody sees all of oneself, so there is no other rule for self", ErrInvalidRule))
-	default:
-		parsed.sees = Sight(at)
 	}
 	return parsed, errors.Join(faults...)
+}
+
+func parseSees(word string) (Sight, error) {
+	for _, sight := range [...]Sight{SeesAll, SeesStatus, SeesNothing} {
+		if word == sight.String() {
+			return sight, nil
+		}
+	}
+	return SeesNothing, fmt.Errorf("%w: sees: %s is none of all, status and nothing", ErrInvalidRule, quote(word))
 }
 
 func parseViewer(entry string) (party, error) {

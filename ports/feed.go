@@ -53,12 +53,12 @@ type Feed interface {
 
 // Following is a reader's place in the changes. The reader is told everything, and must tell viewers no more than they see.
 type Following interface {
-	// Next blocks until something has changed, and returns the states that are new, each user at most once, in the order of
-	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
-	// with a later change on its way is missing, and comes with that one.
+	// Next blocks until something has changed, and returns the states of the users who have changed since it has returned last, each user once; and up to
+	// which revision nothing else is to come: the head. Heads ascend.
 	//
-	// The states are whole: a viewer is to be told domain.State.Seen, if that is news (domain.State.News). Of the several changes that a
-	// state can stand for a viewer may see only an earlier one, so the revision that a viewer is shown can be smaller than those returned before.
+	// The states are whole: a viewer is to be told domain.State.Seen, if its revision is greater than the head before, and not greater than this one. Of
+	// several changes that a state stands for a viewer may see only an earlier one, so those who see less are told in another order. What has a greater
+	// revision than the head is on its way, and comes with a later call.
 	//
 	// It returns the context's error, ErrCompacted if something was missed, ErrResumed, or ErrWatchClosed after Close. Not to be
 	// called concurrently with itself.
