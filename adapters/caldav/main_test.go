@@ -101,7 +101,7 @@ func newTestSource(t testing.TB, identities identities, change func(*Config)) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.limits.silence, s.limits.firstRetry = 3*time.Second, 100*time.Millisecond
+	s.limits.silence, s.limits.firstRetry = 6*time.Second, 100*time.Millisecond
 	return s, log
 }
 
