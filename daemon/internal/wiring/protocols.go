@@ -116,6 +116,8 @@ type General struct {
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`
 
+	StatusEntries []StatusEntry `koanf:"status_entries" help:"what the board and presence-me offer people to set beside the four statuses, each with label, status, activity and for, such as Lunch"`
+
 	known, sources []string // all protocols, and those that this key turns on
 }
 
@@ -124,7 +126,8 @@ func (g General) Validate() error {
 	_, err := g.precedence()
 	_, undeclared := g.clients()
 	_, unread := g.ReadIdentities()
-	return errors.Join(g.validateList(), err, undeclared, unread)
+	_, unoffered := g.statusEntries()
+	return errors.Join(g.validateList(), err, undeclared, unread, unoffered)
 }
 
 // validateList refuses a protocol that is not known or named twice.

@@ -108,6 +108,7 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	if slices.Contains(did.Changed, "precedence") {
 		d.prefer(next.General)
 	}
+	d.offer(next.General)
 	d.settings, d.made = next, parts.Made
 	return did, nil
 }
@@ -118,6 +119,12 @@ func (d *Daemon) prefer(g General) {
 	d.running.Feed.Configure(precedence)
 	d.running.Census.Configure(precedence)
 	d.running.Server.Renew()
+}
+
+// offer says what people can pick their status from.
+func (d *Daemon) offer(g General) {
+	entries, _ := g.statusEntries() // valid ones
+	d.running.Server.Offer(entries)
 }
 
 // apply changes everything that runs. None of it can fail by now: the settings are valid, and each protocol is there once.
