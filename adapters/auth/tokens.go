@@ -135,7 +135,9 @@ func (t *Tokens) verifySigned(token string) (domain.Principal, error) {
 }
 
 // Principal returns a user's principal, from now on for auth.token_expire.
-func (t *Tokens) Principal(user domain.UserID) domain.Principal { return t.rules.Load().principal(user, t.clock.Now()) }
+func (t *Tokens) Principal(user domain.UserID) domain.Principal {
+	return t.rules.Load().principal(user, t.clock.Now())
+}
 
 // principal returns a user's principal, from a moment on.
 func (r *rules) principal(user domain.UserID, from domain.Timestamp) domain.Principal {

@@ -108,9 +108,6 @@ func (p *Process) Freeze() {
 // Thaw undoes Freeze.
 func (p *Process) Thaw() { p.Signal(syscall.SIGCONT) }
 
-// Thaw undoes Freeze.
-func (p *Process) Thaw() { p.Signal(syscall.SIGCONT) }
-
 // Account returns a system account to run a program as. Only root can use it.
 func Account(name string) (*syscall.Credential, error) {
 	account, err := user.Lookup(name)

@@ -12,6 +12,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/identities"
+	"github.com/zarafa/presence/adapters/oidc"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 )
@@ -21,6 +22,7 @@ type running struct {
 	fx.In
 
 	Tokens      *auth.Tokens
+	Provider    *oidc.Verifier
 	Core        app.Core
 	Presence    *app.Presence
 	Feed        *app.Feed
@@ -162,5 +164,6 @@ func (d *Daemon) apply(next *Settings, parts parts) {
 	if err != nil {
 		d.log.Error("a part of the configuration could not be put into effect", "err", err)
 	}
+	r.Provider.Configure(next.OIDC, next.Auth.ClockSkew)
 	r.Server.Configure(next.HTTP) // last: it ends the streams that the new rules for tokens do not allow
 }
