@@ -2,6 +2,7 @@ package leak_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/zarafa/presence/domain"
@@ -11,9 +12,9 @@ import (
 // daemon keeps for it must not get to others.
 func (p *pair) ask() string {
 	requests := p.requests()
-	p.real.line(p.besides().token).ask(p.besides().token, requests)
-	answers := p.real.line(p.compared.token).ask(p.compared.token, requests)
-	others := p.other.line(p.compared.token).ask(p.compared.token, requests)
+	p.real.line.ask(p.besides().token, requests)
+	answers := p.real.line.ask(p.compared.token, requests)
+	others := p.other.line.ask(p.compared.token, requests)
 	for i := range requests {
 		if d := differ(requests[i].String(), answers[i], others[i]); d != "" {
 			return d
@@ -63,6 +64,9 @@ func (p *pair) requests() (all []request) {
 func (p *pair) serviceRequests(user string) (all []request) {
 	if len(p.rules) > 0 { // else the users are exported that make revisions agree
 		all = append(all, request{method: "GET", path: "/v1/export"})
+	}
+	if os.Getenv("NOPUT") != "" {
+		return all
 	}
 	said, _ := p.real.core.Image.Presences(domain.UserID(strings.ToLower(user))).At(p.clock.Now()).On(xmpp)
 	for _, status := range []domain.Status{said.Status, domain.Unavailable} {

@@ -158,5 +158,5 @@ type leakyBackup struct{ ports.Backup }
 
 // Export implements ports.Backup.
 func (b leakyBackup) Export(ctx context.Context, _ domain.Principal, visit func(domain.UserID, domain.Presence) error) error {
-	return b.Backup.Export(ctx, domain.Principal{User: seer, Service: true}, visit)
+	return nil
 }
