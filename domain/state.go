@@ -22,6 +22,19 @@ type Shadow struct {
 	Unified   Unified
 }
 
+// State returns what is known of a user now, without the display name. What may have been written after the moment known is not there.
+func (k *Known) State(user UserID, precedence Precedence, known, now Timestamp) State {
+	presences := k.Presences.HeldAt(known, now)
+	state := State{
+		User: user, Revision: k.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(k.Presences, now),
+		Revisions: k.Revisions(),
+	}
+	if k.Invisible(known) {
+		state.Invisible, state.Others = true, &Shadow{Presences: k.Mask.Presences, Unified: precedence.Unify(k.Mask.Presences)}
+	}
+	return state
+}
+
 // Seen returns what a viewer with a sight is shown.
 func (s *State) Seen(sight Sight) State {
 	if sight == SeesNothing {
