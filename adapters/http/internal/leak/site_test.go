@@ -286,9 +286,6 @@ func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences
 	case sees == seesStatus:
 		return s.otherwise(kept)
 	}
-	for i := range kept {
-		kept[i].Invisible = false // nobody has heard of it in the other world
-	}
 	return kept
 }
 
@@ -296,7 +293,6 @@ func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences
 func (s *site) otherwise(kept domain.Presences) domain.Presences {
 	other := slices.Clone(kept)
 	for i := range other {
-		other[i].Invisible = false
 		other[i].Message, other[i].Activity = "another "+other[i].Message, domain.NoActivity
 		if other[i].IdleSince != 0 {
 			other[i].IdleSince++
