@@ -48,7 +48,6 @@ type site struct {
 	viewers  [2]viewer
 	compared *viewer // one of them
 	masks    map[domain.UserID]domain.Presences
-	single   bool // who may see the status alone is shown a user with one protocol instead of the real ones
 }
 
 // groupNames are those that users are in.
@@ -66,7 +65,6 @@ func newSite(first, number int, random *rand.Rand) *site {
 			}
 		}
 	}
-	s.single = random.IntN(3) == 0
 	kinds := random.Perm(5)
 	for i := range s.viewers {
 		s.viewers[i] = s.newViewer(kinds[i])
