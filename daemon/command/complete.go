@@ -14,6 +14,9 @@ import (
 func completeValues(command *cobra.Command, protocols []wiring.Protocol) error {
 	sources, clients := wiring.Names(protocols)
 	values := map[string][]string{"protocols": sources, "protocol": clients, "activity": domain.Activities()}
+	if command.Name() == "watch" {
+		values["until"] = statusNames()
+	}
 	keys, err := config.Keys(wiring.Sections(protocols)...)
 	if err != nil {
 		return err
@@ -35,10 +38,15 @@ func completeValues(command *cobra.Command, protocols []wiring.Protocol) error {
 }
 
 func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	for _, status := range domain.Statuses() {
-		if len(args) == 1 {
-			names = append(names, status.String())
-		}
+	if len(args) == 1 {
+		names = statusNames()
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func statusNames() (names []string) {
+	for _, status := range domain.Statuses() {
+		names = append(names, status.String())
+	}
+	return names
 }

@@ -32,6 +32,8 @@ type Core struct {
 	Presence     ports.Presence
 	Feed         ports.Feed
 	Backup       ports.Backup
+	Identities   *app.Identities // none, until a test replaces the table
+	Directory    ports.Directory
 	Clock        ports.Clock // of the use cases
 
 	// End ends the core before the test does. It may be called more than once.
@@ -88,8 +90,10 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
+	identities := app.NewIdentities(nil)
 	return &Core{Core: core, Image: img, Journal: journal, Clock: now, End: end,
-		Presence: presence, Feed: app.NewFeed(img, now, domain.Precedence{}), Backup: app.NewBackup(core, clients)}
+		Presence: presence, Feed: app.NewFeed(img, now, domain.Precedence{}), Backup: app.NewBackup(core, clients),
+		Identities: identities, Directory: app.NewDirectory(img, now, identities)}
 }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.

@@ -103,6 +103,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
+			fx.Annotate(newDirectory, fx.As(new(ports.Directory))),
 			newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
@@ -145,6 +146,10 @@ func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence
 	feed := app.NewFeed(img, now, precedence)
 	feed.NameBy(identities)
 	return feed
+}
+
+func newDirectory(img *image.Image, now *app.Continuity, identities *app.Identities) *app.Directory {
+	return app.NewDirectory(img, now, identities)
 }
 
 func newLimits(limits Limits) *app.CurrentLimits { return app.NewCurrentLimits(limits.forApp()) }

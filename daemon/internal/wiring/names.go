@@ -8,7 +8,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// names has the event streams begin anew when somebody has another display name, which is no change of a user's presence.
+// names has the event streams begin anew when somebody has another display name, or is in other groups, which is no change of a user's presence.
 type names struct {
 	identities *app.Identities
 	server     *http.Server
@@ -24,7 +24,7 @@ func (n *names) run(ctx context.Context) {
 	for {
 		changed := n.identities.Changed()
 		if now := n.identities.Table(); now != n.told {
-			if !now.SameDisplayNames(n.told) {
+			if !now.SameDisplayNames(n.told) || !now.SameGroups(n.told) {
 				n.server.Renew()
 			}
 			n.told = now

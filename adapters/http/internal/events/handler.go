@@ -34,7 +34,7 @@ func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *AP
 // Configure changes the quota.
 func (a *API) Configure(quota Quota) { a.quotas.set(quota) }
 
-// Get begins a stream about the users that the URL names.
+// Get begins a stream about the users and groups that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
 	by, err := v1.Authenticate(c, a.tokens)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 	return a.begin(c, &asked, by, v1.InURL)
 }
 
-// Post begins a stream about the users that the body names.
+// Post begins a stream about the users and groups that the body names.
 func (a *API) Post(c *fiber.Ctx) error {
 	by, err := v1.Admit(c, a.tokens)
 	if err != nil {
@@ -82,7 +82,7 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		if err := by.MayWatchAll(); err != nil {
 			return nil, err
 		}
-		return &Subscription{All: true, Since: asked.Since, Until: by.Until}, nil
+		return &Subscription{By: by, All: true, Since: asked.Since, Until: by.Until}, nil
 	}
 	users := make([]domain.UserID, 0, len(asked.Users))
 	spelt := Spellings{}
@@ -97,7 +97,7 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		users = append(users, user)
 		spelt.note(user, strings.ToLower(id))
 	}
-	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, Until: by.Until}, problems.OrNil()
+	return &Subscription{By: by, Users: users, Spelt: spelt, Since: asked.Since, Until: by.Until}, problems.OrNil()
 }
 
 // entitled returns what tells until when the bearer of a token may have a stream, by the rules of when it is called.
@@ -120,6 +120,10 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if err == nil {
 		err = by.MayRead(asked.Users)
 	}
+	members := 0
+	if err == nil {
+		members, err = subscription.readGroups(asked, a.hub.directory)
+	}
 	if err != nil {
 		return problem.Locate(err, place)
 	}
@@ -138,7 +142,7 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 		}
 	}
 	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All, ids)
-	release, err := a.quotas.take(by, len(subscription.Users))
+	release, err := a.quotas.take(by, len(subscription.Users)+members)
 	if err != nil {
 		return err
 	}

@@ -48,10 +48,11 @@ const (
 
 // Hub serves the subscribers. Its methods may be called concurrently.
 type Hub struct {
-	settings Settings
-	feed     ports.Feed
-	log      *slog.Logger
-	scans    chan struct{} // holds a token for each reading of all users that is in progress
+	settings  Settings
+	feed      ports.Feed
+	directory ports.Directory
+	log       *slog.Logger
+	scans     chan struct{} // holds a token for each reading of all users that is in progress
 
 	deliveries measure.Histogram
 	catchUps   atomic.Uint64
@@ -67,19 +68,24 @@ type Hub struct {
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
 	everyone    snapshot        // the last one that was made, for the next subscriber who needs one
 	topics      map[domain.UserID]*topic
+	groups      map[string]*topic // whose members are followed
+	regrouped   domain.Revision   // up to it there may have been other groups, or members
+	concerned   []*topic          // memory of topicsOf
 	subscribers map[*subscriber]struct{}
 	due         []*subscriber // for the workers, in order
 	wake        *sync.Cond    // is signalled when there is one more
 }
 
 // New makes a hub that does nothing until it has a subscriber.
-func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
+func New(settings Settings, feed ports.Feed, directory ports.Directory, log *slog.Logger) *Hub {
 	h := &Hub{
 		settings:    settings,
 		feed:        feed,
+		directory:   directory,
 		log:         log,
 		scans:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		topics:      make(map[domain.UserID]*topic),
+		groups:      make(map[string]*topic),
 		subscribers: make(map[*subscriber]struct{}),
 	}
 	h.wake = sync.NewCond(&h.mu)
@@ -89,13 +95,15 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 
 // Subscription is what a client has asked for.
 type Subscription struct {
-	Head  []byte           // the head of the HTTP response, which is sent first
-	Users []domain.UserID  // the users to be told about
-	Spelt Spellings        // of those users whose ids can be spelt in several ways
-	All   bool             // all users; Users does not count
-	Since domain.Revision  // up to where the subscriber knows everything
-	Lost  bool             // what it knows is not of this daemon's revisions
-	Until domain.Timestamp // when the stream ends
+	Head   []byte           // the head of the HTTP response, which is sent first
+	By     domain.Principal // who asks
+	Users  []domain.UserID  // the users to be told about
+	Groups []string         // further ones: their members of each moment
+	Spelt  Spellings        // of those users whose ids can be spelt in several ways
+	All    bool             // all users; Users and Groups do not count
+	Since  domain.Revision  // up to where the subscriber knows everything
+	Lost   bool             // what it knows is not of this daemon's revisions
+	Until  domain.Timestamp // when the stream ends
 
 	Entitled func() (until domain.Timestamp, err error) // until when the subscriber may have the stream, by the rules of now; nil: Until says it
 }
@@ -109,7 +117,7 @@ type Spellings map[domain.UserID][]string
 func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
 	_ = stream.SetDeadline(time.Time{})
 	_ = stream.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, entitled: s.Entitled, until: s.Until}
+	sub := &subscriber{conn: stream, by: s.By, all: s.All, spelt: s.Spelt, entitled: s.Entitled, until: s.Until}
 	if h.join(sub, s) {
 		sub.listen()
 	}
@@ -129,7 +137,7 @@ func (h *Hub) start() {
 	h.started = true
 	following := h.feed.Follow()
 	h.head = h.feed.Revision() // changes up to here that come from the feed as well are ignored
-	h.forgotten = h.head
+	h.forgotten, h.regrouped = h.head, h.head
 	h.running.Go(func() { h.follow(following) })
 	h.running.Go(h.watchTime)
 	for range runtime.GOMAXPROCS(0) {
@@ -182,15 +190,14 @@ func (h *Hub) publish(state *domain.State) {
 	}
 	var e *event
 	now := time.Now()
-	for _, user := range [...]domain.UserID{everybody, state.User} {
-		t := h.topics[user]
-		if t == nil {
-			continue
-		}
+	for _, t := range h.topicsOf(state.User) {
 		if e == nil {
 			e = &event{state.Revision, appendPresence(nil, state, string(state.User)), now}
 		}
 		for sub := range t.followers {
+			if !sub.isNews(state.User, state.Revision) {
+				continue
+			}
 			if spelt := sub.spelt[state.User]; spelt != nil {
 				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...), now})
 			} else {
@@ -219,6 +226,9 @@ func (h *Hub) skip(head domain.Revision, anew bool) {
 	}
 	h.head = max(h.head, head)
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
+	if anew {
+		h.regrouped = h.head
+	}
 }
 
 // watchTime ends the streams that have expired, and has a comment sent to subscribers that were sent nothing for long.

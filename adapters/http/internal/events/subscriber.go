@@ -15,6 +15,9 @@ type subscriber struct {
 	all    bool      // it follows everybody
 	spelt  Spellings // stays the same
 	topics []*topic  // whose follower it is, in the order of users; they stay the same
+	groups []string  // whose members it follows; they stay the same
+
+	by domain.Principal // who it is
 
 	entitled func() (until domain.Timestamp, err error) // see Subscription; it stays the same
 
@@ -27,9 +30,10 @@ type subscriber struct {
 	told    domain.Revision  // if it is busy: it was told everything up to here
 	pending []*event         // what is new for it, if it is not behind
 	wrote   time.Time        // when anything was last written
+	given   domain.Revision  // of the last change that was given to it
 }
 
-// topic is a user with followers, or everybody.
+// topic is a user with followers, or everybody, or a group.
 type topic struct {
 	user      domain.UserID
 	followers map[*subscriber]struct{}
@@ -65,6 +69,7 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 		t.followers[sub] = struct{}{}
 		sub.topics[i] = t
 	}
+	h.joinGroups(sub, s)
 	h.subscribers[sub] = struct{}{}
 	sub.busy, sub.told = true, s.Since
 	sub.fallBehind(true)
@@ -95,6 +100,7 @@ func (h *Hub) remove(sub *subscriber) {
 			delete(h.topics, t.user)
 		}
 	}
+	h.leaveGroups(sub)
 	sub.pending = nil
 }
 

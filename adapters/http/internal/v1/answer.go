@@ -22,6 +22,9 @@ type buffers struct {
 	asked    Query
 	revision domain.Revision
 	states   []domain.State
+	members  []domain.UserID
+	page     bool          // it is one of everybody
+	next     domain.UserID // after whom the next page begins; empty: there is none
 	body     []byte
 	packed   []byte
 }
@@ -33,13 +36,16 @@ func (b *buffers) Release() {
 	b.asked.Reset()
 	b.text.Release()
 	clear(b.states)
-	b.states = b.states[:0]
+	clear(b.members)
+	b.states, b.members, b.page = b.states[:0], b.members[:0], false
 	pool.Put(b)
 }
 
 // find looks up the users that were asked for. If a revision was named it leaves out users without a change since.
 func (a *API) find(b *buffers) error {
-	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
+	if !b.page {
+		b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
+	}
 	states, forgotten, err := a.feed.States(b.asked.Users, b.states[:0])
 	b.states = states
 	if err != nil {
