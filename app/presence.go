@@ -73,13 +73,14 @@ const block = 64
 // Query implements ports.Presence. It goes through the ids in blocks, and through each block in short loops instead of one long one:
 // so the processor waits for the memory of several users at once, which is most of what a query costs when the users were
 // not asked for lately.
-func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presences, error) {
+func (p *Presence) Query(by domain.Principal, ids []string, into []domain.Presences) ([]domain.Presences, error) {
 	now := p.clock.Now()
 	if len(ids) == 1 {
-		return p.queryOne(ids[0], into, now)
+		return p.queryOne(&by, ids[0], into, now)
 	}
 	answers := slices.Grow(into, len(ids))
 	var found [block]*image.User
+	var kept [block]*domain.Known
 	for rest := ids; len(rest) > 0; {
 		n := min(len(rest), block)
 		for i, id := range rest[:n] {
@@ -89,17 +90,22 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 			}
 			found[i] = user
 		}
-		begin := len(answers)
-		for _, user := range found[:n] {
+		begin, known := len(answers), p.core.Image.Known(now)
+		for i, user := range found[:n] {
+			if kept[i] = nil; user != nil {
+				kept[i] = user.Kept()
+			}
+		}
+		for _, of := range kept[:n] {
 			var presences domain.Presences
-			if user != nil {
-				presences = user.Presences()
+			if of != nil {
+				presences = of.Presences
 			}
 			answers = append(answers, presences)
 		}
-		for i, presences := range answers[begin:] {
-			if !presences.HoldAt(now) {
-				answers[begin+i] = presences.HeldAt(p.core.Image.Known(now), now)
+		for i, of := range kept[:n] {
+			if of != nil {
+				answers[begin+i] = p.core.Sights.presences(&by, found[i].ID(), of, known, now)
 			}
 		}
 		rest = rest[n:]
@@ -108,7 +114,7 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 }
 
 // queryOne is Query for one id.
-func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
+func (p *Presence) queryOne(by *domain.Principal, id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
 	user, err := p.find(id)
 	switch {
 	case err != nil:
@@ -116,7 +122,11 @@ func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Times
 	case user == nil:
 		return append(into, nil), nil
 	}
-	return append(into, user.Presences().HeldAt(p.core.Image.Known(now), now)), nil
+	kept := user.Kept()
+	if kept == nil {
+		return append(into, nil), nil
+	}
+	return append(into, p.core.Sights.presences(by, user.ID(), kept, p.core.Image.Known(now), now)), nil
 }
 
 // find returns where the user is kept that an id names, nil if nothing is. It looks for the id as it is first: the image has no other ids than
@@ -141,6 +151,12 @@ func invalidIDs(ids []string) error {
 		}
 	}
 	return problems
+}
+
+// seen returns what a viewer sees of a user's presences now.
+func (p *Presence) seen(by *domain.Principal, user domain.UserID, now domain.Timestamp) domain.Presences {
+	kept, _ := p.core.Image.Kept(user)
+	return p.core.Sights.presences(by, user, kept, p.core.Image.Known(now), now)
 }
 
 // Update implements ports.Presence.
@@ -172,7 +188,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 		}
 		protocol := checked.rule.client.Protocol
 		if checked.rule.readOnly {
-			current, _ := p.core.Image.Presences(checked.user).At(now).On(protocol)
+			current, _ := p.seen(&by, checked.user, now).On(protocol)
 			if fault := repeats(current, checked); fault != nil {
 				problems = append(problems, domain.Problem{Index: i, Field: domain.FieldProtocol, Err: fault})
 			}
@@ -259,12 +275,13 @@ func (p *Presence) makeRoom(writes []image.Write, added []int, planned plannedWr
 
 // checkedUpdate is an Update in which every value makes sense by itself.
 type checkedUpdate struct {
-	user   domain.UserID
-	rule   rule
-	device domain.DeviceID
-	shown  domain.Shown
-	until  domain.Timestamp
-	remove bool
+	user      domain.UserID
+	rule      rule
+	device    domain.DeviceID
+	shown     domain.Shown
+	until     domain.Timestamp
+	invisible bool
+	remove    bool
 }
 
 // carryOut makes of a presence what the update wants. It returns what is wrong with the update's end.
@@ -281,6 +298,7 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 		return err
 	}
 	*p = p.HoldUntil(u.until)
+	p.Invisible = u.invisible
 	return nil
 }
 
@@ -291,7 +309,7 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, remove: update.Remove}
+	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, invisible: update.Invisible, remove: update.Remove}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
@@ -309,6 +327,9 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 	checked.rule = rule
 	if !known {
 		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol, p.names))
+	}
+	if known && update.Invisible && !update.Remove {
+		fault(domain.FieldInvisible, rule.client.CheckInvisible(update.Until))
 	}
 	if known && checked.user != "" && (!rule.readOnly || by.Key != nil) { // a key learns nothing by repeating what a source says
 		fault(domain.FieldUser, by.MayUpdate(checked.user, rule.client.Protocol))

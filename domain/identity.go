@@ -185,7 +185,8 @@ func placeholdersOf(text string) []string {
 	return found
 }
 
-// User returns who has a name on a protocol. An exact name goes before patterns, and the first pattern before the next.
+// User returns who has a name on a protocol. An exact name goes before patterns, the first pattern before the next, and all of them before a name that is
+// the id of a user who has a record.
 func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
 	if d == nil {
 		return "", false
@@ -210,6 +211,9 @@ func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
 		if user, err := ParseUserID(strings.NewReplacer(filled...).Replace(p.user)); err == nil {
 			return user, true
 		}
+	}
+	if user, err := ParseUserID(text); err == nil && d.Of(user) != nil {
+		return user, true
 	}
 	return "", false
 }

@@ -16,7 +16,7 @@
 //   - Source: collects presences of one protocol in the background.
 //   - Clock: tells the time.
 //   - Audit: takes note of who has changed what.
-//   - Tokens: makes tokens and tells for which user they speak.
+//   - Tokens: makes tokens and tells for which user they speak. Verifier does only the latter.
 //
 // The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.
 package ports

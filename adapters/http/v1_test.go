@@ -71,6 +71,7 @@ type person struct {
 	IdleSince *time.Time `json:"idle_since"`
 	Stale     bool
 	Revision  uint64
+	Invisible bool
 	Protocols map[string]struct {
 		Status, Message         string
 		Activity                *string
@@ -297,9 +298,9 @@ func TestV1PutAndDelete(t *testing.T) {
 func TestV1Sources(t *testing.T) {
 	r := start(t)
 	got := r.v1(t, service, "GET", "/v1/sources", "")
-	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null},` +
-		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z"},` +
-		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null}],"journal":{"followed":true,"known_until":null}}`
+	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null,"as_of":null},` +
+		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z","as_of":null},` +
+		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null,"as_of":"2026-11-23T08:59:00.250Z"}],"journal":{"followed":true,"known_until":null}}`
 	if got.status != 200 || got.body != want || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s\nwant %s", got.status, got.header, got.body, want)
 	}
@@ -389,7 +390,7 @@ func TestV1Refusals(t *testing.T) {
 func TestHeadIsGetWithoutABody(t *testing.T) {
 	r := start(t)
 	many := "/v1/users?user=markd@zarafa.com" + strings.Repeat("&user=alice@example.test", 100)
-	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
+	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/me", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
 		for _, token := range []string{r.tokens.Issue(service), "forged"} {
 			as := []string{"Authorization: Bearer " + token, "Accept-Encoding: gzip", "Connection: close", "X-Request-Id: the-same"}
 			head := send(t, r.Server, "HEAD", path, "", as...)
@@ -420,7 +421,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 func TestV1Methods(t *testing.T) {
 	r := start(t)
 	for path, allowed := range map[string]string{
-		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/sources": "GET, HEAD", "/v1/identities/unmapped": "GET, HEAD",
+		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/me": "GET, HEAD", "/v1/sources": "GET, HEAD", "/v1/identities/unmapped": "GET, HEAD",
 	} {
 		for _, method := range []string{"HEAD", "GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if slices.Contains(strings.Split(allowed, ", "), method) {
@@ -448,7 +449,7 @@ func TestV1Methods(t *testing.T) {
 func TestV1Unauthenticated(t *testing.T) {
 	r := start(t)
 	token := r.tokens.Issue(mark)
-	for _, target := range []string{"GET /v1/users", "GET /v1/users/x", "POST /v1/users:query", "PUT /v1/users/x/y", "DELETE /v1/users/x/y", "GET /v1/sources"} {
+	for _, target := range []string{"GET /v1/users", "GET /v1/users/x", "POST /v1/users:query", "PUT /v1/users/x/y", "DELETE /v1/users/x/y", "GET /v1/me", "GET /v1/sources"} {
 		method, path, _ := strings.Cut(target, " ")
 		for header, challenge := range map[string]string{
 			"X-Nothing: x":                          `Bearer realm="presence"`,
@@ -664,7 +665,7 @@ func TestV1RevisionIsReadBeforeTheStates(t *testing.T) {
 	tokens.EXPECT().Verify(gomock.Any()).Return(domain.Principal{User: mark}, nil).AnyTimes()
 	gomock.InOrder(
 		feed.EXPECT().Revision().Return(domain.Revision(7)),
-		feed.EXPECT().States([]string{"a@b"}, gomock.Any()).Return([]domain.State{{User: "a@b", Revision: 8}}, domain.Revision(0), nil),
+		feed.EXPECT().States(domain.Principal{User: mark}, []string{"a@b"}, gomock.Any()).Return([]domain.State{{User: "a@b", Revision: 8}}, domain.Revision(0), nil),
 	)
 	server := startServer(t, localConfig(), &coretest.Core{Feed: feed}, tokens, new(logged))
 	got := as[people](t, 200, send(t, server, "GET", "/v1/users?user=a@b", "", "Authorization: Bearer t"))

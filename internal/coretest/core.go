@@ -18,9 +18,10 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Clients may set Spreed, whose presences expire after two minutes, and board, and only read XMPP.
+// Clients may set Spreed, whose presences expire after two minutes, Manual, which can make a user invisible, and board, and only read XMPP.
 var (
 	Spreed = domain.MustProtocol("spreed")
+	Manual = domain.MustProtocol("manual")
 	XMPP   = domain.MustProtocol("xmpp")
 )
 
@@ -35,6 +36,7 @@ type Core struct {
 	Identities   *app.Identities // none, until a test replaces the table
 	Directory    ports.Directory
 	Clock        ports.Clock // of the use cases
+	Groups       *Groups     // that rules of visibility go by
 
 	// End ends the core before the test does. It may be called more than once.
 	End func()
@@ -65,9 +67,11 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	t.Helper()
 	journal, img := &Journal{Journal: kept}, image.New()
 	core := app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}
+	groups := new(Groups)
+	core.Sights = app.NewSights(&domain.Visibility{}, groups)
 	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
+	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}, {Protocol: Manual, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}}
 	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})
 	if err != nil {
 		t.Fatal(err)
@@ -90,10 +94,25 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
-	identities := app.NewIdentities(nil)
-	return &Core{Core: core, Image: img, Journal: journal, Clock: now, End: end,
-		Presence: presence, Feed: app.NewFeed(img, now, domain.Precedence{}), Backup: app.NewBackup(core, clients),
-		Identities: identities, Directory: app.NewDirectory(img, now, identities)}
+	identities, feed := app.NewIdentities(nil), app.NewFeed(core, now, domain.Precedence{})
+	return &Core{Core: core, Image: img, Journal: journal, Clock: now, Groups: groups, End: end,
+		Presence: presence, Feed: feed, Backup: app.NewBackup(core, now, clients), Identities: identities, Directory: app.NewDirectory(feed, identities)}
+}
+
+// Groups is a ports.Groups that a test sets.
+type Groups struct {
+	of atomic.Pointer[map[domain.UserID][]string]
+}
+
+// Set replaces the groups of all users. The map must not be changed afterwards.
+func (g *Groups) Set(of map[domain.UserID][]string) { g.of.Store(&of) }
+
+// Groups implements ports.Groups.
+func (g *Groups) Groups(user domain.UserID) []string {
+	if of := g.of.Load(); of != nil {
+		return (*of)[user]
+	}
+	return nil
 }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.

@@ -45,6 +45,7 @@ func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
+	d.offer(settings.General)
 	return d, nil
 }
 
@@ -93,17 +94,18 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
+		fx.Provide(newTokens, newVerifier, newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
 			fx.Annotate(app.NewStatistics, fx.As(new(ports.Statistics))),
 			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			s.General.precedence, newFollower, newNames,
-			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups))),
+			newSights, newFollower, newNames,
+			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups)),
+				fx.As(new(ports.TimeZones))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
-			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
+			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
-			fx.Annotate(newDirectory, fx.As(new(ports.Directory))),
+			fx.Annotate(app.NewDirectory, fx.As(new(ports.Directory))),
 			newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
@@ -122,7 +124,13 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 		audit.Module,
 		clock.Module,
 		s.Store.module(),
-		fx.Provide(newCore, image.New, commit.New))
+		fx.Provide(s.General.precedence, newImage, commit.New, fx.Annotate(newCore, fx.ParamTags("", "", "", "", "", `optional:"true"`))))
+}
+
+func newImage(precedence domain.Precedence) *image.Image {
+	img := image.New()
+	img.Prefer(precedence)
+	return img
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
@@ -133,7 +141,7 @@ func newFollower(s *Settings, into *app.Identities, log *slog.Logger) (*identiti
 	return identities.NewFollower(s.General.Identities, s.General.IdentitiesFile, into, log)
 }
 
-// newExpirer, newPresence and newFeed give the use cases the time that stands still after a pause of the daemon.
+// newExpirer, newPresence, newBackup and newFeed give the use cases the time that stands still after a pause of the daemon.
 func newExpirer(core app.Core, now *app.Continuity, log *slog.Logger) *app.Expirer {
 	return app.NewExpirer(core, now, now, log)
 }
@@ -142,20 +150,21 @@ func newPresence(core app.Core, now *app.Continuity, clients []domain.ClientProt
 	return app.NewPresence(core, now, clients, readOnly)
 }
 
-func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence, identities *app.Identities) *app.Feed {
-	feed := app.NewFeed(img, now, precedence)
+func newBackup(core app.Core, now *app.Continuity, clients []domain.ClientProtocol) *app.Backup {
+	return app.NewBackup(core, now, clients)
+}
+
+func newFeed(core app.Core, now *app.Continuity, precedence domain.Precedence, identities *app.Identities) *app.Feed {
+	feed := app.NewFeed(core, now, precedence)
 	feed.NameBy(identities)
 	return feed
 }
 
-func newDirectory(img *image.Image, now *app.Continuity, identities *app.Identities) *app.Directory {
-	return app.NewDirectory(img, now, identities)
-}
-
 func newLimits(limits Limits) *app.CurrentLimits { return app.NewCurrentLimits(limits.forApp()) }
 
-func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit) app.Core {
-	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit}
+// newCore makes the core. Commands that open the store themselves have no sights: they see everything.
+func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit, sights *app.Sights) app.Core {
+	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit, Sights: sights}
 }
 
 func (l Limits) forApp() app.Limits {

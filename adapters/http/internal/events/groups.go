@@ -17,7 +17,7 @@ import (
 // joinGroups has a subscriber follow groups. The caller holds the lock.
 func (h *Hub) joinGroups(sub *subscriber, s *Subscription) {
 	sub.groups = slices.Compact(slices.Sorted(slices.Values(s.Groups)))
-	sub.anew = len(sub.groups) > 0 && s.Since > 0 && s.Since <= h.regrouped
+	sub.anew = len(sub.groups) > 0 && s.Since > 0 && s.Since <= h.directory.Regrouped()
 	for _, name := range sub.groups {
 		t := h.groups[name]
 		if t == nil {

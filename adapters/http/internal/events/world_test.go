@@ -132,8 +132,8 @@ func (w *world) compact() { w.core.Elsewhere(w.t, w.core.Revision()+1) }
 // subscribe connects. The client's receive buffer is as small as it gets if small.
 func (w *world) subscribe(s events.Subscription, small bool) *reader {
 	w.t.Helper()
-	if s.Until == 0 {
-		s.Until = clock.New().Now().Add(time.Hour)
+	if s.By.Until == 0 {
+		s.By.Until = clock.New().Now().Add(time.Hour)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -331,7 +331,7 @@ func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
 	w.t.Helper()
 	want := make(map[domain.UserID]held)
 	for _, user := range users {
-		states, _, err := w.feed.States([]string{string(user)}, nil)
+		states, _, err := w.feed.States(domain.Principal{}, []string{string(user)}, nil)
 		if err != nil {
 			w.t.Fatal(err)
 		}

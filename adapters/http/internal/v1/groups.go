@@ -60,7 +60,7 @@ func (a *API) GetGroup(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	b.asked.Groups = append(b.asked.Groups[:0], name)
 	if err = b.addMembers(a.directory, by); err == nil {
-		b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+		b.states, _, err = a.feed.States(by, b.asked.Users, b.states[:0])
 	}
 	if err != nil {
 		b.Release()

@@ -35,13 +35,16 @@ type API struct {
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
+	entries      atomic.Pointer[[]statusEntry]
 }
 
 // New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
 func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, directory ports.Directory, sources ports.Sources,
 	backup ports.Backup, tokens ports.Tokens,
 ) *API {
-	return &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
+	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
+	a.Offer(nil)
+	return a
 }
 
 // Configure says how many bytes an answer about users may have, and how long a client may take to receive each part of an export.
@@ -67,7 +70,7 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	b.asked.Users = append(b.asked.Users[:0], user)
 	if err = by.MayRead(b.asked.Users); err == nil {
-		b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+		b.states, _, err = a.feed.States(by, b.asked.Users, b.states[:0])
 	}
 	if err != nil {
 		b.Release()
@@ -121,7 +124,7 @@ func (a *API) answer(c *fiber.Ctx, by domain.Principal, b *buffers, err error, p
 		err = b.addMembers(a.directory, by)
 	}
 	if err == nil {
-		err = a.find(b)
+		err = a.find(by, b)
 	}
 	if err != nil {
 		b.Release()
