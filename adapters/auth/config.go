@@ -35,6 +35,7 @@ type Config struct {
 	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
 	ProxyHeader     string           `koanf:"proxy_header" help:"the header in which the proxies of http.trusted_proxies name the user who has signed in there, such as X-Remote-User; empty: none"`
+	SeeInvisible    []string         `koanf:"see_invisible" help:"services that see users who are invisible as they are: ids, *@domain, group:NAME"`
 	Keys            []Key            `koanf:"keys" help:"static keys of programs that cannot make tokens, each with name, hash, protocols, users and read; made by zarafa-presence key"`
 }
 
@@ -62,10 +63,13 @@ func (c Config) Validate() error {
 		}
 	}
 	faults = append(faults, checkProxyHeader(c.ProxyHeader))
+	_, err = c.SeeInvisibleList()
+	faults = append(faults, err)
 	_, err = c.keys(nil)
 	return errors.Join(append(faults, err)...)
 }
 
+// headerName is the form of a header in which a proxy can name users: nginx drops names with underscores.
 var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
 // otherHeaders are for something else, so they cannot name users. They are in lower case.
@@ -79,6 +83,19 @@ func checkProxyHeader(name string) error {
 		return nil
 	}
 	return fmt.Errorf("auth.proxy_header: must be a header that only the proxy makes, of letters, digits and hyphens, e.g. X-Remote-User; it is %q", name)
+}
+
+// SeeInvisibleList reads the key see_invisible. The error has a line for each fault, which names the key.
+func (c Config) SeeInvisibleList() (domain.UserList, error) {
+	list, err := domain.ParseUserList(c.SeeInvisible)
+	if err == nil {
+		return list, nil
+	}
+	var faults []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, errors.New("auth.see_invisible: "+line))
+	}
+	return list, errors.Join(faults...)
 }
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a

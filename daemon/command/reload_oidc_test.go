@@ -42,6 +42,8 @@ func ofProvider(t *testing.T, dir string) map[string]keyChange {
 func exports(provider *oidctest.Provider, claims map[string]any) func(*keyTest) bool {
 	return func(k *keyTest) bool {
 		token := provider.Token(k.T, "alice@example.test", claims)
-		return soon(func() bool { return k.ask(k.T, token, "GET", "/v1/export", "", "Authorization", "Bearer "+token).status == 200 })
+		return soon(func() bool {
+			return k.ask(k.T, token, "GET", "/v1/export", "", "Authorization", "Bearer "+token).status == 200
+		})
 	}
 }

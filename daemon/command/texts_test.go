@@ -19,7 +19,7 @@ func boardGerman(t *testing.T, o *office) {
 		page.Until(t, "everybody is shown", `document.querySelectorAll(".row").length === 2 && document.querySelector("#connection").innerText === "Aktuell"`)
 		for expression, want := range map[string]string{
 			`document.documentElement.lang`:                                            "de",
-			`document.title + "/" + document.querySelector("h1").innerText`:            "Wer ist da?/Wer ist da?",
+			`document.title + "/" + document.querySelector("h1").innerText`:            "Präsenz/Präsenz",
 			`document.querySelector("#shown").innerText`:                               "2 Personen",
 			`document.querySelector("h2 .count").innerText`:                            "2 von 2 da",
 			`document.querySelector("#search").placeholder`:                            "Suchen",

@@ -133,10 +133,6 @@ func newImage(precedence domain.Precedence) *image.Image {
 	return img
 }
 
-func newSights(identities *app.Identities) *app.Sights {
-	return app.NewSights(&domain.Visibility{}, identities)
-}
-
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
 	return app.NewContinuity(core, now, clients, s.Auth.ClockSkew, s.Store.Name() == storeNATS, log)
 }

@@ -119,7 +119,7 @@ func (s *Settings) Warnings() []string {
 			}
 		}
 	}
-	return warnings
+	return append(warnings, s.visibilityWarnings()...)
 }
 
 // Tokens makes tokens as the daemon with this configuration does.

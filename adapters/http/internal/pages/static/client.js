@@ -1169,7 +1169,7 @@ export class Texts {
   #plurals;
   #formats = new Map();
 
-  /** `locale` is how dates and numbers are written, such as "de-AT"; `language` is that of the words, such as "de". */
+  /** A table has the words of a language, which is its name; wanted are languages in the order of preference. `locale` is how dates and numbers are written, such as "de-AT"; `language` is that of the words, such as "de". */
   constructor(tables, wanted = globalThis.navigator?.languages ?? []) {
     const base = (tag) => tag.split("-")[0].toLowerCase();
     this.locale = wanted.find((tag) => Object.hasOwn(tables, base(tag))) ?? "en";

@@ -1,7 +1,7 @@
 // Die Tafel auf Deutsch: dieselben Schlüssel wie in en.js.
 
 export const de = {
-  title: "Wer ist da?",
+  title: "Präsenz",
   retry: "Jetzt versuchen",
   signOut: "Abmelden",
   search: "Suchen",
