@@ -2,10 +2,11 @@
 
 import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
+import { tab } from "./tab.js";
 import { say, texts, translate } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // for the tab alone
 
 const people = new People(announce);
 let connection = null;
@@ -34,7 +35,7 @@ function start() {
     document.documentElement.style.scrollPaddingBlockStart = `${target.offsetHeight + 8}px`;
   }).observe(document.querySelector(".top"));
   if (takeFragment()) return;
-  const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
+  const [token, source] = [kept.token, kept.source].map((key) => tab.get(key));
   if (source) fetchTokens(source);
   else if (token) signIn(token);
   else askToken();
@@ -66,7 +67,7 @@ async function exchange(code) {
     if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(document.token);
   } catch (fault) {
-    const token = sessionStorage.getItem(kept.token);
+    const token = tab.get(kept.token);
     if (token) signIn(token); // the page was opened by the same link once more
     else askToken(say("linkFailed", { why: fault.message }));
   }
@@ -81,7 +82,7 @@ async function fetchTokens(address) {
   };
   try {
     signIn(await token(), token);
-    if (connection) sessionStorage.setItem(kept.source, address);
+    if (connection) tab.set(kept.source, address);
   } catch (fault) {
     askToken(say("fetchFailed", { why: fault.message }));
   }
@@ -95,9 +96,9 @@ function signIn(token, source = null) {
     return;
   }
   $("token").value = "";
-  if (source) sessionStorage.removeItem(kept.token);
-  else sessionStorage.setItem(kept.token, token);
-  if (!source) sessionStorage.removeItem(kept.source);
+  if (source) tab.remove(kept.token);
+  else tab.set(kept.token, token);
+  if (!source) tab.remove(kept.source);
   const same = userOf(token) === user;
   user = userOf(token);
   for (const id of ["sign-out", "connection"]) $(id).hidden = false;
@@ -113,7 +114,7 @@ function signIn(token, source = null) {
   connection = connect({ token: source ?? token });
   connection.addEventListener("state", () => tell(connection.state));
   $("me").connection = connection;
-  const users = sessionStorage.getItem(kept.users);
+  const users = tab.get(kept.users);
   if (users) watchNamed(users);
   else watchAll();
   if (asked) $("people").focus();
@@ -122,7 +123,7 @@ function signIn(token, source = null) {
 function signOut() {
   disconnect();
   user = "";
-  for (const key of Object.values(kept)) sessionStorage.removeItem(key);
+  for (const key of Object.values(kept)) tab.remove(key);
   $("users").value = "";
   for (const id of ["sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
@@ -155,7 +156,7 @@ function watchNamed(text) {
     askWhom(fault.message);
     return;
   }
-  sessionStorage.setItem(kept.users, users.join(" "));
+  tab.set(kept.users, users.join(" "));
   hide("naming");
   people.complete();
   showPeople(true);
@@ -181,7 +182,7 @@ function askWhom(fault = "") {
   people.clear();
   for (const id of ["people", "tools"]) hide(id);
   fill("naming-fault", fault);
-  $("users").value = sessionStorage.getItem(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
+  $("users").value = tab.get(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
   $("naming").hidden = false;
   $("users").focus();
 }
@@ -212,7 +213,7 @@ function tell({ name, error, retryAt }) {
 
 function refused(error) {
   if (error.status === 401) {
-    sessionStorage.removeItem(kept.token);
+    tab.remove(kept.token);
     const old = people.size > 0;
     if (!old) for (const id of ["people", "tools"]) hide(id);
     const why = error.detail.replace(/^not authenticated: /, "");
@@ -221,7 +222,7 @@ function refused(error) {
   } else if (error.status === 403) {
     $("naming-why").textContent = say("onlyServices", { user });
     askWhom();
-  } else if (sessionStorage.getItem(kept.users)) {
+  } else if (tab.get(kept.users)) {
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhom(say("listRefused", { why: faults || error.message }));
   } else {
