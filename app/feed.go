@@ -19,7 +19,8 @@ type Feed struct {
 	sights     *Sights
 	clock      ports.Clock
 	precedence atomic.Pointer[domain.Precedence]
-	identities *Identities // nil: nobody has a display name
+	identities *Identities   // nil: nobody has a display name
+	anew       atomic.Uint64 // a domain.Revision: see Anew
 }
 
 // NewFeed makes the use case.
@@ -36,6 +37,9 @@ func (f *Feed) NameBy(identities *Identities) { f.identities = identities }
 // Configure has the states be unified by another precedence. That is no change of a user: who follows has to ask for the states anew.
 func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&precedence) }
 
+// Anew has those told everything anew who go on from a revision of before, because viewers see something else now and no revision says so.
+func (f *Feed) Anew() { f.anew.Store(uint64(f.image.Revision()) + 1) }
+
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
 
@@ -46,7 +50,7 @@ func (f *Feed) Sight(by domain.Principal, user domain.UserID) domain.Sight {
 
 // Unrestricted implements ports.Feed.
 func (f *Feed) Unrestricted() bool {
-	return f.sights.current().Unrestricted() && !f.image.AnyInvisible()
+	return f.sights.Unrestricted() && !f.image.AnyInvisible()
 }
 
 // States implements ports.Feed.
@@ -62,7 +66,7 @@ func (f *Feed) States(by domain.Principal, ids []string, into []domain.State) ([
 		state, compacted := f.state(user, now)
 		states, forgotten = append(states, state.Seen(f.sights.Of(&by, user))), max(forgotten, compacted)
 	}
-	return states, forgotten, nil
+	return states, max(forgotten, domain.Revision(f.anew.Load())), nil
 }
 
 // state returns what is known of a user.
@@ -83,6 +87,9 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 // Changed implements ports.Feed.
 func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Revision) ([]domain.State, error) {
 	removals, err := f.image.Removals(since)
+	if since > 0 && since < domain.Revision(f.anew.Load()) {
+		err = ports.ErrCompacted
+	}
 	if err != nil {
 		return nil, err
 	}

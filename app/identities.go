@@ -70,6 +70,11 @@ func (i *Identities) User(protocol domain.Protocol, name string) (domain.UserID,
 	return "", false
 }
 
+// Find implements ports.Identities.
+func (i *Identities) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return i.Table().User(protocol, name)
+}
+
 // Names implements ports.Identities.
 func (i *Identities) Names(protocol domain.Protocol) []domain.Name { return i.Table().Names(protocol) }
 

@@ -120,10 +120,10 @@ func TestRulesThatAreRefused(t *testing.T) {
 		{"key:", "*", "all", `viewer: invalid rule of visibility: "key:": the name of the key is missing`},
 		{"group: ", "*", "all", `viewer: invalid rule of visibility: "group: ": the name of the group is missing`},
 		{"*", "*@", "all", `user: invalid rule of visibility: "*@": it is no domain`},
-		{"*", "*", "", `sees: "" is none of all, status and nothing`},
-		{"*", "*", "invisible", `sees: "invisible" is none of all, status and nothing`},
-		{"self", "*", "nothing", `sees: everybody sees all of oneself`},
-		{"*", "self", "status", `sees: everybody sees all of oneself`},
+		{"*", "*", "", `entry 1: sees: invalid rule of visibility: "" is none of all, status and nothing`},
+		{"*", "*", "invisible", `"invisible" is none of all, status and nothing`},
+		{"self", "*", "nothing", `sees: invalid rule of visibility: everybody sees all of oneself`},
+		{"*", "self", "status", `sees: invalid rule of visibility: everybody sees all of oneself`},
 	} {
 		_, err := domain.NewVisibility([]domain.VisibilityRule{{Viewer: test.viewer, User: test.user, Sees: test.sees}}, domain.UserList{})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -133,7 +133,7 @@ func TestRulesThatAreRefused(t *testing.T) {
 		}
 	}
 	_, err := domain.NewVisibility([]domain.VisibilityRule{{"*", "*", "all"}, {"x", "y", "z"}}, domain.UserList{})
-	for _, want := range []string{"entry 2: viewer: ", "user: ", "sees: "} {
+	for _, want := range []string{"entry 2: viewer: ", "\nentry 2: user: ", "\nentry 2: sees: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}

@@ -30,7 +30,7 @@ type Feed interface {
 	Revision() domain.Revision
 
 	// States appends to into the state of each user, in order, as by sees it now, expiry taken into account. It also returns up to which revision
-	// removals may be forgotten (domain.State.ChangedSince). It does not block, and what it returns is shared and must not be changed.
+	// removals may be forgotten, or rules were others (domain.State.ChangedSince). It does not block, and what it returns is shared and must not be changed.
 	//
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
 	States(by domain.Principal, ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)

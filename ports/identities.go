@@ -8,6 +8,9 @@ type Identities interface {
 	// User returns who has a name on a protocol: false if nobody has. Such a name is counted and listed for the administrator.
 	User(protocol domain.Protocol, name string) (user domain.UserID, known bool)
 
+	// Find is User for a name that the source was configured with. If nobody has it, that is neither counted nor listed.
+	Find(protocol domain.Protocol, name string) (user domain.UserID, known bool)
+
 	// Names lists the names on a protocol that were configured one by one, not as a pattern, in the order of their users. It must not be changed.
 	Names(protocol domain.Protocol) []domain.Name
 

@@ -7,4 +7,4 @@ import (
 )
 
 // Module provides *Tokens, also as ports.Principals. It needs a Config, a ports.Clock and ports.Groups.
-var Module = fx.Module("auth", fx.Provide(fx.Annotate(NewWithGroups, fx.As(fx.Self()), fx.As(new(ports.Principals)), fx.As(new(ports.Tokens)))))
+var Module = fx.Module("auth", fx.Provide(fx.Annotate(NewWithGroups, fx.As(fx.Self()), fx.As(new(ports.Principals)))))

@@ -92,17 +92,21 @@ func (s *Source) hasFound(name string) bool {
 
 // takeHomes takes which homes there are. What the server has listed before counts for as long as it does not list them anew.
 func (r *run) takeHomes(got result, now domain.Timestamp) {
-	if !r.homes.tried {
+	first := !r.homes.tried
+	if first {
 		r.homes.tried = true
 		r.untried--
 	}
 	r.polls.set(r.homes, now.Add(max(r.limits.listAgain, r.config.Refresh)))
+	changed := got.err == nil && !slices.Equal(got.names, r.found)
 	switch {
+	case changed:
+		r.found = got.names
 	case got.err != nil && !r.saidUnlisted:
 		r.saidUnlisted = true
 		r.log.Info("the CalDAV server does not list who has calendars: users who have a calendar name by a pattern alone are not looked at", "err", got.err)
-	case got.err == nil && !slices.Equal(got.names, r.found):
-		r.found = got.names
+	}
+	if first || changed {
 		r.follow()
 	}
 }

@@ -34,6 +34,10 @@ type names struct {
 
 func namesOf(list ...domain.Name) *names { return &names{list: list, changed: make(chan struct{})} }
 
+func (n *names) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return n.User(protocol, name)
+}
+
 func (n *names) User(_ domain.Protocol, text string) (domain.UserID, bool) {
 	for _, name := range n.Names(Protocol) {
 		if name.Text == text {
@@ -101,7 +105,7 @@ func newTestSource(t testing.TB, identities identities, change func(*Config)) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.limits.silence, s.limits.firstRetry = 3*time.Second, 100*time.Millisecond
+	s.limits.silence, s.limits.firstRetry = 6*time.Second, 100*time.Millisecond
 	return s, log
 }
 

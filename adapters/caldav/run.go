@@ -39,6 +39,7 @@ type run struct {
 	synced    bool
 
 	server server
+	age    age
 }
 
 // server is how the CalDAV server is doing.
@@ -152,6 +153,7 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 		}
+		r.tellAge()
 		r.tellChanges()
 		r.dispatch()
 	}
@@ -176,6 +178,9 @@ func (r *run) syncIfAllTried() error {
 func (r *run) sleep() time.Duration {
 	now := r.clock.Now()
 	until := now.Add(longestSleep)
+	if r.age.due && r.synced {
+		until = min(until, r.age.told.Add(tellAgeEvery))
+	}
 	if _, at, found := r.changes.first(); found {
 		until = min(until, at)
 	}
@@ -185,8 +190,11 @@ func (r *run) sleep() time.Duration {
 	return max(time.Duration(until-now), 0)
 }
 
-// follow takes over who has calendars now. Who has none any more is forgotten.
+// follow takes over who has calendars now. Who has none any more is forgotten. It waits until the server has been asked who has calendars.
 func (r *run) follow() {
+	if r.homes != nil && !r.homes.tried {
+		return
+	}
 	homes := r.homeNames()
 	r.names = make(map[domain.UserID][]string)
 	for _, name := range homes {
@@ -342,6 +350,7 @@ func (r *run) spread() {
 // take notes what a reader has found.
 func (r *run) take(got result) error {
 	r.flying--
+	r.age.due = true
 	c, now := got.calendar, r.clock.Now()
 	if r.calendars[c.key] != c && c != r.homes {
 		return nil // it is not wanted any more

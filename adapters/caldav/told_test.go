@@ -16,6 +16,8 @@ type told struct {
 	reports   map[domain.UserID]domain.Report
 	known     map[domain.UserID]bool
 	count     int
+	asOf      domain.Timestamp
+	trouble   error
 	each      func(domain.Report) // if it is set
 }
 
@@ -33,6 +35,15 @@ func (o *told) note(f func()) bool {
 func (o *told) Connected()       { o.note(func() { o.connected = true }) }
 func (o *told) Synced()          { o.note(func() { o.synced = true }) }
 func (o *told) Unconfirmed() int { return 0 }
+
+func (o *told) AsOf(at domain.Timestamp, trouble error) {
+	o.note(func() { o.asOf, o.trouble = at, trouble })
+}
+
+func (o *told) age() (asOf domain.Timestamp, trouble error) {
+	o.note(func() { asOf, trouble = o.asOf, o.trouble })
+	return asOf, trouble
+}
 
 func (o *told) Known(user domain.UserID) bool { return o.note(func() { o.known[user] = true }) }
 

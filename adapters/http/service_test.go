@@ -87,7 +87,7 @@ func (someSources) Statuses() []domain.SourceStatus {
 	return []domain.SourceStatus{
 		{Protocol: domain.MustProtocol("irc"), State: domain.SourceStandby, Since: at},
 		{Protocol: domain.MustProtocol("sip"), State: domain.SourceRejected, Since: at, Error: `the server said "no"`, RetryAt: at.Add(5 * time.Minute)},
-		{Protocol: xmpp, State: domain.SourceSynced, Since: at, Users: 42},
+		{Protocol: xmpp, State: domain.SourceSynced, Since: at, Users: 42, AsOf: at.Add(-time.Minute)},
 	}
 }
 
@@ -113,7 +113,7 @@ func localConfig() http.Config {
 	return cfg
 }
 
-// Clients may set spreed and board, and only read xmpp.
+// Clients may set spreed, manual and board, and only read xmpp.
 var (
 	spreed = coretest.Spreed
 	xmpp   = coretest.XMPP
@@ -122,7 +122,7 @@ var (
 func newTokens(t tester) *auth.Tokens {
 	t.Helper()
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.Services = setting.NewSecret(secret), []string{service}
+	cfg.Secret, cfg.Services = setting.NewSecret(secret), []string{service, seer}
 	tokens, err := auth.New(cfg, clock.New())
 	if err != nil {
 		t.Fatal(err)

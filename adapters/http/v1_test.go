@@ -71,6 +71,7 @@ type person struct {
 	IdleSince *time.Time `json:"idle_since"`
 	Stale     bool
 	Revision  uint64
+	Invisible bool
 	Protocols map[string]struct {
 		Status, Message         string
 		Activity                *string
@@ -297,9 +298,9 @@ func TestV1PutAndDelete(t *testing.T) {
 func TestV1Sources(t *testing.T) {
 	r := start(t)
 	got := r.v1(t, service, "GET", "/v1/sources", "")
-	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null},` +
-		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z"},` +
-		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null}],"journal":{"followed":true,"known_until":null}}`
+	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null,"as_of":null},` +
+		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z","as_of":null},` +
+		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null,"as_of":"2026-11-23T08:59:00.250Z"}],"journal":{"followed":true,"known_until":null}}`
 	if got.status != 200 || got.body != want || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s\nwant %s", got.status, got.header, got.body, want)
 	}

@@ -86,6 +86,7 @@ type person struct {
 	By        string           `json:"by"`       // empty if no protocol knows the user
 	Since     *time.Time       `json:"since"`
 	Stale     bool             `json:"stale"`
+	Invisible bool             `json:"invisible"`
 	Protocols map[string]state `json:"protocols"`
 }
 

@@ -18,9 +18,10 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Clients may set Spreed, whose presences expire after two minutes, and board, and only read XMPP.
+// Clients may set Spreed, whose presences expire after two minutes, Manual, which can make a user invisible, and board, and only read XMPP.
 var (
 	Spreed = domain.MustProtocol("spreed")
+	Manual = domain.MustProtocol("manual")
 	XMPP   = domain.MustProtocol("xmpp")
 )
 
@@ -68,7 +69,7 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	core.Sights = app.NewSights(&domain.Visibility{}, groups)
 	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
+	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}, {Protocol: Manual, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}}
 	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,9 @@ func (r *request) text(token string) string {
 		"Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-func (r *request) String() string { return r.method + " " + r.path + " " + strings.TrimSpace(r.header) + " " + r.body }
+func (r *request) String() string {
+	return r.method + " " + r.path + " " + strings.TrimSpace(r.header) + " " + r.body
+}
 
 // ask sends all requests at once, and returns the answers: head and body, but for the Date.
 func (l *line) ask(token string, requests []request) []string {

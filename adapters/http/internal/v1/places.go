@@ -29,5 +29,6 @@ func inSetting(p domain.Problem, byTTL bool) problem.Entry {
 		domain.FieldActivity:  {Pointer: "#/activity"},
 		domain.FieldIdleSince: {Pointer: "#/idle_since"},
 		domain.FieldUntil:     {Pointer: "#/until"},
+		domain.FieldInvisible: {Pointer: "#/invisible"},
 	}[p.Field]
 }

@@ -45,6 +45,8 @@ export interface User {
   revision: number;
   /** What people call the user, if the daemon's identities say so. */
   display_name: string | null;
+  /** Others are shown the user as unavailable; only whoever sees that has it. */
+  invisible?: true;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
 }
