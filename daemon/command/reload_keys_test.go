@@ -435,6 +435,7 @@ func TestEveryKey(t *testing.T) {
 	certtest.Write(t, k.dir, certificate, private)
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
+	maps.Copy(changes, ofProvider(t, k.dir))
 	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)

@@ -94,7 +94,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
+		fx.Provide(newTokens, newVerifier, newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
 			fx.Annotate(app.NewStatistics, fx.As(new(ports.Statistics))),
 			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
@@ -130,10 +130,6 @@ func newImage(precedence domain.Precedence) *image.Image {
 	img := image.New()
 	img.Prefer(precedence)
 	return img
-}
-
-func newSights(identities *app.Identities) *app.Sights {
-	return app.NewSights(&domain.Visibility{}, identities)
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
