@@ -28,7 +28,7 @@ func (s *Settings) visibility() (*domain.Visibility, error) {
 }
 
 func (g General) visibility(seeInvisible domain.UserList) (*domain.Visibility, error) {
-	var list []domain.VisibilityRule
+	list := make([]domain.VisibilityRule, 0, len(g.Visibility))
 	for _, rule := range g.Visibility {
 		list = append(list, rule.forDomain())
 	}
