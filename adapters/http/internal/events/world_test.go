@@ -326,12 +326,18 @@ func essence(text string) string {
 	return string(short)
 }
 
-// stored returns what a reader of some users should hold.
+// stored returns what a reader of some users should hold who sees everything.
 func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
+	w.t.Helper()
+	return w.storedFor(domain.Principal{}, users...)
+}
+
+// storedFor returns what a reader of some users should hold.
+func (w *world) storedFor(by domain.Principal, users ...domain.UserID) map[domain.UserID]held {
 	w.t.Helper()
 	want := make(map[domain.UserID]held)
 	for _, user := range users {
-		states, _, err := w.feed.States(domain.Principal{}, []string{string(user)}, nil)
+		states, _, err := w.feed.States(by, []string{string(user)}, nil)
 		if err != nil {
 			w.t.Fatal(err)
 		}
