@@ -66,6 +66,35 @@ func (w *world) told() {
 	w.eventually("the hub has told everything", func() bool { return w.hub.Head() == w.core.Revision() })
 }
 
+// Who was invisible, and of whom others have seen nothing of it, has two revisions, without any rules.
+func TestInvisibilityThatNobodyHasSeen(t *testing.T) {
+	w := newWorld(t)
+	w.set(kim, spreed, domain.Unavailable, "", 0)
+	stranger, own := w.as(alice, 0, kim, alice), w.as(kim, 0, kim, alice)
+	stranger.until(t, "ready")
+	own.until(t, "ready")
+	w.hide(kim, time.Hour)
+	w.told()
+	w.remove(kim, domain.MustProtocol("manual"))
+	w.told()
+	w.set(alice, spreed, domain.Busy, "", 0)
+	w.told()
+	if got, want := stranger.tells(t, 4), "4 alice busy"; got != want {
+		t.Errorf("a stranger is told %s, want %s", got, want)
+	}
+	if got, want := own.tells(t, 4), "2 kim busy, 3 kim unavailable, 4 alice busy"; got != want {
+		t.Errorf("kim is told %s, want %s", got, want)
+	}
+	for by, want := range map[domain.UserID]string{alice: "1 kim unavailable, 4 alice busy", kim: "3 kim unavailable, 4 alice busy"} {
+		for range 2 { // whose snapshots are not for the other
+			all := w.subscribe(events.Subscription{By: principal(by), All: true}, false)
+			if got := all.tells(t, 4); got != want {
+				t.Errorf("%s, who follows everybody, is told %s, want %s", by, got, want)
+			}
+		}
+	}
+}
+
 // tells reads up to a revision, and returns the states in short.
 func (r *reader) tells(t *testing.T, upTo domain.Revision) string {
 	t.Helper()
