@@ -151,7 +151,7 @@ func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.To
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, operations, core.Presence, core.Feed, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, operations, core.Presence, core.Feed, core.Directory, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,8 @@ type Core struct {
 	Presence     ports.Presence
 	Feed         ports.Feed
 	Backup       ports.Backup
+	Identities   *app.Identities // none, until a test replaces the table
+	Directory    ports.Directory
 	Clock        ports.Clock // of the use cases
 	Groups       *Groups     // that rules of visibility go by
 
@@ -92,8 +94,9 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
+	identities, feed := app.NewIdentities(nil), app.NewFeed(core, now, domain.Precedence{})
 	return &Core{Core: core, Image: img, Journal: journal, Clock: now, Groups: groups, End: end,
-		Presence: presence, Feed: app.NewFeed(core, now, domain.Precedence{}), Backup: app.NewBackup(core, now, clients)}
+		Presence: presence, Feed: feed, Backup: app.NewBackup(core, now, clients), Identities: identities, Directory: app.NewDirectory(feed, identities)}
 }
 
 // Groups is a ports.Groups that a test sets.

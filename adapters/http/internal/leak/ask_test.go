@@ -34,9 +34,9 @@ func (p *pair) requests() (some []request) {
 		user = strings.ToUpper(user)
 	}
 	const ways = 2
-	kinds := []func(user string) []request{p.oneUser, p.explained, p.listed, p.listed, p.changed, p.original, p.originalLong}
+	kinds := []func(user string) []request{p.oneUser, p.explained, p.listed, p.listed, p.changed, p.original, p.originalLong, p.groups}
 	if p.compared.principal.Service {
-		kinds = append(kinds, p.export, p.readOnly, p.readOnly)
+		kinds = append(kinds, p.export, p.pages, p.readOnly, p.readOnly)
 	}
 	for _, i := range p.random.Perm(len(kinds))[:ways] {
 		some = append(some, kinds[i](user)...)
@@ -62,6 +62,29 @@ func (p *pair) changed(string) []request {
 		{method: "GET", path: "/v1/users?since=" + p.since() + "&" + p.list("user=", "&")},
 		{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"since":` + p.since() + `}`},
 	}
+}
+
+// groups makes requests that are about groups, of which one has members by a pattern, and one is not there.
+func (p *pair) groups(string) (all []request) {
+	names := append([]string{everybodyElse, "nobody"}, groupNames...)
+	name := names[p.random.IntN(len(names))]
+	all = []request{
+		{method: "GET", path: "/v1/groups"}, {method: "GET", path: "/v1/groups/" + name}, {method: "GET", path: "/v1/users?group=" + name},
+		{method: "GET", path: "/v1/groups/" + everybodyElse, header: p.ifNoneMatch()},
+	}
+	if seen := p.seenGroups(p.compared); len(seen) > 0 && p.random.IntN(2) == 0 {
+		all = append(all, request{method: "GET", path: "/v1/users?since=" + p.since() + "&group=" + strings.Join(seen, "&group=")},
+			request{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"groups":["` + strings.Join(seen, `","`) + `"],"since":` + p.since() + `}`})
+	}
+	return all
+}
+
+// pages makes requests for everybody, page by page.
+func (p *pair) pages(user string) []request {
+	if len(p.rules) == 0 { // then the users are told that make revisions agree
+		return nil
+	}
+	return []request{{method: "GET", path: "/v1/users?limit=3"}, {method: "GET", path: "/v1/users?limit=2&after=" + user}}
 }
 
 func (p *pair) original(string) []request {
@@ -151,6 +174,12 @@ func (p *pair) eventsOf(v *viewer, header string) request {
 		if user != v.own {
 			users += "&user=" + string(user)
 		}
+	}
+	if seen := p.seenGroups(v); len(seen) > 0 && p.random.IntN(2) == 0 { // instead of most of the users, or besides
+		if p.random.IntN(2) == 0 {
+			users = "user=" + string(v.own)
+		}
+		users += "&group=" + strings.Join(seen, "&group=")
 	}
 	return request{method: "GET", path: "/v1/events?" + users, header: header}
 }

@@ -116,6 +116,37 @@ func (s *site) makeRules() {
 	}
 }
 
+// everybodyElse is the group of those who are in no other, by a pattern.
+const everybodyElse = "staff"
+
+// identities has the groups as the daemon reads them.
+func (s *site) identities() *domain.Identities {
+	records := []domain.Identity{{User: "{name}@" + s.host, Groups: []string{everybodyElse}}}
+	for user, groups := range s.groups {
+		records = append(records, domain.Identity{User: string(user), Groups: groups})
+	}
+	table, err := domain.NewIdentities(records)
+	if err != nil {
+		panic(err)
+	}
+	return table
+}
+
+// seenGroups are the groups of whom a viewer sees somebody.
+func (s *site) seenGroups(v *viewer) (names []string) {
+	for _, name := range groupNames {
+		if slices.ContainsFunc(s.users, func(user domain.UserID) bool {
+			return slices.Contains(s.groups[user], name) && s.sees(v, user) != seesNothing
+		}) {
+			names = append(names, name)
+		}
+	}
+	if s.sees(v, domain.UserID("1@"+s.host)) != seesNothing {
+		names = append(names, everybodyElse)
+	}
+	return names
+}
+
 // visibility makes the rules as the daemon has them.
 func (s *site) visibility() *domain.Visibility {
 	var rules []domain.VisibilityRule

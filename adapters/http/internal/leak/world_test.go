@@ -94,7 +94,7 @@ func newWorld(t *testing.T, now *clock, tokens principals, planted fault) *world
 	if planted != nil {
 		presence, feed, backup = planted(presence, feed, backup)
 	}
-	w.http = http.New(cfg, http.Operations{}, presence, feed, nothing{}, backup, nothing{}, tokens, now, slog.New(slog.DiscardHandler))
+	w.http = http.New(cfg, http.Operations{}, presence, feed, w.core.Directory, nothing{}, backup, nothing{}, tokens, now, slog.New(slog.DiscardHandler))
 	if err := w.http.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +118,7 @@ func (w *world) stop() {
 // obey puts the rules of a site into effect.
 func (w *world) obey(s *site) {
 	w.core.Groups.Set(s.groups)
+	w.core.Identities.Replace(s.identities())
 	w.core.Sights.Configure(s.visibility())
 	w.http.Renew()
 }
