@@ -32,7 +32,7 @@ type API struct {
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
-	provider     func() (Provider, bool)
+	provider     atomic.Pointer[func() (Provider, bool)]
 	entries      atomic.Pointer[[]statusEntry]
 }
 
@@ -40,7 +40,7 @@ type API struct {
 func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
 	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
 	a.Offer(nil)
-	a.provider = func() (Provider, bool) { return Provider{}, false }
+	a.SignInBy(func() (Provider, bool) { return Provider{}, false })
 	return a
 }
 
