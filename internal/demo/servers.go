@@ -31,6 +31,12 @@ store: {kind: memory}
 protocols: [xmpp]
 spreed: {auto_unavailable: 16s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
+status_entries:
+  - {label: Lunch, status: away, activity: meal, for: 1h}
+  - {label: Writing, status: busy, for: 2h}
+  - {label: Working from home, status: available}
+identities:
+  - {user: board@example.test, display_name: Front desk}
 `
 
 // servers are the XMPP server and the daemon, a separate process. They implement xmpptest.TB, so that the demo can use what was made for tests.
@@ -63,6 +69,9 @@ func (s *servers) start() {
 	s.config = filepath.Join(dir, "zarafa-presence.yaml")
 	text := fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
 		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
+	for i, user := range people {
+		text += fmt.Sprintf("  - {user: %s, display_name: %s, groups: [%s]}\n", s.xmpp.JID(user), strings.ToUpper(user[:1])+user[1:], groups[i*len(groups)/len(people)])
+	}
 	err := os.WriteFile(s.config, []byte(text), 0o600)
 	if err != nil {
 		s.Fatal(err)
