@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	bert  domain.UserID = "bert@example.test"
+	bert domain.UserID = "bert@example.test"
 	cleo domain.UserID = "cleo@example.test"
 	crm  domain.UserID = "crm@example.test" // a service in auth.see_invisible
 )

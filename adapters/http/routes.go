@@ -49,6 +49,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodGet, "/v1/me", s.v1.GetMe},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodPost, "/v1/token", s.v1.PostToken},
+		{fiber.MethodGet, "/v1/sign-in", s.v1.GetSignIn},
 		{fiber.MethodGet, "/v1/identities/unmapped", s.v1.GetUnmapped},
 		{fiber.MethodGet, "/v1/events", s.events.Get},
 		{fiber.MethodPost, "/v1/events", s.events.Post},

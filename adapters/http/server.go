@@ -104,6 +104,15 @@ func New(cfg Config, about Operations,
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
 
+// Provider is the OpenID provider by which people sign in, as a page has to know it.
+type Provider = v1.Provider
+
+// SignInBy says what tells by which provider people sign in on the board, if by any. It is called before Start.
+func (s *Server) SignInBy(provider func() (Provider, bool)) {
+	s.v1.SignInBy(provider)
+	s.pages.FetchTokensAt(func() string { p, _ := provider(); return p.Origin() })
+}
+
 // Offer says which entries people can pick their status from. There are none before. It may be called while requests are served.
 func (s *Server) Offer(entries []domain.StatusEntry) { s.v1.Offer(entries) }
 

@@ -108,6 +108,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(app.NewDirectory, fx.As(new(ports.Directory))),
 			newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
+		fx.Invoke(signInBy),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
 		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background, h *app.Health) {

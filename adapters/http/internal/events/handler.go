@@ -100,10 +100,10 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, By: by}, problems.OrNil()
 }
 
-// entitled returns what tells who the bearer of a token is, or why it may not have a stream, by the rules of when it is called.
-func (a *API) entitled(token string, all bool, ids []string) func() (domain.Principal, error) {
+// entitled returns what tells who a subscriber is, or why it may not have a stream, by the rules of when it is called.
+func entitled(again func() (domain.Principal, error), all bool, ids []string) func() (domain.Principal, error) {
 	return func() (domain.Principal, error) {
-		by, err := v1.Verify(token, a.tokens)
+		by, err := again()
 		if err == nil && all {
 			err = by.MayWatchAll()
 		}
@@ -134,14 +134,13 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if a.hub.ctx.Err() != nil {
 		return context.Canceled
 	}
-	token, _ := v1.BearerToken(c)
 	var ids []string // which only a key's right depends on
 	if by.Key != nil {
 		for _, user := range subscription.Users {
 			ids = append(ids, string(user))
 		}
 	}
-	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All, ids)
+	subscription.Entitled = entitled(v1.Again(c, by, a.tokens), subscription.All, ids)
 	release, err := a.quotas.take(by, len(subscription.Users)+members)
 	if err != nil {
 		return err

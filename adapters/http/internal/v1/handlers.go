@@ -6,13 +6,11 @@ package v1
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/utils"
 	"github.com/minio/highwayhash"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
@@ -35,6 +33,7 @@ type API struct {
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
+	provider     func() (Provider, bool)
 	entries      atomic.Pointer[[]statusEntry]
 }
 
@@ -44,6 +43,7 @@ func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed
 ) *API {
 	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
 	a.Offer(nil)
+	a.provider = func() (Provider, bool) { return Provider{}, false }
 	return a
 }
 
@@ -264,53 +264,4 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 		return "", problem.InParameter(problem.ErrMalformed, name, err.Error())
 	}
 	return text, nil
-}
-
-// errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
-var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
-
-// Authenticate returns for which principal a request speaks that asks something. Principal.MayRead says which users it may ask about.
-func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	by, err := identify(c, tokens)
-	if err == nil {
-		err = by.MayRead(nil)
-	}
-	return by, err
-}
-
-// identify returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
-// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
-func identify(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	token, shown := BearerToken(c)
-	if !shown {
-		return domain.Principal{}, errNoToken
-	}
-	by, err := Verify(token, tokens)
-	if err == nil {
-		err = conn.Admit(c.Context(), by)
-	}
-	return by, err
-}
-
-// BearerToken returns a request's token as it was sent. It is a part of the request.
-func BearerToken(c *fiber.Ctx) (token string, shown bool) {
-	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
-	scheme, token, _ := strings.Cut(header, " ")
-	return strings.Trim(token, " "), strings.EqualFold(scheme, "Bearer")
-}
-
-// Verify returns for which principal a token speaks that BearerToken has returned.
-func Verify(token string, tokens ports.Tokens) (domain.Principal, error) {
-	return asSentOrDecoded(token, tokens.Verify)
-}
-
-// asSentOrDecoded returns what accept makes of the text in Authorization as it was sent, or else percent-decoded.
-func asSentOrDecoded[T any](text string, accept func(text string) (T, error)) (value T, err error) {
-	value, err = accept(text)
-	if err != nil && strings.Contains(text, "%") {
-		if decoded, malformed := url.PathUnescape(text); malformed == nil {
-			value, err = accept(decoded)
-		}
-	}
-	return value, err
 }
