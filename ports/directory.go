@@ -22,7 +22,7 @@ type Directory interface {
 	Members(by domain.Principal, group string, most int, into []domain.UserID) (members []domain.UserID, more bool, err error)
 
 	// Regrouped returns a revision up to which groups may have had other members than now for a reason that no revision says: another configuration.
-	// Whoever goes on from there has to be told all members.
+	// Whoever goes on from there has to be told all members. It does not block.
 	Regrouped() domain.Revision
 
 	// Users appends to into the known users whose ids come after one, in order, and reports whether there are more than most, which are left out. It takes

@@ -125,6 +125,7 @@ func (p *property) regroup(random *rand.Rand) {
 		p.t.Error(err)
 	}
 	p.core.Identities.Replace(table)
+	p.core.Directory.Regroup()
 	p.hub.Renew()
 }
 

@@ -122,7 +122,7 @@ func (r *report) send() error {
 	if err != nil {
 		return err
 	}
-	if r.first {
+	if r.first || r.reset {
 		r.out = appendReady(r.out, r.upto)
 	}
 	r.first, r.reset = false, false

@@ -136,6 +136,8 @@ export class Connection extends EventTarget {
   readonly state: State;
   set token(token: Token);
   watch(users: string | Iterable<string>, callback: (user: User) => void, ready?: () => void): () => void;
+  /** Calls back for the members of a group of each moment; left is called with the id of whoever is in it no more. */
+  watchGroup(group: string, callback: (user: User) => void, options?: { ready?: () => void; left?: (id: string) => void }): () => void;
   watchAll(callback: (user: User) => void, ready?: () => void): () => void;
   get(user: string): Promise<User>;
   get(users: Iterable<string>): Promise<User[]>;
