@@ -89,6 +89,20 @@ func TestHomesAreNotListed(t *testing.T) {
 	}
 }
 
+// Where nobody has a calendar the log says so, and the server's names are listed as nobody's.
+func TestNobodyHasACalendar(t *testing.T) {
+	t.Parallel()
+	server := startRadicale(t)
+	server.makeCalendar(t, "alice", "work", "VEVENT")
+	ids := tableOf(t)
+	source, log := newTestSource(t, ids, func(c *Config) { c.URL = "http://" + server.address })
+	eventually(t, "it is in sync", runSource(t, source).isSynced)
+	eventually(t, "the log says that nobody has a calendar", func() bool { return strings.Contains(log.String(), "nobody has a calendar") })
+	if names, _ := ids.Unmapped(); len(names) != 1 || names[0].Name != "alice" {
+		t.Errorf("%v are nobody's", names)
+	}
+}
+
 // Of what a server lists, only what is a home in the right place has a name.
 func TestListHomes(t *testing.T) {
 	t.Parallel()

@@ -171,6 +171,9 @@ func (r *run) syncIfAllTried() error {
 	r.synced = true
 	r.spread()
 	r.observer.Synced()
+	if len(r.people) == 0 {
+		r.log.Warn("nobody has a calendar: give users calendar names in identities, or set calendar.ics")
+	}
 	return nil
 }
 
