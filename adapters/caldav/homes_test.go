@@ -129,3 +129,20 @@ func TestListHomes(t *testing.T) {
 		t.Errorf("the homes are %s, %v", got, err)
 	}
 }
+
+// Of users for whom there is no room nothing is kept.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	server := startCrowd(t, time.Now().Add(-time.Minute))
+	source, _ := newTestSource(t, manyNames(20), func(c *Config) { c.URL = server.URL })
+	full := newTold()
+	full.full = true
+	observer := runInto(t, source, full)
+	eventually(t, "it is in sync", observer.isSynced)
+	observer.stop()
+	for _, c := range source.calendars {
+		if len(c.copies) > 0 || observer.get(c.user).Status != domain.Unavailable {
+			t.Errorf("of %s there are %d copies, and %+v was reported", c.user, len(c.copies), observer.get(c.user))
+		}
+	}
+}
