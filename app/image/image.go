@@ -20,12 +20,13 @@ type Image struct {
 	revision atomic.Uint64 // a domain.Revision
 	known    atomic.Int64  // a domain.Timestamp: see Hold; zero: the image has everything
 
-	mu       sync.Mutex // held while an entry is applied, never while a user is read
-	shown    bool       // a watcher was shown something as stale: see Hold
-	at       uint64     // the last entry that was applied
-	expected uint64     // how many users the snapshot has
-	removed  removed
-	watches  map[*Watch]struct{}
+	mu        sync.Mutex // held while an entry is applied, never while a user is read
+	shown     bool       // a watcher was shown something as stale: see Hold
+	at        uint64     // the last entry that was applied
+	expected  uint64     // how many users the snapshot has
+	removed   removed
+	watches   map[*Watch]struct{}
+	positions map[string]domain.Position // of exporters, by name
 
 	decoder decoder // of Apply and Load
 	applied []bool  // the same
