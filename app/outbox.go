@@ -125,7 +125,8 @@ func (o *outbox) prepare(ctx context.Context) error {
 	return nil
 }
 
-// everybody lists whoever is known, and who has been removed since the position, in the order of revisions.
+// everybody lists whoever is known, and who has been removed since the position, in the order of revisions. If there is no position, or removals are
+// forgotten since, it lists all removals that are remembered: the receiver may have been told of those users, which nobody has acknowledged.
 func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
 	known, err := o.feed.Changed(ctx, 0)
 	if err != nil {
@@ -135,14 +136,16 @@ func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
 	for i := range known {
 		all = append(all, changed{known[i].User, known[i].Revision})
 	}
-	if o.since == 0 {
-		return all, nil
-	}
-	recent, err := o.feed.Changed(ctx, o.since)
-	if errors.Is(err, ports.ErrCompacted) { // who was removed is not known any more
-		o.log.Warn("the exporter was away for so long that removed users are forgotten: it tells all others anew", "since", o.since)
+	_, forgotten := o.feed.image.LastRemoval("")
+	if o.since < forgotten {
+		if o.since > 0 {
+			o.log.Warn("the exporter was away for so long that removed users are forgotten: it tells all others anew", "since", o.since)
+		}
 		o.since = 0
-		return all, nil
+	}
+	recent, err := o.feed.Changed(ctx, max(o.since, forgotten, 1)) // after 0 nobody is removed
+	if errors.Is(err, ports.ErrCompacted) { // others were forgotten in this moment
+		return o.everybody(ctx)
 	}
 	if err != nil {
 		return nil, err
