@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
@@ -49,7 +50,7 @@ func TestAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backup := app.NewBackup(core.Core, nil)
+	backup := app.NewBackup(core.Core, clock.New(), nil)
 	core.Change(t, anna, irc, func(old domain.Presence, now domain.Timestamp) domain.Presence {
 		return old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, now)
 	})

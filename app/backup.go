@@ -15,12 +15,13 @@ var _ ports.Backup = (*Backup)(nil)
 // Backup implements ports.Backup.
 type Backup struct {
 	core    Core
+	clock   ports.Clock
 	clients atomic.Pointer[map[domain.Protocol]domain.ExpiryPolicy]
 }
 
 // NewBackup makes the use case. What is left after a client protocol's expiry is decided by its policy, not by what is imported.
-func NewBackup(core Core, clients []domain.ClientProtocol) *Backup {
-	b := &Backup{core: core}
+func NewBackup(core Core, clock ports.Clock, clients []domain.ClientProtocol) *Backup {
+	b := &Backup{core: core, clock: clock}
 	b.Configure(clients)
 	return b
 }
@@ -35,7 +36,7 @@ func (b *Backup) Configure(clients []domain.ClientProtocol) {
 }
 
 // Export implements ports.Backup.
-func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
+func (b *Backup) Export(ctx context.Context, by domain.Principal, visit func(user domain.UserID, p domain.Presence) error) error {
 	users := make([]domain.UserID, 0, b.core.Image.Users())
 	b.core.Image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		users = append(users, user)
@@ -48,13 +49,25 @@ func (b *Backup) Export(ctx context.Context, visit func(user domain.UserID, p do
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for _, p := range b.core.Image.Presences(user) {
+		for _, p := range b.seen(by, user) {
 			if err := visit(user, p); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// seen returns what somebody sees of what is kept of a user.
+func (b *Backup) seen(by domain.Principal, user domain.UserID) domain.Presences {
+	kept, _ := b.core.Image.Kept(user)
+	switch sight := b.core.Sights.Of(&by, user); {
+	case sight < domain.SeesAll:
+		return nil
+	case sight == domain.SeesAll && kept.Invisible(b.core.Image.Known(b.clock.Now())):
+		return kept.Mask.Presences
+	}
+	return kept.Presences
 }
 
 // Import implements ports.Backup. Of a presence that is there twice the later one counts.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
@@ -17,7 +18,7 @@ func TestExportAndImport(t *testing.T) {
 	from.observe(t, mark, domain.Away, "lunch")
 	from.set(t, anna, "busy", "in a meeting")
 	from.set(t, mark, "available", "here")
-	exported := export(t, app.NewBackup(from.store.Core, nil))
+	exported := export(t, app.NewBackup(from.store.Core, clock.New(), nil))
 	if len(exported) != 3 || exported[0].User != anna || exported[1].Presence.Protocol != web || exported[2].Presence.Protocol != chat {
 		t.Fatalf("exported %+v, want them by user and protocol", exported)
 	}
@@ -26,7 +27,7 @@ func TestExportAndImport(t *testing.T) {
 	exported = append(exported, domain.Change{User: mark, Presence: set})
 
 	to := coretest.Start(t)
-	backup := app.NewBackup(to.Core, []domain.ClientProtocol{spreed, manual})
+	backup := app.NewBackup(to.Core, clock.New(), []domain.ClientProtocol{spreed, manual})
 	for round, want := range []int{4, 0} {
 		if written, err := backup.Import(t.Context(), exported); err != nil || written != want {
 			t.Errorf("import %d has written %d, %v; want %d", round+1, written, err, want)
@@ -49,19 +50,19 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("anna has %+v", p)
 	}
 	enough := errors.New("enough")
-	if err := backup.Export(t.Context(), func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
+	if err := backup.Export(t.Context(), domain.Principal{}, func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("Export = %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := backup.Export(ended, func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, context.Canceled) {
+	if err := backup.Export(ended, domain.Principal{}, func(domain.UserID, domain.Presence) error { return enough }); !errors.Is(err, context.Canceled) {
 		t.Errorf("Export = %v after its context has ended", err)
 	}
 }
 
 func export(t *testing.T, backup *app.Backup) (all []domain.Change) {
 	t.Helper()
-	err := backup.Export(t.Context(), func(user domain.UserID, p domain.Presence) error {
+	err := backup.Export(t.Context(), domain.Principal{}, func(user domain.UserID, p domain.Presence) error {
 		all = append(all, domain.Change{User: user, Presence: p})
 		return nil
 	})

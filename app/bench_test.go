@@ -210,7 +210,7 @@ func readLatency(d *daemon, users []string, during time.Duration) float64 {
 	for end := time.Now().Add(during); time.Now().Before(end); {
 		id := []string{users[rand.IntN(len(users))]}
 		start := time.Now()
-		_, _ = d.presence.Query(id, into)
+		_, _ = d.presence.Query(domain.Principal{}, id, into)
 		latencies = append(latencies, float64(time.Since(start)))
 		time.Sleep(20 * time.Microsecond)
 	}

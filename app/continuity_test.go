@@ -42,7 +42,7 @@ func until(t *testing.T, c *app.Continuity) {
 // status is what a reader gets.
 func status(t *testing.T, presence *app.Presence, user domain.UserID) domain.Status {
 	t.Helper()
-	found, err := presence.Query([]string{string(user)}, nil)
+	found, err := presence.Query(domain.Principal{}, []string{string(user)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

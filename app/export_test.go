@@ -11,7 +11,7 @@ type Outbox struct{ *outbox }
 
 // Follow is what Exporters gives an exporter that has told everything up to a position.
 func Follow(feed *Feed, since domain.Revision, log *slog.Logger) *Outbox {
-	return &Outbox{feed.follow(domain.Principal{User: "webhook:crm", Service: true}, since, log)}
+	return &Outbox{feed.outbox(domain.Principal{User: "webhook:crm", Service: true}, since, log)}
 }
 
 // Position is what Exporters keeps.

@@ -71,7 +71,7 @@ func (s *exportStage) begin(exporters ...ports.Exporter) {
 
 func (s *exportStage) beginWith(leases ports.Leases, exporters ...ports.Exporter) {
 	s.Helper()
-	s.all = app.NewExporters(s.store.Core, app.NewFeed(s.store.Image, clock.New(), domain.Precedence{}), leases, slog.New(slog.NewTextHandler(&s.log, nil)))
+	s.all = app.NewExporters(s.store.Core, app.NewFeed(s.store.Core, clock.New(), domain.Precedence{}), leases, slog.New(slog.NewTextHandler(&s.log, nil)))
 	s.configure(7, exporters...)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

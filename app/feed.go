@@ -16,14 +16,15 @@ var _ ports.Feed = (*Feed)(nil)
 // Feed implements ports.Feed.
 type Feed struct {
 	image      *image.Image
+	sights     *Sights
 	clock      ports.Clock
 	precedence atomic.Pointer[domain.Precedence]
 	identities *Identities // nil: nobody has a display name
 }
 
 // NewFeed makes the use case.
-func NewFeed(img *image.Image, clock ports.Clock, precedence domain.Precedence) *Feed {
-	f := &Feed{image: img, clock: clock}
+func NewFeed(core Core, clock ports.Clock, precedence domain.Precedence) *Feed {
+	f := &Feed{image: core.Image, sights: core.Sights, clock: clock}
 	f.Configure(precedence)
 	return f
 }
@@ -38,8 +39,18 @@ func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&pre
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
 
+// Sight implements ports.Feed.
+func (f *Feed) Sight(by domain.Principal, user domain.UserID) domain.Sight {
+	return f.sights.Of(&by, user)
+}
+
+// Unrestricted implements ports.Feed.
+func (f *Feed) Unrestricted() bool {
+	return f.sights.current().Unrestricted() && !f.image.AnyInvisible()
+}
+
 // States implements ports.Feed.
-func (f *Feed) States(ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
+func (f *Feed) States(by domain.Principal, ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
 	now := f.clock.Now()
 	states := slices.Grow(into, len(ids))
 	var forgotten domain.Revision
@@ -49,73 +60,74 @@ func (f *Feed) States(ids []string, into []domain.State) ([]domain.State, domain
 			return into, 0, invalidIDs(ids)
 		}
 		state, compacted := f.state(user, now)
-		states, forgotten = append(states, state), max(forgotten, compacted)
+		states, forgotten = append(states, state.Seen(f.sights.Of(&by, user))), max(forgotten, compacted)
 	}
 	return states, forgotten, nil
 }
 
 // state returns what is known of a user.
 func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.State, forgotten domain.Revision) {
-	// The removals first: what is removed in between has a greater revision than any that is returned, and comes as a change.
-	last, forgotten := f.image.LastRemoval(user)
-	presences := f.image.Presences(user)
+	kept, forgotten := f.image.Kept(user)
 	known := f.image.Known(now)
-	if known < now && !presences.HoldAt(now) && !f.image.ShowStale() {
-		known, presences = now, f.image.Presences(user)
+	if known < now && !kept.Presences.HoldAt(now) && !f.image.ShowStale() {
+		known = now
+		kept, _ = f.image.Kept(user)
 	}
-	kept, precedence := presences, f.precedence.Load()
-	revision, presences := max(last, newest(kept)), kept.HeldAt(known, now)
-	var name string
+	precedence, presences := f.precedence.Load(), kept.Presences.HeldAt(known, now)
+	state = domain.State{
+		User: user, Revision: kept.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept.Presences, now),
+		Revisions: kept.Revisions(),
+	}
 	if f.identities != nil {
-		name = f.identities.Table().DisplayName(user)
+		state.DisplayName = f.identities.Table().DisplayName(user)
 	}
-	return domain.State{
-		User: user, DisplayName: name, Revision: revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept, now),
-	}, forgotten
-}
-
-// newest returns the greatest revision of some presences.
-func newest(presences domain.Presences) (revision domain.Revision) {
-	for i := range presences {
-		revision = max(revision, presences[i].Revision)
+	if kept.Invisible(known) {
+		state.Invisible, state.Others = true, &domain.Shadow{Presences: kept.Mask.Presences, Unified: precedence.Unify(kept.Mask.Presences)}
 	}
-	return revision
+	return state, forgotten
 }
 
 // Changed implements ports.Feed.
-func (f *Feed) Changed(ctx context.Context, since domain.Revision) ([]domain.State, error) {
+func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Revision) ([]domain.State, error) {
 	removals, err := f.image.Removals(since)
 	if err != nil {
 		return nil, err
 	}
-	removed := make(map[domain.UserID]domain.Revision, len(removals))
+	removed := make(map[domain.UserID]bool, len(removals))
 	for _, removal := range removals {
-		removed[removal.User] = max(removed[removal.User], removal.Presence.Revision)
+		removed[removal.User] = true
 	}
 	var changed []domain.State
-	visited := 0
-	f.image.Each(func(user domain.UserID, presences domain.Presences) bool {
+	add := func(user domain.UserID, kept *domain.Known) {
+		if revision := kept.Revisions().Of(f.sights.Of(&by, user)); revision > since {
+			changed = append(changed, domain.State{User: user, Revision: revision})
+		}
+	}
+	now, visited := f.image.Known(f.clock.Now()), 0
+	f.image.EachKept(func(user domain.UserID, kept *domain.Known) bool {
 		if visited++; often(visited) && ctx.Err() != nil {
 			return false
 		}
-		last, _ := f.image.LastRemoval(user) // also of before since, so that it is the revision that States tells
-		revision := max(last, newest(presences))
 		delete(removed, user)
-		if revision > since {
-			changed = append(changed, domain.State{User: user, Revision: revision})
+		if since > 0 || !kept.Invisible(now) || len(kept.Mask.Presences) > 0 || f.sights.Of(&by, user) == domain.SeesInvisible {
+			add(user, kept)
 		}
 		return true
 	})
-	for user, revision := range removed {
-		changed = append(changed, domain.State{User: user, Revision: revision})
+	for user := range removed {
+		kept, _ := f.image.Kept(user)
+		add(user, kept)
 	}
 	err = sortUntil(ctx, changed, func(a, b domain.State) int { return cmp.Compare(a.Revision, b.Revision) })
 	return changed, err
 }
 
 // Follow implements ports.Feed.
-func (f *Feed) Follow() ports.Following {
-	return &following{feed: f, watch: f.image.Watch(f.image.Revision()), last: make(map[domain.UserID]domain.Revision)}
+func (f *Feed) Follow() ports.Following { return f.follow() }
+
+func (f *Feed) follow() *following {
+	begun := f.image.Revision()
+	return &following{feed: f, watch: f.image.Watch(begun), told: begun, last: make(map[domain.UserID]domain.Revision), late: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.
@@ -123,6 +135,8 @@ type following struct {
 	feed  *Feed
 	watch *image.Watch
 	last  map[domain.UserID]domain.Revision // each user's last change of the batch; empty between two calls of Next
+	told  domain.Revision                   // up to which everything has been told, but for the users who are late
+	late  map[domain.UserID]domain.Revision // users who were left out, by the revision up to which they have been told
 }
 
 // Next implements ports.Following.
@@ -142,14 +156,23 @@ func (f *following) Next(ctx context.Context) ([]domain.State, domain.Revision, 
 		if f.last[change.User] != revision {
 			continue
 		}
-		state, _ := f.feed.state(change.User, now)
-		if state.Revision > revision {
-			continue // its change is on its way
+		told, late := f.late[change.User]
+		if !late {
+			told = f.told
 		}
-		state.Revision = revision
+		state, _ := f.feed.state(change.User, now)
+		if state.Revision > revision { // its change is on its way
+			f.late[change.User] = told
+			continue
+		}
+		delete(f.late, change.User)
+		if state.Told = told; state.Revision < revision { // it is forgotten
+			state.Revision, state.Revisions = revision, domain.Revisions{Status: revision, All: revision, Invisible: revision}
+		}
 		states = append(states, state)
 	}
-	return states, changes[len(changes)-1].Presence.Revision, nil
+	f.told = changes[len(changes)-1].Presence.Revision
+	return states, f.told, nil
 }
 
 // Close implements ports.Following.

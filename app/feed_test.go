@@ -16,7 +16,7 @@ import (
 )
 
 // feed is the use case over the fixture's store.
-func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store.Image, f.clock, domain.Precedence{}) }
+func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store.Core, f.clock, domain.Precedence{}) }
 
 // newManualFixture is a fixture in which clients may also set what they want by hand.
 func newManualFixture(t *testing.T) *fixture {
@@ -33,7 +33,7 @@ func newManualFixture(t *testing.T) *fixture {
 // statesOf is Feed.States of users who can be named.
 func statesOf(t tester, feed ports.Feed, users ...string) (states []domain.State, forgotten domain.Revision) {
 	t.Helper()
-	states, forgotten, err := feed.States(users, nil)
+	states, forgotten, err := feed.States(domain.Principal{}, users, nil)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -57,7 +57,7 @@ func TestStatesHaveTheRevisionOfTheLastChange(t *testing.T) {
 		t.Errorf("anna is %+v, the feed is at %d", got, feed.Revision())
 	}
 	f.remove(t, mark)
-	if changed, err := feed.Changed(t.Context(), 0); err != nil || changed[len(changed)-1].User != mark || changed[len(changed)-1].Revision != 4 {
+	if changed, err := feed.Changed(t.Context(), domain.Principal{}, 0); err != nil || changed[len(changed)-1].User != mark || changed[len(changed)-1].Revision != 4 {
 		t.Errorf("after a removal there are %+v, %v; want mark last, with the revision of the removal", changed, err)
 	}
 	if states, _ := statesOf(t, feed, string(mark)); states[0].Revision != 4 || render(states[0].Presences) != "spreed=busy in a meeting" {
@@ -69,7 +69,7 @@ func TestStatesHaveTheRevisionOfTheLastChange(t *testing.T) {
 	}
 	var problems domain.Problems
 	into := make([]domain.State, 1, 9)
-	if got, _, err := feed.States([]string{string(mark), "nonsense", "@"}, into); !errors.As(err, &problems) || len(problems) != 2 || len(got) != 1 {
+	if got, _, err := feed.States(domain.Principal{}, []string{string(mark), "nonsense", "@"}, into); !errors.As(err, &problems) || len(problems) != 2 || len(got) != 1 {
 		t.Errorf("States of nonsense = %v, %v", got, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestChangedSince(t *testing.T) {
 		3: "kim@example.test=4 anna@example.test=5",
 		5: "",
 	} {
-		changed, err := feed.Changed(t.Context(), since)
+		changed, err := feed.Changed(t.Context(), domain.Principal{}, since)
 		var got []string
 		for _, state := range changed {
 			got = append(got, fmt.Sprintf("%s=%d", state.User, state.Revision))
@@ -100,10 +100,10 @@ func TestChangedSince(t *testing.T) {
 	f.store.Elsewhere(t, 100)
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := feed.Changed(ended, 0); !errors.Is(err, context.Canceled) {
+	if _, err := feed.Changed(ended, domain.Principal{}, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
-	if _, err := feed.Changed(t.Context(), 99); !errors.Is(err, ports.ErrCompacted) {
+	if _, err := feed.Changed(t.Context(), domain.Principal{}, 99); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("since what was forgotten: %v", err)
 	}
 	states, forgotten := statesOf(t, feed, string(mark))

@@ -18,11 +18,11 @@ import (
 // expires once it is known that nobody has renewed it.
 func TestNothingExpiresThatOthersMayHaveRenewed(t *testing.T) {
 	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
-		feed := app.NewFeed(store.Image, clock.New(), nil)
+		feed := app.NewFeed(store.Core, clock.New(), nil)
 		shows := func(when string, user domain.UserID, status domain.Status, stale bool) {
 			t.Helper()
 			for _, ids := range [][]string{{string(user)}, {string(user), "nobody@example.test"}} {
-				answers, err := presence.Query(ids, nil)
+				answers, err := presence.Query(domain.Principal{}, ids, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -30,7 +30,7 @@ func TestNothingExpiresThatOthersMayHaveRenewed(t *testing.T) {
 					t.Errorf("%s a query for %s is answered with %+v", when, user, p)
 				}
 			}
-			states, _, err := feed.States([]string{string(user)}, nil)
+			states, _, err := feed.States(domain.Principal{}, []string{string(user)}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

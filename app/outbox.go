@@ -21,7 +21,7 @@ const outboxPiece = 1000
 type outbox struct {
 	feed      *Feed
 	by        domain.Principal
-	following ports.Following
+	following *following
 	head      domain.Revision // when following began; what was removed later comes by following
 	since     domain.Revision // the position
 	log       *slog.Logger
@@ -39,19 +39,19 @@ type outbox struct {
 	acknowledged ports.Mark
 }
 
-// changed is when a user has last changed, as far as the exporter may see.
+// changed is when a user has last changed, as far as the exporter may see: zero if it may see nothing.
 type changed struct {
 	user domain.UserID
 	at   domain.Revision
 }
 
-// follow returns what an exporter is to tell that reads as somebody and has told everything up to a position; zero: it has told nothing. To be closed.
-func (f *Feed) follow(by domain.Principal, since domain.Revision, log *slog.Logger) *outbox {
+// outbox returns what an exporter is to tell that reads as somebody and has told everything up to a position; zero: it has told nothing. To be closed.
+func (f *Feed) outbox(by domain.Principal, since domain.Revision, log *slog.Logger) *outbox {
 	head := f.Revision()
 	if since > head {
 		since = 0 // of another store
 	}
-	return &outbox{feed: f, by: by, following: f.Follow(), head: head, since: since, log: log, given: ports.Mark{Revision: since}}
+	return &outbox{feed: f, by: by, following: f.follow(), head: head, since: since, log: log, given: ports.Mark{Revision: since}}
 }
 
 // Close ends it, and a Next in progress.
@@ -84,7 +84,7 @@ func (o *outbox) position() (domain.Revision, bool) {
 // State implements ports.Outbox.
 func (o *outbox) State(user domain.UserID) domain.State {
 	state, _ := o.feed.state(user, o.feed.clock.Now())
-	return state
+	return state.Seen(o.feed.Sight(o.by, user))
 }
 
 // Next implements ports.Outbox.
@@ -96,14 +96,13 @@ func (o *outbox) Next(ctx context.Context) (ports.News, error) {
 		if o.rest != nil {
 			return o.nextPiece(), nil
 		}
-		states, upTo, err := o.nextChanges(ctx)
+		states, err := o.nextChanges(ctx)
 		switch {
 		case errors.Is(err, ports.ErrResumed):
 			o.Renew()
 		case err != nil && (ctx.Err() != nil || !errors.Is(err, context.Canceled)):
 			return ports.News{}, err
 		case err == nil:
-			o.given.Revision = max(o.given.Revision, upTo)
 			return ports.News{States: states, Mark: o.given}, nil
 		}
 	}
@@ -128,31 +127,29 @@ func (o *outbox) prepare(ctx context.Context) error {
 // everybody lists whoever is known, and who has been removed since the position, in the order of revisions. If there is no position, or removals are
 // forgotten since, it lists all removals that are remembered: the receiver may have been told of those users, which nobody has acknowledged.
 func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
-	known, err := o.feed.Changed(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]changed, 0, len(known))
-	for i := range known {
-		all = append(all, changed{known[i].User, known[i].Revision})
-	}
-	_, forgotten := o.feed.image.LastRemoval("")
+	all := make([]changed, 0, o.feed.image.Users())
+	o.feed.image.EachKept(func(user domain.UserID, kept *domain.Known) bool {
+		if sight := o.feed.sights.Of(&o.by, user); sight > domain.SeesNothing || o.begun { // who is hidden now may have been told of before
+			all = append(all, changed{user, kept.Revisions().Of(sight)})
+		}
+		return !often(len(all)) || ctx.Err() == nil
+	})
+	_, forgotten := o.feed.image.Kept("")
 	if o.since < forgotten {
 		if o.since > 0 {
 			o.log.Warn("the exporter was away for so long that removed users are forgotten: it tells all others anew", "since", o.since)
 		}
 		o.since = 0
 	}
-	recent, err := o.feed.Changed(ctx, max(o.since, forgotten, 1)) // after 0 nobody is removed
-	if errors.Is(err, ports.ErrCompacted) { // others were forgotten in this moment
+	removed, err := o.feed.image.Removals(max(o.since, forgotten, 1)) // after 0 nobody is removed
+	if errors.Is(err, ports.ErrCompacted) {                           // others were forgotten in this moment
 		return o.everybody(ctx)
 	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range recent {
-		if len(o.feed.image.Presences(recent[i].User)) == 0 {
-			all = append(all, changed{recent[i].User, recent[i].Revision})
+	for _, removal := range removed {
+		user := removal.User
+		kept, _ := o.feed.image.Kept(user)
+		if sight := o.feed.sights.Of(&o.by, user); len(kept.Presences) == 0 && kept.Revisions().Of(sight) > o.since {
+			all = append(all, changed{user, kept.Revisions().Of(sight)})
 		}
 	}
 	err = sortUntil(ctx, all, func(a, b changed) int { return cmp.Compare(a.at, b.at) })
@@ -181,8 +178,8 @@ func (o *outbox) nextPiece() ports.News {
 	return news
 }
 
-// nextChanges waits for a change, or until Renew is called: then the error is context.Canceled.
-func (o *outbox) nextChanges(ctx context.Context) ([]domain.State, domain.Revision, error) {
+// nextChanges waits for changes, and returns those that the exporter may see. If Renew is called meanwhile the error is context.Canceled.
+func (o *outbox) nextChanges(ctx context.Context) ([]domain.State, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	o.mu.Lock()
@@ -191,5 +188,20 @@ func (o *outbox) nextChanges(ctx context.Context) ([]domain.State, domain.Revisi
 		cancel()
 	}
 	o.mu.Unlock()
-	return o.following.Next(ctx)
+	all, upTo, err := o.following.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, told := range o.following.late { // whose change is still to come
+		upTo = min(upTo, told)
+	}
+	o.given.Revision = max(o.given.Revision, upTo)
+	seen := all[:0]
+	for i := range all {
+		if sight := o.feed.Sight(o.by, all[i].User); all[i].News(sight) {
+			seen = append(seen, all[i].Seen(sight))
+		}
+	}
+	clear(all[len(seen):])
+	return seen, nil
 }

@@ -93,7 +93,7 @@ func TestReceiversEndWithTheLatest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store := coretest.Start(t)
 		defer store.End()
-		r := &receiver{T: t, store: store, feed: app.NewFeed(store.Image, clock.New(), domain.Precedence{}), knows: map[domain.UserID]domain.State{}}
+		r := &receiver{T: t, store: store, feed: app.NewFeed(store.Core, clock.New(), domain.Precedence{}), knows: map[domain.UserID]domain.State{}}
 		r.change()
 		r.begin()
 		defer func() { r.outbox.Close() }()
@@ -119,7 +119,7 @@ func TestReceiversEndWithTheLatest(t *testing.T) {
 // A long beginning is given in pieces, and each counts.
 func TestABeginningInPieces(t *testing.T) {
 	store := coretest.Start(t)
-	feed := app.NewFeed(store.Image, clock.New(), domain.Precedence{})
+	feed := app.NewFeed(store.Core, clock.New(), domain.Precedence{})
 	for i := range 2500 {
 		store.Change(t, domain.UserID(fmt.Sprintf("u%d@example.test", i)), chat, func(old domain.Presence, now domain.Timestamp) domain.Presence {
 			return old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, now)
@@ -155,7 +155,7 @@ func TestAwayForTooLong(t *testing.T) {
 	since := store.Revision()
 	store.Elsewhere(t, since+1000)
 	var log bytes.Buffer
-	outbox := app.Follow(app.NewFeed(store.Image, clock.New(), domain.Precedence{}), since, slog.New(slog.NewTextHandler(&log, nil)))
+	outbox := app.Follow(app.NewFeed(store.Core, clock.New(), domain.Precedence{}), since, slog.New(slog.NewTextHandler(&log, nil)))
 	defer outbox.Close()
 	if news, err := outbox.Next(t.Context()); err != nil || news.Told || len(news.States) != 1 || !strings.Contains(log.String(), "tells all others anew") {
 		t.Errorf("the news are %+v, %v; the log says %s", news, err, &log)

@@ -73,13 +73,14 @@ const block = 64
 // Query implements ports.Presence. It goes through the ids in blocks, and through each block in short loops instead of one long one:
 // so the processor waits for the memory of several users at once, which is most of what a query costs when the users were
 // not asked for lately.
-func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presences, error) {
+func (p *Presence) Query(by domain.Principal, ids []string, into []domain.Presences) ([]domain.Presences, error) {
 	now := p.clock.Now()
 	if len(ids) == 1 {
-		return p.queryOne(ids[0], into, now)
+		return p.queryOne(&by, ids[0], into, now)
 	}
 	answers := slices.Grow(into, len(ids))
 	var found [block]*image.User
+	var kept [block]*domain.Known
 	for rest := ids; len(rest) > 0; {
 		n := min(len(rest), block)
 		for i, id := range rest[:n] {
@@ -89,17 +90,22 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 			}
 			found[i] = user
 		}
-		begin := len(answers)
-		for _, user := range found[:n] {
+		begin, known := len(answers), p.core.Image.Known(now)
+		for i, user := range found[:n] {
+			if kept[i] = nil; user != nil {
+				kept[i] = user.Kept()
+			}
+		}
+		for _, of := range kept[:n] {
 			var presences domain.Presences
-			if user != nil {
-				presences = user.Presences()
+			if of != nil {
+				presences = of.Presences
 			}
 			answers = append(answers, presences)
 		}
-		for i, presences := range answers[begin:] {
-			if !presences.HoldAt(now) {
-				answers[begin+i] = presences.HeldAt(p.core.Image.Known(now), now)
+		for i, of := range kept[:n] {
+			if of != nil {
+				answers[begin+i] = p.core.Sights.presences(&by, found[i].ID(), of, known, now)
 			}
 		}
 		rest = rest[n:]
@@ -108,7 +114,7 @@ func (p *Presence) Query(ids []string, into []domain.Presences) ([]domain.Presen
 }
 
 // queryOne is Query for one id.
-func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
+func (p *Presence) queryOne(by *domain.Principal, id string, into []domain.Presences, now domain.Timestamp) ([]domain.Presences, error) {
 	user, err := p.find(id)
 	switch {
 	case err != nil:
@@ -116,7 +122,11 @@ func (p *Presence) queryOne(id string, into []domain.Presences, now domain.Times
 	case user == nil:
 		return append(into, nil), nil
 	}
-	return append(into, user.Presences().HeldAt(p.core.Image.Known(now), now)), nil
+	kept := user.Kept()
+	if kept == nil {
+		return append(into, nil), nil
+	}
+	return append(into, p.core.Sights.presences(by, user.ID(), kept, p.core.Image.Known(now), now)), nil
 }
 
 // find returns where the user is kept that an id names, nil if nothing is. It looks for the id as it is first: the image has no other ids than

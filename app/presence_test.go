@@ -97,7 +97,7 @@ func (f *fixture) set(t tester, user domain.UserID, status, message string) {
 // says renders what Query answers for one id.
 func (f *fixture) says(t *testing.T, id string) string {
 	t.Helper()
-	answers, err := f.Query([]string{id}, nil)
+	answers, err := f.Query(domain.Principal{}, []string{id}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestUpdateThenQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers, err := f.Query([]string{"markd@zarafa.com", "nobody@zarafa.com", "MARKD@zarafa.com"}, nil)
+	answers, err := f.Query(domain.Principal{}, []string{"markd@zarafa.com", "nobody@zarafa.com", "MARKD@zarafa.com"}, nil)
 	if err != nil || len(answers) != 3 {
 		t.Fatalf("Query = %v, %v", answers, err)
 	}
@@ -134,11 +134,11 @@ func TestUpdateThenQuery(t *testing.T) {
 func TestQueryAppends(t *testing.T) {
 	f := newFixture(t)
 	into := make([]domain.Presences, 0, 8)
-	first, err := f.Query([]string{"a@example.test"}, into)
+	first, err := f.Query(domain.Principal{}, []string{"a@example.test"}, into)
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := f.Query([]string{"b@example.test"}, first)
+	both, err := f.Query(domain.Principal{}, []string{"b@example.test"}, first)
 	if err != nil || len(both) != 2 || &both[0] != &into[:1][0] {
 		t.Errorf("Query = %v, %v; want two entries in the slice that was given", both, err)
 	}
@@ -147,7 +147,7 @@ func TestQueryAppends(t *testing.T) {
 func TestQueryNamesEveryInvalidID(t *testing.T) {
 	f := newFixture(t)
 	into := []domain.Presences{nil}
-	answers, err := f.Query([]string{"no-at", "fine@example.test", "a@b@c"}, into)
+	answers, err := f.Query(domain.Principal{}, []string{"no-at", "fine@example.test", "a@b@c"}, into)
 	var problems domain.Problems
 	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Index != 0 || problems[1].Index != 2 || problems[1].Field != domain.FieldUser {
 		t.Errorf("err = %v, want problems with entries 0 and 2", err)
@@ -161,7 +161,7 @@ func TestQueryDoesNotAllocate(t *testing.T) {
 	f := newFixture(t)
 	f.observe(t, mark, domain.Busy, "")
 	ids, into := []string{"markd@zarafa.com", "nobody@zarafa.com"}, make([]domain.Presences, 0, 2)
-	if got := testing.AllocsPerRun(100, func() { _, _ = f.Query(ids, into) }); got != 0 {
+	if got := testing.AllocsPerRun(100, func() { _, _ = f.Query(domain.Principal{}, ids, into) }); got != 0 {
 		t.Errorf("%v allocations, want none", got)
 	}
 }

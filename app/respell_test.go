@@ -56,7 +56,7 @@ func TestSpellingsOfAnOldStoreBecomeOneUser(t *testing.T) {
 		}
 		presence := newPresence(t, store, clock.New())
 		for _, id := range []string{"Alice@XN--BCHER-KVA.test", "alice@BU\u0308CHER.test", "alice@bücher.test"} {
-			if found, err := presence.Query([]string{id}, nil); err != nil || len(found[0]) != 2 {
+			if found, err := presence.Query(domain.Principal{}, []string{id}, nil); err != nil || len(found[0]) != 2 {
 				t.Errorf("%s: %+v, %v", id, found, err)
 			}
 		}

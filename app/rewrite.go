@@ -18,6 +18,7 @@ type Core struct {
 	Image     *image.Image
 	Writer    *commit.Writer
 	Limits    *CurrentLimits
+	Sights    *Sights     // nil: everybody sees all
 	UserLimit *UserLimit  // nil: any number
 	Audit     ports.Audit // nil: nobody wants to know
 }

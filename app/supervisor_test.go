@@ -343,7 +343,7 @@ func TestSilentDevices(t *testing.T) {
 // end is a change, and a report without an end takes it away.
 func TestSourceKnowsTheEnd(t *testing.T) {
 	supervisedWithin(t, app.Limits{}, domain.AbsentNothing, func(t *testing.T, s *stage) {
-		feed := app.NewFeed(s.store.Image, clock.New(), domain.Precedence{})
+		feed := app.NewFeed(s.store.Core, clock.New(), domain.Precedence{})
 		meeting := func(until time.Duration) domain.Report {
 			report := online(bea, "meeting", domain.Busy, "review")
 			report.Until = clock.New().Now().Add(until)

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
@@ -34,7 +35,7 @@ func limitedTo(t *testing.T, most int, test func(t *testing.T, l *limited)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Presence, l.Backup = presence, app.NewBackup(l.Core.Core, nil)
+		l.Presence, l.Backup = presence, app.NewBackup(l.Core.Core, clock.New(), nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { l.UserLimit.Run(ctx) })

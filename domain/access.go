@@ -7,12 +7,16 @@ import (
 
 // Principal is who a token speaks for: a user, or the bearer of a static key.
 type Principal struct {
-	User    UserID    // of a key "key:" and its name, which is nobody's id
+	User    UserID    // of a key KeyPrefix and its name, which is nobody's id
 	Any     bool      // may update every user, not only itself
 	Service bool      // is listed as a service: may ask for everybody at once
 	Until   Timestamp // the last moment at which the token holds
 	Key     *Key      // what the key allows; nil: it is a user
+	Local   bool      // has the files of the store, so no rule hides anything
 }
+
+// KeyPrefix begins what a key is called where users have ids.
+const KeyPrefix = "key:"
 
 // Key is what a static key allows. It does not change.
 type Key struct {

@@ -24,21 +24,21 @@ type Shown struct {
 // Presence is a user's status on one protocol, or what one of several devices there says. It is a value and comparable. Read its
 // Status and Message only after At, which takes a passed expiry into account.
 type Presence struct {
-	Protocol       Protocol
-	Device         DeviceID  // which of the user's devices says so; zero: the protocol tells devices apart itself, or not at all
-	Message        string    // free text; empty if there is none
-	Since          Timestamp // when the status, the message or the activity last changed
-	Updated        Timestamp // when it was last confirmed, by a change or a repetition
-	Expires        Timestamp // the last moment at which it holds; zero: for ever
-	IdleSince      Timestamp // when the user was last active there; zero: the user is active, or nobody has said
-	Revision       Revision  // of its last change; given when it is written
-	StatusRevision Revision  // of its last change that somebody who may not see messages can see; given when it is written
-	Status         Status
-	Activity       Activity // what the user is doing
-	Stale          bool     // the link to the source is lost, so nobody can say whether it still holds
-	Fixed          bool     // Expires was asked for ("until three"), so it is a part of what the presence says
-	Vanishes       bool     // its expiry leaves nothing, instead of unavailable
-	Removed        bool     // the protocol no longer knows the user: only watchers see this, as the last word on it
+	Protocol  Protocol
+	Device    DeviceID  // which of the user's devices says so; zero: the protocol tells devices apart itself, or not at all
+	Message   string    // free text; empty if there is none
+	Since     Timestamp // when the status, the message or the activity last changed
+	Updated   Timestamp // when it was last confirmed, by a change or a repetition
+	Expires   Timestamp // the last moment at which it holds; zero: for ever
+	IdleSince Timestamp // when the user was last active there; zero: the user is active, or nobody has said
+	Revision  Revision  // of its last change; given when it is written
+	Status    Status
+	Activity  Activity // what the user is doing
+	Stale     bool     // the link to the source is lost, so nobody can say whether it still holds
+	Fixed     bool     // Expires was asked for ("until three"), so it is a part of what the presence says
+	Vanishes  bool     // its expiry leaves nothing, instead of unavailable
+	Removed   bool     // the protocol no longer knows the user: only watchers see this, as the last word on it
+	Invisible bool     // others are to be shown the user as if each protocol had reported unavailable (Known.Mask); ends with the presence
 }
 
 // ExpiryPolicy says how long a presence holds without being repeated, and what is left then. The zero value means for ever.
@@ -108,7 +108,7 @@ func (p Presence) At(now Timestamp) Presence {
 		p.Since = p.Expires
 	}
 	p.show(Shown{})
-	p.Expires, p.Fixed = 0, false
+	p.Expires, p.Fixed, p.Invisible = 0, false, false
 	return p
 }
 
@@ -131,7 +131,7 @@ func (p Presence) Observe(shown Shown, policy ExpiryPolicy, now Timestamp) Prese
 	if next.endsAsItIs() {
 		next.Expires = 0
 	}
-	next.Stale, next.Fixed, next.Removed = false, false, false
+	next.Stale, next.Fixed, next.Removed, next.Invisible = false, false, false, false
 	return next
 }
 
@@ -197,14 +197,15 @@ func (p Presence) KeepStale(policy ExpiryPolicy, now Timestamp) Presence {
 
 // Remove returns the last word on p: the protocol no longer knows the user, or the device.
 func (p Presence) Remove(now Timestamp) Presence {
-	return Presence{Protocol: p.Protocol, Device: p.Device, Since: now, Updated: now, Removed: true, Revision: p.Revision, StatusRevision: p.StatusRevision}
+	return Presence{Protocol: p.Protocol, Device: p.Device, Since: now, Updated: now, Removed: true, Revision: p.Revision}
 }
 
 // Differs reports whether q is a change from p, something that a watcher has to be told, and not just a renewal. A renewed
 // expiry is none, unless it comes sooner; that there is one now, or none any more, is, and so is another end that was asked for.
 func (p Presence) Differs(q Presence) bool {
 	return p.DiffersInStatus(q) || p.Message != q.Message || p.Activity != q.Activity || p.IdleSince != q.IdleSince || p.Since != q.Since ||
-		p.Expires.IsZero() != q.Expires.IsZero() || q.Expires < p.Expires || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires
+		p.Expires.IsZero() != q.Expires.IsZero() || q.Expires < p.Expires || p.Vanishes != q.Vanishes || p.Fixed != q.Fixed || q.Fixed && p.Expires != q.Expires ||
+		p.Invisible != q.Invisible
 }
 
 // DiffersInStatus reports whether q is a change from p for somebody who may see the status and nothing else.

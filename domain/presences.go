@@ -72,17 +72,17 @@ func (ps Presences) HoldAt(now Timestamp) bool {
 // Removed if none of them says anything any more.
 func (ps Presences) merge(now Timestamp) Presence {
 	best := ps[0].At(now)
-	updated, revision, statusRevision := best.Updated, best.Revision, best.StatusRevision
+	updated, revision := best.Updated, best.Revision
 	for i := 1; i < len(ps); i++ {
 		p := ps[i].At(now)
-		updated, revision, statusRevision = max(updated, p.Updated), max(revision, p.Revision), max(statusRevision, p.StatusRevision)
+		updated, revision = max(updated, p.Updated), max(revision, p.Revision)
 		switch {
 		case p.Removed:
 		case best.Removed, p.Status > best.Status, p.Status == best.Status && p.Since > best.Since:
 			best = p
 		}
 	}
-	best.Updated, best.Revision, best.StatusRevision = updated, revision, statusRevision
+	best.Updated, best.Revision = updated, revision
 	return best
 }
 

@@ -1,14 +1,49 @@
 package domain
 
-// State is what is known of one user as of one revision.
+// State is what is known of one user as of one revision: all of it, or what a viewer sees of it (Seen).
 type State struct {
 	User        UserID
 	DisplayName string   // what people call the user; empty: nobody has said
-	Revision    Revision // of the last change of anything that is known of the user, or is remembered; zero if there is nothing
+	Revision    Revision // of the last change of anything that is shown here, or is remembered; zero if there is nothing
 	Presences   Presences
 	Unified     Unified // the one answer that they make
 	Next        Next    // what that becomes, as far as anybody has said
+	Invisible   bool    // others are shown the user as unavailable
+	StatusOnly  bool    // the viewer sees no more than the status
+
+	// Seen needs these. What it returns does not have them.
+	Others    *Shadow   // what others are shown of a user who is invisible; nil: what is there
+	Revisions Revisions // of the last change for each sight
+	Told      Revision  // up to which a reader of changes was told all of the user, see ports.Following.Next
 }
+
+// Shadow is what others are shown of a user who is invisible.
+type Shadow struct {
+	Presences Presences
+	Unified   Unified
+}
+
+// Seen returns what a viewer with a sight is shown.
+func (s *State) Seen(sight Sight) State {
+	if sight == SeesNothing {
+		return State{User: s.User}
+	}
+	seen := State{
+		User: s.User, DisplayName: s.DisplayName, Revision: s.Revisions.Of(sight),
+		Presences: s.Presences, Unified: s.Unified, Next: s.Next, Invisible: s.Invisible,
+	}
+	if s.Others != nil && sight != SeesInvisible {
+		seen.Presences, seen.Unified, seen.Next, seen.Invisible = s.Others.Presences, s.Others.Unified, Next{}, false
+	}
+	if sight == SeesStatus {
+		seen.Presences, seen.Unified, seen.Next = nil, Unified{Status: seen.Unified.Status, Stale: seen.Unified.Stale}, Next{}
+		seen.Invisible, seen.StatusOnly = false, true
+	}
+	return seen
+}
+
+// News reports whether a viewer with a sight has to be told the state: something has changed for it since the reader of changes was told last.
+func (s *State) News(sight Sight) bool { return s.Revisions.Of(sight) > s.Told }
 
 // ChangedSince reports whether a reader who knew everything as of a revision has to be told this state. What was removed up to the revision
 // forgotten is not remembered, so somebody who left off before may have missed anything.

@@ -8,9 +8,10 @@ import (
 
 // Backup gives all presences as they are kept, and takes presences over. It may be used concurrently.
 type Backup interface {
-	// Export calls visit for each presence, ordered by user, until visit returns an error, which it returns, or the context ends, whose error it
-	// returns. An expired presence is given as it was set. What is written meanwhile may be seen or not.
-	Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error
+	// Export calls visit for each presence that by sees, ordered by user, until visit returns an error, which it returns, or the context ends,
+	// whose error it returns. An expired presence is given as it was set. Users of whom by sees less than all are left out, and of a user who is
+	// invisible it is given what by sees. What is written meanwhile may be seen or not.
+	Export(ctx context.Context, by domain.Principal, visit func(user domain.UserID, p domain.Presence) error) error
 
 	// Import writes presences, all or none, and returns how many it has written. One is written if none is kept, or if the one that is kept
 	// was updated earlier, so to import something again changes nothing. It blocks until they are kept. It returns ErrUnavailable, ErrFull,

@@ -49,7 +49,8 @@ type Outbox interface {
 
 // News are states that an exporter is given at once.
 type News struct {
-	// States has each user at most once. It is the exporter's, but for the presences, which are shared and must not be changed. It may be empty.
+	// States has each user at most once. It is the exporter's, but for the presences, which are shared and must not be changed. It may be empty. A state
+	// with revision 0 is of a user of whom the exporter sees nothing, and says so to a receiver that was told of the user before.
 	States []domain.State
 
 	// Told says that the receiver knows these states already. They are given so that the exporter can tell what changes.

@@ -22,31 +22,43 @@ var (
 
 // Feed tells the states of users by revision: what they are, and what changes. It carries states, not their history. It may be used
 // concurrently.
+//
+// What it tells a viewer is what the viewer sees. A user whom the rules hide from the viewer is like one whom nobody knows.
 type Feed interface {
 	// Revision returns a revision up to which every change is seen by the calls that begin later, on this daemon. It does not block or
 	// allocate.
 	Revision() domain.Revision
 
-	// States appends to into the state of each user, in order, as it is now, expiry taken into account. It also returns up to which revision
+	// States appends to into the state of each user, in order, as by sees it now, expiry taken into account. It also returns up to which revision
 	// removals may be forgotten (domain.State.ChangedSince). It does not block, and what it returns is shared and must not be changed.
 	//
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
-	States(ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)
+	States(by domain.Principal, ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)
 
-	// Changed returns the users who have changed after since, in the order of their revisions, without their presences: from
+	// Changed returns the users who have changed for by after since, in the order of the revisions that by sees, without their presences: from
 	// zero on everybody who is known. It returns ErrCompacted if somebody who is not known any more may be missing. It
 	// takes about a microsecond for each user who is stored, and returns the context's error soon after that has ended.
-	Changed(ctx context.Context, since domain.Revision) ([]domain.State, error)
+	Changed(ctx context.Context, by domain.Principal, since domain.Revision) ([]domain.State, error)
+
+	// Sight returns what by sees of a user, by the rules of now. It does not block or allocate.
+	Sight(by domain.Principal, user domain.UserID) domain.Sight
+
+	// Unrestricted reports whether everybody sees the same of everybody: there are no rules, and nobody is invisible. It does not block or
+	// allocate. What was asked for after it has returned true can be told to others, as long as Revision and the rules stay what they were before.
+	Unrestricted() bool
 
 	// Follow tells the changes from now on. It does not block.
 	Follow() Following
 }
 
-// Following is a reader's place in the changes.
+// Following is a reader's place in the changes. The reader is told everything, and must tell viewers no more than they see.
 type Following interface {
 	// Next blocks until something has changed, and returns the states that are new, each user at most once, in the order of
 	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
 	// with a later change on its way is missing, and comes with that one.
+	//
+	// The states are whole: a viewer is to be told domain.State.Seen, if that is news (domain.State.News). Of the several changes that a
+	// state can stand for a viewer may see only an earlier one, so the revision that a viewer is shown can be smaller than those returned before.
 	//
 	// It returns the context's error, ErrCompacted if something was missed, ErrResumed, or ErrWatchClosed after Close. Not to be
 	// called concurrently with itself.

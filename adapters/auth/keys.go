@@ -82,7 +82,7 @@ func (k Key) read(groups func(domain.UserID) []string) (knownKey, error) {
 	case len(k.Users) == 0:
 		faults = append(faults, errors.New("users: say whose presences it may set or ask for, e.g. [\"*@example.test\"]"))
 	}
-	known := knownKey{principal: domain.Principal{User: domain.UserID("key:" + k.Name), Until: math.MaxInt64, Key: allows}}
+	known := knownKey{principal: domain.Principal{User: domain.UserID(domain.KeyPrefix + k.Name), Until: math.MaxInt64, Key: allows}}
 	copy(known.hash[:], sum)
 	return known, errors.Join(faults...)
 }

@@ -664,7 +664,7 @@ func TestV1RevisionIsReadBeforeTheStates(t *testing.T) {
 	tokens.EXPECT().Verify(gomock.Any()).Return(domain.Principal{User: mark}, nil).AnyTimes()
 	gomock.InOrder(
 		feed.EXPECT().Revision().Return(domain.Revision(7)),
-		feed.EXPECT().States([]string{"a@b"}, gomock.Any()).Return([]domain.State{{User: "a@b", Revision: 8}}, domain.Revision(0), nil),
+		feed.EXPECT().States(domain.Principal{User: mark}, []string{"a@b"}, gomock.Any()).Return([]domain.State{{User: "a@b", Revision: 8}}, domain.Revision(0), nil),
 	)
 	server := startServer(t, localConfig(), &coretest.Core{Feed: feed}, tokens, new(logged))
 	got := as[people](t, 200, send(t, server, "GET", "/v1/users?user=a@b", "", "Authorization: Bearer t"))

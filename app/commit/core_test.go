@@ -73,7 +73,7 @@ var sentences = []struct {
 		}
 		put(t, s, image.Write{User: alice, Old: domain.Presence{Protocol: web}, New: want})
 		got := stored(s, alice, web)
-		want.Revision, want.StatusRevision = got.Revision, got.Revision
+		want.Revision = got.Revision
 		if got != want || got.Revision == 0 {
 			t.Errorf("stored %+v, want %+v with a revision", got, want)
 		}
@@ -206,12 +206,13 @@ var sentences = []struct {
 			next := p
 			change(&next)
 			put(t, s, image.Write{User: alice, Old: p, New: next})
-			before := p.StatusRevision
+			before := kept(s, alice).Status
 			if p = stored(s, alice, web); p.Revision <= last {
 				t.Errorf("change %d: revision %d after %d", i, p.Revision, last)
 			}
-			if wanted := i == 0 || i == 2; (p.StatusRevision == p.Revision) != wanted || !wanted && p.StatusRevision != before {
-				t.Errorf("change %d: status revision %d, revision %d", i, p.StatusRevision, p.Revision)
+			status := kept(s, alice).Status
+			if wanted := i == 0 || i == 2; (status == p.Revision) != wanted || !wanted && status != before {
+				t.Errorf("change %d: status revision %d, revision %d", i, status, p.Revision)
 			}
 			last = p.Revision
 		}
@@ -407,14 +408,14 @@ var sentences = []struct {
 		if now := s.Revision(); before >= p.Revision || now != q.Revision {
 			t.Errorf("the store's revision was %d and is %d; the presences' are %d and %d", before, now, p.Revision, q.Revision)
 		}
-		if last, forgotten := s.LastRemoval(alice); last != 0 || forgotten >= p.Revision {
-			t.Errorf("LastRemoval = %d, %d before there was one", last, forgotten)
+		if known, forgotten := s.Kept(alice); known.Revision != q.Revision || forgotten >= p.Revision {
+			t.Errorf("Kept = %d, %d before a removal", known.Revision, forgotten)
 		}
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
 		put(t, s, image.Write{User: bob, Old: domain.Presence{Protocol: web}, New: domain.Presence{Protocol: web, Removed: true}}) // was never there
-		last, _ := s.LastRemoval(alice)
+		last := kept(s, alice).Revision
 		if last <= q.Revision || last != s.Revision() {
-			t.Errorf("LastRemoval = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
+			t.Errorf("Kept = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
 		}
 		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
 			t.Errorf("Removals = %+v, %v, want alice's at %d", removed, err, last)
@@ -637,4 +638,10 @@ func next(t *testing.T, w *image.Watch) []domain.Change {
 		t.Fatal(err)
 	}
 	return changes
+}
+
+// kept returns what is kept of a user.
+func kept(s *coretest.Core, user domain.UserID) *domain.Known {
+	known, _ := s.Kept(user)
+	return known
 }

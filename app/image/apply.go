@@ -11,7 +11,7 @@ import (
 type Write struct {
 	User domain.UserID
 	Old  domain.Presence // as it was read; if there was none, its zero value with only Protocol and Device set
-	New  domain.Presence // of the same protocol and device; its revisions are given when it is applied
+	New  domain.Presence // of the same protocol and device; its revision is given when it is applied
 }
 
 // Key names the presence that is written.
@@ -70,7 +70,7 @@ func (i *Image) Holds(w *Write) (id domain.UserID, holds bool) {
 }
 
 // Apply carries out an entry, whose number is at, and returns its header and whether each group took effect. It depends on nothing but the
-// entry and the image, so all daemons that apply the same entries have the same image. An entry that is damaged, or of another version, is an
+// entry, the image and the precedence (Prefer), so all daemons that apply the same entries have the same image. An entry that is damaged, or of another version, is an
 // error, and changes nothing. The slice is used again by the next call.
 func (i *Image) Apply(at uint64, entry []byte) (h Header, applied []bool, err error) {
 	h, groups, err := i.decoder.entry(entry)
@@ -144,7 +144,7 @@ func (i *Image) applyGroup(group []record) bool {
 		if expectationOf(old) != r.expected {
 			return false
 		}
-		r.presence.Revision, r.presence.StatusRevision = old.Revision, old.StatusRevision
+		r.presence.Revision = old.Revision
 		if r.presence.Message = old.Message; old.Message != string(r.message) {
 			r.presence.Message = string(r.message)
 		}
@@ -161,16 +161,13 @@ func (i *Image) applyRecord(r *record) {
 	if p.Removed && p.Revision == 0 {
 		return // it is not there
 	}
-	if r.change >= changed {
-		p.Revision = i.Revision() + 1
+	if r.change == renewal {
+		i.put(r.user, p, false)
+		return
 	}
-	if r.change == statusChange {
-		p.StatusRevision = p.Revision
-	}
-	i.put(r.user, p)
-	if r.change >= changed {
-		i.announce(r.user, p)
-	}
+	p.Revision = i.Revision() + 1
+	i.put(r.user, p, true)
+	i.announce(r.user, p)
 }
 
 // At returns the number of the last entry that was applied.

@@ -20,6 +20,8 @@ type Image struct {
 	revision atomic.Uint64 // a domain.Revision
 	known    atomic.Int64  // a domain.Timestamp: see Hold; zero: the image has everything
 
+	invisible atomic.Int64 // how many users are
+
 	mu        sync.Mutex // held while an entry is applied, never while a user is read
 	shown     bool       // a watcher was shown something as stale: see Hold
 	at        uint64     // the last entry that was applied
@@ -27,6 +29,8 @@ type Image struct {
 	removed   removed
 	watches   map[*Watch]struct{}
 	positions map[string]domain.Position // of exporters, by name
+
+	precedence domain.Precedence
 
 	decoder decoder // of Apply and Load
 	applied []bool  // the same
@@ -48,10 +52,18 @@ func New() *Image {
 	return i
 }
 
+// Prefer has a precedence decide which changes somebody can see who sees the status alone. Daemons that share a journal must have the same one, or
+// they number these changes differently.
+func (i *Image) Prefer(precedence domain.Precedence) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.precedence = precedence
+}
+
 // User is where the presences of one user are kept, from the first one until the last one is removed. It may be used concurrently.
 type User struct {
 	id   domain.UserID
-	kept atomic.Pointer[domain.Presences] // nil once the user was removed, and then for ever
+	kept atomic.Pointer[domain.Known] // nil once the user was removed, and then for ever
 }
 
 // ID returns the user's id.
@@ -60,11 +72,14 @@ func (u *User) ID() domain.UserID { return u.id }
 // Presences returns what is kept of the user, of each device and whether it has expired or not. It is shared and must not be changed. Once
 // it has returned nil it does so for ever: if the user comes back, that is another User.
 func (u *User) Presences() domain.Presences {
-	if kept := u.kept.Load(); kept != nil {
-		return *kept
+	if known := u.kept.Load(); known != nil {
+		return known.Presences
 	}
 	return nil
 }
+
+// Kept returns all that is kept of the user. It is shared and must not be changed. Like Presences it returns nil for ever once it has.
+func (u *User) Kept() *domain.Known { return u.kept.Load() }
 
 // User returns where a user's presences are kept: nil if there are none.
 func (i *Image) User(id domain.UserID) *User {
@@ -89,14 +104,40 @@ func (i *Image) Each(visit func(id domain.UserID, presences domain.Presences) bo
 	})
 }
 
+// EachKept is Each with all that is kept of a user.
+func (i *Image) EachKept(visit func(id domain.UserID, kept *domain.Known) bool) {
+	i.users.Range(func(_ domain.UserID, user *User) bool {
+		kept := user.Kept()
+		return kept == nil || visit(user.id, kept)
+	})
+}
+
+// AnyInvisible reports whether a user is invisible, as it was last written. It takes no lock.
+func (i *Image) AnyInvisible() bool { return i.invisible.Load() > 0 }
+
 // Revision returns a revision up to which every change is seen by the reads that begin later.
 func (i *Image) Revision() domain.Revision { return domain.Revision(i.revision.Load()) }
 
-// LastRemoval returns the revision at which a presence of a user was last removed, and up to which revision removals are forgotten. It is
-// zero if it is not remembered, and may be if what is kept of the user has a greater revision.
-func (i *Image) LastRemoval(id domain.UserID) (last, forgotten domain.Revision) {
-	last, _ = i.removed.users.Load(id)
-	return last, domain.Revision(i.removed.forgotten.Load())
+// Kept returns all that is kept of a user, or remembered after the last presence was removed; and up to which revision such memories are
+// forgotten. It is shared and must not be changed.
+func (i *Image) Kept(id domain.UserID) (known *domain.Known, forgotten domain.Revision) {
+	known = i.last(id)
+	return known, domain.Revision(i.removed.forgotten.Load())
+}
+
+// unknown is what is kept of a user of whom nothing is known or remembered.
+var unknown domain.Known
+
+func (i *Image) last(id domain.UserID) *domain.Known {
+	if user, ok := i.users.Load(id); ok {
+		if known := user.Kept(); known != nil {
+			return known
+		}
+	}
+	if known, ok := i.removed.users.Load(id); ok {
+		return known
+	}
+	return &unknown
 }
 
 // Removals returns what was removed after since and has not come back, in no particular order; ports.ErrCompacted if some of it is
@@ -112,23 +153,36 @@ func (i *Image) Removals(since domain.Revision) ([]domain.Change, error) {
 }
 
 // put replaces what one device of a user says, or takes it away if it is Removed. The lock is held.
-func (i *Image) put(id domain.UserID, p domain.Presence) {
+func (i *Image) put(id domain.UserID, p domain.Presence, changed bool) {
+	before := i.last(id)
+	next := before.With(p, changed, i.precedence)
+	i.countInvisible(before, &next)
 	user, there := i.users.Load(id)
-	var presences domain.Presences
-	if there {
-		presences, id = user.Presences(), user.id
-	}
-	next := presences.With(p)
 	switch {
-	case there && len(next) == 0:
+	case len(next.Presences) == 0 && !there:
+		return
+	case len(next.Presences) == 0:
+		i.removed.users.Store(user.id, &next)
 		i.users.Delete(id)
 		user.kept.Store(nil)
 	case there:
 		user.kept.Store(&next)
-	case len(next) > 0:
+	default:
 		user = &User{id: id}
 		user.kept.Store(&next)
 		i.users.Store(id, user)
+		i.removed.users.Delete(id)
+	}
+}
+
+// countInvisible counts a user whose state is replaced, if that makes a difference.
+func (i *Image) countInvisible(before, next *domain.Known) {
+	was, is := before.Mask != nil && !before.Mask.Ended, next.Mask != nil && !next.Mask.Ended
+	switch {
+	case is && !was:
+		i.invisible.Add(1)
+	case was && !is:
+		i.invisible.Add(-1)
 	}
 }
 

@@ -45,10 +45,7 @@ func (i *Image) loadRecord() {
 	case kindUser:
 		i.loadUser()
 	case kindRemoved:
-		user := d.user()
-		if p := d.kept(); !d.failed {
-			i.removed.add(KeyOf(user, &p), p.Revision)
-		}
+		i.loadRemoved()
 	default:
 		d.failed = true
 	}
@@ -61,16 +58,40 @@ func (i *Image) loadUser() {
 		d.failed = true
 		return
 	}
-	presences := make(domain.Presences, 0, count)
+	known := &domain.Known{Presences: make(domain.Presences, 0, count)}
 	for range count {
-		presences = append(presences, d.kept())
+		d.keptOf(known)
 	}
+	d.memory(known)
 	if d.failed {
 		return
 	}
+	i.countInvisible(&unknown, known)
 	user := &User{id: id}
-	user.kept.Store(&presences)
+	user.kept.Store(known)
 	i.users.Store(id, user)
+}
+
+// loadRemoved loads a presence that was removed. What is remembered of its user comes with it, unless the user has other presences.
+func (i *Image) loadRemoved() {
+	d := &i.decoder
+	id := d.user()
+	var gone domain.Known
+	d.keptOf(&gone)
+	if d.failed {
+		return
+	}
+	p := gone.Presences[0]
+	gone.Presences = nil
+	i.removed.add(KeyOf(id, &p), p.Revision)
+	known := *i.last(id) // an earlier version has written no more than the presences that were removed
+	known.Revision, known.Status = max(known.Revision, gone.Revision), max(known.Status, gone.Status)
+	d.memory(&known)
+	if user := i.User(id); user != nil {
+		user.kept.Store(&known)
+	} else {
+		i.removed.users.Store(id, &known)
+	}
 }
 
 // Loaded checks that the image has as many users as its snapshot says. It is to be called after the last piece.
@@ -87,6 +108,7 @@ func (i *Image) Reset() {
 	defer i.mu.Unlock()
 	i.users.Clear()
 	i.revision.Store(0)
+	i.invisible.Store(0)
 	i.at, i.expected = 0, 0
 	i.removed = newRemoved()
 	clear(i.positions)
@@ -99,13 +121,40 @@ func (d *decoder) user() domain.UserID {
 	return user
 }
 
-// kept reads what appendKept has written.
-func (d *decoder) kept() domain.Presence {
+// keptOf reads a presence of a user that appendKept has written.
+func (d *decoder) keptOf(known *domain.Known) {
 	after := d.record()
 	r := record{}
-	r.presence.Revision, r.presence.StatusRevision = d.revision(), d.revision()
+	r.presence.Revision = d.revision()
+	known.Revision, known.Status = max(known.Revision, r.presence.Revision), max(known.Status, d.revision())
 	d.presence(&r)
 	r.presence.Message = string(r.message)
 	d.end(after)
-	return r.presence
+	known.Presences = append(known.Presences, r.presence)
+}
+
+// memory reads what appendMemory has written.
+func (d *decoder) memory(known *domain.Known) {
+	if len(d.rest) == 0 || d.failed {
+		return
+	}
+	known.Revision = d.revision()
+	var mask domain.Mask
+	switch kind := d.number(); kind {
+	case noMask:
+		known.Mask = nil
+		return
+	case maskEnded:
+		mask.Ended = true
+	case maskOn:
+	default:
+		d.failed = true
+	}
+	mask.Revision = d.revision()
+	var shown domain.Known
+	for n := d.number(); n > 0 && !d.failed; n-- {
+		d.keptOf(&shown)
+	}
+	mask.Presences = shown.Presences
+	known.Mask = &mask
 }

@@ -85,15 +85,22 @@ func appendPresence(dst []byte, p *domain.Presence) []byte {
 	dst = binary.AppendUvarint(dst, flags)
 	dst = appendTime(appendTime(appendTime(dst, p.Since), p.Updated), p.Expires)
 	dst = appendText(dst, p.Message)
-	if p.Activity == domain.NoActivity && p.IdleSince.IsZero() {
+	if p.Activity == domain.NoActivity && p.IdleSince.IsZero() && !p.Invisible {
 		return dst
 	}
 	dst = binary.AppendUvarint(dst, uint64(p.Activity)) // this and what follows are later members: an earlier version passes over them
-	if p.IdleSince.IsZero() {
+	if p.IdleSince.IsZero() && !p.Invisible {
 		return dst
 	}
-	return appendTime(dst, p.IdleSince)
+	dst = appendTime(dst, p.IdleSince)
+	if !p.Invisible {
+		return dst
+	}
+	return binary.AppendUvarint(dst, laterInvisible)
 }
+
+// laterInvisible is a bit of the flags that came later.
+const laterInvisible = 1
 
 // presence reads what appendPresence has written.
 func (d *decoder) presence(r *record) {
@@ -116,6 +123,9 @@ func (d *decoder) presence(r *record) {
 	}
 	if len(d.rest) > 0 {
 		r.presence.IdleSince = d.time()
+	}
+	if len(d.rest) > 0 {
+		r.presence.Invisible = d.number()&laterInvisible != 0
 	}
 }
 

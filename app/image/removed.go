@@ -16,19 +16,18 @@ const maxRemoved = 100_000
 // removed remembers what was removed, for watchers that may have seen it. The image's lock guards it, but users and forgotten can be read
 // without. It depends on the entries of the journal alone, so it is the same in every daemon.
 type removed struct {
-	last      map[Key]domain.Revision                    // when each of these presences was removed
-	users     *xsync.Map[domain.UserID, domain.Revision] // when each of these users last lost a presence that is still missing
-	forgotten atomic.Uint64                              // what was removed up to this revision may not be remembered
+	last      map[Key]domain.Revision                  // when each of these presences was removed
+	users     *xsync.Map[domain.UserID, *domain.Known] // those who have no presence any more
+	forgotten atomic.Uint64                            // what was removed up to this revision may not be remembered
 }
 
 func newRemoved() removed {
-	return removed{last: make(map[Key]domain.Revision), users: xsync.NewMap[domain.UserID, domain.Revision]()}
+	return removed{last: make(map[Key]domain.Revision), users: xsync.NewMap[domain.UserID, *domain.Known]()}
 }
 
 // add remembers that a presence was removed, and forgets the older half if that makes too many.
 func (r *removed) add(k Key, revision domain.Revision) {
 	r.last[k] = revision
-	r.users.Store(k.User, revision)
 	if len(r.last) <= maxRemoved {
 		return
 	}
@@ -43,7 +42,7 @@ func (r *removed) add(k Key, revision domain.Revision) {
 	for k, revision := range r.last {
 		if revision > middle {
 			kept[k] = revision
-		} else if last, _ := r.users.Load(k.User); last <= middle {
+		} else if last, gone := r.users.Load(k.User); gone && last.Revision <= middle {
 			r.users.Delete(k.User)
 		}
 	}
@@ -55,13 +54,11 @@ func (r *removed) forget(revision domain.Revision) {
 	r.forgotten.Store(max(r.forgotten.Load(), uint64(revision)))
 }
 
-// delete notes that a presence is there again, with a greater revision than anything of the user that was removed.
+// delete notes that a presence is there again.
 func (r *removed) delete(k Key) {
-	if len(r.last) == 0 {
-		return
+	if len(r.last) > 0 {
+		delete(r.last, k)
 	}
-	delete(r.last, k)
-	r.users.Delete(k.User)
 }
 
 // since returns what was removed after a revision, or that not all of it is remembered. A reader that begins with zero has seen nothing yet,
@@ -84,6 +81,6 @@ func (r *removed) since(revision domain.Revision) (changes []domain.Change, forg
 // removedAt is the change by which a presence was removed.
 func (k Key) removedAt(revision domain.Revision) domain.Change {
 	return domain.Change{User: k.User, Presence: domain.Presence{
-		Protocol: k.Protocol, Device: k.Device, Removed: true, Revision: revision, StatusRevision: revision,
+		Protocol: k.Protocol, Device: k.Device, Removed: true, Revision: revision,
 	}}
 }

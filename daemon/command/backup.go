@@ -96,8 +96,8 @@ func orInterrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// Export implements ports.Backup.
-func (c *client) Export(ctx context.Context, visit func(user domain.UserID, p domain.Presence) error) error {
+// Export implements ports.Backup. The daemon gives what the token's service sees.
+func (c *client) Export(ctx context.Context, _ domain.Principal, visit func(user domain.UserID, p domain.Presence) error) error {
 	lines, err := c.do(ctx, http.MethodGet, "v1/export", nil)
 	if err != nil {
 		return err

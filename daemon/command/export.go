@@ -66,7 +66,7 @@ func (c *cli) runExport(command *cobra.Command, args []string) error {
 func writeLines(ctx context.Context, to io.Writer, from ports.Backup, shown *progress) (count int, err error) {
 	buffered := bufio.NewWriterSize(to, 1<<16)
 	var line []byte
-	err = from.Export(ctx, func(user domain.UserID, p domain.Presence) (err error) {
+	err = from.Export(ctx, domain.Principal{Local: true}, func(user domain.UserID, p domain.Presence) (err error) {
 		if line, err = backup.Append(line[:0], user, &p); err != nil {
 			return err
 		}

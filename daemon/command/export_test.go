@@ -17,6 +17,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http/backup"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/image"
@@ -346,7 +347,7 @@ func TestInterrupted(t *testing.T) {
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	store := app.NewBackup(coretest.Start(t).Core, nil)
+	store := app.NewBackup(coretest.Start(t).Core, clock.New(), nil)
 	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {
 		t.Fatal(err)
@@ -400,7 +401,7 @@ func TestImportWhileOthersWrite(t *testing.T) {
 	}{{older, 1, domain.Busy}, {newer, 0, domain.Available}} {
 		core := coretest.Start(t)
 		contend(t, core, user, test.other, 3)
-		imported, err := importAll(t.Context(), app.NewBackup(core.Core, nil), []domain.Change{change}, newProgress(io.Discard))
+		imported, err := importAll(t.Context(), app.NewBackup(core.Core, clock.New(), nil), []domain.Change{change}, newProgress(io.Discard))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -425,7 +426,7 @@ func (b inBatches) Import(ctx context.Context, presences []domain.Change) (int, 
 
 // Many more presences than are written at once.
 func TestImportBatches(t *testing.T) {
-	to := inBatches{app.NewBackup(coretest.Start(t).Core, nil), t}
+	to := inBatches{app.NewBackup(coretest.Start(t).Core, clock.New(), nil), t}
 	var all []domain.Change
 	change, err := backup.Parse([]byte(goodLine))
 	if err != nil {

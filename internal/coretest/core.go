@@ -89,7 +89,7 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 		t.Fatal(err)
 	}
 	return &Core{Core: core, Image: img, Journal: journal, Clock: now, End: end,
-		Presence: presence, Feed: app.NewFeed(img, now, domain.Precedence{}), Backup: app.NewBackup(core, clients)}
+		Presence: presence, Feed: app.NewFeed(core, now, domain.Precedence{}), Backup: app.NewBackup(core, now, clients)}
 }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.

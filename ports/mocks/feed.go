@@ -37,18 +37,18 @@ func (m *MockFeed) EXPECT() *MockFeedMockRecorder {
 }
 
 // Changed mocks base method.
-func (m *MockFeed) Changed(ctx context.Context, since domain.Revision) ([]domain.State, error) {
+func (m *MockFeed) Changed(ctx context.Context, by domain.Principal, since domain.Revision) ([]domain.State, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Changed", ctx, since)
+	ret := m.ctrl.Call(m, "Changed", ctx, by, since)
 	ret0, _ := ret[0].([]domain.State)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // Changed indicates an expected call of Changed.
-func (mr *MockFeedMockRecorder) Changed(ctx, since interface{}) *gomock.Call {
+func (mr *MockFeedMockRecorder) Changed(ctx, by, since interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Changed", reflect.TypeOf((*MockFeed)(nil).Changed), ctx, since)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Changed", reflect.TypeOf((*MockFeed)(nil).Changed), ctx, by, since)
 }
 
 // Follow mocks base method.
@@ -79,10 +79,24 @@ func (mr *MockFeedMockRecorder) Revision() *gomock.Call {
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Revision", reflect.TypeOf((*MockFeed)(nil).Revision))
 }
 
-// States mocks base method.
-func (m *MockFeed) States(ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
+// Sight mocks base method.
+func (m *MockFeed) Sight(by domain.Principal, user domain.UserID) domain.Sight {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "States", ids, into)
+	ret := m.ctrl.Call(m, "Sight", by, user)
+	ret0, _ := ret[0].(domain.Sight)
+	return ret0
+}
+
+// Sight indicates an expected call of Sight.
+func (mr *MockFeedMockRecorder) Sight(by, user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Sight", reflect.TypeOf((*MockFeed)(nil).Sight), by, user)
+}
+
+// States mocks base method.
+func (m *MockFeed) States(by domain.Principal, ids []string, into []domain.State) ([]domain.State, domain.Revision, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "States", by, ids, into)
 	ret0, _ := ret[0].([]domain.State)
 	ret1, _ := ret[1].(domain.Revision)
 	ret2, _ := ret[2].(error)
@@ -90,9 +104,23 @@ func (m *MockFeed) States(ids []string, into []domain.State) ([]domain.State, do
 }
 
 // States indicates an expected call of States.
-func (mr *MockFeedMockRecorder) States(ids, into interface{}) *gomock.Call {
+func (mr *MockFeedMockRecorder) States(by, ids, into interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "States", reflect.TypeOf((*MockFeed)(nil).States), ids, into)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "States", reflect.TypeOf((*MockFeed)(nil).States), by, ids, into)
+}
+
+// Unrestricted mocks base method.
+func (m *MockFeed) Unrestricted() bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Unrestricted")
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// Unrestricted indicates an expected call of Unrestricted.
+func (mr *MockFeedMockRecorder) Unrestricted() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Unrestricted", reflect.TypeOf((*MockFeed)(nil).Unrestricted))
 }
 
 // MockFollowing is a mock of Following interface.

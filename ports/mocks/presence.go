@@ -36,18 +36,18 @@ func (m *MockPresence) EXPECT() *MockPresenceMockRecorder {
 }
 
 // Query mocks base method.
-func (m *MockPresence) Query(ids []string, into []domain.Presences) ([]domain.Presences, error) {
+func (m *MockPresence) Query(by domain.Principal, ids []string, into []domain.Presences) ([]domain.Presences, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "Query", ids, into)
+	ret := m.ctrl.Call(m, "Query", by, ids, into)
 	ret0, _ := ret[0].([]domain.Presences)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // Query indicates an expected call of Query.
-func (mr *MockPresenceMockRecorder) Query(ids, into interface{}) *gomock.Call {
+func (mr *MockPresenceMockRecorder) Query(by, ids, into interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
-	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Query", reflect.TypeOf((*MockPresence)(nil).Query), ids, into)
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Query", reflect.TypeOf((*MockPresence)(nil).Query), by, ids, into)
 }
 
 // Update mocks base method.

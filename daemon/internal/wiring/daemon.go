@@ -98,10 +98,10 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			s.General.precedence, newFollower, newNames,
+			newSights, newFollower, newNames,
 			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
-			fx.Annotate(app.NewBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
+			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
 			newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
@@ -121,7 +121,17 @@ func (s *Settings) core(log *slog.Logger) fx.Option {
 		audit.Module,
 		clock.Module,
 		s.Store.module(),
-		fx.Provide(newCore, image.New, commit.New))
+		fx.Provide(s.General.precedence, newImage, commit.New, fx.Annotate(newCore, fx.ParamTags("", "", "", "", "", `optional:"true"`))))
+}
+
+func newImage(precedence domain.Precedence) *image.Image {
+	img := image.New()
+	img.Prefer(precedence)
+	return img
+}
+
+func newSights(identities *app.Identities) *app.Sights {
+	return app.NewSights(&domain.Visibility{}, identities)
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {
@@ -132,7 +142,7 @@ func newFollower(s *Settings, into *app.Identities, log *slog.Logger) (*identiti
 	return identities.NewFollower(s.General.Identities, s.General.IdentitiesFile, into, log)
 }
 
-// newExpirer, newPresence and newFeed give the use cases the time that stands still after a pause of the daemon.
+// newExpirer, newPresence, newBackup and newFeed give the use cases the time that stands still after a pause of the daemon.
 func newExpirer(core app.Core, now *app.Continuity, log *slog.Logger) *app.Expirer {
 	return app.NewExpirer(core, now, now, log)
 }
@@ -141,16 +151,21 @@ func newPresence(core app.Core, now *app.Continuity, clients []domain.ClientProt
 	return app.NewPresence(core, now, clients, readOnly)
 }
 
-func newFeed(img *image.Image, now *app.Continuity, precedence domain.Precedence, identities *app.Identities) *app.Feed {
-	feed := app.NewFeed(img, now, precedence)
+func newBackup(core app.Core, now *app.Continuity, clients []domain.ClientProtocol) *app.Backup {
+	return app.NewBackup(core, now, clients)
+}
+
+func newFeed(core app.Core, now *app.Continuity, precedence domain.Precedence, identities *app.Identities) *app.Feed {
+	feed := app.NewFeed(core, now, precedence)
 	feed.NameBy(identities)
 	return feed
 }
 
 func newLimits(limits Limits) *app.CurrentLimits { return app.NewCurrentLimits(limits.forApp()) }
 
-func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit) app.Core {
-	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit}
+// newCore makes the core. Commands that open the store themselves have no sights: they see everything.
+func newCore(img *image.Image, writer *commit.Writer, limits *app.CurrentLimits, users *app.UserLimit, audit ports.Audit, sights *app.Sights) app.Core {
+	return app.Core{Image: img, Writer: writer, Limits: limits, UserLimit: users, Audit: audit, Sights: sights}
 }
 
 func (l Limits) forApp() app.Limits {

@@ -155,7 +155,8 @@ func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger)
 		}
 	}
 	var core app.Core
-	if err := fx.New(fx.NopLogger, s.core(log), fx.Populate(&core)).Err(); err != nil {
+	var now ports.Clock
+	if err := fx.New(fx.NopLogger, s.core(log), fx.Populate(&core, &now)).Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -167,7 +168,7 @@ func (s *Settings) OpenStore(ctx context.Context, exists bool, log *slog.Logger)
 	}
 	select {
 	case <-core.Writer.Loaded():
-		return &OpenedStore{app.NewBackup(core, nil), where, end}, nil
+		return &OpenedStore{app.NewBackup(core, now, nil), where, end}, nil
 	case err := <-ended:
 		cancel()
 		return nil, err

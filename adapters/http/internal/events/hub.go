@@ -165,7 +165,9 @@ func (h *Hub) relay(following ports.Following) error {
 			return err
 		}
 		for i := range states {
-			h.publish(&states[i])
+			seen := states[i].Seen(domain.SeesAll)
+			seen.Revision = states[i].Revision
+			h.publish(&seen)
 		}
 		h.mu.Lock()
 		h.head = max(h.head, head)

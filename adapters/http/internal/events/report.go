@@ -210,7 +210,7 @@ func (h *Hub) after(revision domain.Revision) int {
 
 // scan asks the feed for all users with something new.
 func (r *report) scan() ([]note, error) {
-	states, err := r.hub.feed.Changed(r.hub.ctx, r.since)
+	states, err := r.hub.feed.Changed(r.hub.ctx, domain.Principal{}, r.since)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (r *report) notesOfListed() ([][]note, error) {
 		for _, t := range topics {
 			r.ids = append(r.ids, string(t.user))
 		}
-		states, forgotten, err := r.hub.feed.States(r.ids, r.states[:0])
+		states, forgotten, err := r.hub.feed.States(domain.Principal{}, r.ids, r.states[:0])
 		r.states = states
 		switch {
 		case err != nil:
@@ -265,7 +265,7 @@ func (r *report) tell(notes []note) error {
 	for i := range notes {
 		r.ids = append(r.ids, string(notes[i].user))
 	}
-	states, _, err := r.hub.feed.States(r.ids, r.states[:0])
+	states, _, err := r.hub.feed.States(domain.Principal{}, r.ids, r.states[:0])
 	r.states = states
 	if err != nil {
 		return err

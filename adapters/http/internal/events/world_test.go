@@ -331,7 +331,7 @@ func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
 	w.t.Helper()
 	want := make(map[domain.UserID]held)
 	for _, user := range users {
-		states, _, err := w.feed.States([]string{string(user)}, nil)
+		states, _, err := w.feed.States(domain.Principal{}, []string{string(user)}, nil)
 		if err != nil {
 			w.t.Fatal(err)
 		}

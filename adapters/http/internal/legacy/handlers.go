@@ -83,11 +83,12 @@ func (a *API) Get(c *fiber.Ctx) error {
 			return nil
 		}
 	}
-	if err := a.query(ctx, b); err != nil {
+	by, err := a.query(ctx, b)
+	if err != nil {
 		b.Release()
 		return err
 	}
-	return a.answer(ctx, b, list)
+	return a.answer(ctx, by, b, list)
 }
 
 // longList returns the text of the list in a query. It returns nil if the list is too short to keep its answer, or the document begins in an
@@ -107,15 +108,14 @@ func (a *API) longList(ctx *fasthttp.RequestCtx, body []byte) []byte {
 }
 
 // query reads a query. What it reads lies in the body, and lasts as long: nothing of a query is kept.
-func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) error {
+func (a *API) query(ctx *fasthttp.RequestCtx, b *buffers) (by domain.Principal, err error) {
 	if err := b.request.ReadQuery(b.text.Text); err != nil {
-		return err
+		return by, err
 	}
-	by, err := a.authenticate(ctx, b.request.Token)
-	if err == nil {
+	if by, err = a.authenticate(ctx, b.request.Token); err == nil {
 		err = mayRead(by, b)
 	}
-	return err
+	return by, err
 }
 
 // mayRead refuses a request if the principal may not ask about one of its users.
@@ -130,7 +130,7 @@ func mayRead(by domain.Principal, b *buffers) error {
 func (a *API) Put(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	defer b.Release()
-	if err := a.update(c.Context(), b, false); err != nil {
+	if _, err := a.update(c.Context(), b, false); err != nil {
 		return err
 	}
 	respond.Headers(&c.Context().Response.Header)
@@ -140,38 +140,38 @@ func (a *API) Put(c *fiber.Ctx) error {
 // Post carries out updates and answers as a query.
 func (a *API) Post(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
-	if err := a.update(c.Context(), b, true); err != nil {
+	by, err := a.update(c.Context(), b, true)
+	if err != nil {
 		b.Release()
 		return err
 	}
-	return a.answer(c.Context(), b, listAt{})
+	return a.answer(c.Context(), by, b, listAt{})
 }
 
 // update carries out the updates of a request, or none of them, also if the principal may not be answered. It reads a copy of the body, because what
 // updates say is kept.
-func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers, answered bool) error {
+func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers, answered bool) (by domain.Principal, err error) {
 	if err := a.bodies.Read(ctx, &b.text); err != nil {
-		return err
+		return by, err
 	}
 	if err := b.request.ReadUpdate(bytes.Clone(b.text.Text)); err != nil {
-		return err
+		return by, err
 	}
-	by, err := a.authenticate(ctx, b.request.Token)
-	if err != nil {
-		return err
+	if by, err = a.authenticate(ctx, b.request.Token); err != nil {
+		return by, err
 	}
 	if err := checkIDs(&b.request); err != nil {
-		return err
+		return by, err
 	}
 	if answered {
 		if err := mayRead(by, b); err != nil {
-			return err
+			return by, err
 		}
 	}
 	if err := a.presence.Update(conn.Context(a.ctx, ctx), by, b.request.Updates); err != nil {
-		return problem.Locate(err, b.request.place)
+		return by, problem.Locate(err, b.request.place)
 	}
-	return nil
+	return by, nil
 }
 
 // checkIDs refuses a request with a malformed id in an entry that sets no protocol: the use case, which gets the updates alone, would not
@@ -205,9 +205,9 @@ func (a *API) authenticate(ctx *fasthttp.RequestCtx, token string) (domain.Princ
 	return by, err
 }
 
-// answer answers with what is known about the request's users now, and keeps that for the list. It sees to the release of the buffers.
-func (a *API) answer(ctx *fasthttp.RequestCtx, b *buffers, list listAt) error {
-	found, err := a.presence.Query(b.request.Users, b.found[:0])
+// answer answers with what by sees of the request's users now, and keeps that for the list. It sees to the release of the buffers.
+func (a *API) answer(ctx *fasthttp.RequestCtx, by domain.Principal, b *buffers, list listAt) error {
+	found, err := a.presence.Query(by, b.request.Users, b.found[:0])
 	b.found = found
 	if err != nil {
 		err = problem.Locate(err, placeOfUser)

@@ -22,7 +22,7 @@ const (
 )
 
 // recent keeps the last answers to long lists. Pages that show the same people ask for the same list, and while no user at all changes they get
-// the same bytes. It may be used concurrently.
+// the same bytes. It does nothing while what users see depends on who they are. It may be used concurrently.
 //
 // It must not be asked before the client's token was verified: the time of an answer would tell whether others ask for the same list.
 type recent struct {
@@ -57,6 +57,9 @@ type listAt struct {
 // returns what to call keep with.
 func (r *recent) answer(text []byte) ([]byte, listAt) {
 	list := listAt{text, maphash.Bytes(r.seed, text), r.feed.Revision()}
+	if !r.feed.Unrestricted() { // asked after the revision, so that what is kept for it is for everybody
+		return nil, listAt{}
+	}
 	a := r.slots[list.hash%recentLists].kept.Load()
 	if a == nil || a.revision != list.revision || !bytes.Equal(a.list, text) {
 		return nil, list
@@ -70,7 +73,7 @@ func (r *recent) answer(text []byte) ([]byte, listAt) {
 // keep keeps the answer to a list, which shows what was found. It does so for the second request at one revision, so that lists that do not come
 // back before something changes cost nothing.
 func (r *recent) keep(list listAt, body []byte, found []domain.Presences) {
-	if list.text == nil {
+	if list.text == nil || !r.feed.Unrestricted() {
 		return
 	}
 	slot := &r.slots[list.hash%recentLists]

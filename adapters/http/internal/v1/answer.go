@@ -37,10 +37,10 @@ func (b *buffers) Release() {
 	pool.Put(b)
 }
 
-// find looks up the users that were asked for. If a revision was named it leaves out users without a change since.
-func (a *API) find(b *buffers) error {
+// find looks up what by sees of the users that were asked for. If a revision was named it leaves out users without a change since.
+func (a *API) find(by domain.Principal, b *buffers) error {
 	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
-	states, forgotten, err := a.feed.States(b.asked.Users, b.states[:0])
+	states, forgotten, err := a.feed.States(by, b.asked.Users, b.states[:0])
 	b.states = states
 	if err != nil {
 		return err

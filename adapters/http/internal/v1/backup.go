@@ -32,23 +32,24 @@ func (a *API) admitService(c *fiber.Ctx) (domain.Principal, error) {
 // exportPart is how many bytes of an export are sent at once.
 const exportPart = 64 << 10
 
-// Export answers with all presences, a line each. They are rendered while they are sent.
+// Export answers with all presences that the service sees, a line each. They are rendered while they are sent.
 func (a *API) Export(c *fiber.Ctx) error {
-	if _, err := a.admitService(c); err != nil {
+	by, err := a.admitService(c)
+	if err != nil {
 		return err
 	}
 	ctx := c.Context()
 	respond.Headers(&ctx.Response.Header)
 	ctx.SetContentType(backup.ContentType)
-	respond.Stream(ctx, a.parts(ctx.Conn()), -1, nil)
+	respond.Stream(ctx, a.parts(by, ctx.Conn()), -1, nil)
 	return nil
 }
 
 // parts renders the export. The client gets the whole time-out for each part of it.
-func (a *API) parts(connection net.Conn) iter.Seq[[]byte] {
+func (a *API) parts(by domain.Principal, connection net.Conn) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		var part []byte
-		err := a.backup.Export(a.ctx, func(user domain.UserID, p domain.Presence) (err error) {
+		err := a.backup.Export(a.ctx, by, func(user domain.UserID, p domain.Presence) (err error) {
 			if part, err = backup.Append(part, user, &p); err != nil || len(part) < exportPart {
 				return err
 			}

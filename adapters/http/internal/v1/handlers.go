@@ -64,7 +64,7 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 	b := pool.Get().(*buffers)
 	b.asked.Users = append(b.asked.Users[:0], user)
 	if err = by.MayRead(b.asked.Users); err == nil {
-		b.states, _, err = a.feed.States(b.asked.Users, b.states[:0])
+		b.states, _, err = a.feed.States(by, b.asked.Users, b.states[:0])
 	}
 	if err != nil {
 		b.Release()
@@ -115,7 +115,7 @@ func (a *API) answer(c *fiber.Ctx, by domain.Principal, b *buffers, err error, p
 		err = by.MayRead(b.asked.Users)
 	}
 	if err == nil {
-		err = a.find(b)
+		err = a.find(by, b)
 	}
 	if err != nil {
 		b.Release()

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"sync/atomic"
+
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// Sights tells what viewers see, by rules that can be replaced. A nil *Sights has none: everybody sees all. It may be used concurrently.
+type Sights struct {
+	rules  atomic.Pointer[domain.Visibility]
+	groups ports.Groups // nil: nobody is in any
+}
+
+// NewSights begins with rules.
+func NewSights(rules *domain.Visibility, groups ports.Groups) *Sights {
+	s := &Sights{groups: groups}
+	s.Configure(rules)
+	return s
+}
+
+// Configure replaces the rules. That is no change of a user: who follows has to ask for the states anew.
+func (s *Sights) Configure(rules *domain.Visibility) { s.rules.Store(rules) }
+
+// noRules is for those who have none.
+var noRules domain.Visibility
+
+func (s *Sights) current() *domain.Visibility {
+	if s == nil {
+		return &noRules
+	}
+	return s.rules.Load()
+}
+
+// Of returns what a viewer sees of a user.
+func (s *Sights) Of(by *domain.Principal, user domain.UserID) domain.Sight {
+	if s == nil || s.groups == nil {
+		return s.current().Sight(by, user, nil)
+	}
+	return s.current().Sight(by, user, s.groups.Groups)
+}
+
+// presences returns what a viewer sees of what is kept of a user, as of a moment up to which everything is known. Without rules, and if the user
+// is not invisible, that costs next to nothing.
+func (s *Sights) presences(by *domain.Principal, user domain.UserID, kept *domain.Known, known, now domain.Timestamp) domain.Presences {
+	if kept.Mask != nil || !s.current().Unrestricted() {
+		switch sight := s.Of(by, user); {
+		case sight < domain.SeesAll:
+			return nil
+		case sight == domain.SeesAll && kept.Invisible(known):
+			return kept.Mask.Presences
+		}
+	}
+	return kept.Presences.HeldAt(known, now)
+}
