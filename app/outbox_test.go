@@ -161,3 +161,38 @@ func TestAwayForTooLong(t *testing.T) {
 		t.Errorf("the news are %+v, %v; the log says %s", news, err, &log)
 	}
 }
+
+// An exporter is given what it sees, and nothing of changes that it does not see. Who is hidden by new rules is given as somebody whom nobody knows.
+func TestAnExporterIsGivenWhatItSees(t *testing.T) {
+	exported(t, func(s *exportStage) {
+		rules := func(sees ...string) *domain.Visibility {
+			t.Helper()
+			visibility, err := domain.NewVisibility([]domain.VisibilityRule{
+				{Viewer: "service", User: string(anna), Sees: sees[0]}, {Viewer: "service", User: string(bea), Sees: sees[1]},
+			}, domain.UserList{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return visibility
+		}
+		sights := app.NewSights(rules("status", "nothing"), nil)
+		s.store.Core.Sights = sights
+		crm := newScripted("webhook:crm")
+		s.set(anna, domain.Busy)
+		s.set(bea, domain.Away)
+		s.begin(crm)
+		outbox := <-crm.runs
+		outbox.Acknowledge(s.next(outbox, "anna busy"))
+		if seen := outbox.State(anna); seen.Presences != nil || seen.Unified.Message != "" || outbox.State(bea).Revision != 0 {
+			s.Errorf("it sees %+v and %+v", seen, outbox.State(bea))
+		}
+		s.set(bea, domain.Busy)
+		s.next(outbox, "")
+		s.set(anna, domain.Busy) // with another message
+		s.next(outbox, "")
+		sights.Configure(rules("nothing", "all"))
+		s.all.Renew()
+		s.next(outbox, "anna unavailable, bea busy")
+		s.end()
+	})
+}
