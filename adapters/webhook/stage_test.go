@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +65,58 @@ func staged(t *testing.T, change func(*webhook.Config), test func(s *stage)) {
 		s.end()
 	})
 }
+
+// alone runs a test with a webhook that is given the states of one user: without a core days take no time.
+func alone(t *testing.T, test func(s *stage, give func(domain.Status))) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, began: time.Now()}
+		s.exporter = createLogging(t, config("https://crm.example.test/presence"), slog.New(slog.NewTextHandler(&s.log, nil)))
+		s.exporter.By(s)
+		outbox := &oneUser{news: make(chan ports.News)}
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := s.exporter.Run(ctx, outbox); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run = %v", err)
+			}
+		})
+		test(s, outbox.give)
+		cancel()
+		running.Wait()
+	})
+}
+
+// oneUser is an outbox about anna.
+type oneUser struct {
+	news  chan ports.News
+	state atomic.Pointer[domain.State]
+}
+
+func (o *oneUser) give(status domain.Status) {
+	state := domain.State{User: "anna@example.test", Revision: 1, Unified: domain.Unified{Status: status}}
+	if before := o.state.Load(); before != nil {
+		state.Revision = before.Revision + 1
+	}
+	o.state.Store(&state)
+	o.news <- ports.News{States: []domain.State{state}, Mark: ports.Mark{Revision: state.Revision}}
+}
+
+// Next implements ports.Outbox.
+func (o *oneUser) Next(ctx context.Context) (ports.News, error) {
+	select {
+	case news := <-o.news:
+		return news, nil
+	case <-ctx.Done():
+		return ports.News{}, ctx.Err()
+	}
+}
+
+// State implements ports.Outbox.
+func (o *oneUser) State(domain.UserID) domain.State { return *o.state.Load() }
+
+// Acknowledge implements ports.Outbox.
+func (*oneUser) Acknowledge(ports.Mark) {}
 
 // begin starts the exporters, as a daemon does.
 func (s *stage) begin() {
