@@ -19,7 +19,8 @@ type Feed struct {
 	sights     *Sights
 	clock      ports.Clock
 	precedence atomic.Pointer[domain.Precedence]
-	identities *Identities // nil: nobody has a display name
+	identities *Identities   // nil: nobody has a display name
+	anew       atomic.Uint64 // a domain.Revision: see Anew
 }
 
 // NewFeed makes the use case.
@@ -36,6 +37,9 @@ func (f *Feed) NameBy(identities *Identities) { f.identities = identities }
 // Configure has the states be unified by another precedence. That is no change of a user: who follows has to ask for the states anew.
 func (f *Feed) Configure(precedence domain.Precedence) { f.precedence.Store(&precedence) }
 
+// Anew has those told everything anew who go on from a revision of before, because viewers see something else now and no revision says so.
+func (f *Feed) Anew() { f.anew.Store(uint64(f.image.Revision()) + 1) }
+
 // Revision implements ports.Feed.
 func (f *Feed) Revision() domain.Revision { return f.image.Revision() }
 
@@ -46,7 +50,7 @@ func (f *Feed) Sight(by domain.Principal, user domain.UserID) domain.Sight {
 
 // Unrestricted implements ports.Feed.
 func (f *Feed) Unrestricted() bool {
-	return f.sights.current().Unrestricted() && !f.image.AnyInvisible()
+	return f.sights.Unrestricted() && !f.image.AnyInvisible()
 }
 
 // States implements ports.Feed.
@@ -62,7 +66,7 @@ func (f *Feed) States(by domain.Principal, ids []string, into []domain.State) ([
 		state, compacted := f.state(user, now)
 		states, forgotten = append(states, state.Seen(f.sights.Of(&by, user))), max(forgotten, compacted)
 	}
-	return states, forgotten, nil
+	return states, max(forgotten, domain.Revision(f.anew.Load())), nil
 }
 
 // state returns what is known of a user.
@@ -73,16 +77,9 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 		known = now
 		kept, _ = f.image.Kept(user)
 	}
-	precedence, presences := f.precedence.Load(), kept.Presences.HeldAt(known, now)
-	state = domain.State{
-		User: user, Revision: kept.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(kept.Presences, now),
-		Revisions: kept.Revisions(),
-	}
+	state = kept.State(user, *f.precedence.Load(), known, now)
 	if f.identities != nil {
 		state.DisplayName = f.identities.Table().DisplayName(user)
-	}
-	if kept.Invisible(known) {
-		state.Invisible, state.Others = true, &domain.Shadow{Presences: kept.Mask.Presences, Unified: precedence.Unify(kept.Mask.Presences)}
 	}
 	return state, forgotten
 }
@@ -90,6 +87,9 @@ func (f *Feed) state(user domain.UserID, now domain.Timestamp) (state domain.Sta
 // Changed implements ports.Feed.
 func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Revision) ([]domain.State, error) {
 	removals, err := f.image.Removals(since)
+	if since > 0 && since < domain.Revision(f.anew.Load()) {
+		err = ports.ErrCompacted
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +123,8 @@ func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Re
 }
 
 // Follow implements ports.Feed.
-func (f *Feed) Follow() ports.Following { return f.follow() }
-
-func (f *Feed) follow() *following {
-	begun := f.image.Revision()
-	return &following{feed: f, watch: f.image.Watch(begun), told: begun, last: make(map[domain.UserID]domain.Revision), late: make(map[domain.UserID]domain.Revision)}
+func (f *Feed) Follow() ports.Following {
+	return &following{feed: f, watch: f.image.Watch(f.image.Revision()), last: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.
@@ -135,8 +132,6 @@ type following struct {
 	feed  *Feed
 	watch *image.Watch
 	last  map[domain.UserID]domain.Revision // each user's last change of the batch; empty between two calls of Next
-	told  domain.Revision                   // up to which everything has been told, but for the users who are late
-	late  map[domain.UserID]domain.Revision // users who were left out, by the revision up to which they have been told
 }
 
 // Next implements ports.Following.
@@ -156,23 +151,13 @@ func (f *following) Next(ctx context.Context) ([]domain.State, domain.Revision, 
 		if f.last[change.User] != revision {
 			continue
 		}
-		told, late := f.late[change.User]
-		if !late {
-			told = f.told
-		}
 		state, _ := f.feed.state(change.User, now)
-		if state.Revision > revision { // its change is on its way
-			f.late[change.User] = told
-			continue
-		}
-		delete(f.late, change.User)
-		if state.Told = told; state.Revision < revision { // it is forgotten
+		if state.Revision < revision { // it is forgotten
 			state.Revision, state.Revisions = revision, domain.Revisions{Status: revision, All: revision, Invisible: revision}
 		}
 		states = append(states, state)
 	}
-	f.told = changes[len(changes)-1].Presence.Revision
-	return states, f.told, nil
+	return states, changes[len(changes)-1].Presence.Revision, nil
 }
 
 // Close implements ports.Following.

@@ -13,6 +13,7 @@ import (
 var (
 	_ ports.Identities = (*Identities)(nil)
 	_ ports.Groups     = (*Identities)(nil)
+	_ ports.TimeZones  = (*Identities)(nil)
 )
 
 // mostUnmapped is how many names that are nobody's are remembered. Further ones are only counted: a server may have any number.
@@ -69,6 +70,11 @@ func (i *Identities) User(protocol domain.Protocol, name string) (domain.UserID,
 	return "", false
 }
 
+// Find implements ports.Identities.
+func (i *Identities) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return i.Table().User(protocol, name)
+}
+
 // Names implements ports.Identities.
 func (i *Identities) Names(protocol domain.Protocol) []domain.Name { return i.Table().Names(protocol) }
 
@@ -88,6 +94,14 @@ func (i *Identities) Groups(user domain.UserID) []string {
 		return record.Groups
 	}
 	return nil
+}
+
+// TimeZone implements ports.TimeZones.
+func (i *Identities) TimeZone(user domain.UserID) string {
+	if record := i.Table().Of(user); record != nil {
+		return record.TimeZone
+	}
+	return ""
 }
 
 // Unmapped lists names that nobody has, by protocol and name, and how often further ones were met for which there was no room in the list.

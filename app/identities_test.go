@@ -48,3 +48,21 @@ func TestIdentities(t *testing.T) {
 		t.Errorf("after the change %v and %d others are nobody's", names, others)
 	}
 }
+
+// The zone of a user is that of the user's record, also if that is a pattern.
+func TestTimeZones(t *testing.T) {
+	table, err := domain.NewIdentities([]domain.Identity{
+		{User: "alice@example.test", TimeZone: "Europe/Berlin"}, {User: "u{number}@example.test", TimeZone: "Asia/Tokyo"}, {User: "bob@example.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	identities := app.NewIdentities(table)
+	for user, want := range map[domain.UserID]string{
+		"alice@example.test": "Europe/Berlin", "u7@example.test": "Asia/Tokyo", "bob@example.test": "", "markd@zarafa.com": "",
+	} {
+		if got := identities.TimeZone(user); got != want {
+			t.Errorf("%s is in %q, want %q", user, got, want)
+		}
+	}
+}

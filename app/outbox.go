@@ -21,7 +21,7 @@ const outboxPiece = 1000
 type outbox struct {
 	feed      *Feed
 	by        domain.Principal
-	following *following
+	following ports.Following
 	head      domain.Revision // when following began; what was removed later comes by following
 	since     domain.Revision // the position
 	log       *slog.Logger
@@ -51,7 +51,7 @@ func (f *Feed) outbox(by domain.Principal, since domain.Revision, log *slog.Logg
 	if since > head {
 		since = 0 // of another store
 	}
-	return &outbox{feed: f, by: by, following: f.follow(), head: head, since: since, log: log, given: ports.Mark{Revision: since}}
+	return &outbox{feed: f, by: by, following: f.Follow(), head: head, since: since, log: log, given: ports.Mark{Revision: since}}
 }
 
 // Close ends it, and a Next in progress.
@@ -192,16 +192,14 @@ func (o *outbox) nextChanges(ctx context.Context) ([]domain.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, told := range o.following.late { // whose change is still to come
-		upTo = min(upTo, told)
-	}
-	o.given.Revision = max(o.given.Revision, upTo)
 	seen := all[:0]
 	for i := range all {
-		if sight := o.feed.Sight(o.by, all[i].User); all[i].News(sight) {
-			seen = append(seen, all[i].Seen(sight))
+		state := all[i].Seen(o.feed.Sight(o.by, all[i].User))
+		if state.Revision > o.given.Revision { // else it was given: what has changed is hidden
+			seen = append(seen, state)
 		}
 	}
 	clear(all[len(seen):])
+	o.given.Revision = max(o.given.Revision, upTo)
 	return seen, nil
 }

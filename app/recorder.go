@@ -76,6 +76,9 @@ func (r *recorder) Forget(user domain.UserID) {
 	r.note(func() bool { r.session.forget(user); return true })
 }
 
+// AsOf implements ports.Observer.
+func (r *recorder) AsOf(at domain.Timestamp, trouble error) { r.status.asOf(at, trouble) }
+
 // Unconfirmed implements ports.Observer.
 func (r *recorder) Unconfirmed() int {
 	r.session.mu.Lock()

@@ -33,6 +33,12 @@ func (s *Sights) current() *domain.Visibility {
 	return s.rules.Load()
 }
 
+// Unrestricted reports whether there are no rules.
+func (s *Sights) Unrestricted() bool { return s.current().Unrestricted() }
+
+// ByGroup reports whether the rules go by groups.
+func (s *Sights) ByGroup() bool { return s.current().ByGroup() }
+
 // Of returns what a viewer sees of a user.
 func (s *Sights) Of(by *domain.Principal, user domain.UserID) domain.Sight {
 	if s == nil || s.groups == nil {
@@ -44,7 +50,7 @@ func (s *Sights) Of(by *domain.Principal, user domain.UserID) domain.Sight {
 // presences returns what a viewer sees of what is kept of a user, as of a moment up to which everything is known. Without rules, and if the user
 // is not invisible, that costs next to nothing.
 func (s *Sights) presences(by *domain.Principal, user domain.UserID, kept *domain.Known, known, now domain.Timestamp) domain.Presences {
-	if kept.Mask != nil || !s.current().Unrestricted() {
+	if kept.Mask != nil || !s.Unrestricted() {
 		switch sight := s.Of(by, user); {
 		case sight < domain.SeesAll:
 			return nil

@@ -46,7 +46,7 @@ func (s *sourceStatus) wait(state domain.SourceState, why error, retryAt domain.
 		s.status.Connected = now
 		s.status.Connections++
 	case domain.SourceSynced:
-		s.status.Connected, s.status.Synced = before.Connected, now
+		s.status.Connected, s.status.Synced, s.status.AsOf = before.Connected, now, before.AsOf
 	}
 	switch {
 	case why != nil:
@@ -55,6 +55,16 @@ func (s *sourceStatus) wait(state domain.SourceState, why error, retryAt domain.
 		s.status.Error = before.Error
 	case state != domain.SourceStandby:
 		s.status.Users = before.Users
+	}
+}
+
+// asOf notes how old what the source shows is at most, and what keeps it from knowing more.
+func (s *sourceStatus) asOf(at domain.Timestamp, trouble error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.AsOf, s.status.Error = at, ""
+	if trouble != nil {
+		s.status.Error = trouble.Error()
 	}
 }
 

@@ -58,6 +58,11 @@ func TestTheStatusFollowsTheSource(t *testing.T) {
 		seen.Synced()
 		time.Sleep(100 * time.Millisecond)
 		s.is(t, domain.SourceSynced, 2, "")
+		seen.AsOf(began, errors.New("it does not answer"))
+		if got := s.is(t, domain.SourceSynced, 2, "it does not answer"); got.AsOf != began {
+			t.Errorf("all is as of %s, want %s", got.AsOf, began)
+		}
+		seen.AsOf(began.Add(time.Second), nil)
 		seen.Forget(bea)
 		time.Sleep(100 * time.Millisecond)
 		s.is(t, domain.SourceSynced, 1, "")
@@ -65,6 +70,9 @@ func TestTheStatusFollowsTheSource(t *testing.T) {
 
 		s.lose <- errors.New("the link broke")
 		lost := s.is(t, domain.SourceWaiting, 0, "the link broke")
+		if lost.AsOf != 0 {
+			t.Errorf("without a connection all is as of %s", lost.AsOf)
+		}
 		<-s.runs
 		s.counts(t, 0, began.Add(1100*time.Millisecond), 1, 1)
 		if got := s.is(t, domain.SourceConnecting, 0, "the link broke"); got.Since != lost.RetryAt {

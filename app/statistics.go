@@ -31,5 +31,11 @@ func (s *Statistics) Census(ctx context.Context) (ports.Census, bool) { return s
 // Expiries implements ports.Statistics.
 func (s *Statistics) Expiries() *measure.Histogram { return &s.expirer.lateness }
 
+// ReportsDropped implements ports.Statistics.
+func (s *Statistics) ReportsDropped() uint64 {
+	_, reports := s.core.UserLimit.Refused()
+	return reports
+}
+
 // Leases implements ports.Statistics.
 func (s *Statistics) Leases() map[string]bool { return s.leases.Held() }

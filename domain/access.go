@@ -65,3 +65,8 @@ func (p Principal) MayRead(ids []string) error {
 	}
 	return problems.OrNil()
 }
+
+// Reads reports whether the principal may ask about a user, as MayRead does. It is for those who are not named, but found: the members of a group.
+func (p Principal) Reads(user UserID) bool {
+	return p.Key == nil || p.Key.Read && p.Key.Users.Has(user, p.Key.Groups)
+}

@@ -13,6 +13,7 @@ import (
 // whoever faces the outside world can tell them apart with errors.Is.
 var (
 	ErrInvalidUser     = errors.New("invalid user")
+	ErrUnknownGroup    = errors.New("unknown group")
 	ErrUnknownProtocol = errors.New("unknown protocol")
 	ErrInvalidProtocol = errors.New("invalid protocol name")
 	ErrInvalidDevice   = errors.New("invalid device")
@@ -39,6 +40,7 @@ const (
 	FieldDevice
 	FieldActivity
 	FieldIdleSince
+	FieldGroup
 )
 
 // Problem says what is wrong with one entry of a request.
@@ -98,6 +100,9 @@ func quote(s string) string {
 	}
 	return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
 }
+
+// UnknownGroup is the ErrUnknownGroup for a name that no group has, or none with anybody whom the asking principal may see.
+func UnknownGroup(name string) error { return fmt.Errorf("%w %s", ErrUnknownGroup, quote(name)) }
 
 // UnknownProtocol is the ErrUnknownProtocol for a name that none of the protocols has that are on.
 func UnknownProtocol(name string, on []string) error {

@@ -46,6 +46,7 @@ type Identities struct {
 	listed   map[string][]Name // the names that are no patterns, by protocol
 	patterns []namePattern
 	forms    []userPattern
+	groups   map[string]*Group
 	named    bool // there is a display name
 	size     int
 }
@@ -68,13 +69,16 @@ type namePattern struct {
 // NewIdentities checks records and makes a table of them. The error names every record at fault, counted from 1, each in a line, and wraps
 // ErrInvalidIdentity.
 func NewIdentities(records []Identity) (*Identities, error) {
-	d := &Identities{users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), size: len(records)}
+	d := &Identities{
+		users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), groups: make(map[string]*Group), size: len(records),
+	}
 	var faults []error
 	for i := range records {
 		for _, fault := range d.add(&records[i]) {
 			faults = append(faults, fmt.Errorf("%w, record %d (%s): %w", ErrInvalidIdentity, i+1, quote(records[i].User), fault))
 		}
 	}
+	d.sortGroups()
 	for _, names := range d.listed {
 		slices.SortFunc(names, func(a, b Name) int { return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Text, b.Text)) })
 	}
@@ -104,6 +108,7 @@ func (d *Identities) add(record *Identity) (faults []error) {
 		d.users[user] = record
 	}
 	d.named = d.named || record.DisplayName != ""
+	faults = d.addGroups(record, user, isPattern)
 	for _, protocol := range slices.Sorted(maps.Keys(record.Names)) { // in an order, so that the same faults are always told alike
 		if _, err := ParseProtocol(protocol); err != nil {
 			faults = append(faults, err)
@@ -180,7 +185,8 @@ func placeholdersOf(text string) []string {
 	return found
 }
 
-// User returns who has a name on a protocol. An exact name goes before patterns, and the first pattern before the next.
+// User returns who has a name on a protocol. An exact name goes before patterns, the first pattern before the next, and all of them before a name that is
+// the id of a user who has a record.
 func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
 	if d == nil {
 		return "", false
@@ -205,6 +211,9 @@ func (d *Identities) User(protocol Protocol, name string) (UserID, bool) {
 		if user, err := ParseUserID(strings.NewReplacer(filled...).Replace(p.user)); err == nil {
 			return user, true
 		}
+	}
+	if user, err := ParseUserID(text); err == nil && d.Of(user) != nil {
+		return user, true
 	}
 	return "", false
 }
@@ -266,7 +275,10 @@ func (d *Identities) displayNames() map[string]string {
 		names[string(user)] = record.DisplayName
 	}
 	for i, pattern := range d.forms { // the first one that matches counts
-		names[strconv.Itoa(i)+" "+pattern.form.String()] = pattern.identity.DisplayName
+		names[pattern.place(i)] = pattern.identity.DisplayName
 	}
 	return names
 }
+
+// place names a pattern and its place among the patterns.
+func (p *userPattern) place(i int) string { return strconv.Itoa(i) + " " + p.form.String() }

@@ -27,7 +27,8 @@ func TestIdentities(t *testing.T) {
 		"1234@default": "alice@example.test", // before the pattern
 		"199@default":  "u99@example.test", "1@default": "", "1x@default": "", "199@default ": "",
 		"sip-Bob@default": "bob@example.test", "sip-a b@default": "", "sip-a/b@default": "", "sip-a@b@default": "",
-		"7-zoë@{": "zoë.7@example.test",
+		"7-zoë@{":            "zoë.7@example.test",
+		"ALICE@example.test": "alice@example.test", "markd@sales.example.test": "markd@sales.example.test", "markd@zarafa.com": "", // ids
 	} {
 		if user, found := identities.User(asterisk, name); user != want || found != (want != "") {
 			t.Errorf("%q is %q, %v; want %q", name, user, found, want)

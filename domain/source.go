@@ -58,8 +58,9 @@ type SourceStatus struct {
 	State    SourceState
 	Since    Timestamp // when it came into this state
 	Users    int       // of how many users the connection has told; zero if there is none
-	Error    string    // why the last connection ended or could not be made; empty while there is one, and before the first
+	Error    string    // why there is no connection, or what keeps a source from knowing what is so now; empty: nothing
 	RetryAt  Timestamp // when it will try again, if it is waiting or rejected; else zero
+	AsOf     Timestamp // all that a connected source shows was so at this moment or later; zero if the server tells it what changes
 
 	Connected   Timestamp // since when there is a connection; zero if there is none
 	Synced      Timestamp // when it was last in sync; zero if never since the daemon has started

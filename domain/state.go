@@ -14,13 +14,25 @@ type State struct {
 	// Seen needs these. What it returns does not have them.
 	Others    *Shadow   // what others are shown of a user who is invisible; nil: what is there
 	Revisions Revisions // of the last change for each sight
-	Told      Revision  // up to which a reader of changes was told all of the user, see ports.Following.Next
 }
 
 // Shadow is what others are shown of a user who is invisible.
 type Shadow struct {
 	Presences Presences
 	Unified   Unified
+}
+
+// State returns what is known of a user now, without the display name. What may have been written after the moment known is not there.
+func (k *Known) State(user UserID, precedence Precedence, known, now Timestamp) State {
+	presences := k.Presences.HeldAt(known, now)
+	state := State{
+		User: user, Revision: k.Revision, Presences: presences, Unified: precedence.Unify(presences), Next: precedence.Next(k.Presences, now),
+		Revisions: k.Revisions(),
+	}
+	if k.Invisible(known) {
+		state.Invisible, state.Others = true, &Shadow{Presences: k.Mask.Presences, Unified: precedence.Unify(k.Mask.Presences)}
+	}
+	return state
 }
 
 // Seen returns what a viewer with a sight is shown.
@@ -41,9 +53,6 @@ func (s *State) Seen(sight Sight) State {
 	}
 	return seen
 }
-
-// News reports whether a viewer with a sight has to be told the state: something has changed for it since the reader of changes was told last.
-func (s *State) News(sight Sight) bool { return s.Revisions.Of(sight) > s.Told }
 
 // ChangedSince reports whether a reader who knew everything as of a revision has to be told this state. What was removed up to the revision
 // forgotten is not remembered, so somebody who left off before may have missed anything.

@@ -18,8 +18,8 @@ const (
 	SeesInvisible              // all, also of a user who is invisible
 )
 
-// Sights returns all sights.
-func Sights() [4]Sight { return [...]Sight{SeesNothing, SeesStatus, SeesAll, SeesInvisible} }
+// Sights returns all sights, each after the one that shows less.
+func Sights() []Sight { return []Sight{SeesNothing, SeesStatus, SeesAll, SeesInvisible} }
 
 var sightNames = [...]string{SeesNothing: "nothing", SeesStatus: "status", SeesAll: "all", SeesInvisible: "invisible"}
 
@@ -72,37 +72,44 @@ const (
 // that is none, with its number, and wraps ErrInvalidRule or ErrInvalidUser.
 func NewVisibility(rules []VisibilityRule, seeInvisible UserList) (*Visibility, error) {
 	v := &Visibility{seeInvisible: seeInvisible, byGroup: len(seeInvisible.groups) > 0}
-	var faults []error
+	var all []error
 	for i, rule := range rules {
-		parsed, err := parseRule(rule)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("entry %d: %w", i+1, err))
-			continue
+		parsed, faults := parseRule(rule)
+		for _, fault := range faults {
+			all = append(all, fmt.Errorf("entry %d: %w", i+1, fault))
 		}
 		v.rules = append(v.rules, parsed)
 		v.byGroup = v.byGroup || parsed.viewer.kind == oneGroup || parsed.user.kind == oneGroup
 	}
-	return v, errors.Join(faults...)
+	return v, errors.Join(all...)
 }
 
-func parseRule(rule VisibilityRule) (parsed visibilityRule, err error) {
-	var faults []error
-	if parsed.viewer, err = parseViewer(rule.Viewer); err != nil {
-		faults = append(faults, fmt.Errorf("viewer: %w", err))
+func parseRule(rule VisibilityRule) (parsed visibilityRule, faults []error) {
+	fault := func(member string, err error) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", member, err))
+		}
 	}
-	if parsed.user, err = parseParty(rule.User, "self or *"); err != nil {
-		faults = append(faults, fmt.Errorf("user: %w", err))
+	var err error
+	parsed.viewer, err = parseViewer(rule.Viewer)
+	fault("viewer", err)
+	parsed.user, err = parseParty(rule.User, "self or *")
+	fault("user", err)
+	parsed.sees, err = parseSees(rule.Sees)
+	if err == nil && parsed.sees != SeesAll && (parsed.viewer.kind == oneself || parsed.user.kind == oneself) {
+		err = fmt.Errorf("%w: everybody sees all of oneself, so there is no other rule for self", ErrInvalidRule)
 	}
-	at := slices.Index(sightNames[:SeesInvisible], rule.Sees)
-	switch {
-	case at < 0:
-		faults = append(faults, fmt.Errorf("%w: sees: %s is none of all, status and nothing", ErrInvalidRule, quote(rule.Sees)))
-	case Sight(at) != SeesAll && (parsed.viewer.kind == oneself || parsed.user.kind == oneself):
-		faults = append(faults, fmt.Errorf("%w: sees: everybody sees all of oneself, so there is no other rule for self", ErrInvalidRule))
-	default:
-		parsed.sees = Sight(at)
+	fault("sees", err)
+	return parsed, faults
+}
+
+func parseSees(word string) (Sight, error) {
+	for _, sight := range [...]Sight{SeesAll, SeesStatus, SeesNothing} {
+		if word == sight.String() {
+			return sight, nil
+		}
 	}
-	return parsed, errors.Join(faults...)
+	return SeesNothing, fmt.Errorf("%w: %s is none of all, status and nothing", ErrInvalidRule, quote(word))
 }
 
 func parseViewer(entry string) (party, error) {

@@ -19,7 +19,7 @@
 //   - Exporter: tells somebody outside what users are, whenever that changes.
 //   - Clock: tells the time.
 //   - Audit: takes note of who has changed what.
-//   - Tokens: makes tokens and tells for which user they speak.
+//   - Tokens: makes tokens and tells for which user they speak. Verifier does only the latter.
 //
 // The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.
 package ports

@@ -30,7 +30,7 @@ type Feed interface {
 	Revision() domain.Revision
 
 	// States appends to into the state of each user, in order, as by sees it now, expiry taken into account. It also returns up to which revision
-	// removals may be forgotten (domain.State.ChangedSince). It does not block, and what it returns is shared and must not be changed.
+	// removals may be forgotten, or rules were others (domain.State.ChangedSince). It does not block, and what it returns is shared and must not be changed.
 	//
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.
 	States(by domain.Principal, ids []string, into []domain.State) (states []domain.State, forgotten domain.Revision, err error)
@@ -53,12 +53,12 @@ type Feed interface {
 
 // Following is a reader's place in the changes. The reader is told everything, and must tell viewers no more than they see.
 type Following interface {
-	// Next blocks until something has changed, and returns the states that are new, each user at most once, in the order of
-	// revisions, all greater than those returned before; and up to which revision nothing else is to come. There may be no states: a user
-	// with a later change on its way is missing, and comes with that one.
+	// Next blocks until something has changed, and returns the states of the users who have changed since it has returned last, each user once; and up to
+	// which revision nothing else is to come: the head. Heads ascend.
 	//
-	// The states are whole: a viewer is to be told domain.State.Seen, if that is news (domain.State.News). Of the several changes that a
-	// state can stand for a viewer may see only an earlier one, so the revision that a viewer is shown can be smaller than those returned before.
+	// The states are whole: a viewer is to be told domain.State.Seen, if its revision is greater than the head before, and not greater than this one. Of
+	// several changes that a state stands for a viewer may see only an earlier one, so those who see less are told in another order. What has a greater
+	// revision than the head is on its way, and comes with a later call.
 	//
 	// It returns the context's error, ErrCompacted if something was missed, ErrResumed, or ErrWatchClosed after Close. Not to be
 	// called concurrently with itself.

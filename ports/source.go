@@ -48,6 +48,10 @@ type Observer interface {
 	// quiet for longest. A source that goes on from what it knew last while its server is away says so with Report.Stale.
 	Report(report domain.Report) (kept bool)
 
+	// AsOf is for a source that asks again and again, and so knows only what was so a while ago: all that it shows was so at that moment, or later, but for
+	// what trouble says, which is why it does not know more, and without any secret. nil: nothing is wrong. It is for people to see, and changes no presence.
+	AsOf(at domain.Timestamp, trouble error)
+
 	// Forget says that the protocol does not know the user any more.
 	Forget(user domain.UserID)
 

@@ -19,6 +19,9 @@ type Statistics interface {
 	// Expiries counts the presences that have expired, by how late that was written and told.
 	Expiries() *measure.Histogram
 
+	// ReportsDropped is how many reports of sources were dropped, because there were as many users as there may be.
+	ReportsDropped() uint64
+
 	// Leases tells of each lease that this daemon holds or waits for whether it holds it.
 	Leases() map[string]bool
 }

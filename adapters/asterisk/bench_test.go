@@ -74,9 +74,11 @@ func manyExtensions(b *testing.B, n int) *asterisktest.Server {
 // room is an observer that keeps nothing and has room for everything.
 type room struct{}
 
-func (room) Connected()                {}
-func (room) Synced()                   {}
-func (room) Unconfirmed() int          { return 0 }
-func (room) Forget(domain.UserID)      {}
-func (room) Known(domain.UserID) bool  { return true }
-func (room) Report(domain.Report) bool { return true }
+func (room) Connected()       {}
+func (room) Synced()          {}
+func (room) Unconfirmed() int { return 0 }
+
+func (room) AsOf(domain.Timestamp, error) {}
+func (room) Forget(domain.UserID)         {}
+func (room) Known(domain.UserID) bool     { return true }
+func (room) Report(domain.Report) bool    { return true }

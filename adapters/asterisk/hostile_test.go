@@ -237,6 +237,10 @@ func TestManyHints(t *testing.T) {
 // numbered gives each extension to a user of its own.
 type numbered struct{}
 
+func (n numbered) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return n.User(protocol, name)
+}
+
 func (numbered) User(_ domain.Protocol, name string) (domain.UserID, bool) {
 	exten, _, _ := strings.Cut(name, "@")
 	return domain.UserID("u" + exten + "@example.test"), true

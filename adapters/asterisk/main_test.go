@@ -140,6 +140,8 @@ func (w *watched) Connected()       { w.tell("Connected", func() {}) }
 func (w *watched) Synced()          { w.tell("Synced", func() {}) }
 func (w *watched) Unconfirmed() int { return 0 }
 
+func (w *watched) AsOf(domain.Timestamp, error) {}
+
 func (w *watched) Known(user domain.UserID) (kept bool) {
 	w.tell("Known", func() {
 		if kept = !w.full || w.known[user]; kept {

@@ -251,6 +251,10 @@ func (c *changing) set(names people) {
 	c.people, c.changed = names, make(chan struct{})
 }
 
+func (c *changing) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return c.User(protocol, name)
+}
+
 func (c *changing) User(protocol domain.Protocol, name string) (domain.UserID, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

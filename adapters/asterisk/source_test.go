@@ -45,6 +45,10 @@ func newSource(t testing.TB, address string, names ports.Identities, change func
 // people is a ports.Identities that never changes: who has which name.
 type people map[string]domain.UserID
 
+func (p people) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return p.User(protocol, name)
+}
+
 func (p people) User(_ domain.Protocol, name string) (domain.UserID, bool) {
 	user, known := p[strings.ToLower(name)]
 	return user, known

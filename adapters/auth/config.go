@@ -33,6 +33,7 @@ type Config struct {
 	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated, and the update of a presence before its times are moved"`
 	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
+	SeeInvisible    []string         `koanf:"see_invisible" help:"services that see users who are invisible as they are: ids, *@domain, group:NAME"`
 	Keys            []Key            `koanf:"keys" help:"static keys of programs that cannot make tokens, each with name, hash, protocols, users and read; made by zarafa-presence key"`
 }
 
@@ -59,8 +60,23 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("auth.services: %w", err))
 		}
 	}
+	_, err = c.SeeInvisibleList()
+	faults = append(faults, err)
 	_, err = c.keys(nil)
 	return errors.Join(append(faults, err)...)
+}
+
+// SeeInvisibleList reads the key see_invisible. The error has a line for each fault, which names the key.
+func (c Config) SeeInvisibleList() (domain.UserList, error) {
+	list, err := domain.ParseUserList(c.SeeInvisible)
+	if err == nil {
+		return list, nil
+	}
+	var faults []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, errors.New("auth.see_invisible: "+line))
+	}
+	return list, errors.Join(faults...)
 }
 
 // Warnings returns what an administrator should know about a configuration that is accepted, each naming its key and none containing a

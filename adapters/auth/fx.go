@@ -6,5 +6,5 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Module provides *Tokens, also as ports.Tokens. It needs a Config, a ports.Clock and ports.Groups.
-var Module = fx.Module("auth", fx.Provide(fx.Annotate(NewWithGroups, fx.As(fx.Self()), fx.As(new(ports.Tokens)))))
+// Module provides *Tokens, also as ports.Principals. It needs a Config, a ports.Clock and ports.Groups.
+var Module = fx.Module("auth", fx.Provide(fx.Annotate(NewWithGroups, fx.As(fx.Self()), fx.As(new(ports.Principals)))))

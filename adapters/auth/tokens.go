@@ -131,8 +131,18 @@ func (t *Tokens) verifySigned(token string) (domain.Principal, error) {
 		return domain.Principal{}, fmt.Errorf("%w: the token is dated %v in the future, at most %v is allowed: compare the clocks", domain.ErrUnauthenticated,
 			ahead.Round(time.Second), r.skew)
 	}
+	return r.principal(user, stamp), nil
+}
+
+// Principal returns a user's principal, from now on for auth.token_expire.
+func (t *Tokens) Principal(user domain.UserID) domain.Principal {
+	return t.rules.Load().principal(user, t.clock.Now())
+}
+
+// principal returns a user's principal, from a moment on.
+func (r *rules) principal(user domain.UserID, from domain.Timestamp) domain.Principal {
 	service := r.services[user]
-	return domain.Principal{User: user, Any: r.any || service, Service: service, Until: stamp.Add(r.expire)}, nil
+	return domain.Principal{User: user, Any: r.any || service, Service: service, Until: from.Add(r.expire)}
 }
 
 // genuine reports whether any secret makes this mac. It always tries all of them.

@@ -50,7 +50,7 @@ type Config struct {
 	Away               []string       `koanf:"away" help:"the kinds of events that make away, which goes before busy" choice:"opaque,all-day,out-of-office"`
 	Tentative          string         `koanf:"tentative" help:"what tentative events and unanswered invitations say: nothing, or busy like others" choice:"nothing,busy"`
 	Message            string         `koanf:"message" help:"none, kind (In a meeting), or title (that of the event; none if it is private)" choice:"none,kind,title"`
-	TimeZone           string         `koanf:"time_zone" help:"the zone of whole days and of times without one, e.g. Europe/Berlin; empty: the machine's"`
+	TimeZone           string         `koanf:"time_zone" help:"the zone of whole days and of times without one, for users whose identities name none, e.g. Europe/Berlin; empty: the machine's"`
 	StaleAfter         time.Duration  `koanf:"stale_after" help:"how old the copy of a calendar can be before what it says is marked as stale"`
 	Keep               time.Duration  `koanf:"keep" help:"how long the copies count while the server cannot be reached; then calendars say nothing"`
 }

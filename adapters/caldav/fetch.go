@@ -57,7 +57,8 @@ type davSet struct {
 
 type davProps struct {
 	Type struct {
-		Calendar *struct{} `xml:"urn:ietf:params:xml:ns:caldav calendar"`
+		Calendar   *struct{} `xml:"urn:ietf:params:xml:ns:caldav calendar"`
+		Collection *struct{} `xml:"DAV: collection"`
 	} `xml:"DAV: resourcetype"`
 	SyncToken  string `xml:"DAV: sync-token"`
 	CTag       string `xml:"http://calendarserver.org/ns/ getctag"`

@@ -109,7 +109,7 @@ func TestHomes(t *testing.T) {
 		source, _ := newTestSource(t, namesOf(domain.Name{Text: name, User: "a@b"}), func(c *Config) {
 			c.URL, c.Homes = "https://dav.example.test/dav/", "/calendars/{user}/"
 		})
-		for _, c := range source.wanted() {
+		for _, c := range source.wanted(source.homeNames()) {
 			if c.home.String() != want {
 				t.Errorf("%s is at %s, want %s", name, c.home, want)
 			}

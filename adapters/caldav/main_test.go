@@ -11,6 +11,7 @@ import (
 
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/syncbuffer"
+	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
 
@@ -23,14 +24,19 @@ type systemClock struct{}
 
 func (systemClock) Now() domain.Timestamp { return domain.TimestampOf(time.Now()) }
 
-// names is who has calendar names. It is a ports.Identities that a test changes.
+// names is who has calendar names, and in which zones they are. It is a ports.Identities and a ports.TimeZones that a test changes.
 type names struct {
 	mu      sync.Mutex
 	list    []domain.Name
+	zones   map[domain.UserID]string
 	changed chan struct{}
 }
 
 func namesOf(list ...domain.Name) *names { return &names{list: list, changed: make(chan struct{})} }
+
+func (n *names) Find(protocol domain.Protocol, name string) (domain.UserID, bool) {
+	return n.User(protocol, name)
+}
 
 func (n *names) User(_ domain.Protocol, text string) (domain.UserID, bool) {
 	for _, name := range n.Names(Protocol) {
@@ -53,10 +59,20 @@ func (n *names) Changed() <-chan struct{} {
 	return n.changed
 }
 
-func (n *names) set(list ...domain.Name) {
+func (n *names) TimeZone(user domain.UserID) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.list = list
+	return n.zones[user]
+}
+
+func (n *names) set(list ...domain.Name) { n.change(func() { n.list = list }) }
+
+func (n *names) setZones(zones map[domain.UserID]string) { n.change(func() { n.zones = zones }) }
+
+func (n *names) change(what func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	what()
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
@@ -66,8 +82,14 @@ var (
 	bob   = domain.Name{Text: "Bob", User: "bob@example.test"}
 )
 
+// identities is names, or the real ones.
+type identities interface {
+	ports.Identities
+	ports.TimeZones
+}
+
 // newTestSource makes a source. The log must never contain the password or a secret address.
-func newTestSource(t testing.TB, identities *names, change func(*Config)) (*Source, *syncbuffer.Buffer) {
+func newTestSource(t testing.TB, identities identities, change func(*Config)) (*Source, *syncbuffer.Buffer) {
 	t.Helper()
 	c := DefaultConfig()
 	c.Username, c.Password = "presence", setting.NewSecret(testPassword)
@@ -79,11 +101,11 @@ func newTestSource(t testing.TB, identities *names, change func(*Config)) (*Sour
 			t.Errorf("a secret is in the log:\n%s", log)
 		}
 	})
-	s, err := New(c, identities, systemClock{}, slog.New(slog.NewTextHandler(log, nil)))
+	s, err := New(c, identities, identities, systemClock{}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.limits.silence, s.limits.firstRetry = 3*time.Second, 100*time.Millisecond
+	s.limits.silence, s.limits.firstRetry = 6*time.Second, 100*time.Millisecond
 	return s, log
 }
 

@@ -28,6 +28,7 @@ type run struct {
 	people  map[domain.UserID]*person
 	changes queue[*person]   // by when what they show changes
 	polls   queue[*calendar] // by when they are to be looked at
+	homes   *calendar        // no calendar: its turn in polls is when the server is asked who has calendars; nil without a server
 
 	jobs    chan job
 	results chan result
@@ -38,6 +39,7 @@ type run struct {
 	synced    bool
 
 	server server
+	age    age
 }
 
 // server is how the CalDAV server is doing.
@@ -60,6 +62,7 @@ type job struct {
 type result struct {
 	job
 	copies []collection
+	names  []string // of homes
 	err    error
 }
 
@@ -79,6 +82,9 @@ func (s *Source) run(ctx context.Context, observer ports.Observer) error {
 			return r.connecting(err)
 		}
 		r.connect()
+		r.homes = &calendar{home: s.url}
+		r.untried++
+		r.polls.set(r.homes, s.clock.Now())
 	}
 	var readers sync.WaitGroup
 	defer readers.Wait()
@@ -107,9 +113,14 @@ func (r *run) read(ctx context.Context) {
 	for {
 		select {
 		case j := <-r.jobs:
-			copies, err := j.reader.fetch(ctx, &j.copy)
+			done := result{job: j}
+			if j.calendar == r.homes {
+				done.names, done.err = r.client.listHomes(ctx)
+			} else {
+				done.copies, done.err = j.reader.fetch(ctx, &j.copy)
+			}
 			select {
-			case r.results <- result{j, copies, err}:
+			case r.results <- done:
 			case <-ctx.Done():
 				return
 			}
@@ -142,6 +153,7 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 		}
+		r.tellAge()
 		r.tellChanges()
 		r.dispatch()
 	}
@@ -166,6 +178,9 @@ func (r *run) syncIfAllTried() error {
 func (r *run) sleep() time.Duration {
 	now := r.clock.Now()
 	until := now.Add(longestSleep)
+	if r.age.due && r.synced {
+		until = min(until, r.age.told.Add(tellAgeEvery))
+	}
 	if _, at, found := r.changes.first(); found {
 		until = min(until, at)
 	}
@@ -175,13 +190,17 @@ func (r *run) sleep() time.Duration {
 	return max(time.Duration(until-now), 0)
 }
 
-// follow takes over who has calendars now. Who has none any more is forgotten.
+// follow takes over who has calendars now. Who has none any more is forgotten. It waits until the server has been asked who has calendars.
 func (r *run) follow() {
+	if r.homes != nil && !r.homes.tried {
+		return
+	}
+	homes := r.homeNames()
 	r.names = make(map[domain.UserID][]string)
-	for _, name := range r.identities.Names(Protocol) {
+	for _, name := range homes {
 		r.names[name.User] = append(r.names[name.User], name.Text)
 	}
-	wanted := r.wanted()
+	wanted := r.wanted(homes)
 	for key, c := range r.calendars {
 		if wanted[key] == nil || wanted[key].user != c.user {
 			r.drop(c)
@@ -191,11 +210,12 @@ func (r *run) follow() {
 	now := r.clock.Now()
 	for key, c := range wanted {
 		known := r.calendars[key]
-		if known != nil && known.person != nil && r.people[known.user] == known.person {
-			continue // of this Run already
+		if known != nil && r.has(known) && known.zone == c.zone {
+			continue
 		}
-		if known != nil { // of an earlier Run
-			c.copies, c.hasCopy, c.asOf, c.failing, c.refused = known.copies, known.hasCopy, known.asOf, known.failing, known.refused
+		if known != nil { // of an earlier Run, or it is read anew
+			r.drop(known)
+			c.inherit(known)
 		}
 		r.calendars[key] = c
 		r.add(c, now)
@@ -224,9 +244,12 @@ func (r *run) add(c *calendar, now domain.Timestamp) {
 	r.polls.set(c, now)
 }
 
+// has reports whether this Run looks at a calendar. An earlier Run has left others.
+func (r *run) has(c *calendar) bool { return c.person != nil && r.people[c.user] == c.person }
+
 // drop stops looking at a calendar.
 func (r *run) drop(c *calendar) {
-	if c.person == nil {
+	if !r.has(c) {
 		return
 	}
 	r.polls.remove(c)
@@ -307,7 +330,7 @@ func (r *run) reader(c *calendar, now domain.Timestamp) calendarReader {
 	}
 	ahead := r.config.Keep + 2*r.limits.readAgain
 	return calendarReader{r.client, ical.Options{
-		From: now.Time(), To: now.Time().Add(ahead), Zone: r.zoneOf(c.user), Addresses: addresses,
+		From: now.Time(), To: now.Time().Add(ahead), Zone: c.zone, Addresses: addresses,
 		Tentative: r.config.Tentative == TentativeBusy, Titles: r.config.Message == MessageTitle,
 	}, now}
 }
@@ -327,8 +350,9 @@ func (r *run) spread() {
 // take notes what a reader has found.
 func (r *run) take(got result) error {
 	r.flying--
+	r.age.due = true
 	c, now := got.calendar, r.clock.Now()
-	if r.calendars[c.key] != c {
+	if r.calendars[c.key] != c && c != r.homes {
 		return nil // it is not wanted any more
 	}
 	var wait waitError
@@ -343,6 +367,10 @@ func (r *run) take(got result) error {
 	}
 	if c.home != nil {
 		r.hear(now)
+	}
+	if c == r.homes {
+		r.takeHomes(got, now)
+		return nil
 	}
 	switch {
 	case got.err == nil:

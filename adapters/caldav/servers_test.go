@@ -27,8 +27,8 @@ type calServer struct {
 	as      func(*http.Request, string) // signs a request of a user
 }
 
-// startRadicale starts Debian's radicale, in which the account presence may read everything, and each user what is theirs.
-func startRadicale(t testing.TB) *calServer {
+// startRadicale starts Debian's radicale, in which the account presence may read everything, and each user what is theirs. There are alice, Bob, and more.
+func startRadicale(t testing.TB, more ...string) *calServer {
 	t.Helper()
 	dir := t.TempDir()
 	s := &calServer{name: "radicale", address: freeport.Address(t), home: "/{user}/", log: filepath.Join(dir, "log")}
@@ -39,7 +39,11 @@ func startRadicale(t testing.TB) *calServer {
 		}
 		return path
 	}
-	users := write("users", "presence:"+testPassword+"\nalice:alice\nBob:Bob\n")
+	accounts := "presence:" + testPassword + "\n"
+	for _, user := range append(more, "alice", "Bob") {
+		accounts += user + ":" + user + "\n"
+	}
+	users := write("users", accounts)
 	rights := write("rights", "[root]\nuser: .+\ncollection:\npermissions: R\n"+
 		"[presence]\nuser: presence\ncollection: [^/]+(/[^/]+)?\npermissions: Rr\n"+
 		"[own]\nuser: .+\ncollection: {user}(/[^/]+)?\npermissions: RrWw\n")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +31,13 @@ type limits struct {
 	lastRetry   time.Duration // at most
 	longestWait time.Duration // that a server can ask for with Retry-After
 	readAgain   time.Duration // when a calendar is read again that has not changed, because time goes on
+	listAgain   time.Duration // when the server is asked again who has calendars
 	body        int           // bytes
 }
 
 var defaultLimits = limits{
 	parallel: 4, silence: 20 * time.Second, answer: 5 * time.Minute, firstRetry: time.Second, lastRetry: 30 * time.Second,
-	longestWait: time.Hour, readAgain: 24 * time.Hour, body: ical.MaxBytes,
+	longestWait: time.Hour, readAgain: 24 * time.Hour, listAgain: 10 * time.Minute, body: ical.MaxBytes,
 }
 
 // Source reads the calendars of users. Make it with New.
@@ -44,21 +46,30 @@ type Source struct {
 	url        *url.URL // nil without a CalDAV server
 	zone       *time.Location
 	identities ports.Identities
+	users      ports.TimeZones
 	clock      ports.Clock
 	limits     limits
 	log        *slog.Logger
 	statuses   [3]domain.Status  // by kind; Unavailable says nothing
 	transport  http.RoundTripper // instead of the network, in a test
 
-	calendars map[string]*calendar // by their keys; what one Run leaves for the next
+	// What one Run leaves for the next.
+	calendars map[string]*calendar      // by their keys
+	zones     map[string]*time.Location // by their names: to load one takes milliseconds
+	found     []string                  // the homes that the server has listed
+
+	saidUnlisted bool // that it does not list them
 }
 
 // New makes a source of a configuration that it validates.
-func New(c Config, identities ports.Identities, clock ports.Clock, log *slog.Logger) (*Source, error) {
+func New(c Config, identities ports.Identities, users ports.TimeZones, clock ports.Clock, log *slog.Logger) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, identities: identities, clock: clock, limits: defaultLimits, log: log, calendars: make(map[string]*calendar)}
+	s := &Source{
+		config: c, identities: identities, users: users, clock: clock, limits: defaultLimits, log: log,
+		calendars: make(map[string]*calendar), zones: make(map[string]*time.Location),
+	}
 	s.zone, _ = zoneOf(c.TimeZone)
 	if c.URL != "" {
 		s.url, _ = parseAddress(strings.TrimSuffix(c.URL, "/"))
@@ -86,15 +97,29 @@ func (s *Source) Run(ctx context.Context, observer ports.Observer) error {
 	return cmp.Or(ctx.Err(), err)
 }
 
-// zoneOf returns the zone of a user. It is the same for all until identities have one for each.
-func (s *Source) zoneOf(domain.UserID) *time.Location { return s.zone }
+// zoneOf returns the zone of a user: by identities, else that of the configuration.
+func (s *Source) zoneOf(user domain.UserID) *time.Location {
+	name := s.users.TimeZone(user)
+	if name == "" {
+		return s.zone
+	}
+	if s.zones[name] == nil {
+		zone, err := zoneOf(name)
+		if err != nil { // who reads identities has checked it
+			zone = s.zone
+		}
+		s.zones[name] = zone
+	}
+	return s.zones[name]
+}
 
 // calendar is what a user has at one address: the calendars in a home of the CalDAV server, or a single one.
 type calendar struct {
 	key  string
 	user domain.UserID
-	home *url.URL // of the CalDAV server, or
-	ics  *url.URL // an address of its own
+	home *url.URL       // of the CalDAV server, or
+	ics  *url.URL       // an address of its own
+	zone *time.Location // of the user
 
 	copies  []collection
 	hasCopy bool
@@ -108,6 +133,18 @@ type calendar struct {
 	person   *person
 }
 
+// inherit takes the copies of the same calendar. In another zone they are to be read again, and count until then.
+func (c *calendar) inherit(from *calendar) {
+	c.copies, c.hasCopy, c.asOf, c.failing, c.refused = from.copies, from.hasCopy, from.asOf, from.failing, from.refused
+	if c.zone == from.zone {
+		return
+	}
+	c.copies = slices.Clone(c.copies) // a reader may have those
+	for i := range c.copies {
+		c.copies[i].readAgain = 0
+	}
+}
+
 // collection is a copy of a calendar: what it says in the time that was computed.
 type collection struct {
 	path, token    string           // of the server: while the token is the same, nothing has changed
@@ -116,23 +153,18 @@ type collection struct {
 	intervals      []ical.Interval
 }
 
-// wanted lists the calendars that are to be looked at: of those who have a calendar name in identities, and those of ics.
-func (s *Source) wanted() map[string]*calendar {
+// wanted lists the calendars that are to be looked at: the homes of users, and those of ics.
+func (s *Source) wanted(homes []domain.Name) map[string]*calendar {
 	all := make(map[string]*calendar)
-	if s.url != nil {
-		for _, name := range s.identities.Names(Protocol) {
-			home := *s.url
-			home.Path += strings.Replace(s.config.Homes, userPlaceholder, name.Text, 1)
-			home.RawPath = s.url.EscapedPath() + strings.Replace((&url.URL{Path: s.config.Homes}).EscapedPath(), "%7Buser%7D", url.PathEscape(name.Text), 1)
-			key := "home " + string(name.User) + " " + name.Text
-			all[key] = &calendar{key: key, user: name.User, home: &home}
-		}
+	for _, name := range homes {
+		key := "home " + string(name.User) + " " + name.Text
+		all[key] = &calendar{key: key, user: name.User, home: s.address(s.config.Homes, name.Text), zone: s.zoneOf(name.User)}
 	}
 	for i, entry := range s.config.ICS {
 		user, _ := domain.ParseUserID(entry.User)
 		address, _ := parseAddress(entry.URL.Reveal())
 		key := fmt.Sprintf("ics %d", i)
-		all[key] = &calendar{key: key, user: user, ics: address}
+		all[key] = &calendar{key: key, user: user, ics: address, zone: s.zoneOf(user)}
 	}
 	return all
 }

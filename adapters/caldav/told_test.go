@@ -16,6 +16,8 @@ type told struct {
 	reports   map[domain.UserID]domain.Report
 	known     map[domain.UserID]bool
 	count     int
+	asOf      domain.Timestamp
+	trouble   error
 	each      func(domain.Report) // if it is set
 }
 
@@ -33,6 +35,15 @@ func (o *told) note(f func()) bool {
 func (o *told) Connected()       { o.note(func() { o.connected = true }) }
 func (o *told) Synced()          { o.note(func() { o.synced = true }) }
 func (o *told) Unconfirmed() int { return 0 }
+
+func (o *told) AsOf(at domain.Timestamp, trouble error) {
+	o.note(func() { o.asOf, o.trouble = at, trouble })
+}
+
+func (o *told) age() (asOf domain.Timestamp, trouble error) {
+	o.note(func() { asOf, trouble = o.asOf, o.trouble })
+	return asOf, trouble
+}
 
 func (o *told) Known(user domain.UserID) bool { return o.note(func() { o.known[user] = true }) }
 
@@ -88,4 +99,9 @@ func (r *running) shows(t testing.TB, user domain.UserID, want domain.Status) do
 	t.Helper()
 	eventually(t, string(user)+" is "+want.String(), func() bool { return r.get(user).Status == want })
 	return r.get(user)
+}
+
+func (o *told) isKnown(user domain.UserID) (known bool) {
+	o.note(func() { known = o.known[user] })
+	return known
 }

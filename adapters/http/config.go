@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
@@ -39,6 +40,7 @@ type Config struct {
 	RatePerUser            int           `koanf:"rate_per_user" help:"how many requests a second one user may make, further ones are refused with 429; services and static keys may make more; 0 is no limit"`
 	RatePerAddress         int           `koanf:"rate_per_address" help:"how many requests a second of one address may be refused that have shown no valid token, before they are refused with 429; 0 is no limit"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
+	FrameAncestors         []string      `koanf:"frame_ancestors" help:"the origins of web pages that may show the board inside themselves, in a frame; empty is none"`
 }
 
 // DefaultConfig returns the defaults.
@@ -131,7 +133,19 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
 		}
 	}
-	return errors.Join(append(faults, v1.ValidateOrigins(c.CORSOrigins)...)...)
+	faults = append(faults, v1.CORS(c.CORSOrigins).Validate()...)
+	return errors.Join(append(faults, c.validateAncestors()...)...)
+}
+
+// validateAncestors is about who may show the board inside a page. There is no * for everybody: what a person clicks on there would not be what it
+// seems to be.
+func (c Config) validateAncestors() (faults []error) {
+	for _, origin := range c.FrameAncestors {
+		if strings.Contains(origin, "[") { // no host-source of CSP has one
+			faults = append(faults, fmt.Errorf("http.frame_ancestors: %q: browsers know no IPv6 addresses there, so it must be a name", origin))
+		}
+	}
+	return append(faults, v1.ValidateOrigins("http.frame_ancestors", c.FrameAncestors)...)
 }
 
 // limits returns the limits of connections. The configuration is a valid one.

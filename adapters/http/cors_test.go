@@ -7,6 +7,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 )
 
 const (
@@ -176,4 +177,46 @@ func valid(origins ...string) error {
 	cfg := localConfig()
 	cfg.CORSOrigins = origins
 	return cfg.Validate()
+}
+
+// TestFrameAncestors: the board may be shown in the pages of the listed origins, and other pages in none. X-Frame-Options says the same.
+func TestFrameAncestors(t *testing.T) {
+	cfg := localConfig()
+	r := startWith(t, cfg, coretest.Start(t))
+	for _, test := range []struct {
+		origins     []string
+		policy, xfo string
+	}{
+		{nil, "'none'", "DENY"},
+		{[]string{intranet}, intranet, ""},
+		{[]string{intranet, "http://localhost:8080"}, intranet + " http://localhost:8080", ""},
+		{nil, "'none'", "DENY"}, // by a reload
+	} {
+		cfg.FrameAncestors = test.origins
+		r.Configure(cfg)
+		for path, want := range map[string][2]string{"/board": {test.policy, test.xfo}, "/docs": {"'none'", "DENY"}, "/client.js": {"'none'", "DENY"}} {
+			got := get(t, r.Server, "GET", path)
+			if policy := got.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; frame-ancestors "+want[0]) || got.header.Get("X-Frame-Options") != want[1] {
+				t.Errorf("%v: %s: %s, X-Frame-Options: %q", test.origins, path, policy, got.header.Get("X-Frame-Options"))
+			}
+		}
+	}
+}
+
+func TestFrameAncestorsAreValidated(t *testing.T) {
+	for origin, want := range map[string]string{
+		intranet: "", "http://localhost:8080": "",
+		"*":                         `"*" is not an origin`,
+		"'self'":                    `"'self'" is not an origin`,
+		"https://*.example.test":    `"https://*.example.test" is not an origin`,
+		intranet + "/":              "browsers write ",
+		intranet + "; script-src *": `"https://intranet.example.test; script-src *" is not an origin`,
+		"https://[2001:db8::1]":     `"https://[2001:db8::1]": browsers know no IPv6 addresses there`,
+	} {
+		cfg := localConfig()
+		cfg.FrameAncestors = []string{origin}
+		if err := cfg.Validate(); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), "http.frame_ancestors: "+want) {
+			t.Errorf("%q: %v, want %s", origin, err, want)
+		}
+	}
 }

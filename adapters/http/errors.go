@@ -50,6 +50,7 @@ var answers = []struct {
 	{conn.ErrUserRate, fasthttp.StatusTooManyRequests, "rate_per_user", ""},
 	{conn.ErrAddressRate, fasthttp.StatusTooManyRequests, "rate_per_address", ""},
 	{domain.ErrUnauthenticated, fasthttp.StatusUnauthorized, "unauthenticated", ""},
+	{ports.ErrUnverifiable, fasthttp.StatusServiceUnavailable, "unverifiable", ""},
 	{domain.ErrForbidden, fasthttp.StatusForbidden, reasonForbidden, ""},
 	{domain.ErrInvalidDevice, fasthttp.StatusUnprocessableEntity, reasonInvalid, ""},
 	{problem.ErrInvalidLines, fasthttp.StatusUnprocessableEntity, reasonInvalid, ""},

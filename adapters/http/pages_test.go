@@ -85,7 +85,7 @@ func checkPage(t *testing.T, server *http.Server, path string, page answer) {
 		"Content-Type": pageTypes[kind], "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		"Content-Encoding": "",
+		"X-Frame-Options": "DENY", "Content-Encoding": "",
 	}
 	if strings.HasPrefix(path, "/client.") {
 		want["Access-Control-Allow-Origin"] = "*"

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
 	"github.com/zarafa/presence/adapters/http/internal/conn"
-	"github.com/zarafa/presence/adapters/http/internal/pages"
 	"github.com/zarafa/presence/adapters/http/internal/respond"
 )
 
@@ -24,7 +23,7 @@ type route struct {
 // allRoutes returns all that there are. internal/pages/static/openapi.json describes them to clients. HEAD is served wherever GET is, by the same
 // handler: fasthttp leaves out the body.
 func (s *Server) allRoutes() (all []route) {
-	for _, r := range slices.Concat(s.apiRoutes(), pageRoutes(), s.operations.routes(s.conns.Scraped)) {
+	for _, r := range slices.Concat(s.apiRoutes(), s.pageRoutes(), s.operations.routes(s.conns.Scraped)) {
 		all = append(all, r)
 		if r.method == fiber.MethodGet {
 			all = append(all, route{fiber.MethodHead, r.path, r.handle})
@@ -45,6 +44,7 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
 		{fiber.MethodPost, "/v1/users/:user/:protocol", s.v1.PutPresence}, // for those that cannot PUT
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
+		{fiber.MethodGet, "/v1/me", s.v1.GetMe},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodPost, "/v1/token", s.v1.PostToken},
 		{fiber.MethodGet, "/v1/identities/unmapped", s.v1.GetUnmapped},
@@ -80,8 +80,8 @@ func (s *Server) unlessSuspicious(handle fiber.Handler) fiber.Handler {
 }
 
 // pageRoutes serve the files that a browser gets.
-func pageRoutes() (all []route) {
-	for _, file := range pages.Files() {
+func (s *Server) pageRoutes() (all []route) {
+	for _, file := range s.pages.Files() {
 		all = append(all, route{fiber.MethodGet, file.Path, file.Serve})
 	}
 	return all

@@ -22,8 +22,10 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/adapters/http/internal/legacy"
+	"github.com/zarafa/presence/adapters/http/internal/pages"
 	"github.com/zarafa/presence/adapters/http/internal/problem"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -47,6 +49,7 @@ type Server struct {
 	v1     *v1.API
 	events *events.API
 	hub    *events.Hub
+	pages  *pages.Pages
 	routes []route
 
 	operations *operations
@@ -88,6 +91,7 @@ func New(cfg Config, about Operations,
 	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
 	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{}, tokens)
 	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
+	s.pages = pages.New()
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
 		app.Add(r.method, r.path, s.measured(r))
@@ -99,6 +103,9 @@ func New(cfg Config, about Operations,
 
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
+
+// Offer says which entries people can pick their status from. There are none before. It may be called while requests are served.
+func (s *Server) Offer(entries []domain.StatusEntry) { s.v1.Offer(entries) }
 
 // newServer makes what reads and writes the requests of connections. Fiber's settings for it are per server, so that a reload makes another one; all
 // of them have the same router.
@@ -118,6 +125,7 @@ func (s *Server) Configure(cfg Config) {
 	s.bodies.SetLimit(int64(cfg.MaxBodies))
 	s.legacy.Configure(int64(cfg.MaxAnswer))
 	s.v1.Configure(int64(cfg.MaxAnswer), cfg.WriteTimeout)
+	s.pages.Configure(cfg.FrameAncestors)
 	s.events.Configure(events.Quota{Streams: cfg.MaxStreamsPerUser, Watched: cfg.MaxWatchedPerUser})
 	s.conns.Configure(s.newServer(cfg), limits)
 	s.hub.Recheck()

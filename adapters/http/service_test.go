@@ -87,7 +87,7 @@ func (someSources) Statuses() []domain.SourceStatus {
 	return []domain.SourceStatus{
 		{Protocol: domain.MustProtocol("irc"), State: domain.SourceStandby, Since: at},
 		{Protocol: domain.MustProtocol("sip"), State: domain.SourceRejected, Since: at, Error: `the server said "no"`, RetryAt: at.Add(5 * time.Minute)},
-		{Protocol: xmpp, State: domain.SourceSynced, Since: at, Users: 42},
+		{Protocol: xmpp, State: domain.SourceSynced, Since: at, Users: 42, AsOf: at.Add(-time.Minute)},
 	}
 }
 

@@ -297,9 +297,9 @@ func TestV1PutAndDelete(t *testing.T) {
 func TestV1Sources(t *testing.T) {
 	r := start(t)
 	got := r.v1(t, service, "GET", "/v1/sources", "")
-	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null},` +
-		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z"},` +
-		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null}],"journal":{"followed":true,"known_until":null}}`
+	const want = `{"sources":[{"protocol":"irc","state":"standby","since":"2026-11-23T09:00:00.250Z","users":0,"error":null,"retry_at":null,"as_of":null},` +
+		`{"protocol":"sip","state":"rejected","since":"2026-11-23T09:00:00.250Z","users":0,"error":"the server said \"no\"","retry_at":"2026-11-23T09:05:00.250Z","as_of":null},` +
+		`{"protocol":"xmpp","state":"synced","since":"2026-11-23T09:00:00.250Z","users":42,"error":null,"retry_at":null,"as_of":"2026-11-23T08:59:00.250Z"}],"journal":{"followed":true,"known_until":null}}`
 	if got.status != 200 || got.body != want || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s\nwant %s", got.status, got.header, got.body, want)
 	}
@@ -389,7 +389,7 @@ func TestV1Refusals(t *testing.T) {
 func TestHeadIsGetWithoutABody(t *testing.T) {
 	r := start(t)
 	many := "/v1/users?user=markd@zarafa.com" + strings.Repeat("&user=alice@example.test", 100)
-	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
+	for _, path := range []string{"/v1/users/markd@zarafa.com", "/v1/users?user=markd@zarafa.com", many, "/v1/users", "/v1/users/nobody", "/v1/me", "/v1/sources", "/v1/export", "/v1/events?user=a@b"} {
 		for _, token := range []string{r.tokens.Issue(service), "forged"} {
 			as := []string{"Authorization: Bearer " + token, "Accept-Encoding: gzip", "Connection: close", "X-Request-Id: the-same"}
 			head := send(t, r.Server, "HEAD", path, "", as...)
@@ -420,7 +420,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 func TestV1Methods(t *testing.T) {
 	r := start(t)
 	for path, allowed := range map[string]string{
-		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/sources": "GET, HEAD", "/v1/identities/unmapped": "GET, HEAD",
+		"/v1/users": "GET, HEAD", "/v1/users/a@b": "GET, HEAD", "/v1/users:query": "POST", "/v1/users/a@b/spreed": "PUT, POST, DELETE", "/v1/me": "GET, HEAD", "/v1/sources": "GET, HEAD", "/v1/identities/unmapped": "GET, HEAD",
 	} {
 		for _, method := range []string{"HEAD", "GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if slices.Contains(strings.Split(allowed, ", "), method) {
@@ -448,7 +448,7 @@ func TestV1Methods(t *testing.T) {
 func TestV1Unauthenticated(t *testing.T) {
 	r := start(t)
 	token := r.tokens.Issue(mark)
-	for _, target := range []string{"GET /v1/users", "GET /v1/users/x", "POST /v1/users:query", "PUT /v1/users/x/y", "DELETE /v1/users/x/y", "GET /v1/sources"} {
+	for _, target := range []string{"GET /v1/users", "GET /v1/users/x", "POST /v1/users:query", "PUT /v1/users/x/y", "DELETE /v1/users/x/y", "GET /v1/me", "GET /v1/sources"} {
 		method, path, _ := strings.Cut(target, " ")
 		for header, challenge := range map[string]string{
 			"X-Nothing: x":                          `Bearer realm="presence"`,

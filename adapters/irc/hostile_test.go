@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 	"github.com/zarafa/presence/setting"
 )
@@ -400,5 +402,28 @@ func TestWhoIsNotWatched(t *testing.T) {
 	}
 	if name := "x\r\nQUIT"; isNick(name) || isNick("") || isNick(strings.Repeat("x", 1000)) || !isNick(`[W]^\{ö}|_-1`) {
 		t.Error("isNick takes what is none, or refuses what is one")
+	}
+}
+
+// The nicks of irc.watch have users by the configuration, so they are not listed as nobody's. One that a pattern fits has the pattern's user.
+func TestWatchedNicksAreSomebodys(t *testing.T) {
+	t.Parallel()
+	table, err := domain.NewIdentities([]domain.Identity{
+		{User: "u{number}@zarafa.com", Names: map[string][]string{"irc": {"phone{number}"}}}, {User: "alice@example.test", Names: map[string][]string{"irc": {"ali"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := app.NewIdentities(table)
+	source := newSource(t, &realServer{address: "127.0.0.1:1"}, ids, func(c *Config) { c.TLS, c.Watch = tlsNone, []string{"bob", "phone12", "Ali"} })
+	users := map[string]domain.UserID{}
+	for _, p := range source.wanted(&server{}, "presence") {
+		users[p.nick] = p.user
+	}
+	if want := map[string]domain.UserID{"ali": "alice@example.test", "bob": "bob@example.test", "phone12": "u12@zarafa.com"}; !maps.Equal(users, want) {
+		t.Errorf("watched are %v, want %v", users, want)
+	}
+	if names, others := ids.Unmapped(); len(names) > 0 || others > 0 {
+		t.Errorf("%v and %d others are nobody's", names, others)
 	}
 }

@@ -145,6 +145,8 @@ func (o *observer) Forget(user domain.UserID) {
 
 func (o *observer) Unconfirmed() int { return 0 }
 
+func (o *observer) AsOf(domain.Timestamp, error) {}
+
 func (o *observer) Synced() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -64,7 +64,7 @@ func (s *Source) wanted(server *server, own string) (people []*person) {
 		add(name.Text, name.User)
 	}
 	for _, nick := range s.config.Watch {
-		user, known := s.identities.User(Protocol, nick)
+		user, known := s.identities.Find(Protocol, nick)
 		if !known {
 			user, _ = domain.NewUserID(nick, s.config.Domain) // Validate has checked it
 		}

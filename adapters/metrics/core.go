@@ -14,6 +14,7 @@ var (
 	users         = family("users", "Users by their unified status.", "status")
 	presences     = family("presences", "Presences by protocol; a user with several devices on a protocol has one there.", "protocol")
 	expiryDelay   = family("expiry_delay_seconds", "How late it was written and told that presences have expired; readers are always answered exactly.")
+	dropped       = family("source_reports_dropped_total", "Reports of sources that were dropped because there are as many users as store.max_users allows.")
 	leaseHeld     = family("lease_held", "1 if this daemon holds the lease: it does what only one of several daemons may do.", "lease")
 	appends       = family("journal_appends_total", "Entries that were to be kept in the journal, by result: kept, refused, unknown.", "result")
 	appendTime    = family("journal_append_duration_seconds", "How long the journal took to keep an entry.")
@@ -42,7 +43,7 @@ func OfCore(core ports.Statistics, health ports.Health) prometheus.Collector {
 // Describe implements prometheus.Collector.
 func (coreCollector) Describe(into chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		ready, users, presences, expiryDelay, leaseHeld,
+		ready, users, presences, expiryDelay, dropped, leaseHeld,
 		appends, appendTime, entries, snapshotSize, snapshotTime, snapshotsMade, writable, followed,
 	} {
 		into <- d
@@ -55,6 +56,7 @@ func (c coreCollector) Collect(metrics chan<- prometheus.Metric) {
 	into.gauge(ready, truth(c.health.Ready()))
 	c.census(into)
 	into.histogram(expiryDelay, c.core.Expiries())
+	into.counter(dropped, c.core.ReportsDropped())
 	for name, held := range c.core.Leases() {
 		into.gauge(leaseHeld, truth(held), name)
 	}

@@ -34,6 +34,7 @@ func (m *measured) Expiries() *measure.Histogram { return &m.durations }
 func (*measured) Leases() map[string]bool {
 	return map[string]bool{"xmpp": true, "housekeeping": false}
 }
+func (*measured) ReportsDropped() uint64             { return 19 }
 func (*measured) Unmapped() ([]domain.Unmapped, int) { return nil, 0 }
 
 func (*measured) KnownUntil() domain.Timestamp { return 0 }
@@ -51,7 +52,7 @@ func (m *measured) Census(ctx context.Context) (ports.Census, bool) {
 }
 
 func (*measured) Statuses() []domain.SourceStatus {
-	return []domain.SourceStatus{{Protocol: domain.MustProtocol("irc"), State: domain.SourceWaiting, Users: 4, Error: "wrong password", Connections: 6, Reports: 8}}
+	return []domain.SourceStatus{{Protocol: domain.MustProtocol("irc"), State: domain.SourceWaiting, Users: 4, Error: "wrong password", Connections: 6, Reports: 8, AsOf: domain.TimestampOf(time.Unix(1_700_000_000, 0))}}
 }
 
 func (m *measured) EachRequest(visit func(method, route, class string, durations *measure.Histogram)) {
@@ -113,6 +114,8 @@ func TestWhatIsExported(t *testing.T) {
 		`presence_source_users{protocol="irc"} 4`,
 		`presence_source_connections_total{protocol="irc"} 6`,
 		`presence_source_reports_total{protocol="irc"} 8`,
+		`presence_source_reports_dropped_total 19`,
+		`presence_source_as_of_timestamp_seconds{protocol="irc"} 1.7e+09`,
 		`presence_http_request_duration_seconds_count{method="GET",route="/v1/users/:user",status="2xx"} 2`,
 		`presence_http_refusals_total{reason="quota"} 11`,
 		`presence_http_connections 12`,

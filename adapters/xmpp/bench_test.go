@@ -55,7 +55,9 @@ func (*idle) Known(domain.UserID) bool  { return true }
 func (*idle) Report(domain.Report) bool { return true }
 func (*idle) Forget(domain.UserID)      {}
 func (*idle) Unconfirmed() int          { return 0 }
-func (*idle) Synced()                   {}
+
+func (*idle) AsOf(domain.Timestamp, error) {}
+func (*idle) Synced()                      {}
 
 // counted is a source whose reports a benchmark counts.
 type counted struct {

@@ -82,6 +82,8 @@ func (r *recording) Forget(user domain.UserID) {
 	r.forgotten = append(r.forgotten, user)
 }
 
+func (r *recording) AsOf(domain.Timestamp, error) {}
+
 func (r *recording) Unconfirmed() (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

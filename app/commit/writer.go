@@ -41,6 +41,7 @@ type Writer struct {
 	pulse    pulse
 
 	statistics statistics
+	timers     sync.Pool // of *time.Timer: see startLate
 
 	mu       sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed   bool
@@ -151,8 +152,8 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	if w.pulse.settling(began) {
 		return errHalted
 	}
-	late := time.NewTimer(within)
-	defer late.Stop()
+	late := w.startLate()
+	defer w.stopLate(late)
 	for again := false; ; again = true {
 		if err := mayPlan(ctx, began, again); err != nil {
 			return err
@@ -176,6 +177,22 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 			return g.err
 		}
 	}
+}
+
+// startLate returns a timer that fires when a caller has waited for too long. It goes back with stopLate, to be used again: a new timer for each
+// caller costs three allocations.
+func (w *Writer) startLate() *time.Timer {
+	if late, ok := w.timers.Get().(*time.Timer); ok {
+		late.Reset(within)
+		return late
+	}
+	return time.NewTimer(within)
+}
+
+// stopLate takes a timer back. Stop sees to it that nothing is left in its channel.
+func (w *Writer) stopLate(late *time.Timer) {
+	late.Stop()
+	w.timers.Put(late)
 }
 
 // mayPlan returns an error if it is too late to plan, or the caller has gone.
@@ -210,8 +227,8 @@ func (w *Writer) sync(ctx context.Context, g *group) error {
 	w.mu.Lock()
 	w.enqueue(g)
 	w.mu.Unlock()
-	late := time.NewTimer(within)
-	defer late.Stop()
+	late := w.startLate()
+	defer w.stopLate(late)
 	if err := w.wait(ctx, g, late.C, true); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type Image struct {
 
 	invisible atomic.Int64 // how many users are
 
+	arrived atomic.Pointer[func(domain.UserID)] // see OnArrival
+
 	mu        sync.Mutex // held while an entry is applied, never while a user is read
 	shown     bool       // a watcher was shown something as stale: see Hold
 	at        uint64     // the last entry that was applied
@@ -172,6 +174,9 @@ func (i *Image) put(id domain.UserID, p domain.Presence, changed bool) {
 		user.kept.Store(&next)
 		i.users.Store(id, user)
 		i.removed.users.Delete(id)
+		if arrived := i.arrived.Load(); arrived != nil {
+			(*arrived)(id)
+		}
 	}
 }
 
@@ -185,6 +190,10 @@ func (i *Image) countInvisible(before, next *domain.Known) {
 		i.invisible.Add(-1)
 	}
 }
+
+// OnArrival has a function called with each user of whom there is a first presence from now on, as soon as User finds it; not with those that a snapshot
+// brings. It must not block, nor change the image. Another call replaces the function.
+func (i *Image) OnArrival(arrived func(domain.UserID)) { i.arrived.Store(&arrived) }
 
 // announce remembers a change, and tells all watches. The lock is held.
 func (i *Image) announce(id domain.UserID, p domain.Presence) {

@@ -1,9 +1,11 @@
 package image_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 var (
 	web    = domain.MustProtocol("spreed")
 	chat   = domain.MustProtocol("xmpp")
+	byHand = domain.MustProtocol("manual")
 	policy = domain.ExpiryPolicy{After: time.Minute}
 )
 
@@ -76,6 +79,17 @@ func (j *journal) remove(t testing.TB, user domain.UserID, p domain.Presence, no
 	j.write(t, []image.Write{{User: user, Old: p, New: p.Remove(now)}})
 }
 
+// hide makes a user invisible.
+func (j *journal) hide(t testing.TB, user domain.UserID, now, until domain.Timestamp) {
+	t.Helper()
+	old, _ := j.Presences(user).On(byHand)
+	next := old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{Vanishes: true}, now).HoldUntil(until)
+	next.Invisible = true
+	if applied := j.write(t, []image.Write{{User: user, Old: old, New: next}}); !applied[0] {
+		t.Fatal("the write was refused")
+	}
+}
+
 // snapshot renders the image in pieces of about the given size.
 func (j *journal) snapshot(t testing.TB, size int) (at uint64, pieces [][]byte) {
 	t.Helper()
@@ -126,10 +140,10 @@ func everything(img *image.Image) string {
 	}
 	for i := range 10 {
 		kept, _ := img.Kept(numbered(i))
-		lines = append(lines, fmt.Sprintf("%s %+v, mask %+v", numbered(i), *kept, kept.Mask))
+		lines = append(lines, fmt.Sprintf("%s %+v, mask %+v", numbered(i), kept.Revisions(), kept.Mask))
 	}
 	slices.Sort(lines)
-	return fmt.Sprintf("at %d revision %d forgotten %d %v\n%s", img.At(), img.Revision(), forgotten, err, strings.Join(lines, "\n"))
+	return fmt.Sprintf("at %d revision %d forgotten %d %v invisible %t\n%s", img.At(), img.Revision(), forgotten, err, img.AnyInvisible(), strings.Join(lines, "\n"))
 }
 
 // TestImagesAreEqual: whatever happened, an image that was loaded from a snapshot of any moment and the entries since is the same.
@@ -146,7 +160,12 @@ func TestImagesAreEqual(t *testing.T) {
 			user := numbered(rapid.IntRange(0, 5).Draw(rt, "user"))
 			protocol := rapid.SampledFrom([]domain.Protocol{web, chat}).Draw(rt, "protocol")
 			device := rapid.SampledFrom([]string{"", "desk", "laptop"}).Draw(rt, "device")
-			switch rapid.IntRange(0, 5).Draw(rt, "what") {
+			switch rapid.IntRange(0, 7).Draw(rt, "what") {
+			case 6:
+				j.hide(t, user, now, now.Add(time.Duration(rapid.IntRange(1, 300).Draw(rt, "invisible for"))*time.Second))
+			case 7:
+				p, _ := j.Presences(user).On(byHand)
+				j.remove(t, user, p, now)
 			case 0:
 				p, _ := j.Presences(user).Of(protocol, deviceOf(t, device))
 				j.remove(t, user, p, now)
@@ -254,6 +273,32 @@ func TestMembersOfLaterVersionsArePassedOver(t *testing.T) {
 	}
 }
 
+// TestSnapshotOfAnEarlierVersion: it says less of a user, so what it does not say is what others see, too.
+func TestSnapshotOfAnEarlierVersion(t *testing.T) {
+	text, err := os.ReadFile("testdata/snapshot-before-masks.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := load(t, 10, [][]byte{piece}, nil)
+	for user, want := range map[int]domain.Revisions{
+		1: {Status: 2, All: 3, Invisible: 3},
+		2: {Status: 9, All: 9, Invisible: 9}, // has no presence any more
+		3: {Status: 10, All: 10, Invisible: 10},
+		4: {},
+	} {
+		if kept, _ := img.Kept(numbered(user)); kept.Revisions() != want {
+			t.Errorf("%s: %+v, want %+v", numbered(user), kept.Revisions(), want)
+		}
+	}
+	if p, _ := img.Presences(numbered(1)).On(chat); p.Message != "lunch" || p.Status != domain.Away || img.Revision() != 10 {
+		t.Errorf("%+v at %d", p, img.Revision())
+	}
+}
+
 // TestLaterFormatsAreRefused: by a sentence that says so.
 func TestLaterFormatsAreRefused(t *testing.T) {
 	j := newJournal()
@@ -327,6 +372,10 @@ func FuzzLoad(f *testing.F) {
 	j := newJournal()
 	j.set(f, numbered(1), web, "desk", domain.Busy, "hello", moment)
 	j.remove(f, numbered(2), j.set(f, numbered(2), chat, "", domain.Away, "", moment), moment)
+	j.hide(f, numbered(1), moment, moment+1)
+	j.hide(f, numbered(3), moment, moment+1)
+	p, _ := j.Presences(numbered(3)).On(byHand)
+	j.remove(f, numbered(3), p, moment+1)
 	_, pieces := j.snapshot(f, 1000)
 	for _, piece := range pieces {
 		f.Add(piece)

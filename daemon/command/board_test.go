@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -102,7 +103,19 @@ var colleagues = []struct{ user, status, message string }{
 
 // TestBoardPictures takes pictures of the board, for people to look at (BOARD_PICTURES=DIRECTORY keeps them), and checks what a program can see: nothing sticks out,
 // and every text can be read.
-func TestBoardPictures(t *testing.T) { inBrowsers(t, "", boardPictures) }
+func TestBoardPictures(t *testing.T) { inBrowsers(t, offered, boardPictures) }
+
+// offered is what a site can say of its people, and offer them.
+const offered = `
+status_entries:
+  - {label: Lunch, status: away, activity: meal, for: 1h}
+  - {label: In a workshop, status: busy, activity: meeting}
+  - {label: Working from home, status: available}
+identities:
+  - {user: intranet@example.test, display_name: Front desk}
+  - {user: alice@example.test, display_name: Alice Archer}
+  - {user: fatima.alzahra@example.test, display_name: Fatima Al-Zahra}
+`
 
 func boardPictures(t *testing.T, o *office) {
 	var entries []string
@@ -112,10 +125,7 @@ func boardPictures(t *testing.T, o *office) {
 	o.putAll(t, strings.Join(entries, ","))
 	o.set(t, "dmitri@example.test", "manual", `{"status":"busy","message":"deep work","ttl":3600}`)
 	o.set(t, "fatima.alzahra@example.test", "manual", `{"status":"away","message":"at the dentist, back after lunch","ttl":5400}`)
-	dir := os.Getenv("BOARD_PICTURES")
-	if dir == "" {
-		dir = t.TempDir()
-	}
+	dir := pictures(t)
 	for _, look := range browsertest.Looks {
 		t.Run(look.String(), func(t *testing.T) {
 			page := o.browser.Open(t, o.url+"board", look)
@@ -126,8 +136,17 @@ func boardPictures(t *testing.T, o *office) {
 			page.Run(t, `document.querySelectorAll("summary")[7].focus(); document.querySelectorAll("details")[7].open = true;`)
 			page.Until(t, "the details are shown", `document.querySelector(".detail li")`)
 			o.inspect(t, page, dir, "board-"+look.String())
+			page.Run(t, `document.querySelector("#me").shadowRoot.querySelector("button").click();`)
+			page.Until(t, "my status is open", me("[role=dialog]")+`.checkVisibility()`)
+			o.inspect(t, page, dir, "my-status-"+look.String())
 		})
 	}
+}
+
+// pictures is the directory for pictures.
+func pictures(t *testing.T) string {
+	t.Helper()
+	return cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir())
 }
 
 // inspect checks a page and takes its picture.

@@ -126,7 +126,7 @@ Exit codes:
 			flag.Hidden = flag.Hidden || !helpful(command.Name(), flag.Name)
 		})
 		command.Flags().AddFlagSet(keys)
-		if err := completeValues(command, c.protocols); err != nil {
+		if err := c.completeValues(command); err != nil {
 			return nil, err
 		}
 		run := command.RunE

@@ -261,6 +261,23 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// The protocols that a configuration declares are completed, too. Without one that can be read the others are.
+func TestCompletionOfClients(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	if err := os.WriteFile(file, []byte("clients: {phone: {expire: 2h}, door: {}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		file, want string
+	}{{file, "manual\nspreed\ndoor\nphone\n:"}, {file + ".not", "manual\nspreed\n:"}} {
+		for _, args := range [][]string{{"__complete", "set", "--config", test.file, "--protocol", ""}, {"__complete", "clear", "--config", test.file, "--protocol="}} {
+			if got := command(nil, args...); got.code != 0 || !strings.HasPrefix(got.stdout, test.want) {
+				t.Errorf("%q: %+v, want %q", args, got, test.want)
+			}
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	defer func(old string) { release = old }(release)
 	release = "1.2.3"

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,10 +13,15 @@ import (
 )
 
 // completeValues lets a shell complete the values of those flags that have few.
-func completeValues(command *cobra.Command, protocols []wiring.Protocol) error {
-	sources, clients := wiring.Names(protocols)
-	values := map[string][]string{"protocols": sources, "protocol": clients, "activity": domain.Activities()}
-	keys, err := config.Keys(wiring.Sections(protocols)...)
+func (c *cli) completeValues(command *cobra.Command) error {
+	sources, _ := wiring.Names(c.protocols)
+	values := map[string][]string{"protocols": sources, "activity": domain.Activities()}
+	if command.Flags().Lookup("protocol") != nil {
+		if err := command.RegisterFlagCompletionFunc("protocol", c.completeClients); err != nil {
+			return err
+		}
+	}
+	keys, err := config.Keys(wiring.Sections(c.protocols)...)
 	if err != nil {
 		return err
 	}
@@ -32,6 +39,13 @@ func completeValues(command *cobra.Command, protocols []wiring.Protocol) error {
 		}
 	}
 	return nil
+}
+
+// completeClients lists the protocols that clients set, with those that the configuration declares, if it can be read.
+func (c *cli) completeClients(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	_, names := wiring.Names(c.protocols)
+	settings, _ := c.settings(command) // whatever is wrong with it is no matter here
+	return append(names, slices.Sorted(maps.Keys(settings.General.Clients))...), cobra.ShellCompDirectiveNoFileComp
 }
 
 func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {

@@ -122,6 +122,8 @@ var moved = []string{
 	`time() - presence_source_last_sync_timestamp_seconds{protocol="xmpp"} < 60`,
 	`presence_source_users{protocol="xmpp"} >= 1`,
 	`presence_source_reports_total{protocol="xmpp"} >= 1`,
+	`presence_source_reports_dropped_total == 0`,
+	`presence_source_as_of_timestamp_seconds{protocol="xmpp"} == 0`, // it is told what changes
 	`presence_source_connections_total{protocol="xmpp"} == 1`,
 	`presence_journal_appends_total{result="kept"} >= 2`,
 	`presence_journal_append_duration_seconds_count >= 2`,

@@ -169,6 +169,10 @@ var keyChanges = map[string]keyChange{
 		return k.ask(k.T, markd, "GET", "/v1/users/"+markd, "", "Origin", page).header.Get("Access-Control-Allow-Origin") == page
 	}},
 
+	"http.frame_ancestors": {value: "[" + page + "]", effect: func(k *keyTest) bool {
+		return strings.HasSuffix(k.ask(k.T, markd, "GET", "/board", "").header.Get("Content-Security-Policy"), "; frame-ancestors "+page)
+	}},
+
 	"auth.secret": {value: otherS, effect: func(k *keyTest) bool {
 		return k.accepts(signed(otherS, markd, time.Now())) && !k.accepts(signed(testSecret, markd, time.Now()))
 	}},
@@ -255,6 +259,9 @@ var keyChanges = map[string]keyChange{
 	}},
 	"identities_file": {value: "DIR/identities.yaml", effect: func(k *keyTest) bool {
 		return soon(func() bool { return strings.Contains(k.user("filed@example.test"), `"lamp":`) }) && k.source("lamp").Before(k.asked)
+	}},
+	"status_entries": {value: "[{label: Lunch, status: away, activity: meal, for: 1h}]", effect: func(k *keyTest) bool {
+		return strings.Contains(k.ask(k.T, markd, "GET", "/v1/me", "").body, `"status_entries":[{"label":"Lunch","status":"away","activity":"meal","for":3600}]`)
 	}},
 	"manual.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "manual", `{"status":"busy"}`) == 422 }},
 	"spreed.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "spreed", `{"status":"busy"}`) == 422 }},
@@ -428,6 +435,7 @@ func TestEveryKey(t *testing.T) {
 	certtest.Write(t, k.dir, certificate, private)
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
+	maps.Copy(changes, ofProvider(t, k.dir))
 	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)

@@ -75,17 +75,21 @@ func Start(t testing.TB, kind Kind) *Browser {
 	return b
 }
 
-// Look is a window's size in CSS pixels, and a colour scheme: light or dark.
+// Look is a window's size in CSS pixels, a colour scheme, light or dark, and the language that the user prefers, such as de-AT. Only Chromium can take
+// another language than its usual one, which is empty.
 type Look struct {
 	Width, Height int64
 	Scheme        string
+	Language      string
 }
 
 // Desktop is the usual window.
-var Desktop = Look{1280, 860, "light"}
+var Desktop = Look{Width: 1280, Height: 860, Scheme: "light"}
 
 // Looks are the usual windows of a desktop and a phone, in both schemes.
-var Looks = []Look{Desktop, {1280, 860, "dark"}, {360, 740, "light"}, {360, 740, "dark"}}
+var Looks = []Look{
+	Desktop, {Width: 1280, Height: 860, Scheme: "dark"}, {Width: 360, Height: 740, Scheme: "light"}, {Width: 360, Height: 740, Scheme: "dark"},
+}
 
 // String returns the width and the scheme, e.g. 1280-dark.
 func (l Look) String() string { return fmt.Sprintf("%d-%s", l.Width, l.Scheme) }

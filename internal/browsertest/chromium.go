@@ -82,10 +82,26 @@ func (c *chromium) open(ctx context.Context, look Look, fault func(string)) (tab
 	if _, err := chromedp.Call(identity, emulation.SetEmulatedMedia, media); err != nil {
 		return nil, err
 	}
+	if err := prefer(identity, look.Language); err != nil {
+		return nil, err
+	}
 	if err := chromedp.Listen(identity, func(event any) { collect(event, fault) }); err != nil {
 		return nil, err
 	}
 	return t, t.do(ctx, chromedp.EmulateViewport(look.Width, look.Height))
+}
+
+// prefer has the tab of a context ask for a language, as one whose user prefers it.
+func prefer(tab context.Context, language string) error {
+	if language == "" {
+		return nil
+	}
+	agent, err := chromedp.Run(tab, chromedp.Evaluate[string]("navigator.userAgent"))
+	if err != nil {
+		return err
+	}
+	_, err = chromedp.Call(tab, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: agent, AcceptLanguage: language})
+	return err
 }
 
 func (c *chromiumTab) do(ctx context.Context, action chromedp.Action[chromedp.Void]) error {

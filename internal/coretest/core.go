@@ -33,6 +33,7 @@ type Core struct {
 	Feed         ports.Feed
 	Backup       ports.Backup
 	Clock        ports.Clock // of the use cases
+	Groups       *Groups     // that rules of visibility go by
 
 	// End ends the core before the test does. It may be called more than once.
 	End func()
@@ -63,6 +64,8 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	t.Helper()
 	journal, img := &Journal{Journal: kept}, image.New()
 	core := app.Core{Image: img, Writer: commit.New(img, journal, zero{}, slog.New(slog.DiscardHandler))}
+	groups := new(Groups)
+	core.Sights = app.NewSights(&domain.Visibility{}, groups)
 	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
 	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
@@ -88,8 +91,24 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
-	return &Core{Core: core, Image: img, Journal: journal, Clock: now, End: end,
+	return &Core{Core: core, Image: img, Journal: journal, Clock: now, Groups: groups, End: end,
 		Presence: presence, Feed: app.NewFeed(core, now, domain.Precedence{}), Backup: app.NewBackup(core, now, clients)}
+}
+
+// Groups is a ports.Groups that a test sets.
+type Groups struct {
+	of atomic.Pointer[map[domain.UserID][]string]
+}
+
+// Set replaces the groups of all users. The map must not be changed afterwards.
+func (g *Groups) Set(of map[domain.UserID][]string) { g.of.Store(&of) }
+
+// Groups implements ports.Groups.
+func (g *Groups) Groups(user domain.UserID) []string {
+	if of := g.of.Load(); of != nil {
+		return (*of)[user]
+	}
+	return nil
 }
 
 // ErrConflict is the error of Apply if a presence is not what a write expects.

@@ -87,6 +87,18 @@ func (m *MockObserver) EXPECT() *MockObserverMockRecorder {
 	return m.recorder
 }
 
+// AsOf mocks base method.
+func (m *MockObserver) AsOf(at domain.Timestamp, trouble error) {
+	m.ctrl.T.Helper()
+	m.ctrl.Call(m, "AsOf", at, trouble)
+}
+
+// AsOf indicates an expected call of AsOf.
+func (mr *MockObserverMockRecorder) AsOf(at, trouble interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "AsOf", reflect.TypeOf((*MockObserver)(nil).AsOf), at, trouble)
+}
+
 // Connected mocks base method.
 func (m *MockObserver) Connected() {
 	m.ctrl.T.Helper()

@@ -11,6 +11,81 @@ import (
 	domain "github.com/zarafa/presence/domain"
 )
 
+// MockVerifier is a mock of Verifier interface.
+type MockVerifier struct {
+	ctrl     *gomock.Controller
+	recorder *MockVerifierMockRecorder
+}
+
+// MockVerifierMockRecorder is the mock recorder for MockVerifier.
+type MockVerifierMockRecorder struct {
+	mock *MockVerifier
+}
+
+// NewMockVerifier creates a new mock instance.
+func NewMockVerifier(ctrl *gomock.Controller) *MockVerifier {
+	mock := &MockVerifier{ctrl: ctrl}
+	mock.recorder = &MockVerifierMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockVerifier) EXPECT() *MockVerifierMockRecorder {
+	return m.recorder
+}
+
+// Verify mocks base method.
+func (m *MockVerifier) Verify(token string) (domain.Principal, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Verify", token)
+	ret0, _ := ret[0].(domain.Principal)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Verify indicates an expected call of Verify.
+func (mr *MockVerifierMockRecorder) Verify(token interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Verify", reflect.TypeOf((*MockVerifier)(nil).Verify), token)
+}
+
+// MockPrincipals is a mock of Principals interface.
+type MockPrincipals struct {
+	ctrl     *gomock.Controller
+	recorder *MockPrincipalsMockRecorder
+}
+
+// MockPrincipalsMockRecorder is the mock recorder for MockPrincipals.
+type MockPrincipalsMockRecorder struct {
+	mock *MockPrincipals
+}
+
+// NewMockPrincipals creates a new mock instance.
+func NewMockPrincipals(ctrl *gomock.Controller) *MockPrincipals {
+	mock := &MockPrincipals{ctrl: ctrl}
+	mock.recorder = &MockPrincipalsMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockPrincipals) EXPECT() *MockPrincipalsMockRecorder {
+	return m.recorder
+}
+
+// Principal mocks base method.
+func (m *MockPrincipals) Principal(user domain.UserID) domain.Principal {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Principal", user)
+	ret0, _ := ret[0].(domain.Principal)
+	return ret0
+}
+
+// Principal indicates an expected call of Principal.
+func (mr *MockPrincipalsMockRecorder) Principal(user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Principal", reflect.TypeOf((*MockPrincipals)(nil).Principal), user)
+}
+
 // MockTokens is a mock of Tokens interface.
 type MockTokens struct {
 	ctrl     *gomock.Controller
@@ -75,6 +150,20 @@ func (m *MockTokens) IssueCode(user domain.UserID) string {
 func (mr *MockTokensMockRecorder) IssueCode(user interface{}) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "IssueCode", reflect.TypeOf((*MockTokens)(nil).IssueCode), user)
+}
+
+// Principal mocks base method.
+func (m *MockTokens) Principal(user domain.UserID) domain.Principal {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Principal", user)
+	ret0, _ := ret[0].(domain.Principal)
+	return ret0
+}
+
+// Principal indicates an expected call of Principal.
+func (mr *MockTokensMockRecorder) Principal(user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Principal", reflect.TypeOf((*MockTokens)(nil).Principal), user)
 }
 
 // Verify mocks base method.

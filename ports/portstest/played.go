@@ -134,6 +134,15 @@ func (p *played) Report(r domain.Report) bool {
 	}, r.User)
 }
 
+// AsOf implements ports.Observer.
+func (p *played) AsOf(at domain.Timestamp, _ error) {
+	p.told("AsOf", func() {
+		if now := domain.TimestampOf(time.Now()); at > now {
+			p.t.Errorf("the source knows at %v what is so at %v", now, at)
+		}
+	})
+}
+
 // Unconfirmed implements ports.Observer: nobody is left of an earlier Run.
 func (p *played) Unconfirmed() int { return 0 }
 

@@ -1,4 +1,4 @@
-// Package portstest holds the contract suites of the driven ports that have several adapters: sources and journals. An adapter proves itself with
+// Package portstest holds the contract suites of the driven ports that have several adapters: sources, journals, and verifiers of tokens. An adapter proves itself with
 // one call from its own tests:
 //
 //	func TestContract(t *testing.T) { portstest.Journal(t, func(t testing.TB) portstest.JournalStage { ... }) }

@@ -45,6 +45,7 @@ func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
+	d.offer(settings.General)
 	return d, nil
 }
 
@@ -93,13 +94,14 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 		all = append(all, p.module)
 	}
 	return fx.Options(append(all,
-		fx.Provide(newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
+		fx.Provide(newTokens, newVerifier, newBackground, newExpirer, newCensus, newHousekeeper, app.NewLeases,
 			fx.Annotate(app.NewStatistics, fx.As(new(ports.Statistics))),
 			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
 			newSights, newFollower, newNames,
-			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups))),
+			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups)),
+				fx.As(new(ports.TimeZones))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
@@ -128,10 +130,6 @@ func newImage(precedence domain.Precedence) *image.Image {
 	img := image.New()
 	img.Prefer(precedence)
 	return img
-}
-
-func newSights(identities *app.Identities) *app.Sights {
-	return app.NewSights(&domain.Visibility{}, identities)
 }
 
 func newContinuity(core app.Core, now ports.Clock, clients []domain.ClientProtocol, s *Settings, log *slog.Logger) *app.Continuity {

@@ -8,23 +8,32 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// names has the event streams begin anew when somebody has another display name, which is no change of a user's presence.
+// names has clients told everything anew when identities, or rules that go by their groups, change what they see. That is no change of a user's
+// presence, so no revision says it.
 type names struct {
 	identities *app.Identities
+	sights     *app.Sights
+	feed       *app.Feed
 	server     *http.Server
-	told       *domain.Identities // what the streams were told last
+	told       *domain.Identities // what the clients were told last
 }
 
-func newNames(identities *app.Identities, server *http.Server) *names {
-	return &names{identities: identities, server: server, told: identities.Table()}
+func newNames(identities *app.Identities, sights *app.Sights, feed *app.Feed, server *http.Server) *names {
+	return &names{identities: identities, sights: sights, feed: feed, server: server, told: identities.Table()}
 }
 
-// run looks at every table that comes, until ctx ends.
+// run looks at every table that comes, until ctx ends. The rules may be others than before the start.
 func (n *names) run(ctx context.Context) {
+	if !n.sights.Unrestricted() {
+		n.feed.Anew()
+	}
 	for {
 		changed := n.identities.Changed()
 		if now := n.identities.Table(); now != n.told {
-			if !now.SameDisplayNames(n.told) {
+			switch {
+			case n.sights.ByGroup():
+				n.anew()
+			case !now.SameDisplayNames(n.told):
 				n.server.Renew()
 			}
 			n.told = now
@@ -35,4 +44,10 @@ func (n *names) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// anew has clients told everything anew because they see something else now: those with a stream, and those that ask what has changed.
+func (n *names) anew() {
+	n.feed.Anew()
+	n.server.Renew()
 }

@@ -116,6 +116,10 @@ type General struct {
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`
 
+	Visibility []VisibilityRule `koanf:"visibility" help:"who sees what of whom: rules with viewer, user and sees (all, status, nothing), of which the first that matches counts; empty: everybody sees all"`
+
+	StatusEntries []StatusEntry `koanf:"status_entries" help:"what the board and presence-me offer people to set beside the four statuses, each with label, status, activity and for, such as Lunch"`
+
 	known, sources []string // all protocols, and those that this key turns on
 }
 
@@ -124,7 +128,9 @@ func (g General) Validate() error {
 	_, err := g.precedence()
 	_, undeclared := g.clients()
 	_, unread := g.ReadIdentities()
-	return errors.Join(g.validateList(), err, undeclared, unread)
+	_, unoffered := g.statusEntries()
+	_, unruled := g.visibility(domain.UserList{})
+	return errors.Join(g.validateList(), err, undeclared, unread, unoffered, unruled)
 }
 
 // validateList refuses a protocol that is not known or named twice.

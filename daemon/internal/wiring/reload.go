@@ -12,6 +12,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/identities"
+	"github.com/zarafa/presence/adapters/oidc"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 )
@@ -21,9 +22,11 @@ type running struct {
 	fx.In
 
 	Tokens      *auth.Tokens
+	Provider    *oidc.Verifier
 	Core        app.Core
 	Presence    *app.Presence
 	Feed        *app.Feed
+	Sights      *app.Sights
 	Census      *app.Census
 	Health      *app.Health
 	Backup      *app.Backup
@@ -33,6 +36,7 @@ type running struct {
 	Server      *http.Server
 	Audit       *audit.Log
 	Identities  *identities.Follower
+	Names       *names
 
 	Constructors []constructor `group:"protocols"`
 }
@@ -104,9 +108,16 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	applyLog()
 	applyTLS()
 	applyIdentities()
+	rules := slices.Contains(did.Changed, "visibility") || slices.Contains(did.Changed, "auth.see_invisible")
+	if rules {
+		d.see(next)
+	}
 	d.apply(next, parts)
 	if slices.Contains(did.Changed, "precedence") {
 		d.prefer(next.General)
+	}
+	if rules {
+		d.running.Names.anew() // when the rules for tokens are those of now, too
 	}
 	d.settings, d.made = next, parts.Made
 	return did, nil
@@ -115,9 +126,22 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 // prefer has another precedence decide. What the users are by it is told to those who watch them.
 func (d *Daemon) prefer(g General) {
 	precedence, _ := g.precedence() // a valid one
+	d.running.Core.Image.Prefer(precedence)
 	d.running.Feed.Configure(precedence)
 	d.running.Census.Configure(precedence)
 	d.running.Server.Renew()
+}
+
+// offer says what people can pick their status from.
+func (d *Daemon) offer(g General) {
+	entries, _ := g.statusEntries() // valid ones
+	d.running.Server.Offer(entries)
+}
+
+// see has other rules say who sees what.
+func (d *Daemon) see(next *Settings) {
+	rules, _ := next.visibility() // valid ones
+	d.running.Sights.Configure(rules)
 }
 
 // apply changes everything that runs. None of it can fail by now: the settings are valid, and each protocol is there once.
@@ -140,5 +164,6 @@ func (d *Daemon) apply(next *Settings, parts parts) {
 	if err != nil {
 		d.log.Error("a part of the configuration could not be put into effect", "err", err)
 	}
+	r.Provider.Configure(next.OIDC, next.Auth.ClockSkew)
 	r.Server.Configure(next.HTTP) // last: it ends the streams that the new rules for tokens do not allow
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/oidc"
 	"github.com/zarafa/presence/daemon/config"
 	"github.com/zarafa/presence/ports"
 )
@@ -17,6 +18,7 @@ type Settings struct {
 	General General
 	HTTP    http.Config
 	Auth    auth.Config
+	OIDC    oidc.Config
 	Store   Store
 	Health  Health
 	Log     Log
@@ -32,7 +34,7 @@ func Sections(protocols []Protocol) []config.Section { return newSettings(protoc
 
 // newSettings are the defaults of a daemon that knows some protocols.
 func newSettings(protocols []Protocol) *Settings {
-	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), Store: DefaultStore(), Health: DefaultHealth(), Log: DefaultLog()}
+	s := &Settings{HTTP: http.DefaultConfig(), Auth: auth.DefaultConfig(), OIDC: oidc.DefaultConfig(), Store: DefaultStore(), Health: DefaultHealth(), Log: DefaultLog()}
 	s.General.Precedence = []string{ByHand.String()}
 	for _, p := range protocols {
 		made := p.make()
@@ -50,6 +52,7 @@ func (s *Settings) sections() []config.Section {
 	sections := []config.Section{
 		{Name: "http", Config: &s.HTTP},
 		{Name: "auth", Config: &s.Auth},
+		{Name: "oidc", Config: &s.OIDC},
 		{Name: "store", Config: &s.Store},
 		{Name: "health", Config: &s.Health},
 		{Config: &s.General},
@@ -114,7 +117,7 @@ func (s *Settings) Warnings() []string {
 			}
 		}
 	}
-	return warnings
+	return append(warnings, s.visibilityWarnings()...)
 }
 
 // Tokens makes tokens as the daemon with this configuration does.

@@ -82,7 +82,7 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		if err := by.MayWatchAll(); err != nil {
 			return nil, err
 		}
-		return &Subscription{All: true, Since: asked.Since, Until: by.Until}, nil
+		return &Subscription{All: true, Since: asked.Since, By: by}, nil
 	}
 	users := make([]domain.UserID, 0, len(asked.Users))
 	spelt := Spellings{}
@@ -97,12 +97,12 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		users = append(users, user)
 		spelt.note(user, strings.ToLower(id))
 	}
-	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, Until: by.Until}, problems.OrNil()
+	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, By: by}, problems.OrNil()
 }
 
-// entitled returns what tells until when the bearer of a token may have a stream, by the rules of when it is called.
-func (a *API) entitled(token string, all bool, ids []string) func() (domain.Timestamp, error) {
-	return func() (domain.Timestamp, error) {
+// entitled returns what tells who the bearer of a token is, or why it may not have a stream, by the rules of when it is called.
+func (a *API) entitled(token string, all bool, ids []string) func() (domain.Principal, error) {
+	return func() (domain.Principal, error) {
 		by, err := v1.Verify(token, a.tokens)
 		if err == nil && all {
 			err = by.MayWatchAll()
@@ -110,7 +110,7 @@ func (a *API) entitled(token string, all bool, ids []string) func() (domain.Time
 		if err == nil {
 			err = by.MayRead(ids)
 		}
-		return by.Until, err
+		return by, err
 	}
 }
 

@@ -2,7 +2,7 @@
 // /v1/events. It is a measured hot path and goes below Fiber: once the head of the response is made, the hub has the connection.
 //
 // A subscriber that knows everything so far gets each change from the goroutine that follows the feed: it puts the event in the subscriber's
-// list, and a worker writes it without waiting. All subscribers share the bytes.
+// list, and a worker writes it without waiting. All subscribers who see the same share the bytes (publish.go).
 //
 // A subscriber that is new, that does not read, or that has too much in its list is behind. A separate goroutine then reads from the feed what has
 // changed since the revision up to which the subscriber knows everything, and writes it; these writes may wait. When nothing is left, the
@@ -14,7 +14,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +64,8 @@ type Hub struct {
 	head        domain.Revision // the subscribers were given all changes up to it
 	recent      []note          // the latest changes, in order; what is in it does not change
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
-	everyone    snapshot        // the last one that was made, for the next subscriber who needs one
+	everyone    snapshot        // the last one that was made while everybody saw the same, for the next subscriber who needs one
+	news        []news          // memory of publish
 	topics      map[domain.UserID]*topic
 	subscribers map[*subscriber]struct{}
 	due         []*subscriber // for the workers, in order
@@ -89,15 +89,15 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 
 // Subscription is what a client has asked for.
 type Subscription struct {
-	Head  []byte           // the head of the HTTP response, which is sent first
-	Users []domain.UserID  // the users to be told about
-	Spelt Spellings        // of those users whose ids can be spelt in several ways
-	All   bool             // all users; Users does not count
-	Since domain.Revision  // up to where the subscriber knows everything
-	Lost  bool             // what it knows is not of this daemon's revisions
-	Until domain.Timestamp // when the stream ends
+	Head  []byte          // the head of the HTTP response, which is sent first
+	Users []domain.UserID // the users to be told about
+	Spelt Spellings       // of those users whose ids can be spelt in several ways
+	All   bool            // all users; Users does not count
+	Since domain.Revision // up to where the subscriber knows everything
+	Lost  bool            // what it knows is not of this daemon's revisions
 
-	Entitled func() (until domain.Timestamp, err error) // until when the subscriber may have the stream, by the rules of now; nil: Until says it
+	By       domain.Principal                 // who asks; the stream ends with its right
+	Entitled func() (domain.Principal, error) // who that is by the rules of now, or why it may not have the stream any more; nil: it stays the same
 }
 
 // Spellings are the ids in lower case, as a client has asked for them, of users whose ids can be spelt in several ways. The client is told of a
@@ -109,7 +109,7 @@ type Spellings map[domain.UserID][]string
 func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
 	_ = stream.SetDeadline(time.Time{})
 	_ = stream.SetWriteBuffer(sendBuffer)
-	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, entitled: s.Entitled, until: s.Until}
+	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, entitled: s.Entitled, by: s.By}
 	if h.join(sub, s) {
 		sub.listen()
 	}
@@ -164,50 +164,8 @@ func (h *Hub) relay(following ports.Following) error {
 		if err != nil {
 			return err
 		}
-		for i := range states {
-			seen := states[i].Seen(domain.SeesAll)
-			seen.Revision = states[i].Revision
-			h.publish(&seen)
-		}
-		h.mu.Lock()
-		h.head = max(h.head, head)
-		h.mu.Unlock()
+		h.publish(states, head)
 	}
-}
-
-// publish gives a user's new state to the subscribers that follow the user.
-func (h *Hub) publish(state *domain.State) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if state.Revision <= h.head {
-		return
-	}
-	var e *event
-	now := time.Now()
-	for _, user := range [...]domain.UserID{everybody, state.User} {
-		t := h.topics[user]
-		if t == nil {
-			continue
-		}
-		if e == nil {
-			e = &event{state.Revision, appendPresence(nil, state, string(state.User)), now}
-		}
-		for sub := range t.followers {
-			if spelt := sub.spelt[state.User]; spelt != nil {
-				h.give(sub, &event{state.Revision, appendPresence(nil, state, spelt...), now})
-			} else {
-				h.give(sub, e)
-			}
-		}
-	}
-	h.recent = append(h.recent, note{state.User, state.Revision})
-	if n := h.settings.Recent; len(h.recent) == 2*n {
-		h.forgotten, h.recent = h.recent[n-1].revision, slices.Clone(h.recent[n:])
-		if h.everyone.upto < h.forgotten {
-			h.everyone = snapshot{} // it is of no use any more
-		}
-	}
-	h.head = state.Revision
 }
 
 // skip goes on at a revision: changes up to it were missed, so that everybody is behind, or has to be told every state anew.
@@ -215,9 +173,12 @@ func (h *Hub) skip(head domain.Revision, anew bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for sub := range h.subscribers {
-		h.schedule(sub)
-		sub.fallBehind(true)
-		sub.anew = sub.anew || anew
+		if anew {
+			h.tellAnew(sub)
+		} else {
+			h.schedule(sub)
+			sub.fallBehind(true)
+		}
 	}
 	h.head = max(h.head, head)
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
@@ -245,7 +206,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 	heartbeat := &event{revision: h.head, text: appendHeartbeat(nil, h.head)}
 	for sub := range h.subscribers {
 		switch {
-		case domain.TimestampOf(now) > sub.until:
+		case domain.TimestampOf(now) > sub.by.Until:
 			h.end(sub, expired, h.settings.EndTimeout)
 		case !sub.busy && sub.wrote.Before(silent):
 			h.give(sub, heartbeat)
@@ -253,7 +214,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 	}
 }
 
-// Renew has every subscriber told every state anew, because the states have changed in a way that no revision says.
+// Renew has every subscriber told every state anew, because the states have changed in a way that no revision says, or others may see them now.
 func (h *Hub) Renew() {
 	h.mu.Lock()
 	started := h.started && h.ctx.Err() == nil
@@ -276,12 +237,16 @@ func (h *Hub) recheck(sub *subscriber) {
 	if sub.entitled == nil {
 		return
 	}
-	until, err := sub.entitled()
-	if err != nil {
+	by, err := sub.entitled()
+	switch {
+	case err != nil:
 		h.end(sub, expired, h.settings.EndTimeout)
-		return
+	case by.Service != sub.by.Service: // so it sees others than before
+		sub.by = by
+		h.tellAnew(sub)
+	default:
+		sub.by = by
 	}
-	sub.until = until
 }
 
 // Stop ends all streams with an event that says so, and returns when that is done, within half a second. The hub serves nobody

@@ -289,8 +289,8 @@ func TestTokenExpires(t *testing.T) {
 	w := newWorld(t)
 	until := clock.New().Now().Add(300 * time.Millisecond)
 	for _, r := range []*reader{
-		w.subscribe(events.Subscription{All: true, Until: until}, false),
-		w.subscribe(events.Subscription{Users: []domain.UserID{mark}, Until: until}, false),
+		w.subscribe(events.Subscription{All: true, By: domain.Principal{Until: until}}, false),
+		w.subscribe(events.Subscription{Users: []domain.UserID{mark}, By: domain.Principal{Until: until}}, false),
 	} {
 		r.until(t, "ready")
 		if last := r.ended(t); last.name != "end" || last.data != `{"reason":"expired"}` {
@@ -316,7 +316,7 @@ func (w *world) stalled(s events.Subscription) *reader {
 
 func TestTokenExpiresWhileTheReaderIsStalled(t *testing.T) {
 	w := newWorld(t, func(s *events.Settings) { s.EndTimeout = 200 * time.Millisecond })
-	r := w.stalled(events.Subscription{All: true, Until: clock.New().Now().Add(100 * time.Millisecond)})
+	r := w.stalled(events.Subscription{All: true, By: domain.Principal{Until: clock.New().Now().Add(100 * time.Millisecond)}})
 	w.eventually("the hub has let go of it", func() bool { return w.live.Load() == 0 })
 	for {
 		if e, err := r.take(); err != nil {

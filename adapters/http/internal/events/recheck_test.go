@@ -17,11 +17,11 @@ type entitled struct {
 	until   atomic.Int64 // a domain.Timestamp
 }
 
-func (e *entitled) ask() (domain.Timestamp, error) {
+func (e *entitled) ask() (domain.Principal, error) {
 	if e.revoked.Load() {
-		return 0, errors.New("made with another secret")
+		return domain.Principal{}, errors.New("made with another secret")
 	}
-	return domain.Timestamp(e.until.Load()), nil
+	return domain.Principal{Until: domain.Timestamp(e.until.Load())}, nil
 }
 
 // untilEvent reads up to an event, and returns its data.

@@ -21,9 +21,10 @@ const (
 type report struct {
 	hub    *Hub
 	sub    *subscriber
-	first  bool   // the stream begins with it
-	reset  bool   // the subscriber has to forget what it knows
-	ending reason // why the stream ends with it
+	first  bool             // the stream begins with it
+	reset  bool             // the subscriber has to forget what it knows
+	ending reason           // why the stream ends with it
+	by     domain.Principal // who the subscriber is
 
 	since, upto domain.Revision
 	remembered  bool   // what has changed is in recent; else the feed has to be asked
@@ -98,7 +99,7 @@ func (r *report) next() bool {
 		sub.behind, sub.busy, sub.wrote = false, false, time.Now()
 		return false
 	}
-	r.ending, r.since, r.upto = sub.ending, sub.told, h.head
+	r.ending, r.by, r.since, r.upto = sub.ending, sub.by, sub.told, h.head
 	if !sub.missed {
 		r.since = h.head
 	}
@@ -113,19 +114,13 @@ func (r *report) next() bool {
 
 // send returns when everything is written. It leaves out what is out of date by then: that is told later.
 func (r *report) send() error {
-	lists, err := r.notes()
+	err := r.sendStates()
+	for errors.Is(err, ports.ErrCompacted) { // so the subscriber has to begin anew
+		r.reset = true
+		err = r.sendStates()
+	}
 	if err != nil {
 		return err
-	}
-	if r.reset {
-		r.out = append(r.out, resetEvent...)
-	}
-	for _, notes := range lists {
-		for chunk := range slices.Chunk(notes, reportChunk) {
-			if err := r.tell(chunk); err != nil {
-				return err
-			}
-		}
 	}
 	if r.first {
 		r.out = appendReady(r.out, r.upto)
@@ -138,8 +133,27 @@ func (r *report) send() error {
 	return cmp.Or(r.flush(), errEnded)
 }
 
-// notes finds the users with something new, in the order of their revisions: one list after the other. If the feed does not know any more, the
-// subscriber has to begin anew.
+// sendStates writes the states that are new. It returns ErrCompacted if the feed does not know any more which these are.
+func (r *report) sendStates() error {
+	if r.reset {
+		r.out = append(r.out, resetEvent...)
+	}
+	lists, err := r.notes()
+	if err != nil {
+		return err
+	}
+	for _, notes := range lists {
+		for chunk := range slices.Chunk(notes, reportChunk) {
+			if err := r.tell(chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// notes finds the users with something new, in the order of their revisions: one list after the other. Among them may be users who have no news for this
+// subscriber. It returns ErrCompacted if the feed does not know any more.
 func (r *report) notes() ([][]note, error) {
 	look := r.notesOfListed
 	switch {
@@ -155,16 +169,11 @@ func (r *report) notes() ([][]note, error) {
 	if r.sub.all {
 		look = r.notesOfAll
 	}
-	notes, err := look()
-	if errors.Is(err, ports.ErrCompacted) {
-		r.since, r.reset = 0, true
-		notes, err = look()
-	}
-	return notes, err
+	return look()
 }
 
-// notesOfAll finds what is new of everybody. Who begins from nothing shares a list with the others who do: it can be long, and it is kept for as long
-// as the subscriber does not read.
+// notesOfAll finds what is new of everybody. While everybody sees the same, who begins from nothing shares a list with the others who do: it can be long,
+// and it is kept for as long as the subscriber does not read.
 func (r *report) notesOfAll() ([][]note, error) {
 	if lists := r.sharedNotes(); lists != nil {
 		return lists, nil
@@ -178,11 +187,12 @@ func (r *report) notesOfAll() ([][]note, error) {
 	if lists := r.sharedNotes(); lists != nil { // somebody has made it meanwhile
 		return lists, nil
 	}
+	same := r.hub.feed.Unrestricted()
 	notes, err := r.scan()
 	if err != nil {
 		return nil, err
 	}
-	if r.since == 0 {
+	if r.since == 0 && same {
 		r.hub.mu.Lock()
 		defer r.hub.mu.Unlock()
 		r.hub.everyone = snapshot{notes, r.upto}
@@ -210,7 +220,7 @@ func (h *Hub) after(revision domain.Revision) int {
 
 // scan asks the feed for all users with something new.
 func (r *report) scan() ([]note, error) {
-	states, err := r.hub.feed.Changed(r.hub.ctx, domain.Principal{}, r.since)
+	states, err := r.hub.feed.Changed(r.hub.ctx, r.by, r.since)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +251,7 @@ func (r *report) notesOfListed() ([][]note, error) {
 		for _, t := range topics {
 			r.ids = append(r.ids, string(t.user))
 		}
-		states, forgotten, err := r.hub.feed.States(domain.Principal{}, r.ids, r.states[:0])
+		states, forgotten, err := r.hub.feed.States(r.by, r.ids, r.states[:0])
 		r.states = states
 		switch {
 		case err != nil:
@@ -259,26 +269,31 @@ func (r *report) notesOfListed() ([][]note, error) {
 	return [][]note{notes}, nil
 }
 
-// tell writes the states of some users. It leaves out those that have changed since, who have another note or will have one.
+// tell writes the states of some users whose notes have the revision that the subscriber sees of them. It leaves out the others: those that have changed
+// since have another note or will have one, and of those with a smaller revision the subscriber does not see what has changed. If that may be
+// because the feed has forgotten a removal it returns ErrCompacted.
 func (r *report) tell(notes []note) error {
 	r.ids = r.ids[:0]
 	for i := range notes {
 		r.ids = append(r.ids, string(notes[i].user))
 	}
-	states, _, err := r.hub.feed.States(domain.Principal{}, r.ids, r.states[:0])
+	states, forgotten, err := r.hub.feed.States(r.by, r.ids, r.states[:0])
 	r.states = states
 	if err != nil {
 		return err
 	}
 	for i := range states {
-		if states[i].Revision > notes[i].revision {
+		state, revision := &states[i], notes[i].revision
+		if state.Revision < revision && revision <= forgotten {
+			return ports.ErrCompacted
+		}
+		if state.Revision != revision {
 			continue
 		}
-		states[i].Revision = notes[i].revision // even if the feed has forgotten it meanwhile: ids must ascend
-		if spelt := r.sub.spelt[states[i].User]; spelt != nil {
-			r.out = appendPresence(r.out, &states[i], spelt...)
+		if spelt := r.sub.spelt[state.User]; spelt != nil {
+			r.out = appendPresence(r.out, state, spelt...)
 		} else {
-			r.out = appendPresence(r.out, &states[i], string(states[i].User))
+			r.out = appendPresence(r.out, state, string(state.User))
 		}
 		if len(r.out) >= reportWrite {
 			if err := r.flush(); err != nil {

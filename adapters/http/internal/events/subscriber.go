@@ -16,9 +16,9 @@ type subscriber struct {
 	spelt  Spellings // stays the same
 	topics []*topic  // whose follower it is, in the order of users; they stay the same
 
-	entitled func() (until domain.Timestamp, err error) // see Subscription; it stays the same
+	entitled func() (domain.Principal, error) // see Subscription; it stays the same
 
-	until   domain.Timestamp // when its stream ends
+	by      domain.Principal // who it is; its stream ends with by.Until
 	busy    bool             // it is due, or somebody is writing to it
 	behind  bool             // it is told from the feed; then it is busy as well
 	missed  bool             // if it is behind: there is something that it was not told
@@ -128,6 +128,13 @@ func (h *Hub) schedule(sub *subscriber) {
 		h.due = append(h.due, sub)
 		h.wake.Signal()
 	}
+}
+
+// tellAnew has a subscriber forget what it knows, and be told every state.
+func (h *Hub) tellAnew(sub *subscriber) {
+	h.schedule(sub)
+	sub.fallBehind(true)
+	sub.anew = true
 }
 
 // fallBehind drops what is pending: it will come from the feed.

@@ -132,8 +132,8 @@ func (w *world) compact() { w.core.Elsewhere(w.t, w.core.Revision()+1) }
 // subscribe connects. The client's receive buffer is as small as it gets if small.
 func (w *world) subscribe(s events.Subscription, small bool) *reader {
 	w.t.Helper()
-	if s.Until == 0 {
-		s.Until = clock.New().Now().Add(time.Hour)
+	if s.By.Until == 0 {
+		s.By.Until = clock.New().Now().Add(time.Hour)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,6 +4,7 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -11,6 +12,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -20,11 +22,34 @@ import (
 //go:embed static
 var static embed.FS
 
-// policy is the content security policy of all that a browser gets. A page can run scripts of this server alone and talk to it alone, so that
-// a text that somebody has set as a message can do no harm in it; and it cannot be shown inside another page, where a click would not
-// mean what it seems to.
+// policy is the content security policy of all that a browser gets, but for its end. A page can run scripts of this server alone and talk to it
+// alone, so that a text that somebody has set as a message can do no harm in it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'none'; frame-ancestors "
+
+// unframed is who may show a page inside its own if nobody is listed. There a click would not mean what it seems to.
+const unframed = "'none'"
+
+// framed is the path of the page that may be shown in the pages of listed origins.
+const framed = "/board"
+
+// Pages are the files and the rules by which they are served. Its methods may be called concurrently.
+type Pages struct {
+	ancestors atomic.Pointer[string] // who may show the board inside a page, as frame-ancestors has it
+}
+
+// New makes the pages. Nobody may show the board inside a page until Configure lists somebody.
+func New() *Pages {
+	p := new(Pages)
+	p.Configure(nil)
+	return p
+}
+
+// Configure lists the origins whose pages may show the board inside themselves. It may be called while requests are served.
+func (p *Pages) Configure(ancestors []string) {
+	list := cmp.Or(strings.Join(ancestors, " "), unframed)
+	p.ancestors.Store(&list)
+}
 
 // types are the Content-Types by the name's end. The system's table of them is not asked: it differs from machine to machine.
 var types = map[string]string{
@@ -42,6 +67,7 @@ type File struct {
 	Path          string // in the URL, e.g. /client.js; that of a page has no .html at its end
 	contentType   string
 	plain, packed form // packed is plain if compressing does not make it smaller
+	of            *Pages
 }
 
 // form is a file as it is sent.
@@ -52,7 +78,7 @@ type form struct {
 }
 
 // Files returns all of them.
-func Files() (files []*File) {
+func (p *Pages) Files() (files []*File) {
 	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -61,6 +87,7 @@ func Files() (files []*File) {
 		sum := sha256.Sum256(body)
 		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
 		file := &File{
+			of:          p,
 			Path:        strings.TrimSuffix(strings.TrimPrefix(name, "static"), ".html"),
 			contentType: types[path.Ext(name)],
 			plain:       form{body: body, tag: `"` + tag + `"`},
@@ -89,11 +116,24 @@ func pack(body []byte) []byte {
 	return packed.Bytes()
 }
 
+// setPolicy says what the file may do as a page, and who may show it inside another. X-Frame-Options is for what knows no frame-ancestors: it cannot
+// list origins, so it is left out where some are allowed.
+func (f *File) setPolicy(c *fiber.Ctx) {
+	ancestors := unframed
+	if f.Path == framed {
+		ancestors = *f.of.ancestors.Load()
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, policy+ancestors)
+	if ancestors == unframed {
+		c.Set(fiber.HeaderXFrameOptions, "DENY")
+	}
+}
+
 // Serve answers GET and HEAD with the file, or says that the client has it already. The files hold nothing about anybody, so no token is
 // asked for.
 func (f *File) Serve(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	c.Set(fiber.HeaderContentSecurityPolicy, policy)
+	f.setPolicy(c)
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderCacheControl, "no-cache") // keep it, but ask whether it is still the same: the next version has the same address
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)

@@ -67,19 +67,28 @@ func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
 	return true, nil
 }
 
-// ValidateOrigins returns what is wrong with the configured origins. A browser sends an origin in one form only (RFC 6454, 6.2), with which it is
+// Validate returns what is wrong with the configured origins, of which one can be * if it is alone.
+func (c CORS) Validate() (faults []error) {
+	if len(c) > 1 && slices.Contains(c, "*") {
+		return append(faults, fmt.Errorf("http.cors_origins: * is every origin, so no other can be named beside it"))
+	}
+	if slices.Contains(c, "*") {
+		return nil
+	}
+	return ValidateOrigins("http.cors_origins", c)
+}
+
+// ValidateOrigins returns what is wrong with the origins of a key. A browser sends an origin in one form only (RFC 6454, 6.2), with which it is
 // compared to the byte.
-func ValidateOrigins(origins []string) (faults []error) {
+func ValidateOrigins(key string, origins []string) (faults []error) {
 	for i, origin := range origins {
 		switch {
-		case origin == "*" && len(origins) > 1:
-			faults = append(faults, fmt.Errorf("http.cors_origins: * is every origin, so no other can be named beside it"))
-		case origin != "*" && canonicalOrigin(origin) == "":
-			faults = append(faults, fmt.Errorf("http.cors_origins: %q is not an origin, e.g. https://intranet.example.test or http://localhost:8080", origin))
-		case origin != "*" && canonicalOrigin(origin) != origin:
-			faults = append(faults, fmt.Errorf("http.cors_origins: browsers write %q as %q", origin, canonicalOrigin(origin)))
+		case canonicalOrigin(origin) == "":
+			faults = append(faults, fmt.Errorf("%s: %q is not an origin, e.g. https://intranet.example.test or http://localhost:8080", key, origin))
+		case canonicalOrigin(origin) != origin:
+			faults = append(faults, fmt.Errorf("%s: browsers write %q as %q", key, origin, canonicalOrigin(origin)))
 		case slices.Contains(origins[:i], origin):
-			faults = append(faults, fmt.Errorf("http.cors_origins: %s is there twice", origin))
+			faults = append(faults, fmt.Errorf("%s: %s is there twice", key, origin))
 		}
 	}
 	return faults

@@ -140,10 +140,12 @@ func TestSources(t *testing.T) {
 		status := domain.SourceStatus{
 			Protocol: domain.MustProtocol("xmpp"), State: domain.SourceState(rapid.Uint8Range(0, uint8(domain.SourceRejected)).Draw(t, "state")),
 			Since: times().Draw(t, "since"), Users: rapid.IntRange(0, 1e7).Draw(t, "users"), Error: texts().Draw(t, "error"), RetryAt: times().Draw(t, "retry"),
+			AsOf: times().Draw(t, "as of"),
 		}
 		known := times().Draw(t, "known")
 		source := map[string]any{
 			"protocol": "xmpp", "state": status.State.String(), "since": timeText(status.Since), "users": float64(status.Users), "error": nil, "retry_at": timeText(status.RetryAt),
+			"as_of": timeText(status.AsOf),
 		}
 		if status.Error != "" {
 			source["error"] = status.Error

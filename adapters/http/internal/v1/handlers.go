@@ -34,11 +34,14 @@ type API struct {
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
+	entries      atomic.Pointer[[]statusEntry]
 }
 
 // New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
 func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
-	return &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+	a.Offer(nil)
+	return a
 }
 
 // Configure says how many bytes an answer about users may have, and how long a client may take to receive each part of an export.

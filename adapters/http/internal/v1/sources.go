@@ -14,6 +14,7 @@ type source struct {
 	Users    int             `json:"users"`
 	Error    *string         `json:"error"`
 	RetryAt  json.RawMessage `json:"retry_at"`
+	AsOf     json.RawMessage `json:"as_of"`
 }
 
 // journal is whether this daemon has what others write, as JSON.
@@ -27,7 +28,7 @@ func sourcesDocument(statuses []domain.SourceStatus, knownUntil domain.Timestamp
 	sources := make([]source, len(statuses))
 	for i, s := range statuses {
 		sources[i] = source{
-			Protocol: s.Protocol.String(), State: s.State.String(), Since: appendTime(nil, "", s.Since), Users: s.Users, RetryAt: appendTime(nil, "", s.RetryAt),
+			Protocol: s.Protocol.String(), State: s.State.String(), Since: appendTime(nil, "", s.Since), Users: s.Users, RetryAt: appendTime(nil, "", s.RetryAt), AsOf: appendTime(nil, "", s.AsOf),
 		}
 		if s.Error != "" {
 			sources[i].Error = &s.Error

@@ -49,6 +49,28 @@ export interface User {
   protocols: Record<string, Presence>;
 }
 
+/** What the site offers people to set, beside the four statuses. */
+export interface StatusEntry {
+  /** What people read, and the message of who picks it. */
+  label: string;
+  status: Status;
+  activity: string | null;
+  /** For how many seconds it holds; null: until it is changed. */
+  for: number | null;
+}
+
+/** Who a token speaks for. */
+export interface Me {
+  /** null: the token is a static key. */
+  user: string | null;
+  key: string | null;
+  display_name: string | null;
+  service: boolean;
+  /** Until when the token holds; null: until somebody revokes it. */
+  expires: string | null;
+  status_entries: StatusEntry[];
+}
+
 /** A token, or a function that fetches a fresh one. */
 export type Token = string | (() => string | Promise<string>);
 
@@ -76,6 +98,8 @@ export interface SetOptions {
   until?: Date | string;
   /** For how many seconds it holds. */
   ttl?: number;
+  /** Others see the user as if everything had ended at this moment; needs an end. */
+  invisible?: boolean;
   /** "manual" unless named. */
   protocol?: string;
   /** Whose; the token's user unless named. Services may set anybody's. */
@@ -110,6 +134,7 @@ export class Connection extends EventTarget {
   watchAll(callback: (user: User) => void, ready?: () => void): () => void;
   get(user: string): Promise<User>;
   get(users: Iterable<string>): Promise<User[]>;
+  me(): Promise<Me>;
   set(status: Status, options?: SetOptions): Promise<void>;
   clear(options?: { protocol?: string; user?: string }): Promise<void>;
   report(status?: Status, options?: ReportOptions): Report;
@@ -149,11 +174,13 @@ export class EventParser {
 }
 
 export interface ConfigureOptions extends ConnectOptions {
-  /** The words of the dots, if the page is not in English. */
+  /** Other words for the statuses. */
   labels?: Partial<Record<Status | "stale" | "unknown", string>>;
+  /** The language of the elements, such as "de", if not the browser's. */
+  language?: string;
 }
 
-/** Connects all <presence-dot> elements of the page. */
+/** Connects all elements of the page. */
 export function configure(options: ConfigureOptions): Connection;
 
 /** <presence-dot user="alice@example.test"></presence-dot> */
@@ -162,8 +189,39 @@ export class PresenceDot extends HTMLElement {
   show(user: Pick<User, "status"> & Partial<User> | null): void;
 }
 
+/** <presence-me></presence-me>: the page's user sets a status. */
+export class PresenceMe extends HTMLElement {
+  /** Another connection than the one that configure makes; null: none for now. */
+  set connection(connection: Connection | null);
+}
+
+/** A text with {names} in it, or texts by the categories of Intl.PluralRules. */
+export type Words = Record<string, string | Partial<Record<Intl.LDMLPluralRule, string>>>;
+
+/** The words of the elements, by language. */
+export const languages: Record<string, Words>;
+
+/** Words, numbers and times in the first of the wanted languages that there is a table for, else in English. */
+export class Texts {
+  constructor(tables: Record<string, Words>, wanted?: readonly string[]);
+  /** How dates and numbers are written, such as "de-AT". */
+  readonly locale: string;
+  /** That of the words, such as "de". */
+  readonly language: string;
+  has(key: string): boolean;
+  say(key: string, values?: Record<string, unknown>): string;
+  number(n: number): string;
+  time(when: Date | string | number): string;
+  day(when: Date | string | number): string;
+  moment(when: Date | string | number): string;
+  duration(seconds: number): string;
+  ago(when: string): string;
+  compare(a: string, b: string): number;
+}
+
 declare global {
   interface HTMLElementTagNameMap {
     "presence-dot": PresenceDot;
+    "presence-me": PresenceMe;
   }
 }

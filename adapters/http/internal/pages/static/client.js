@@ -11,6 +11,7 @@
 //
 //   configure({ token });                                   // once per page
 //   <presence-dot user="alice@example.test"></presence-dot>
+//   <presence-me></presence-me>                             // the page's user sets a status
 //
 // The token is fetched from your own server, whenever one is needed:
 //
@@ -24,12 +25,14 @@
 // it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
 //
 // What is in here, in this order:
-//   connect, Connection   watch, watchAll, get, set, clear, report
+//   connect, Connection   watch, watchAll, get, me, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
 //   Group                 the pages of a browser that share a stream
 //   EventParser           the format of server-sent events
 //   Report                heartbeats, away when idle, unavailable soon after the page is gone
+//   Texts                 words, numbers and times in the browser's language; the elements' words in each
 //   configure, PresenceDot, <presence-dot>
+//   PresenceMe, <presence-me>
 
 /** Where the daemon is, unless connect says otherwise: where this module was loaded from. */
 const home = new URL(".", import.meta.url);
@@ -151,14 +154,23 @@ export class Connection extends EventTarget {
   }
 
   /**
+   * Asks who the token speaks for, and what the site offers to set: { user, key, display_name, service, expires, status_entries }. `user` is null if the token
+   * is a static key.
+   */
+  async me() {
+    return (await this.#caller.request("GET", "v1/me")).json();
+  }
+
+  /**
    * Sets the status of the token's user by hand: it wins over all other protocols until `until` or for `ttl` seconds, else until it is cleared.
    *
    * @param {"available" | "busy" | "away" | "unavailable"} status
-   * @param {object} [options] message, activity (a word of RFC 4480), until (Date or RFC 3339 text), ttl (seconds), protocol ("manual"), user (services may set anybody's)
+   * @param {object} [options] message, activity (a word of RFC 4480), until (Date or RFC 3339 text), ttl (seconds), invisible (true: others see the user as if
+   *   everything had ended at this moment; needs an end), protocol ("manual"), user (services may set anybody's)
    */
-  async set(status, { message, activity, until, ttl, protocol = "manual", user } = {}) {
+  async set(status, { message, activity, until, ttl, invisible, protocol = "manual", user } = {}) {
     if (until instanceof Date) until = until.toISOString();
-    await this.#onProtocol("PUT", protocol, user, { status, message, activity, until, ttl });
+    await this.#onProtocol("PUT", protocol, user, { status, message, activity, until, ttl, invisible: invisible || undefined });
   }
 
   /** Takes away what was set by hand, or on another protocol. To take away what is not there is no error. */
@@ -1098,23 +1110,133 @@ function canonical(id) {
   return Array.from(id, (letter) => String.fromCodePoint(letter.toLowerCase().codePointAt(0))).join("");
 }
 
+// ---- Words
+
+/** The words of the elements, by language. A further language is a further table here, and a file beside assets/en.js for the board. */
+export const languages = {
+  en: {
+    available: "available", busy: "busy", away: "away", unavailable: "unavailable", stale: "perhaps no longer", unknown: "unknown",
+    myStatus: "My status", nothingSet: "You have set nothing yourself.", setByYou: "Set by you.", setByYouUntil: "Set by you, until {time}.",
+    until: "until {time}", invisible: "invisible to others", pick: "Set with one click", entryFor: "{label}, {duration}",
+    status: "Status", message: "Message", messageHint: "What are you up to?", end: "How long",
+    never: "Until I change it", quarter: "15 minutes", hour: "An hour", today: "Today", time: "Until a time…", timeLabel: "Until",
+    invisibleLabel: "Invisible", invisibleHint: "Until then others see you as if you had left just now.", set: "Set", clear: "Clear",
+    isSet: "Your status is set.", isCleared: "Your status is cleared.", failed: "That did not work: {why}",
+  },
+  de: {
+    available: "verfügbar", busy: "beschäftigt", away: "abwesend", unavailable: "nicht da", stale: "vielleicht nicht mehr", unknown: "unbekannt",
+    myStatus: "Mein Status", nothingSet: "Sie haben selbst nichts gesetzt.", setByYou: "Von Ihnen gesetzt.", setByYouUntil: "Von Ihnen gesetzt, bis {time}.",
+    until: "bis {time}", invisible: "für andere unsichtbar", pick: "Mit einem Klick setzen", entryFor: "{label}, {duration}",
+    status: "Status", message: "Nachricht", messageHint: "Was machen Sie gerade?", end: "Wie lange",
+    never: "Bis ich es ändere", quarter: "15 Minuten", hour: "Eine Stunde", today: "Heute", time: "Bis zu einer Zeit…", timeLabel: "Bis",
+    invisibleLabel: "Unsichtbar", invisibleHint: "Bis dahin sieht es für andere so aus, als wären Sie gerade gegangen.", set: "Setzen", clear: "Aufheben",
+    isSet: "Ihr Status ist gesetzt.", isCleared: "Ihr Status ist aufgehoben.", failed: "Das ging nicht: {why}",
+  },
+};
+
+/**
+ * Words, numbers and times in the language of whoever reads them: the first of those wanted that there is a table for, else English. A word is a text with
+ * {names} in it, or texts by the categories of Intl.PluralRules, of which `count` picks one.
+ */
+export class Texts {
+  #table;
+  #plurals;
+  #formats = new Map();
+
+  /** A table has the words of a language, which is its name; wanted are languages in the order of preference. `locale` is how dates and numbers are written, such as "de-AT"; `language` is that of the words, such as "de". */
+  constructor(tables, wanted = globalThis.navigator?.languages ?? []) {
+    const base = (tag) => tag.split("-")[0].toLowerCase();
+    this.locale = wanted.find((tag) => Object.hasOwn(tables, base(tag))) ?? "en";
+    this.language = base(this.locale);
+    this.#table = tables[this.language];
+    this.#plurals = new Intl.PluralRules(this.locale);
+  }
+
+  /** Whether there is a word. */
+  has(key) {
+    return Object.hasOwn(this.#table, key);
+  }
+
+  say(key, values = {}) {
+    let text = this.#table[key];
+    if (typeof text === "object") text = text[this.#plurals.select(values.count)] ?? text.other;
+    return text.replace(/\{(\w+)\}/g, (_, name) => (name === "count" ? this.number(values.count) : values[name]));
+  }
+
+  number(n) {
+    return this.#format("number", () => new Intl.NumberFormat(this.locale)).format(n);
+  }
+
+  /** The time of day, with the day if that is another one. */
+  time(when) {
+    const at = new Date(when);
+    const hours = this.#format("hours", () => new Intl.DateTimeFormat(this.locale, { timeStyle: "short" })).format(at);
+    return at.toDateString() === new Date().toDateString() ? hours : `${this.day(at)}, ${hours}`;
+  }
+
+  day(when) {
+    return this.#format("day", () => new Intl.DateTimeFormat(this.locale, { dateStyle: "medium" })).format(new Date(when));
+  }
+
+  /** All of a moment. */
+  moment(when) {
+    return this.#format("moment", () => new Intl.DateTimeFormat(this.locale, { dateStyle: "full", timeStyle: "medium" })).format(new Date(when));
+  }
+
+  /** How long something takes, such as "45 min": in the largest unit that has no remainder, of minutes, hours and days; less than a minute is in seconds. */
+  duration(seconds) {
+    const [unit, size] = [["day", 86_400], ["hour", 3_600], ["minute", 60]].find(([, size]) => seconds % size === 0) ?? ["second", 1];
+    return this.#unit(unit, seconds / size);
+  }
+
+  /** How long ago something was, in short. */
+  ago(when) {
+    const minutes = Math.floor((Date.now() - Date.parse(when)) / 60_000);
+    if (minutes < 1) return this.#format("now", () => new Intl.RelativeTimeFormat(this.locale, { numeric: "auto" })).format(0, "second");
+    if (minutes < 60) return this.#unit("minute", minutes);
+    if (minutes < 24 * 60) return this.#unit("hour", Math.floor(minutes / 60));
+    if (minutes < 7 * 24 * 60) return this.#unit("day", Math.floor(minutes / 60 / 24));
+    return this.day(when);
+  }
+
+  compare(a, b) {
+    return this.#format("order", () => new Intl.Collator(this.locale, { numeric: true })).compare(a, b);
+  }
+
+  #unit(unit, n) {
+    return this.#format(unit, () => new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "short" })).format(n);
+  }
+
+  #format(name, make) {
+    let format = this.#formats.get(name);
+    if (!format) this.#formats.set(name, (format = make()));
+    return format;
+  }
+}
+
 // ---- <presence-dot user="alice@example.test"></presence-dot>
 
 let shared = null; // the connection of all dots
-let labels = { available: "available", busy: "busy", away: "away", unavailable: "unavailable", stale: "perhaps no longer", unknown: "unknown" };
+let words = new Texts(languages);
+let labels = {}; // the page's own words
 const dots = new Set(); // those in the page that have a user
+const mine = new Set(); // the <presence-me> in the page that have no connection of their own
+
+const label = (key) => labels[key] ?? words.say(key);
 
 /**
- * Connects all <presence-dot> elements of the page, those that come later too, and returns the connection for whatever else the page wants to do.
- * The options are those of connect, and `labels`: the words for the statuses, if the page is not in English.
+ * Connects all elements of the page, those that come later too, and returns the connection for whatever else the page wants to do. The options are those of
+ * connect, and `language`: that of the elements, such as "de", if not the browser's; and `labels`: other words for the statuses.
  *
  * @returns {Connection}
  */
-export function configure({ labels: words, ...options }) {
+export function configure({ labels: own, language, ...options }) {
   const before = shared;
   shared = connect(options);
-  labels = { ...labels, ...words };
+  labels = { ...labels, ...own };
+  if (language) words = new Texts(languages, [language]);
   for (const dot of dots) dot.attach();
+  for (const element of mine) element.attach();
   void before?.close();
   return shared;
 }
@@ -1136,8 +1258,8 @@ export class PresenceDot extends (globalThis.HTMLElement ?? Object) {
     const status = user ? user.status : "unknown";
     if (this.getAttribute("status") !== status) this.setAttribute("status", status);
     this.toggleAttribute("stale", Boolean(user?.stale));
-    let text = labels[status];
-    if (user?.stale) text += ` (${labels.stale})`;
+    let text = label(status);
+    if (user?.stale) text += ` (${label("stale")})`;
     if (user?.message) text += `: ${user.message}`;
     const name = this.getAttribute("user");
     this.#dot.title = text;
@@ -1218,3 +1340,328 @@ const dotStyle = `
 `;
 
 if (globalThis.customElements && !customElements.get("presence-dot")) customElements.define("presence-dot", PresenceDot);
+
+// ---- <presence-me></presence-me>
+
+/** The statuses in the order in which they are offered. */
+const statuses = ["available", "busy", "away", "unavailable"];
+
+/** The ends that can be picked, and what each is: null for none, a Date, or undefined if it is typed. */
+const ends = {
+  never: () => null,
+  quarter: () => new Date(Date.now() + 900_000),
+  hour: () => new Date(Date.now() + 3_600_000),
+  today: () => new Date(new Date().setHours(23, 59, 59, 0)),
+  time: () => undefined,
+};
+
+/**
+ * The element with which the page's user sets a status by hand: a button that tells the present one, and a panel that it opens. It uses the connection that
+ * configure makes, unless it is given another. It is hidden until it is known who the user is, and if a static key has no user.
+ *
+ * The custom properties --presence-paper, --presence-ink, --presence-soft, --presence-line, --presence-accent and --presence-on-accent set the
+ * colours.
+ */
+export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
+  static #sheet = null;
+  #connection = null; // its own; null: the page's
+  #me = null; // what connection.me() has told
+  #user = null; // the user's document
+  #unwatch = null;
+  #attached = 0; // counts, so that an answer that comes late is not taken
+  #parts = null; // the elements in it, by name
+  #busy = false; // while a request is under way
+
+  /** Uses another connection than the page's; null: none for now. */
+  set connection(connection) {
+    this.#connection = connection;
+    mine.delete(this);
+    if (this.isConnected) this.attach();
+  }
+
+  connectedCallback() {
+    if (!this.#connection) mine.add(this);
+    this.attach();
+  }
+
+  disconnectedCallback() {
+    mine.delete(this);
+    this.#detach();
+  }
+
+  /** Finds out who the user is, and watches that one. configure calls it. */
+  async attach() {
+    this.#detach();
+    const connection = this.#current;
+    const attached = this.#attached;
+    for (let failures = 0; connection && attached === this.#attached; failures++) {
+      try {
+        const me = await connection.me();
+        if (attached !== this.#attached || !me.user) return;
+        this.#me = me;
+        this.#draw();
+        this.#unwatch = connection.watch(me.user, (user) => this.#show(user));
+        return;
+      } catch (error) {
+        if (error instanceof PresenceError && !error.temporary) return; // the connection's state tells why
+        await new Promise((done) => setTimeout(done, pauseAfter(failures, firstPause)));
+      }
+    }
+  }
+
+  get #current() {
+    return this.#connection ?? shared;
+  }
+
+  #detach() {
+    this.#attached++;
+    this.#unwatch?.();
+    this.#unwatch = this.#me = this.#user = null;
+    this.hidden = true;
+    if (this.#parts) this.#close(false);
+  }
+
+  /** Shows what the user's status is. */
+  #show(user) {
+    this.#user = user;
+    this.hidden = false;
+    const { dot, name, brief, toggle, now, clear } = this.#parts;
+    const by = user.protocols.manual;
+    const time = by?.expires ? words.time(by.expires) : "";
+    const more = [by?.invisible && words.say("invisible"), time && words.say("until", { time })];
+    dot.show(user);
+    name.textContent = this.#me.display_name ?? this.#me.user;
+    brief.textContent = [label(user.status), ...more].filter(Boolean).join(", ");
+    toggle.title = [label(user.status), user.message, ...more].filter(Boolean).join(", ");
+    if (!by) now.textContent = words.say("nothingSet");
+    else now.textContent = words.say(time ? "setByYouUntil" : "setByYou", { time });
+    clear.disabled = !by;
+  }
+
+  #draw() {
+    if (this.#parts) return this.#offer();
+    const root = this.attachShadow({ mode: "open" });
+    if (!PresenceMe.#sheet) {
+      PresenceMe.#sheet = new CSSStyleSheet();
+      PresenceMe.#sheet.replaceSync(meStyle);
+    }
+    root.adoptedStyleSheets = [PresenceMe.#sheet];
+    root.append(...this.#build());
+    const { toggle, panel, form, clear, end, invisible } = this.#parts;
+    toggle.addEventListener("click", () => (panel.hidden ? this.#open() : this.#close()));
+    panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#close();
+      event.stopPropagation(); // the page's own keys are not meant for who types here
+    });
+    this.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && this.#close(false)); // it does not come while the focus stays in here
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    clear.addEventListener("click", () => this.#carryOut("isCleared", (connection) => connection.clear()));
+    for (const control of [end, invisible]) control.addEventListener("change", () => this.#arrange());
+    this.#offer();
+  }
+
+  /** Makes the elements. */
+  #build() {
+    const parts = (this.#parts = {});
+    const make = (name, tag, attributes = {}, ...children) => {
+      const made = (parts[name] = document.createElement(tag));
+      for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+      made.append(...children);
+      return made;
+    };
+    const field = (key, control) => make(`${key}Field`, "label", { class: "field" }, make(`${key}Label`, "span", {}, words.say(key)), control);
+    const toggle = make("toggle", "button", { type: "button", part: "button", "aria-expanded": "false", "aria-haspopup": "dialog" },
+      make("dot", "presence-dot", { "aria-hidden": "true" }), make("what", "span", { class: "said" }, `${words.say("myStatus")}: `), make("name", "span", { class: "name" }), make("brief", "span", { class: "brief" }));
+    const choices = statuses.map((status) => make(status, "label", {},
+      make(`${status}Radio`, "input", { type: "radio", name: "status", value: status }), make(`${status}Dot`, "presence-dot", { "aria-hidden": "true" }), label(status)));
+    const options = Object.keys(ends).map((key) => make(`${key}Option`, "option", { value: key }, words.say(key)));
+    const form = make("form", "form", {},
+      make("statuses", "fieldset", {}, make("legend", "legend", {}, words.say("status")), ...choices),
+      field("message", make("message", "input", { type: "text", maxlength: "1000", autocomplete: "off", placeholder: words.say("messageHint") })),
+      field("end", make("end", "select", {}, ...options)),
+      field("timeLabel", make("time", "input", { type: "datetime-local", required: "" })),
+      make("invisibleField", "label", { class: "check" }, make("invisible", "input", { type: "checkbox", "aria-describedby": "hint" }), words.say("invisibleLabel")),
+      make("hint", "p", { id: "hint", class: "soft" }, words.say("invisibleHint")),
+      make("fault", "p", { class: "fault", role: "alert", hidden: "" }),
+      make("actions", "div", { class: "actions" }, make("submit", "button", { type: "submit", class: "main" }, words.say("set")),
+        make("clear", "button", { type: "button", disabled: "" }, words.say("clear"))));
+    const panel = make("panel", "div", { part: "panel", role: "dialog", "aria-label": words.say("myStatus"), hidden: "" },
+      make("now", "p", { class: "soft" }), make("entries", "div", { class: "entries", role: "group", "aria-label": words.say("pick") }), form);
+    for (const status of statuses) parts[`${status}Dot`].show({ status });
+    return [toggle, panel, make("said", "p", { class: "said", role: "status" })];
+  }
+
+  /** Offers the site's entries. */
+  #offer() {
+    const { entries } = this.#parts;
+    entries.hidden = !this.#me.status_entries.length;
+    entries.replaceChildren(...this.#me.status_entries.map((entry) => {
+      const button = document.createElement("button");
+      const dot = document.createElement("presence-dot");
+      button.type = "button";
+      dot.setAttribute("aria-hidden", "true");
+      dot.show(entry);
+      button.append(dot, entry.for ? words.say("entryFor", { label: entry.label, duration: words.duration(entry.for) }) : entry.label);
+      const set = (connection) => connection.set(entry.status, { message: entry.label, activity: entry.activity ?? undefined, ttl: entry.for ?? undefined });
+      button.addEventListener("click", () => this.#carryOut("isSet", set));
+      return button;
+    }));
+  }
+
+  /** Opens the panel, with what is set by hand in its form; else with nothing. */
+  #open() {
+    const { toggle, panel, message, end, time, invisible, fault } = this.#parts;
+    const by = this.#user.protocols.manual;
+    const status = by?.status ?? "available";
+    this.#parts[`${status}Radio`].checked = true;
+    message.value = by?.message ?? "";
+    end.value = by?.expires ? "time" : "never";
+    time.min = localTime(Date.now() + 60_000);
+    time.value = localTime(by?.expires ?? Date.now() + 3_600_000);
+    invisible.checked = Boolean(by?.invisible);
+    fault.hidden = true;
+    panel.hidden = false;
+    document.addEventListener("pointerdown", this.#leave);
+    toggle.setAttribute("aria-expanded", "true");
+    this.#arrange();
+    this.#place();
+    this.#parts[`${status}Radio`].focus();
+    void this.#refresh();
+  }
+
+  /** Asks anew what the site offers: it may have changed since. */
+  async #refresh() {
+    const attached = this.#attached;
+    try {
+      const me = await this.#current.me();
+      if (attached !== this.#attached || JSON.stringify(me.status_entries) === JSON.stringify(this.#me.status_entries)) return;
+      this.#me = me;
+      this.#offer();
+    } catch {
+      // what was offered stays
+    }
+  }
+
+  /** Keeps the panel in the window. */
+  #place() {
+    const { panel } = this.#parts;
+    panel.style.translate = "";
+    const { left, right } = panel.getBoundingClientRect();
+    const gap = 8;
+    const over = left < gap ? gap - left : Math.min(innerWidth - gap - right, 0);
+    if (over) panel.style.translate = `${Math.round(over)}px`;
+  }
+
+  #close(back = true) {
+    const { toggle, panel } = this.#parts;
+    if (panel.hidden) return;
+    panel.hidden = true;
+    document.removeEventListener("pointerdown", this.#leave);
+    toggle.setAttribute("aria-expanded", "false");
+    if (back) toggle.focus();
+  }
+
+  #leave = (event) => {
+    if (!event.composedPath().includes(this)) this.#close(false);
+  };
+
+  /** Lets the form fit what is picked: who is invisible needs an end. */
+  #arrange() {
+    const { end, time, timeLabelField, invisible, hint, neverOption } = this.#parts;
+    neverOption.disabled = invisible.checked;
+    if (invisible.checked && end.value === "never") end.value = "today";
+    timeLabelField.hidden = time.disabled = end.value !== "time";
+    hint.hidden = !invisible.checked;
+  }
+
+  #submit() {
+    const { form, message, end, time, invisible } = this.#parts;
+    const status = new FormData(form).get("status");
+    const until = ends[end.value]() ?? (end.value === "time" ? new Date(time.value) : undefined);
+    const by = this.#user.protocols.manual;
+    const same = by && by.status === status && by.message === message.value.trim(); // then its activity stays, which the form does not show
+    this.#carryOut("isSet", (connection) => connection.set(status, {
+      message: message.value.trim(), activity: (same && by.activity) || undefined, until, invisible: invisible.checked,
+    }));
+  }
+
+  /** Carries out a request, and says what came of it. */
+  async #carryOut(done, request) {
+    if (this.#busy) return;
+    this.#busy = true;
+    const { panel, fault, said } = this.#parts;
+    panel.setAttribute("aria-busy", "true");
+    said.textContent = "";
+    try {
+      await request(this.#current);
+      this.#close();
+      said.textContent = words.say(done);
+    } catch (error) {
+      const why = error.errors?.map((fault) => fault.detail).join("; ") || error.message;
+      fault.textContent = words.say("failed", { why });
+      fault.hidden = false;
+    } finally {
+      this.#busy = false;
+      panel.removeAttribute("aria-busy");
+    }
+  }
+}
+
+/** A moment as <input type="datetime-local"> has it. */
+function localTime(when) {
+  const at = new Date(when);
+  return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+const meStyle = `
+:host {
+  display: inline-block; position: relative; max-inline-size: 100%; text-align: start; color: var(--presence-ink, CanvasText);
+  --its-ground: var(--presence-paper, Canvas); --its-border: var(--presence-line, #8886); --its-hint: var(--presence-soft, inherit);
+}
+:host([hidden]), [hidden] { display: none !important; }
+* { box-sizing: border-box; font: inherit; color: inherit; }
+p { margin: 0; }
+button, input, select { border: 1px solid var(--its-border); border-radius: 8px; background: var(--its-ground); padding: 0.4em 0.7em; }
+button { cursor: pointer; }
+button:disabled { cursor: default; opacity: 0.55; }
+:focus-visible { outline: 2px solid var(--presence-accent, currentColor); outline-offset: 2px; }
+[part="button"] { display: flex; align-items: center; gap: 0.5em; max-inline-size: 100%; padding: 0.25em 0.7em; border-radius: 999px; }
+.name, .brief { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+[part="button"] presence-dot { flex: none; }
+.name { flex: 0 1 auto; font-weight: 600; }
+.brief { flex: 0 9999 auto; color: var(--its-hint); } /* the first to give way */
+[part="button"]::after {
+  content: ""; flex: none; inline-size: 0.4em; block-size: 0.4em; margin-block-start: -0.2em; border: solid currentColor; border-width: 0 1.5px 1.5px 0; rotate: 45deg;
+}
+[part="panel"] {
+  position: absolute; inset-block-start: calc(100% + 6px); inset-inline-end: 0; z-index: 10; inline-size: min(23em, 100vw - 16px); max-block-size: calc(100vh - 5em); overflow-y: auto;
+  padding: 1em; border: 1px solid var(--its-border); border-radius: 12px; background: var(--its-ground); box-shadow: 0 8px 28px rgb(0 0 0 / 22%);
+}
+[aria-busy="true"] { opacity: 0.7; }
+.soft { color: var(--its-hint); font-size: 0.87em; }
+.entries { display: flex; flex-wrap: wrap; gap: 0.4em; margin-block-start: 0.7em; }
+.entries button { display: flex; align-items: center; gap: 0.5em; border-radius: 999px; padding: 0.25em 0.75em; font-size: 0.93em; }
+button:not(:disabled):hover { border-color: var(--presence-accent, currentColor); }
+form { display: grid; gap: 0.75em; margin-block-start: 0.8em; }
+fieldset { display: grid; grid-template-columns: 1fr 1fr; gap: 0.3em; margin: 0; padding: 0; border: 0; }
+legend, .field > span { padding: 0; margin-block-end: 0.25em; font-size: 0.87em; font-weight: 600; }
+fieldset label, .check { display: flex; align-items: center; gap: 0.5em; cursor: pointer; }
+fieldset label { padding: 0.35em 0.6em; border: 1px solid var(--its-border); border-radius: 8px; }
+fieldset label:has(:checked) { border-color: var(--presence-accent, currentColor); box-shadow: inset 0 0 0 1px var(--presence-accent, currentColor); }
+fieldset input { appearance: none; inline-size: 0; block-size: 0; margin: 0; padding: 0; border: 0; }
+fieldset input:focus-visible { outline: 0; }
+fieldset label:has(:focus-visible) { outline: 2px solid var(--presence-accent, currentColor); outline-offset: 2px; }
+.field { display: grid; }
+.field input, .field select { inline-size: 100%; min-inline-size: 0; }
+.check input { inline-size: 1.1em; block-size: 1.1em; margin: 0; accent-color: var(--presence-accent, auto); }
+.fault { padding: 0.5em 0.7em; border-inline-start: 3px solid var(--presence-busy, #d1242f); overflow-wrap: anywhere; }
+.actions { display: flex; gap: 0.5em; }
+.main { flex: 1; border-color: transparent; background: var(--presence-accent, CanvasText); color: var(--presence-on-accent, Canvas); font-weight: 600; }
+.said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (forced-colors: active) { fieldset label:has(:checked) { outline: 2px solid Highlight; } }
+`;
+
+if (globalThis.customElements && !customElements.get("presence-me")) customElements.define("presence-me", PresenceMe);

@@ -2,6 +2,7 @@
 
 import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
+import { say, texts, translate } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // in the tab's session storage, which ends with the tab
@@ -14,6 +15,9 @@ let countdown = 0;
 let before = ""; // the name of the state that was told last
 
 function start() {
+  document.documentElement.lang = texts.language;
+  document.title = say("title");
+  translate();
   $("sign-in").addEventListener("submit", (event) => {
     event.preventDefault();
     signIn($("token").value);
@@ -59,12 +63,12 @@ async function exchange(code) {
     const headers = { Authorization: `Bearer ${encodeURIComponent(code)}` };
     const answer = await fetch("v1/token", { method: "POST", headers, cache: "no-store" });
     const document = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? `the daemon answers with ${answer.status}`);
+    if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(document.token);
   } catch (fault) {
     const token = sessionStorage.getItem(kept.token);
     if (token) signIn(token); // the page was opened by the same link once more
-    else askToken(`The link does not work: ${fault.message}. A link works once, within 30 seconds.`);
+    else askToken(say("linkFailed", { why: fault.message }));
   }
 }
 
@@ -72,14 +76,14 @@ async function exchange(code) {
 async function fetchTokens(address) {
   const token = async () => {
     const answer = await fetch(new URL(address, location.href), { cache: "no-store" });
-    if (!answer.ok) throw new Error(`${address} answers with ${answer.status}`);
+    if (!answer.ok) throw new Error(say("answersWith", { who: address, status: answer.status }));
     return (await answer.text()).trim();
   };
   try {
     signIn(await token(), token);
     if (connection) sessionStorage.setItem(kept.source, address);
   } catch (fault) {
-    askToken(`No token could be fetched: ${fault.message}.`);
+    askToken(say("fetchFailed", { why: fault.message }));
   }
 }
 
@@ -87,7 +91,7 @@ async function fetchTokens(address) {
 function signIn(token, source = null) {
   token = token.trim();
   if (!/^\d+:[^:]+.*:[A-Za-z0-9+/=]+$/.test(token)) {
-    askToken("That is no token. One looks like 1795380326:alice@example.test:GWYG…");
+    askToken(say("noToken"));
     return;
   }
   $("token").value = "";
@@ -96,19 +100,19 @@ function signIn(token, source = null) {
   if (!source) sessionStorage.removeItem(kept.source);
   const same = userOf(token) === user;
   user = userOf(token);
-  $("as").textContent = user;
-  $("as").title = `Signed in as ${user}`;
-  for (const id of ["as", "sign-out", "connection"]) $(id).hidden = false;
+  for (const id of ["sign-out", "connection"]) $(id).hidden = false;
   const asked = $("sign-in").contains(document.activeElement);
   hide("sign-in");
   if (connection && same) {
     connection.token = source ?? token; // it goes on where the old one ended
+    $("me").connection = connection;
     if (asked) $("people").focus();
     return;
   }
   disconnect();
   connection = connect({ token: source ?? token });
   connection.addEventListener("state", () => tell(connection.state));
+  $("me").connection = connection;
   const users = sessionStorage.getItem(kept.users);
   if (users) watchNamed(users);
   else watchAll();
@@ -120,12 +124,13 @@ function signOut() {
   user = "";
   for (const key of Object.values(kept)) sessionStorage.removeItem(key);
   $("users").value = "";
-  for (const id of ["as", "sign-out", "connection", "retry"]) $(id).hidden = true;
+  for (const id of ["sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
 }
 
 function disconnect() {
   clearInterval(countdown);
+  $("me").connection = null;
   void connection?.close();
   connection = null;
   people.clear();
@@ -144,7 +149,7 @@ function watchNamed(text) {
   unwatch?.();
   unwatch = null;
   try {
-    if (!users.length) throw new TypeError("Name at least one user.");
+    if (!users.length) throw new TypeError(say("nameOne"));
     unwatch = connection.watch(users, (person) => people.update(person));
   } catch (fault) {
     askWhom(fault.message);
@@ -188,20 +193,19 @@ function tell({ name, error, retryAt }) {
   sign.dataset.state = name;
   if (name !== "connecting") $("retry").hidden = name !== "waiting"; // it keeps the focus while it is tried
   document.body.classList.toggle("outdated", name === "waiting" || name === "refused");
-  const texts = { idle: "Not connected", connecting: "Connecting…", live: "Live", refused: "Not connected" };
-  sign.textContent = texts[name] ?? "";
+  sign.textContent = name === "waiting" ? "" : say(name === "refused" ? "idle" : name);
   sign.title = error?.message ?? "";
   if (name === "waiting") {
     const show = () => {
       const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-      sign.textContent = seconds > 0 ? `Connection lost, trying again in ${seconds} s` : "Connection lost, trying again…";
+      sign.textContent = seconds > 0 ? say("lostFor", { seconds }) : say("lost");
     };
     show();
     countdown = setInterval(show, 1000);
   }
   if (name === before) return;
-  if (name === "waiting") announce("The connection is lost. What is shown may be out of date.");
-  if (name === "live" && before === "waiting") announce("Connected again.");
+  if (name === "waiting") announce(say("lostAloud"));
+  if (name === "live" && before === "waiting") announce(say("backAloud"));
   before = name;
   if (name === "refused") refused(error);
 }
@@ -212,17 +216,16 @@ function refused(error) {
     const old = people.size > 0;
     if (!old) for (const id of ["people", "tools"]) hide(id);
     const why = error.detail.replace(/^not authenticated: /, "");
-    askToken(/expired/.test(why)
-      ? `Your token has expired${old ? "; what you see below is no longer kept up to date" : ""}. Sign in with a fresh one. (${why})`
-      : `The daemon does not accept this token: ${why}.`);
+    const expired = old ? "tokenExpiredOutdated" : "tokenExpired";
+    askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
-    $("naming-why").textContent = `${user} may not watch everybody: only services may, which the daemon lists in auth.services. You can name the users that you want to see.`;
+    $("naming-why").textContent = say("onlyServices", { user });
     askWhom();
   } else if (sessionStorage.getItem(kept.users)) {
     const faults = error.errors.map((fault) => fault.detail).join("; ");
-    askWhom(`The daemon does not accept this list: ${faults || error.message}.`);
+    askWhom(say("listRefused", { why: faults || error.message }));
   } else {
-    askToken(`The daemon refuses: ${error.message}.`);
+    askToken(say("refused", { why: error.message }));
   }
 }
 

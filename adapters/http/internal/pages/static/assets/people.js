@@ -1,9 +1,10 @@
-// The list of people: who is shown, in which group, and the rows. board.js hands it everybody's documents.
+// The list of people: who is shown, in which section, and the rows. board.js hands it everybody's documents.
 //
 // There may be ten thousand people. The rows are made in chunks, when a chunk comes near the window, and go when it is far away; before and after,
 // the chunk is an empty box of the same height. Changes are gathered and shown once a frame.
 
 import { detail, makeRow, updateRow, tick } from "./row.js";
+import { say, sentence, texts } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const chunkSize = 50;
@@ -11,14 +12,15 @@ const statuses = ["available", "busy", "away", "unavailable"];
 
 export class People {
   #announce;
-  #people = new Map(); // id -> { user, account, domain, text }
-  #order = []; // the ids by domain and account
+  #people = new Map(); // id -> { user, account, domain, name, text }
+  #memberships = new Map(); // id -> the names of the user's groups
+  #order = []; // the ids by domain and name
   #sorted = true;
   #changed = new Set(); // ids whose row may have to change
   #frame = 0;
   #complete = false;
   #filter = { text: "", status: "" };
-  #groups = new Map(); // domain -> Group
+  #sections = new Map(); // title -> Section
   #shown = 0;
 
   constructor(announce) {
@@ -31,6 +33,7 @@ export class People {
     });
     for (const button of $("filters").querySelectorAll("button")) {
       const { status } = button.dataset;
+      if (status) button.querySelector(".label").textContent = sentence(say(status));
       if (status) customElements.whenDefined("presence-dot").then(() => button.querySelector("presence-dot").show({ status }));
       button.addEventListener("click", () => this.#setFilter({ status }));
     }
@@ -80,14 +83,22 @@ export class People {
     const known = this.#people.get(user.user);
     const at = user.user.lastIndexOf("@");
     const person = known ?? { account: user.user.slice(0, at), domain: user.user.slice(at + 1) };
+    const name = user.display_name ?? person.account;
+    this.#sorted &&= name === person.name;
     person.user = user;
+    person.name = name;
     person.text = fold(`${user.user} ${user.display_name ?? ""} ${user.message}`);
     if (!known) {
       this.#people.set(user.user, person);
       this.#order.push(user.user);
-      this.#sorted = false;
     }
     this.#changed.add(user.user);
+    this.#schedule();
+  }
+
+  /** Says who is in which groups: their members are shown together, and whoever is in none with the others of the domain. */
+  setGroups(memberships) {
+    this.#memberships = memberships;
     this.#schedule();
   }
 
@@ -103,7 +114,7 @@ export class People {
     }
     this.#schedule();
     clearTimeout(this.#telling);
-    this.#telling = setTimeout(() => this.#announce(`${this.#shown} shown`), 700); // not with every key
+    this.#telling = setTimeout(() => this.#announce(say("shown", { count: this.#shown })), 700); // not with every key
   }
   #telling = 0;
 
@@ -119,63 +130,63 @@ export class People {
       this.#order.sort((a, b) => compare(this.#people.get(a), this.#people.get(b)));
       this.#sorted = true;
     }
-    const { domains, counts, found } = this.#select();
+    const { sections, counts, found } = this.#select();
     const focused = $("groups").contains(document.activeElement) ? summaries().indexOf(document.activeElement) : -1;
-    for (const [domain, group] of this.#groups) {
-      if (domains.has(domain)) continue;
-      group.remove();
-      this.#groups.delete(domain);
+    for (const [title, section] of this.#sections) {
+      if (sections.has(title)) continue;
+      section.remove();
+      this.#sections.delete(title);
     }
     let previous = null;
-    for (const [domain, { ids, here, all }] of domains) {
-      let group = this.#groups.get(domain);
-      if (!group) this.#groups.set(domain, (group = new Group(domain, this.#people)));
-      group.place(previous);
-      group.show(ids, this.#changed, here, all);
-      previous = group;
+    for (const [title, { ids, here, all }] of sections) {
+      let section = this.#sections.get(title);
+      if (!section) this.#sections.set(title, (section = new Section(title, this.#people)));
+      section.place(previous);
+      section.show(ids, this.#changed, here, all);
+      previous = section;
     }
     this.#changed.clear();
     this.#tell(counts, found);
     if (focused >= 0 && !$("groups").contains(document.activeElement)) (summaries()[focused] ?? summaries().at(-1) ?? $("search")).focus();
   }
 
-  /** Finds who is to be shown, and counts by status those that the search has found. */
+  /** Finds who is to be shown, and counts by status those that the search has found. The sections are in their order: the groups, then the domains. */
   #select() {
+    const groups = new Map();
     const domains = new Map();
     const counts = Object.fromEntries(statuses.map((status) => [status, 0]));
     const words = this.#filter.text.split(/\s+/).filter(Boolean);
-    const all = new Map();
     let found = 0;
     this.#shown = 0;
     for (const id of this.#order) {
       const { user, domain, text } = this.#people.get(id);
-      const total = all.get(domain) ?? { here: 0, all: 0 };
-      all.set(domain, total);
-      total.all++;
-      if (user.status === "available" || user.status === "busy") total.here++;
-      if (!words.every((word) => text.includes(word))) continue;
-      found++;
-      counts[user.status]++;
-      if (this.#filter.status && user.status !== this.#filter.status) continue;
-      this.#shown++;
-      const group = domains.get(domain);
-      if (group) group.ids.push(id);
-      else domains.set(domain, { ids: [id] });
+      const matches = words.every((word) => text.includes(word));
+      const shown = matches && (!this.#filter.status || user.status === this.#filter.status);
+      const memberships = this.#memberships.get(id);
+      for (const title of memberships ?? [domain]) {
+        const section = sectionOf(memberships ? groups : domains, title);
+        section.all++;
+        if (user.status === "available" || user.status === "busy") section.here++;
+        if (shown) section.ids.push(id);
+      }
+      if (matches) counts[user.status]++;
+      if (matches) found++;
+      if (shown) this.#shown++;
     }
-    for (const [domain, group] of domains) Object.assign(group, all.get(domain));
-    return { domains, counts, found };
+    const sorted = [...groups].sort(([a], [b]) => texts.compare(a, b));
+    return { sections: new Map([...sorted, ...domains].filter(([, { ids }]) => ids.length)), counts, found };
   }
 
   #tell(counts, found) {
     for (const button of $("filters").querySelectorAll("button")) {
       const { status } = button.dataset;
-      put(button.querySelector(".count"), number(status ? counts[status] : found));
+      put(button.querySelector(".count"), texts.number(status ? counts[status] : found));
     }
     const total = this.#people.size;
-    put($("shown"), this.#shown === total ? `${number(total)} ${total === 1 ? "person" : "people"}` : `${number(this.#shown)} of ${number(total)} people`);
+    put($("shown"), this.#shown === total ? say("peopleCount", { count: total }) : say("peopleOf", { shown: texts.number(this.#shown), all: texts.number(total) }));
     $("nobody").hidden = this.#shown > 0;
     $("nobody").querySelector("button").hidden = total === 0;
-    put($("nobody").querySelector("p"), total ? "Nobody matches." : this.#complete ? "The daemon does not know anybody yet." : "Loading…");
+    put($("nobody").querySelector("p"), say(total ? "nobodyMatches" : this.#complete ? "nobodyKnown" : "loading"));
   }
 
   /** Goes to the first row, and opens it if that is asked. */
@@ -195,9 +206,9 @@ export class People {
     const summary = event.target.closest?.("summary");
     if (!summary || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Home" || event.key === "End") { // there may be no rows yet
-      const groups = [...this.#groups.values()].sort((a, b) => a.isBefore(b));
-      if (event.key === "Home") groups.at(0)?.fill(0);
-      else groups.at(-1)?.fill(-1);
+      const sections = [...this.#sections.values()].sort((a, b) => a.isBefore(b));
+      if (event.key === "Home") sections.at(0)?.fill(0);
+      else sections.at(-1)?.fill(-1);
     }
     const all = summaries();
     const at = all.indexOf(summary);
@@ -212,20 +223,20 @@ export class People {
   }
 }
 
-/** The people of one domain. */
-class Group {
+/** The people of one section. There is no group with the name of a domain: that would be shown with it. */
+class Section {
   #section = document.createElement("section");
   #count = document.createElement("span");
   #list = document.createElement("div");
   #chunks = [];
   #people;
 
-  constructor(domain, people) {
+  constructor(title, people) {
     this.#people = people;
     const heading = document.createElement("h2");
-    heading.id = `domain-${domain}`;
+    heading.id = `section-${title.replace(/\s/g, "-")}`; // in a list of ids there is no blank
     const name = document.createElement("span");
-    name.textContent = domain;
+    name.textContent = title;
     this.#count.className = "count";
     heading.append(name, " ", this.#count);
     this.#section.setAttribute("aria-labelledby", heading.id);
@@ -234,7 +245,7 @@ class Group {
     this.#section.append(heading, this.#list);
   }
 
-  /** Puts the group after another one, or first. */
+  /** Puts the section after another one, or first. */
   place(previous) {
     const wanted = previous ? previous.#section.nextSibling : $("groups").firstChild;
     if (wanted !== this.#section) $("groups").insertBefore(this.#section, wanted);
@@ -255,7 +266,7 @@ class Group {
   }
 
   show(ids, changed, here, all) {
-    put(this.#count, `${number(here)} of ${number(all)} here`);
+    put(this.#count, say("hereOf", { here: texts.number(here), all: texts.number(all) }));
     const wanted = Math.ceil(ids.length / chunkSize);
     while (this.#chunks.length > wanted) this.#chunks.pop().remove();
     while (this.#chunks.length < wanted) this.#chunks.push(new Chunk(this.#list, this.#people));
@@ -263,7 +274,7 @@ class Group {
   }
 }
 
-/** Some neighbours in a group. It has rows only while it is near the window. */
+/** Some neighbours in a section. It has rows only while it is near the window. */
 class Chunk {
   static #of = new WeakMap(); // element -> Chunk
   static #rowHeight = 44;
@@ -373,19 +384,20 @@ function summaries() {
   return [...$("groups").querySelectorAll("summary")];
 }
 
-const collator = new Intl.Collator("en", { numeric: true });
+/** The section with a title among others; a new one is added. */
+function sectionOf(sections, title) {
+  let section = sections.get(title);
+  if (!section) sections.set(title, (section = { ids: [], here: 0, all: 0 }));
+  return section;
+}
 
 function compare(a, b) {
-  return collator.compare(a.domain, b.domain) || collator.compare(a.account, b.account) || (a.user.user < b.user.user ? -1 : 1);
+  return texts.compare(a.domain, b.domain) || texts.compare(a.name, b.name) || (a.user.user < b.user.user ? -1 : 1);
 }
 
 /** Makes a text comparable: without case and accents. */
 function fold(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-}
-
-function number(n) {
-  return n.toLocaleString("en");
 }
 
 function put(element, text) {

@@ -1,13 +1,12 @@
 // One person's row: what decides, and on demand what every protocol says. people.js makes and keeps the rows.
 
-const reasons = {
-  only: (user) => `Only ${user.by} knows this user.`,
-  precedence: (user) => `${user.by} decides: ${user.rule === "manual" ? "it was set by hand" : `this site prefers ${user.rule}`}.`,
-  strongest: (user) => `${user.by} decides: ${user.status} takes precedence.`,
-  latest: (user) => `${user.by} decides: it changed last.`,
-  first: (user) => `${user.by} decides: all changed at the same moment, and it is the first by name.`,
-  unknown: () => "No protocol knows this user.",
-};
+import { activityName, say, sentence, texts } from "./texts.js";
+
+/** Why a user's status is what it is, in a sentence. */
+function reasonOf({ reason, by, rule, status }) {
+  const key = reason === "precedence" && rule === "manual" ? "reason manual" : `reason ${reason}`;
+  return texts.has(key) ? sentence(say(key, { by, rule, status: say(status) })) : "";
+}
 
 /** Makes the row of a person. */
 export function makeRow(person) {
@@ -15,11 +14,14 @@ export function makeRow(person) {
   row.setAttribute("role", "listitem");
   const details = element("details");
   const summary = element("summary");
-  const dot = document.createElement("presence-dot");
-  dot.setAttribute("aria-hidden", "true"); // the word is beside it
+  const face = element("span", "face");
+  face.setAttribute("aria-hidden", "true"); // the words are beside it
+  face.append(element("span", "initials"), document.createElement("presence-dot"));
+  face.dataset.tint = tintOf(person.user.user);
   const name = element("span", "name");
   name.title = person.user.user;
-  summary.append(dot, name, element("span", "status"), element("span", "message"), element("span", "by"), element("span", "since"));
+  name.append(element("span"), element("span", "account"));
+  summary.append(face, name, element("span", "status"), element("span", "message"), element("span", "by"), element("span", "since"));
   details.append(summary);
   row.append(details);
   updateRow(row, person, false);
@@ -29,13 +31,16 @@ export function makeRow(person) {
 /** Shows what is known of a person now, and lets the eye notice it if that is news. */
 export function updateRow(row, { user, account }, news) {
   const summary = row.querySelector("summary");
-  fill(summary.querySelector(".name"), user.display_name ? `${user.display_name} (${account})` : account);
+  const [name, beside] = summary.querySelector(".name").children;
+  fill(name, user.display_name ?? account);
+  fill(beside, user.display_name ? ` (${account})` : "");
+  fill(summary.querySelector(".initials"), initialsOf(user.display_name ?? account));
   const before = row.dataset.shown;
   row.dataset.shown = `${user.status} ${text(user)}`;
   row.classList.toggle("gone", user.status === "unavailable");
   summary.querySelector("presence-dot").show(user);
-  fill(summary.querySelector(".status"), user.stale ? `${user.status}?` : user.status);
-  summary.querySelector(".status").title = user.stale ? "The connection to the source is lost: perhaps this is no longer so." : "";
+  fill(summary.querySelector(".status"), user.stale ? `${say(user.status)}?` : say(user.status));
+  summary.querySelector(".status").title = user.stale ? say("staleTitle") : "";
   const message = summary.querySelector(".message");
   fill(message, text(user));
   message.title = text(user);
@@ -43,6 +48,20 @@ export function updateRow(row, { user, account }, news) {
   fillSince(summary.querySelector(".since"), user.since, endOf(user));
   if (news && before !== row.dataset.shown) pulse(row);
   if (row.querySelector("details").open) detail(row, { user });
+}
+
+/** The first letters of the first and the last word; of an account the words may have dots and the like between them. */
+function initialsOf(name) {
+  const words = name.split(/\s/.test(name) ? /\s+/ : /[._\-+]+/).map((word) => word.replace(/^[^\p{L}\p{N}]+/u, "")).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
+  return letters.map((word) => Array.from(word)[0].toLocaleUpperCase(texts.locale)).join("");
+}
+
+/** One of six tints, always the same for a user. */
+function tintOf(id) {
+  let sum = 0;
+  for (const letter of id) sum = (sum * 31 + letter.codePointAt(0)) % 65_521;
+  return sum % 6;
 }
 
 /** What is said beside the status. */
@@ -54,7 +73,7 @@ const symbols = { "on-the-phone": "☎", meeting: "👥", vacation: "🏖", trav
 
 /** What a user is doing, as a symbol and a word. */
 function activity({ activity }) {
-  return activity ? [symbols[activity], activity.replaceAll("-", " ")].filter(Boolean).join(" ") : "";
+  return activity ? [symbols[activity], activityName(activity)].filter(Boolean).join(" ") : "";
 }
 
 /** Shows or hides what every protocol says. */
@@ -67,7 +86,8 @@ export function detail(row, { user }) {
   for (const [protocol, presence] of Object.entries(user.protocols).sort(([a], [b]) => (b === user.by) - (a === user.by) || (a < b ? -1 : 1))) {
     list.append(protocolItem(protocol, presence, protocol === user.by));
   }
-  box.append(element("p", "why", `${user.user}. ${sentence(reasons[user.reason]?.(user) ?? "")}`), list);
+  const next = user.next ? say("nextIs", { time: texts.time(user.next.at), status: say(user.next.status) }) : "";
+  box.append(element("p", "why", `${user.user}. ${reasonOf(user)} ${next}`.trim()), list);
   details.append(box);
 }
 
@@ -75,20 +95,20 @@ function protocolItem(protocol, presence, decides) {
   const item = element("li", decides ? "decides" : "");
   const dot = document.createElement("presence-dot");
   dot.setAttribute("aria-hidden", "true");
-  const words = element("span", "words", presence.status);
+  const words = element("span", "words", say(presence.status));
   if (presence.activity) words.append(`, ${activity(presence)}`);
   if (presence.message) words.append(": ", element("q", "", presence.message));
   const times = element("span", "times");
-  const add = (before, when) => {
+  const add = (key, when) => {
     if (!when) return;
     if (times.childNodes.length) times.append(", ");
-    times.append(`${before} `, moment(when));
+    times.append(...around(say(key, { time: mark }), moment(when)));
   };
   add("since", presence.since);
-  add("idle since", presence.idle_since);
+  add("idleSince", presence.idle_since);
   add("confirmed", presence.updated);
   add(protocol === "manual" ? "until" : "expires", presence.expires);
-  if (presence.stale) times.append("; the connection to the source is lost");
+  if (presence.stale) times.append(`; ${say("staleSource")}`);
   item.append(dot, element("span", "protocol", protocol), words, times);
   dot.show(presence);
   return item;
@@ -96,7 +116,7 @@ function protocolItem(protocol, presence, decides) {
 
 /** Brings the times in all rows that are there up to date. */
 export function tick(root) {
-  for (const time of root.querySelectorAll("time[data-ago]")) fill(time, ago(time.dateTime));
+  for (const time of root.querySelectorAll("time[data-ago]")) fill(time, texts.ago(time.dateTime));
 }
 
 /** Tells since when it is so, or until when and what comes then if that is known. */
@@ -107,17 +127,27 @@ function fillSince(box, since, { until, then }) {
   box.replaceChildren();
   box.title = "";
   if (!since) return;
-  box.title = `since ${absolute(since)}`;
+  box.title = say("since", { time: texts.moment(since) });
   if (until) {
     const end = moment(until);
-    end.title = `until ${absolute(until)}, ${box.title}`;
-    box.append("until ", end, then ? `, then ${then}` : "");
+    end.title = say("untilSince", { until: texts.moment(until), since: texts.moment(since) });
+    box.append(...around(say("until", { time: mark }), end));
+    if (then) box.append(element("span", "then", say("then", { status: say(then) })));
     return;
   }
-  const time = element("time", "", ago(since));
+  const time = element("time", "", texts.ago(since));
   time.dateTime = since;
   time.dataset.ago = "";
-  box.append(element("span", "hidden", "since "), time);
+  box.append(element("span", "hidden", `${say("sinceWord")} `), time);
+}
+
+/** Stands in a text for the element that belongs there. */
+const mark = "\u0000";
+
+/** A text with an element in the place of the mark. */
+function around(text, element) {
+  const [before, after] = text.split(mark);
+  return [before, element, after].filter((part) => part !== "");
 }
 
 /** When it ends, if anybody has said so, and what comes then. */
@@ -127,43 +157,16 @@ function endOf({ next, by, protocols }) {
 }
 
 function moment(when) {
-  const time = element("time", "", clock(when));
+  const time = element("time", "", texts.time(when));
   time.dateTime = when;
-  time.title = absolute(when);
+  time.title = texts.moment(when);
   return time;
-}
-
-const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const hours = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-
-function ago(when) {
-  const minutes = Math.floor((Date.now() - Date.parse(when)) / 60_000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min`;
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h`;
-  if (minutes < 7 * 24 * 60) return `${Math.floor(minutes / 60 / 24)} d`;
-  return days.format(Date.parse(when));
-}
-
-/** The time of day, with the day if that is another one. */
-function clock(when) {
-  const at = new Date(when);
-  return at.toDateString() === new Date().toDateString() ? hours.format(at) : `${days.format(at)}, ${hours.format(at)}`;
-}
-
-function absolute(when) {
-  return whole.format(Date.parse(when));
 }
 
 function pulse(row) {
   row.classList.remove("news");
   void row.offsetWidth; // begins the animation anew
   row.classList.add("news");
-}
-
-function sentence(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function fill(box, text) {

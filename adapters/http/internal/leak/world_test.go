@@ -1,0 +1,181 @@
+// Package leak_test shows that nothing which a rule hides can be told from its absence, on any way out of the daemon.
+//
+// It compares two worlds. The first is a site with rules, groups, people who are invisible, and changes. The second is the same, but what is hidden from one
+// viewer has not happened there: nobody has heard of a user that the viewer may not see, messages are others if it may see the status alone, and who is
+// invisible has reported unavailable with every protocol. Both are real servers. The viewer asks both the same, and must get the same bytes.
+//
+// Revisions are the daemon's, so they may show that somebody changed. To have the same ones in both worlds, each hidden change has a counterpart in the
+// other world: a change of a user that nobody may see (filler).
+package leak_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/zarafa/presence/adapters/http"
+	"github.com/zarafa/presence/adapters/memory"
+	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/ports"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1")) // which keeps the Date header
+}
+
+// The protocols. xmpp is read-only.
+var (
+	xmpp   = coretest.XMPP
+	spreed = coretest.Spreed
+	board  = domain.MustProtocol("board")
+	manual = domain.MustProtocol("manual")
+)
+
+// clock is a ports.Clock that a test sets.
+type clock struct{ now atomic.Int64 }
+
+func (c *clock) Now() domain.Timestamp { return domain.Timestamp(c.now.Load()) }
+
+// principals is a ports.Tokens: a token is the name of a principal.
+type principals struct {
+	ports.Tokens
+	known map[string]domain.Principal
+}
+
+func (p principals) Verify(token string) (domain.Principal, error) {
+	by, known := p.known[token]
+	if !known {
+		return by, fmt.Errorf("%w: nobody", domain.ErrUnauthenticated)
+	}
+	return by, nil
+}
+
+// nothing is a ports.Readiness that is ready, and ports.Sources that are none.
+type nothing struct{}
+
+func (nothing) Ready() error                       { return nil }
+func (nothing) KnownUntil() domain.Timestamp       { return 0 }
+func (nothing) Statuses() []domain.SourceStatus    { return nil }
+func (nothing) Unmapped() ([]domain.Unmapped, int) { return nil, 0 }
+
+// world is a server over a core of its own.
+type world struct {
+	t     *testing.T
+	core  *coretest.Core
+	clock *clock
+	http  *http.Server
+	lines map[string]*line // the connections, by the token
+
+	writes []image.Write // of the next step
+	filled int           // how many of them are of fillers
+}
+
+// fault makes a world leak, so that a test can show that it is found out. It returns what the server uses instead of the core's own.
+type fault func(presence ports.Presence, feed ports.Feed, backup ports.Backup) (ports.Presence, ports.Feed, ports.Backup)
+
+// newWorld starts a server.
+func newWorld(t *testing.T, now *clock, tokens principals, planted fault) *world {
+	t.Helper()
+	w := &world{t: t, clock: now, core: coretest.StartOver(t, memory.NewJournal(), now), lines: make(map[string]*line)}
+	cfg := http.DefaultConfig()
+	cfg.Listen, cfg.RatePerUser, cfg.RatePerAddress, cfg.MaxStreamsPerUser = "127.0.0.1:0", 0, 0, 100_000
+	presence, feed, backup := w.core.Presence, w.core.Feed, w.core.Backup
+	if planted != nil {
+		presence, feed, backup = planted(presence, feed, backup)
+	}
+	w.http = http.New(cfg, http.Operations{}, presence, feed, nothing{}, backup, nothing{}, tokens, now, slog.New(slog.DiscardHandler))
+	if err := w.http.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// stop closes the connections, and ends the server and the core.
+func (w *world) stop() {
+	for _, l := range w.lines {
+		_ = l.conn.Close()
+	}
+	if err := w.http.Stop(context.Background()); err != nil {
+		w.t.Error(err)
+	}
+	w.core.End()
+}
+
+// obey puts the rules of a site into effect.
+func (w *world) obey(s *site) {
+	w.core.Groups.Set(s.groups)
+	w.core.Sights.Configure(s.visibility())
+	w.http.Renew()
+}
+
+// line returns the connection by which a principal asks.
+func (w *world) line(token string) *line {
+	if w.lines[token] == nil {
+		w.lines[token] = dial(w.t, w.http)
+	}
+	return w.lines[token]
+}
+
+// write adds a write to the step, and reports whether it is a change.
+func (w *world) write(user domain.UserID, next domain.Presence) (changes bool) {
+	old, there := w.core.Image.Presences(user).Of(next.Protocol, next.Device)
+	if !there && next.Removed {
+		return false
+	}
+	w.writes = append(w.writes, image.Write{User: user, Old: old, New: next})
+	return !there || old.Differs(next)
+}
+
+// fill adds changes of users that nobody may see.
+func (w *world) fill(changes int) {
+	for range changes {
+		user := domain.UserID("filler" + strconv.Itoa(w.filled) + "@hidden.test")
+		old, _ := w.core.Image.Presences(user).On(board)
+		next := old.Observe(domain.Shown{Status: domain.Busy, Message: strconv.FormatUint(uint64(old.Revision)+1, 10)}, domain.ExpiryPolicy{}, w.clock.Now())
+		next.Protocol = board
+		w.write(user, next)
+		w.filled++
+	}
+}
+
+// commit carries out the step's writes, all at once.
+func (w *world) commit() {
+	w.t.Helper()
+	if len(w.writes) > 0 {
+		if err := w.core.Apply(context.Background(), w.writes...); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.writes, w.filled = w.writes[:0], 0
+}
+
+// presences returns what is kept of a user, without the revisions.
+func (w *world) presences(user domain.UserID) domain.Presences {
+	kept := append(domain.Presences(nil), w.core.Image.Presences(user)...)
+	for i := range kept {
+		kept[i].Revision = 0
+	}
+	return kept
+}
+
+// dump tells for a person what is kept of a site.
+func (w *world) dump(domainName string) string {
+	var b strings.Builder
+	w.core.Image.Each(func(user domain.UserID, ps domain.Presences) bool {
+		if strings.HasSuffix(string(user), domainName) {
+			for _, p := range ps {
+				fmt.Fprintf(&b, "    %s %+v\n", user, p)
+			}
+		}
+		return true
+	})
+	return b.String()
+}

@@ -1,0 +1,30 @@
+package wiring
+
+import (
+	"log/slog"
+
+	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/oidc"
+	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
+)
+
+// tokens are all that the daemon accepts: its own, its static keys, and those of an OpenID provider. A token's form says who verifies it.
+type tokens struct {
+	*auth.Tokens
+	provider *oidc.Verifier
+}
+
+func newTokens(own *auth.Tokens, provider *oidc.Verifier) ports.Tokens { return tokens{own, provider} }
+
+// Verify returns for which principal a token speaks.
+func (t tokens) Verify(token string) (domain.Principal, error) {
+	if oidc.IsToken(token) {
+		return t.provider.Verify(token)
+	}
+	return t.Tokens.Verify(token)
+}
+
+func newVerifier(s *Settings, clock ports.Clock, principals ports.Principals, log *slog.Logger) *oidc.Verifier {
+	return oidc.New(s.OIDC, s.Auth.ClockSkew, clock, principals, log)
+}

@@ -1,0 +1,34 @@
+package ports
+
+import (
+	"context"
+
+	"github.com/zarafa/presence/domain"
+)
+
+// Directory tells which users there are, as far as a principal may ask about them and sees them. It may be used concurrently.
+//
+// The members of a group are the users who have a record of their own that names it, known or not, and those known users who have the form of a pattern
+// that names it and have no record of their own. Who is known is what the principal sees.
+type Directory interface {
+	Groups
+
+	// List lists the groups, in the order of their names. Members are counted up to most. It takes about a microsecond for each member, and
+	// returns the context's error soon after that has ended.
+	List(ctx context.Context, by domain.Principal, most int) ([]Group, error)
+
+	// Members appends to into the members of a group, in order, and reports whether there are more than most, which are left out. It does not block. An
+	// unknown group is a domain.ErrUnknownGroup that names it. So is one of whom the principal would see nobody, whoever is known.
+	Members(by domain.Principal, group string, most int, into []domain.UserID) (members []domain.UserID, more bool, err error)
+
+	// Users appends to into the known users whose ids come after one, in order, and reports whether there are more than most, which are left out. It takes
+	// about 0.2 microseconds for each user who is known, and returns the context's error soon after that has ended.
+	Users(ctx context.Context, by domain.Principal, after domain.UserID, most int, into []domain.UserID) (users []domain.UserID, more bool, err error)
+}
+
+// Group is a group as somebody sees it.
+type Group struct {
+	Name    string
+	Members int
+	More    bool // there are more members than were counted
+}
