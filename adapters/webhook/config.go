@@ -114,6 +114,12 @@ func (c Config) address() (*url.URL, error) {
 	return address, nil
 }
 
+// equal reports whether an entry says the same.
+func (c Config) equal(other Config) bool {
+	return c.Name == other.Name && c.URL == other.URL && c.Secret.Equal(other.Secret) && c.OldSecret.Equal(other.OldSecret) && c.Roots.Equal(other.Roots) &&
+		slices.Equal(c.Users, other.Users) && slices.Equal(c.Groups, other.Groups) && slices.Equal(c.Events, other.Events)
+}
+
 // users lists the users and the groups.
 func (c Config) users() []string {
 	all := slices.Clone(c.Users)

@@ -81,6 +81,9 @@ func (x *Exporter) Describe() domain.Exporter {
 	return domain.Exporter{Name: "webhook:" + x.config.Name, Settings: x.config.digest()}
 }
 
+// MadeOf reports whether an entry says the same as the one that the exporter was made of.
+func (x *Exporter) MadeOf(entry Config) bool { return x.config.equal(entry) }
+
 // Statistics implements ports.Exporter.
 func (x *Exporter) Statistics() ports.ExporterStatistics {
 	return ports.ExporterStatistics{

@@ -15,11 +15,12 @@ type names struct {
 	sights     *app.Sights
 	feed       *app.Feed
 	server     *http.Server
+	exporters  *app.Exporters
 	told       *domain.Identities // what the clients were told last
 }
 
-func newNames(identities *app.Identities, sights *app.Sights, feed *app.Feed, server *http.Server) *names {
-	return &names{identities: identities, sights: sights, feed: feed, server: server, told: identities.Table()}
+func newNames(identities *app.Identities, sights *app.Sights, feed *app.Feed, server *http.Server, exporters *app.Exporters) *names {
+	return &names{identities: identities, sights: sights, feed: feed, server: server, exporters: exporters, told: identities.Table()}
 }
 
 // run looks at every table that comes, until ctx ends. The rules may be others than before the start.
@@ -36,6 +37,7 @@ func (n *names) run(ctx context.Context) {
 			case !now.SameDisplayNames(n.told):
 				n.server.Renew()
 			}
+			n.exporters.Renew() // who is in a group may be told of now
 			n.told = now
 		}
 		select {
