@@ -56,6 +56,9 @@ type News struct {
 	// Told says that the receiver knows these states already. They are given so that the exporter can tell what changes.
 	Told bool
 
+	// Anew says that they are given anew, because something has changed that is no change of a user: a state can be another one with the same revision.
+	Anew bool
+
 	// Mark stands for these states and all that were given before.
 	Mark Mark
 }

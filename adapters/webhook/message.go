@@ -33,7 +33,7 @@ type message struct {
 }
 
 // fingerprint stands for what the receiver has asked to be told of a state.
-type fingerprint [sha256.Size]byte
+type fingerprint [16]byte
 
 // fingerprint returns what stands for the part of a state that the receiver has asked for.
 func (x *Exporter) fingerprint(state *domain.State) fingerprint {
@@ -49,11 +49,12 @@ func (x *Exporter) fingerprint(state *domain.State) fingerprint {
 	if x.events[eventActivity] {
 		asked = append(asked, byte(state.Unified.Activity))
 	}
-	return sha256.Sum256(asked)
+	sum := sha256.Sum256(asked)
+	return fingerprint(sum[:len(fingerprint{})])
 }
 
 // idOf returns the id of the message about a state: always the same, also after a restart and from another daemon, so that a receiver that was told
-// twice can know. renewal tells states apart that have changed, and changed back, without a change of the user.
+// twice can know. renewal tells states apart that have changed, and changed back, without a change of the user; else it is 0.
 func (x *Exporter) idOf(state *domain.State, of fingerprint, renewal uint64) string {
 	const size = 18 // bytes: more than a UUID
 	text := append([]byte(x.config.Name), 0)

@@ -81,7 +81,10 @@ func (r *run) deliver(ctx context.Context, working *sync.WaitGroup) error {
 
 // take takes news in.
 func (r *run) take(news ports.News) {
-	now := time.Now()
+	now, renewal := time.Now(), uint64(0)
+	if news.Anew {
+		renewal = news.Mark.Renewal + 1
+	}
 	for i := range news.States {
 		state := &news.States[i]
 		if !r.wants(state.User) || state.Revision == 0 && !r.queue.knows(state.User) {
@@ -91,7 +94,7 @@ func (r *run) take(news ports.News) {
 		if news.Told {
 			r.queue.told[state.User] = of
 		} else {
-			r.queue.add(state.User, of, news.Mark.Renewal, now)
+			r.queue.add(state.User, of, renewal, now)
 		}
 	}
 	r.queue.given = news.Mark

@@ -282,6 +282,8 @@ func TestIDsOutliveARestart(t *testing.T) {
 		s.busy("bea")
 		time.Sleep(10 * time.Second)
 		s.expect("anna busy, bea busy")
+		s.all.Renew()
+		s.expect("")
 		s.respond(always(500))
 		s.away("bea")
 		before := s.expect("bea away")

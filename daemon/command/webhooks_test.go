@@ -22,7 +22,7 @@ import (
 // ofWebhooks changes the key webhooks, which needs a receiver.
 func ofWebhooks(t *testing.T) map[string]keyChange {
 	receiver := webhooktest.Start(t)
-	return map[string]keyChange{"webhooks": {value: "[" + receiver.Config("crm", "") + "]", effect: func(k *keyTest) bool {
+	return map[string]keyChange{"webhooks": {value: "[" + receiver.Entry("crm", "") + "]", effect: func(k *keyTest) bool {
 		return soon(func() bool { return receiver.Knows(markd).Status != "" })
 	}}}
 }
@@ -36,7 +36,7 @@ func TestWebhookTest(t *testing.T) {
 		return http.StatusForbidden
 	})
 	file := write(t, "presence.yaml", fmt.Sprintf("auth: {secret: %s}\nwebhooks: [%s, %s, {name: faulty, url: 'https://a.example.test', secret: hush}, {name: unread, url: 'https://a.example.test', secret_file: /nowhere}]\n",
-		testSecret, good.Config("crm", ""), bad.Config("wiki", "")))
+		testSecret, good.Entry("crm", ""), bad.Entry("wiki", "")))
 	for _, test := range []struct {
 		name           string
 		code           int
@@ -75,7 +75,7 @@ func TestWebhookTest(t *testing.T) {
 // Webhooks come, change and go while the daemon runs, and a reload enables what was disabled.
 func TestReloadOfWebhooks(t *testing.T) {
 	crm, wiki := webhooktest.Start(t), webhooktest.Start(t)
-	r := reloads(t, map[string]string{"webhooks": "[" + crm.Config("crm", "") + "]"})
+	r := reloads(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + "]"})
 	put := func(user, status, message string) {
 		t.Helper()
 		if got := r.ask(t, clerk, "PUT", "/v1/users/"+user+"/manual", fmt.Sprintf(`{"status":%q,"message":%q}`, status, message)); got.status != 204 {
@@ -85,7 +85,7 @@ func TestReloadOfWebhooks(t *testing.T) {
 	put(markd, "busy", "")
 	crm.AwaitStatus(markd, "busy")
 
-	r.change(t, map[string]string{"webhooks": "[" + crm.Config("crm", "") + ", " + wiki.Config("wiki", ", users: [anna@example.test], events: [message]") + "]"})
+	r.change(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + ", " + wiki.Entry("wiki", ", users: [anna@example.test], events: [message]") + "]"})
 	put("anna@example.test", "away", "lunch")
 	wiki.Await("anna@example.test", func(d webhooktest.Data) bool { return d.Message == "lunch" })
 	crm.AwaitStatus("anna@example.test", "away")
@@ -108,12 +108,12 @@ func TestReloadOfWebhooks(t *testing.T) {
 	}
 
 	before := len(crm.Taken())
-	r.change(t, map[string]string{"webhooks": "[" + crm.Config("crm", "") + "]", "precedence": "[spreed]"})
+	r.change(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + "]", "precedence": "[spreed]"})
 	time.Sleep(200 * time.Millisecond)
 	if after := len(crm.Taken()); after != before {
 		t.Errorf("another precedence that changes nothing has sent %d messages", after-before)
 	}
-	r.change(t, map[string]string{"webhooks": "[" + crm.Config("crm", "") + "]", "visibility": "[{viewer: service, user: " + markd + ", sees: nothing}, {viewer: '*', user: '*', sees: all}]"})
+	r.change(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + "]", "visibility": "[{viewer: service, user: " + markd + ", sees: nothing}, {viewer: '*', user: '*', sees: all}]"})
 	crm.Await(markd, func(d webhooktest.Data) bool { return d.Status == "unavailable" && d.Revision == 0 })
 }
 
@@ -255,7 +255,7 @@ func TestWebhooksOverKills(t *testing.T) {
 	receivers := []*webhooktest.Receiver{slow, failing, dead, leading, stable}
 	file := write(t, "presence.yaml", fmt.Sprintf("http: {listen: 127.0.0.1:0}\nauth: {secret: %s, services: [%s], token_expire: 24h}\nstore: {dir: %q}\nwebhooks: [%s, %s, %s, %s, %s]\n",
 		testSecret, clerk, filepath.Join(t.TempDir(), "store"),
-		slow.Config("slow", ""), failing.Config("failing", ""), dead.Config("dead", ""), leading.Config("leading", ""), stable.Config("stable", "")))
+		slow.Entry("slow", ""), failing.Entry("failing", ""), dead.Entry("dead", ""), leading.Entry("leading", ""), stable.Entry("stable", "")))
 	mine := token(t, secretEnv, clerk)
 	users := map[string]string{}
 	var n *node
@@ -312,7 +312,7 @@ func TestWebhooksOfACluster(t *testing.T) {
 	good.Respond(moody)
 	dead.Respond(webhooktest.Hang)
 	file := write(t, "presence.yaml", fmt.Sprintf("http: {listen: 127.0.0.1:0}\nauth: {secret: %s, services: [%s], token_expire: 24h}\nwebhooks: [%s, %s]\n",
-		testSecret, clerk, good.Config("good", ""), dead.Config("dead", "")))
+		testSecret, clerk, good.Entry("good", ""), dead.Entry("dead", "")))
 	var nodes []*node
 	for range 3 {
 		n := &node{Cmd: start(t, nil, "serve", "--config", file, "--store.kind=nats", "--store.url="+cluster.URL())}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -73,7 +74,9 @@ func Start(t testing.TB) *Receiver {
 func StartTLS(t testing.TB) *Receiver {
 	t.Helper()
 	r := newReceiver(t)
-	r.Server = httptest.NewTLSServer(r)
+	r.Server = httptest.NewUnstartedServer(r)
+	r.Config.ErrorLog = log.New(io.Discard, "", 0) // what clients think of its certificate
+	r.StartTLS()
 	t.Cleanup(r.Close)
 	return r
 }
@@ -187,7 +190,7 @@ func (r *Receiver) AwaitStatus(user, status string) {
 	r.Await(user, func(d Data) bool { return d.Status == status })
 }
 
-// Config returns an entry of webhooks in YAML, in braces, that sends to the receiver; more is further keys of it, with a comma first.
-func (r *Receiver) Config(name, more string) string {
+// Entry returns an entry of webhooks in YAML, in braces, that sends to the receiver; more is further keys of it, with a comma first.
+func (r *Receiver) Entry(name, more string) string {
 	return fmt.Sprintf("{name: %s, url: %q, secret: %s%s}", name, r.URL+"/presence", Secret, more)
 }

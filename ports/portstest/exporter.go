@@ -111,7 +111,9 @@ var exporterContract = []contract[ExporterStage]{
 		for i := range 202 { // at the end they are not what the receiver knows
 			e.give(t, domain.Status(i%4), "a", "b")
 		}
-		e.awaitThat(t, func() (bool, string) { return len(e.news) == 0, fmt.Sprintf("%d news have not been asked for", len(e.news)) })
+		e.awaitThat(t, func() (bool, string) {
+			return len(e.news) == 0, fmt.Sprintf("%d news have not been asked for", len(e.news))
+		})
 		told := len(s.Told())
 		s.Accept(t)
 		e.awaitTold(t)

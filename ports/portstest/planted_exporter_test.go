@@ -46,6 +46,7 @@ type plainReceiver struct {
 	mu      sync.Mutex
 	refuses bool
 	silent  bool
+	absent  bool
 	told    []domain.State
 }
 
@@ -60,7 +61,7 @@ func (r *plainReceiver) take(ctx context.Context, state domain.State) error {
 		r.mu.Lock()
 		return ctx.Err()
 	}
-	if r.refuses {
+	if r.refuses || r.absent {
 		return errTakesNothing
 	}
 	r.told = append(r.told, state)
@@ -117,6 +118,9 @@ func (x *plainExporter) Run(ctx context.Context, outbox ports.Outbox) error {
 		return ctx.Err()
 	}
 	x.ran = true
+	if x.fault == hangsSilent && x.to.silent || x.fault == hangsUnreachable && x.to.absent {
+		defer time.Sleep(time.Minute)
+	}
 	if x.fault == leavesGoroutine {
 		go time.Sleep(5 * time.Second)
 	}
@@ -216,14 +220,7 @@ func (x *plainExporter) tell(ctx context.Context, outbox ports.Outbox, waits []p
 			continue
 		}
 		err := x.to.take(ctx, state)
-		if (x.fault == hangsSilent && x.to.silent || x.fault == hangsUnreachable && x.to.refuses && len(x.to.told) == 0) && ctx.Err() != nil {
-			time.Sleep(time.Minute)
-		}
 		if x.note(err, len(waits)); err != nil {
-			if x.fault == hangsUnreachable && x.to.refuses && len(x.to.told) == 0 {
-				<-ctx.Done()
-				time.Sleep(time.Minute)
-			}
 			return waits
 		}
 		knows[state.User] = state.Unified.Status
@@ -259,7 +256,7 @@ func plainStage(f exportFault) ExporterStage {
 	return ExporterStage{
 		Exporter: func(testing.TB) ports.Exporter { return &plainExporter{to: to, fault: f} },
 		Unreachable: func(testing.TB) ports.Exporter {
-			return &plainExporter{to: &plainReceiver{refuses: true}, fault: f}
+			return &plainExporter{to: &plainReceiver{absent: true}, fault: f}
 		},
 		Silent:  func(testing.TB) ports.Exporter { return &plainExporter{to: &plainReceiver{silent: true}, fault: f} },
 		Secrets: []string{password},
