@@ -19,7 +19,7 @@ import (
 // directory is the use case over the fixture's store, with a table of some records.
 func (f *fixture) directory(t tester, records ...domain.Identity) *app.Directory {
 	t.Helper()
-	return app.NewDirectory(f.store.Image, f.clock, app.NewIdentities(tableOf(t, records...)))
+	return app.NewDirectory(f.feed(), app.NewIdentities(tableOf(t, records...)))
 }
 
 func tableOf(t tester, records ...domain.Identity) *domain.Identities {

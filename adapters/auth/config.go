@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type Config struct {
 	ClockSkew       time.Duration    `koanf:"clock_skew" help:"how far in the future a token may be dated, and the update of a presence before its times are moved"`
 	Update          string           `koanf:"update" help:"who a token's user may update: self, or any (everybody)" choice:"self,any"`
 	Services        []string         `koanf:"services" help:"users that may update everybody although auth.update is self, and watch, export and import everybody"`
+	ProxyHeader     string           `koanf:"proxy_header" help:"the header in which the proxies of http.trusted_proxies name the user who has signed in there, such as X-Remote-User; empty: none"`
 	SeeInvisible    []string         `koanf:"see_invisible" help:"services that see users who are invisible as they are: ids, *@domain, group:NAME"`
 	Keys            []Key            `koanf:"keys" help:"static keys of programs that cannot make tokens, each with name, hash, protocols, users and read; made by zarafa-presence key"`
 }
@@ -60,10 +62,27 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("auth.services: %w", err))
 		}
 	}
+	faults = append(faults, checkProxyHeader(c.ProxyHeader))
 	_, err = c.SeeInvisibleList()
 	faults = append(faults, err)
 	_, err = c.keys(nil)
 	return errors.Join(append(faults, err)...)
+}
+
+// headerName is the form of a header in which a proxy can name users: nginx drops names with underscores.
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+// otherHeaders are for something else, so they cannot name users. They are in lower case.
+var otherHeaders = []string{"authorization", "connection", "cookie", "forwarded", "host", "origin", "referer", "te", "transfer-encoding", "upgrade", "user-agent", "via",
+	"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-request-id"}
+
+// checkProxyHeader refuses what cannot be the header in which a proxy names users.
+func checkProxyHeader(name string) error {
+	lower := strings.ToLower(name)
+	if name == "" || headerName.MatchString(name) && !slices.Contains(otherHeaders, lower) && !strings.HasPrefix(lower, "content-") && !strings.HasPrefix(lower, "sec-") {
+		return nil
+	}
+	return fmt.Errorf("auth.proxy_header: must be a header that only the proxy makes, of letters, digits and hyphens, e.g. X-Remote-User; it is %q", name)
 }
 
 // SeeInvisibleList reads the key see_invisible. The error has a line for each fault, which names the key.

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,31 @@ type Config struct {
 	RatePerAddress         int           `koanf:"rate_per_address" help:"how many requests a second of one address may be refused that have shown no valid token, before they are refused with 429; 0 is no limit"`
 	CORSOrigins            []string      `koanf:"cors_origins" help:"the origins of web pages that may use API v1, such as https://intranet.example.test; * is every page; empty is none but our own"`
 	FrameAncestors         []string      `koanf:"frame_ancestors" help:"the origins of web pages that may show the board inside themselves, in a frame; empty is none"`
+
+	userHeader string // see NameUsersBy
+}
+
+// NameUsersBy sets the name of the header in which trusted proxies name the user who has signed in: auth.proxy_header, which stands in another section.
+func (c *Config) NameUsersBy(header string) { c.userHeader = header }
+
+// validateNaming is about proxies that name users: it must be clear which, and no page of somebody else may act for the user.
+func (c Config) validateNaming() (faults []error) {
+	if c.userHeader == "" {
+		return nil
+	}
+	address, _ := listen.Parse(c.Listen)
+	if len(c.TrustedProxies) == 0 && address.Network != listen.Unix {
+		faults = append(faults, errors.New("auth.proxy_header: it needs http.trusted_proxies, the addresses of the proxies that may name users"))
+	}
+	for _, proxy := range c.TrustedProxies {
+		if prefix, err := netip.ParsePrefix(proxy); err == nil && prefix.Bits() == 0 {
+			faults = append(faults, fmt.Errorf("http.trusted_proxies: %s is everybody, and with auth.proxy_header they could say that they are anybody", proxy))
+		}
+	}
+	if slices.Contains(c.CORSOrigins, "*") {
+		faults = append(faults, errors.New("http.cors_origins: * lets every page of the world read what the proxy has signed its user in for (auth.proxy_header): list the origins"))
+	}
+	return faults
 }
 
 // DefaultConfig returns the defaults.
@@ -79,6 +106,7 @@ const maxRate = 1_000_000
 func (c Config) Validate() error {
 	var faults []error
 	faults = append(faults, c.validateListener()...)
+	faults = append(faults, c.validateNaming()...)
 	if c.AdminListen != "" {
 		if _, err := listen.Parse(c.AdminListen); err != nil {
 			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
@@ -158,6 +186,7 @@ func (c Config) limits() conn.Limits {
 		AnonymousTimeout:    c.AnonymousTimeout,
 		Rates:               conn.Rates{PerUser: c.RatePerUser, PerAddress: c.RatePerAddress},
 		Proxies:             proxies,
+		UserHeader:          c.userHeader,
 	}
 }
 

@@ -58,6 +58,7 @@ var answers = []struct {
 	{problem.ErrTooMany, fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, ""},
 	{problem.ErrQuota, fasthttp.StatusTooManyRequests, "quota", ""},
 	{problem.ErrForbiddenOrigin, fasthttp.StatusForbidden, "origin", ""},
+	{problem.ErrOtherOrigin, fasthttp.StatusForbidden, "origin", ""},
 	{ports.ErrLoading, fasthttp.StatusServiceUnavailable, "loading", "the presences are being loaded; try again"},
 	{ports.ErrTooLarge, fasthttp.StatusRequestEntityTooLarge, reasonTooLarge, "these updates are too much for one request: send fewer at once"},
 	{ports.ErrFull, fasthttp.StatusServiceUnavailable, "max_users", ""},

@@ -75,7 +75,7 @@ type current struct {
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
 // daemon itself.
 func New(cfg Config, about Operations,
-	presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup,
+	presence ports.Presence, feed ports.Feed, directory ports.Directory, sources ports.Sources, backup ports.Backup,
 	readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger,
 ) *Server {
 	s := &Server{
@@ -84,13 +84,13 @@ func New(cfg Config, about Operations,
 	}
 	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
 	s.measures = []*requests{s.unroutedRequests}
-	s.hub = events.New(events.DefaultSettings(), feed, log)
+	s.hub = events.New(events.DefaultSettings(), feed, directory, log)
 	app := newApp(cfg, s.onError)
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
 	s.conns = conn.NewGroup(s.newServer(cfg), cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
 	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{}, tokens)
-	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, directory, sources, backup, tokens)
 	s.pages = pages.New()
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {
@@ -103,6 +103,15 @@ func New(cfg Config, about Operations,
 
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
+
+// Provider is the OpenID provider by which people sign in, as a page has to know it.
+type Provider = v1.Provider
+
+// SignInBy says what tells by which provider people sign in on the board, if by any. It is called before Start.
+func (s *Server) SignInBy(provider func() (Provider, bool)) {
+	s.v1.SignInBy(provider)
+	s.pages.FetchTokensAt(func() string { p, _ := provider(); return p.Origin() })
+}
 
 // Offer says which entries people can pick their status from. There are none before. It may be called while requests are served.
 func (s *Server) Offer(entries []domain.StatusEntry) { s.v1.Offer(entries) }

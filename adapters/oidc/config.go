@@ -63,7 +63,7 @@ func (c Config) audience() string {
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
+	case err != nil || u.Host == "" || strings.ContainsAny(u.Host, "'\"*,;") || u.User != nil || u.Fragment != "":
 		return fmt.Errorf("%q is no address, e.g. https://login.example.test", text)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return fmt.Errorf("%q must begin with https:// (http:// only on this machine)", text)

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	refreshEvery = 5 * time.Minute  // the keys are fetched again so often
-	unknownPause = 10 * time.Second // between two fetches because of unknown keys, which anybody can name
-	firstPause   = time.Second      // after a first failure; twice as long after each further one
+	refreshEvery = 5 * time.Minute // the keys are fetched again so often
+	unknownPause = 3 * time.Second // between two fetches because of unknown keys, which anybody can name
+	firstPause   = time.Second     // after a first failure; twice as long after each further one
 	longestPause = 30 * time.Second
 )
 

@@ -122,10 +122,10 @@ func TestForgedKeys(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if asked := p.asked(); asked < 20 || asked > 26 {
+		if asked := p.asked(); asked < 70 || asked > 82 {
 			t.Errorf("the keys were fetched %d times in four minutes", asked)
 		}
-		if later > 26 {
+		if later > 82 {
 			t.Errorf("%d of 2,400 forged tokens were told to come again", later)
 		}
 		expect(t, "a new key, meanwhile", v, two.sign(now(), nil, nil), string(alice))

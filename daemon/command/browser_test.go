@@ -109,7 +109,7 @@ func (o *office) address() string {
 const boss = "intranet@example.test"
 
 // newOffice starts a daemon, an intranet and a proxy; and no browser.
-func newOffice(t *testing.T, more string) *office {
+func newOffice(t *testing.T, more string, environ ...string) *office {
 	t.Helper()
 	o := &office{intranet: newIntranet(t)}
 	o.file = write(t, "zarafa-presence.yaml", fmt.Sprintf(`
@@ -117,7 +117,7 @@ http: {listen: 127.0.0.1:0, cors_origins: [%q]}
 auth: {secret: %s, services: [%s]}
 %s
 `, o.URL, testSecret, boss, more))
-	o.daemon = serve(t, nil, "--config", o.file)
+	o.daemon = serve(t, environ, "--config", o.file)
 	o.proxy = faultproxy.Start(t, o.address())
 	o.intranet.daemon = "http://" + o.proxy.Addr() + "/"
 	return o

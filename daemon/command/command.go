@@ -103,7 +103,8 @@ Exit codes:
   1  failed; for serve: it could not start, or could not go on
   2  the command line, the configuration or the request is wrong
   3  the daemon refused: the token is not accepted, or does not allow this
-  4  the daemon cannot be reached`,
+  4  the daemon cannot be reached
+  5  the time is over (watch --until --timeout)`,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -22,7 +22,7 @@ func TestPicture(t *testing.T) {
 		page.Until(t, "all is on the board", `(() => {
 			const rows = [...document.querySelectorAll(".row")];
 			const texts = (part) => new Set(rows.map((row) => row.querySelector(part).textContent));
-			return rows.length === 12 && texts(".status").size === 4 && ["xmpp", "spreed", "manual"].every((protocol) => texts(".by").has(protocol)) &&
+			return rows.length === 12 && texts(".status").size === 4 && ["xmpp", "spreed", "manual", "asterisk", "calendar"].every((protocol) => texts(".by").has(protocol)) &&
 				rows.filter((row) => row.querySelector(".status").textContent === "unavailable").length < 4;
 		})()`)
 		file := filepath.Join(cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir()), "board.png")

@@ -118,6 +118,13 @@ func (p *Provider) Authority() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 }
 
+// SetRedirect says to which addresses the provider sends people back.
+func (p *Provider) SetRedirect(addresses ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.redirect = addresses
+}
+
 // Refreshes is how often a refresh token was used.
 func (p *Provider) Refreshes() int { return int(p.refreshes.Load()) }
 

@@ -40,6 +40,8 @@ func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, er
 	if id != ClientID {
 		return nil, oidc.ErrInvalidClient()
 	}
+	s.provider.mu.Lock()
+	defer s.provider.mu.Unlock()
 	return board{Client: storage.NativeClient(id, s.provider.redirect...), provider: s.provider}, nil
 }
 

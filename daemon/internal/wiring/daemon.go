@@ -107,8 +107,10 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
+			fx.Annotate(app.NewDirectory, fx.As(new(ports.Directory))),
 			newExporters, newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
+		fx.Invoke(signInBy),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),
 		http.Module,
 		fx.Module("background", fx.Invoke(func(lc fx.Lifecycle, b *background, h *app.Health) {

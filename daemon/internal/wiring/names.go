@@ -34,7 +34,7 @@ func (n *names) run(ctx context.Context) {
 			switch {
 			case n.sights.ByGroup():
 				n.anew()
-			case !now.SameDisplayNames(n.told):
+			case !now.SameDisplayNames(n.told), !now.SameGroups(n.told):
 				n.server.Renew()
 			}
 			n.exporters.Renew() // who is in a group may be told of now

@@ -121,6 +121,7 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 		d.see(next)
 	}
 	d.apply(next, parts)
+	d.offer(next.General)
 	if slices.Contains(did.Changed, "precedence") {
 		d.prefer(next.General)
 	}

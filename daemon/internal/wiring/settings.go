@@ -69,8 +69,10 @@ func Load(in config.Input, protocols []Protocol) (*Settings, error) {
 	s := newSettings(protocols)
 	var err error
 	if s.Loaded, err = config.Load(in, s.sections()...); err != nil && s.Loaded != nil {
+		s.HTTP.NameUsersBy(s.Auth.ProxyHeader)
 		err = errors.Join(err, s.Validate()) // all at once
 	}
+	s.HTTP.NameUsersBy(s.Auth.ProxyHeader)
 	return s, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/zarafa/presence/adapters/auth"
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/oidc"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
@@ -23,6 +24,14 @@ func (t tokens) Verify(token string) (domain.Principal, error) {
 		return t.provider.Verify(token)
 	}
 	return t.Tokens.Verify(token)
+}
+
+// signInBy has the server tell pages of the provider by which people sign in.
+func signInBy(server *http.Server, verifier *oidc.Verifier) {
+	server.SignInBy(func() (http.Provider, bool) {
+		provider, on := verifier.Provider()
+		return http.Provider(provider), on
+	})
 }
 
 func newVerifier(s *Settings, clock ports.Clock, principals ports.Principals, log *slog.Logger) *oidc.Verifier {

@@ -22,6 +22,7 @@ type Limits struct {
 	AnonymousTimeout    time.Duration
 	Rates               Rates
 	Proxies             Proxies // whose connections do not count as anonymous
+	UserHeader          string  // in which a proxy names the user; empty: in none
 }
 
 // places says which connections have a place. A connection is anonymous until it shows a valid token, and a stream after TakeOver. Group.mu guards it.

@@ -34,7 +34,7 @@ func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *AP
 // Configure changes the quota.
 func (a *API) Configure(quota Quota) { a.quotas.set(quota) }
 
-// Get begins a stream about the users that the URL names.
+// Get begins a stream about the users and groups that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
 	by, err := v1.Authenticate(c, a.tokens)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 	return a.begin(c, &asked, by, v1.InURL)
 }
 
-// Post begins a stream about the users that the body names.
+// Post begins a stream about the users and groups that the body names.
 func (a *API) Post(c *fiber.Ctx) error {
 	by, err := v1.Admit(c, a.tokens)
 	if err != nil {
@@ -100,10 +100,10 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, By: by}, problems.OrNil()
 }
 
-// entitled returns what tells who the bearer of a token is, or why it may not have a stream, by the rules of when it is called.
-func (a *API) entitled(token string, all bool, ids []string) func() (domain.Principal, error) {
+// entitled returns what tells who a subscriber is, or why it may not have a stream, by the rules of when it is called.
+func entitled(again func() (domain.Principal, error), all bool, ids []string) func() (domain.Principal, error) {
 	return func() (domain.Principal, error) {
-		by, err := v1.Verify(token, a.tokens)
+		by, err := again()
 		if err == nil && all {
 			err = by.MayWatchAll()
 		}
@@ -120,6 +120,10 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if err == nil {
 		err = by.MayRead(asked.Users)
 	}
+	members := 0
+	if err == nil {
+		members, err = subscription.readGroups(asked, a.hub.directory)
+	}
 	if err != nil {
 		return problem.Locate(err, place)
 	}
@@ -130,15 +134,14 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if a.hub.ctx.Err() != nil {
 		return context.Canceled
 	}
-	token, _ := v1.BearerToken(c)
 	var ids []string // which only a key's right depends on
 	if by.Key != nil {
 		for _, user := range subscription.Users {
 			ids = append(ids, string(user))
 		}
 	}
-	subscription.Entitled = a.entitled(strings.Clone(token), subscription.All, ids)
-	release, err := a.quotas.take(by, len(subscription.Users))
+	subscription.Entitled = entitled(v1.Again(c, by, a.tokens), subscription.All, ids)
+	release, err := a.quotas.take(by, len(subscription.Users)+members)
 	if err != nil {
 		return err
 	}

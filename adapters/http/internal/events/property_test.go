@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ func TestWhatReadersHoldIsWhatIsStored(t *testing.T) {
 			for i := range 60 {
 				p.users = append(p.users, domain.UserID(fmt.Sprintf("user%02d@example.test", i)))
 			}
+			p.regroup(rand.New(rand.NewPCG(seed, 1<<33)))
 			p.run(seed)
 		})
 	}
@@ -59,6 +61,8 @@ func (p *property) run(seed uint64) {
 	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
 		p.changeSomething(random)
 	}
+	p.set(p.users[0], xmpp, domain.Busy, "whoever is told this was told the last groups", 0)
+	p.set(p.users[0], xmpp, domain.Away, "", 0)
 	close(p.changing)
 	p.eventually("all has expired that will", func() bool {
 		pending := false
@@ -102,13 +106,40 @@ func (p *property) changeSomething(random *rand.Rand) {
 		p.feed.fail(errors.New("the link is lost"))
 	case 2:
 		p.feed.fail(ports.ErrCompacted)
+	case 3, 4:
+		p.regroup(random)
 	}
 	time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond)
+}
+
+// regroup has other users be in the groups listed and open: in the one by records of their own, in the other by a pattern.
+func (p *property) regroup(random *rand.Rand) {
+	records := []domain.Identity{{User: "user{number}@example.test", Groups: [][]string{{"open"}, {"open", "listed"}, {"listed"}}[random.IntN(3)]}}
+	for _, user := range p.users {
+		if random.IntN(3) == 0 {
+			records = append(records, domain.Identity{User: string(user), Groups: [][]string{{"listed"}, nil}[random.IntN(2)]})
+		}
+	}
+	table, err := domain.NewIdentities(records)
+	if err != nil {
+		p.t.Error(err)
+	}
+	p.core.Identities.Replace(table)
+	p.hub.Renew()
+}
+
+// members returns who is in groups, which may be gone.
+func (p *property) members(groups ...string) (users []domain.UserID) {
+	for _, group := range groups {
+		users, _, _ = p.core.Directory.Members(domain.Principal{}, group, len(p.users), users)
+	}
+	return users
 }
 
 // read is one reader, who comes and goes until nothing changes any more.
 func (p *property) read(number int, random *rand.Rand) {
 	mine, all := p.users, number%3 == 0
+	groups := [][]string{nil, {"listed"}, {"open"}, {"listed", "open"}}[number%4]
 	if !all {
 		mine = nil
 		for _, i := range random.Perm(len(p.users))[:1+random.IntN(len(p.users))] {
@@ -117,7 +148,7 @@ func (p *property) read(number int, random *rand.Rand) {
 	}
 	var before *reader
 	for {
-		r := p.subscribe(p.subscription(before, mine, all), random.IntN(2) == 0)
+		r := p.subscribe(p.subscription(before, mine, groups, all), random.IntN(2) == 0)
 		if before != nil {
 			r.held, r.id, r.told = before.held, before.id, 0
 		}
@@ -128,8 +159,12 @@ func (p *property) read(number int, random *rand.Rand) {
 			break
 		}
 	}
+	if !all {
+		mine = append(mine, p.members(groups...)...)
+	}
 	want := p.stored(mine...)
-	if all { // a subscriber to everybody need not know of users without presences
+	if all || groups != nil { // a subscriber to everybody, or to a group, need not know of users without presences
+		p.leaveOut(before.held, mine)
 		for user, state := range want {
 			if _, known := before.held[user]; !known && len(p.core.Presences(user)) == 0 {
 				before.held[user] = state
@@ -145,11 +180,18 @@ func (p *property) read(number int, random *rand.Rand) {
 	}
 }
 
+// leaveOut takes out of what a reader holds those users without presences who are not among the given ones: they were in a group, and are not known any more.
+func (p *property) leaveOut(from map[domain.UserID]held, but []domain.UserID) {
+	maps.DeleteFunc(from, func(user domain.UserID, _ held) bool {
+		return !slices.Contains(but, user) && len(p.core.Presences(user)) == 0
+	})
+}
+
 // subscription is what a reader asks for who comes back with what it had before.
-func (p *property) subscription(before *reader, users []domain.UserID, all bool) events.Subscription {
+func (p *property) subscription(before *reader, users []domain.UserID, groups []string, all bool) events.Subscription {
 	s := events.Subscription{All: all}
 	if !all {
-		s.Users = users
+		s.Users, s.Groups = users, groups
 	}
 	if before != nil {
 		s.Since = before.id

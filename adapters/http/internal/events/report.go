@@ -163,8 +163,10 @@ func (r *report) notes() ([][]note, error) {
 		return nil, nil
 	case r.remembered && r.sub.all:
 		return [][]note{r.recent}, nil
+	case len(r.sub.groups) > 0:
+		look = r.notesOfGroups
 	case r.remembered && len(r.recent) < len(r.sub.topics):
-		return [][]note{r.notesOfRecent()}, nil
+		return [][]note{r.followed(r.recent)}, nil
 	}
 	if r.sub.all {
 		look = r.notesOfAll
@@ -233,23 +235,13 @@ func (r *report) scan() ([]note, error) {
 	return notes, nil
 }
 
-// notesOfRecent finds those users in the list who are among the recent changes.
-func (r *report) notesOfRecent() (notes []note) {
-	for _, n := range r.recent {
-		if _, listed := slices.BinarySearchFunc(r.sub.topics, n.user, func(t *topic, user domain.UserID) int { return cmp.Compare(t.user, user) }); listed {
-			notes = append(notes, n)
-		}
-	}
-	return notes
-}
-
 // notesOfListed finds the users in the list with something new: all of them, without since.
 func (r *report) notesOfListed() ([][]note, error) {
 	var notes []note
-	for topics := range slices.Chunk(r.sub.topics, reportChunk) {
+	for chunk := range slices.Chunk(r.hub.listed(r.sub, r.by), reportChunk) {
 		r.ids = r.ids[:0]
-		for _, t := range topics {
-			r.ids = append(r.ids, string(t.user))
+		for _, user := range chunk {
+			r.ids = append(r.ids, string(user))
 		}
 		states, forgotten, err := r.hub.feed.States(r.by, r.ids, r.states[:0])
 		r.states = states
@@ -261,7 +253,7 @@ func (r *report) notesOfListed() ([][]note, error) {
 		}
 		for i := range states {
 			if revision := states[i].Revision; revision <= r.upto && (r.since == 0 || revision > r.since) {
-				notes = append(notes, note{topics[i].user, revision})
+				notes = append(notes, note{chunk[i], revision})
 			}
 		}
 	}

@@ -105,7 +105,7 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 	}
 	w := &world{t: t, core: coretest.Start(t), listener: listener}
 	w.feed = &breakable{Feed: w.core.Feed}
-	w.hub = events.New(settings, w.feed, slog.New(slog.DiscardHandler))
+	w.hub = events.New(settings, w.feed, w.core.Directory, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		w.hub.Stop()
 		_ = listener.Close()

@@ -9,9 +9,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
@@ -22,25 +24,26 @@ import (
 //go:embed static
 var static embed.FS
 
-// policy is the content security policy of all that a browser gets, but for its end. A page can run scripts of this server alone and talk to it
+// policy is the content security policy of all that a browser gets, but for where else it may send requests, and who may frame it. A page can run scripts of this server alone and talk to it
 // alone, so that a text that somebody has set as a message can do no harm in it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors "
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'%s; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors %s"
 
 // unframed is who may show a page inside its own if nobody is listed. There a click would not mean what it seems to.
 const unframed = "'none'"
 
-// framed is the path of the page that may be shown in the pages of listed origins.
-const framed = "/board"
+// board is the path of the page that may be shown in the pages of listed origins, and that signs people in.
+const board = "/board"
 
 // Pages are the files and the rules by which they are served. Its methods may be called concurrently.
 type Pages struct {
+	provider  func() string          // the origin at which the board fetches tokens; empty: none
 	ancestors atomic.Pointer[string] // who may show the board inside a page, as frame-ancestors has it
 }
 
 // New makes the pages. Nobody may show the board inside a page until Configure lists somebody.
 func New() *Pages {
-	p := new(Pages)
+	p := &Pages{provider: func() string { return "" }}
 	p.Configure(nil)
 	return p
 }
@@ -50,6 +53,9 @@ func (p *Pages) Configure(ancestors []string) {
 	list := cmp.Or(strings.Join(ancestors, " "), unframed)
 	p.ancestors.Store(&list)
 }
+
+// FetchTokensAt says what tells at which other origin the board fetches tokens, if at any. It is called before requests are served.
+func (p *Pages) FetchTokensAt(provider func() (origin string)) { p.provider = provider }
 
 // types are the Content-Types by the name's end. The system's table of them is not asked: it differs from machine to machine.
 var types = map[string]string{
@@ -78,7 +84,17 @@ type form struct {
 }
 
 // Files returns all of them.
-func (p *Pages) Files() (files []*File) {
+func (p *Pages) Files() []*File {
+	var files []*File
+	for _, file := range made() {
+		file.of = p
+		files = append(files, &file)
+	}
+	return files
+}
+
+// made makes the files once: to compress them takes long, and tests start many servers.
+var made = sync.OnceValue(func() (files []File) {
 	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -86,8 +102,7 @@ func (p *Pages) Files() (files []*File) {
 		body, err := static.ReadFile(name)
 		sum := sha256.Sum256(body)
 		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
-		file := &File{
-			of:          p,
+		file := File{
 			Path:        strings.TrimSuffix(strings.TrimPrefix(name, "static"), ".html"),
 			contentType: types[path.Ext(name)],
 			plain:       form{body: body, tag: `"` + tag + `"`},
@@ -103,7 +118,7 @@ func (p *Pages) Files() (files []*File) {
 		panic(err) // the files are in the program, and a test has seen them
 	}
 	return files
-}
+})
 
 func pack(body []byte) []byte {
 	var packed bytes.Buffer
@@ -119,11 +134,14 @@ func pack(body []byte) []byte {
 // setPolicy says what the file may do as a page, and who may show it inside another. X-Frame-Options is for what knows no frame-ancestors: it cannot
 // list origins, so it is left out where some are allowed.
 func (f *File) setPolicy(c *fiber.Ctx) {
-	ancestors := unframed
-	if f.Path == framed {
+	ancestors, provider := unframed, ""
+	if f.Path == board {
 		ancestors = *f.of.ancestors.Load()
+		if origin := f.of.provider(); origin != "" {
+			provider = " " + origin
+		}
 	}
-	c.Set(fiber.HeaderContentSecurityPolicy, policy+ancestors)
+	c.Set(fiber.HeaderContentSecurityPolicy, fmt.Sprintf(policy, provider, ancestors))
 	if ancestors == unframed {
 		c.Set(fiber.HeaderXFrameOptions, "DENY")
 	}

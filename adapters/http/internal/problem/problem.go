@@ -32,6 +32,9 @@ var (
 
 	// ErrForbiddenOrigin says that a web page may not use the API.
 	ErrForbiddenOrigin = errors.New("http.cors_origins does not name the page's origin")
+
+	// ErrOtherOrigin says that a request that a proxy has signed in does not come from a page of this server.
+	ErrOtherOrigin = errors.New("a request without a token, which the proxy has signed in, must come from a page of this server (Sec-Fetch-Site or Origin say so)")
 )
 
 // Entry names one fault in a request, as RFC 9457 wants it in the answer.

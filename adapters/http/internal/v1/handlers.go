@@ -6,13 +6,11 @@ package v1
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/utils"
 	"github.com/minio/highwayhash"
 
 	"github.com/zarafa/presence/adapters/http/internal/body"
@@ -30,17 +28,22 @@ type API struct {
 	maxAnswer    atomic.Int64 // bytes
 	presence     ports.Presence
 	feed         ports.Feed
+	directory    ports.Directory
 	sources      ports.Sources
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
+	provider     func() (Provider, bool)
 	entries      atomic.Pointer[[]statusEntry]
 }
 
 // New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
-func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
-	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, directory ports.Directory, sources ports.Sources,
+	backup ports.Backup, tokens ports.Tokens,
+) *API {
+	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
 	a.Offer(nil)
+	a.provider = func() (Provider, bool) { return Provider{}, false }
 	return a
 }
 
@@ -81,16 +84,16 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 	return nil
 }
 
-// GetUsers answers with the users that the URL names.
+// GetUsers answers with the users that the URL names, or with a page of everybody.
 func (a *API) GetUsers(c *fiber.Ctx) error {
 	by, err := Authenticate(c, a.tokens)
 	if err != nil {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err = b.asked.ReadURL(c)
-	if err == nil && !b.asked.Named {
-		err = problem.InParameter(problem.ErrMalformed, "user", "is missing: name the users, user=a@example.test&user=b@example.test")
+	err = b.asked.readList(string(c.Context().URI().QueryString()))
+	if err == nil && b.asked.limit > 0 {
+		err = a.turnTo(c, by, b)
 	}
 	return a.answer(c, by, b, err, InURL)
 }
@@ -107,7 +110,7 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 		err = b.asked.ReadBody(b.text.Text)
 	}
 	if err == nil && !b.asked.Named {
-		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
+		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing, and so is #/groups")
 	}
 	return a.answer(c, by, b, err, InUsers)
 }
@@ -116,6 +119,9 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 func (a *API) answer(c *fiber.Ctx, by domain.Principal, b *buffers, err error, place func(domain.Problem) problem.Entry) error {
 	if err == nil {
 		err = by.MayRead(b.asked.Users)
+	}
+	if err == nil {
+		err = b.addMembers(a.directory, by)
 	}
 	if err == nil {
 		err = a.find(by, b)
@@ -258,53 +264,4 @@ func parameter(c *fiber.Ctx, name string) (string, error) {
 		return "", problem.InParameter(problem.ErrMalformed, name, err.Error())
 	}
 	return text, nil
-}
-
-// errNoToken is for a request without any token, which is not told that its token is wrong (RFC 6750, 3.1).
-var errNoToken = &problem.Error{Kind: domain.ErrUnauthenticated, Detail: "the token is missing: send Authorization: Bearer TOKEN"}
-
-// Authenticate returns for which principal a request speaks that asks something. Principal.MayRead says which users it may ask about.
-func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	by, err := identify(c, tokens)
-	if err == nil {
-		err = by.MayRead(nil)
-	}
-	return by, err
-}
-
-// identify returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
-// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8.
-func identify(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
-	token, shown := BearerToken(c)
-	if !shown {
-		return domain.Principal{}, errNoToken
-	}
-	by, err := Verify(token, tokens)
-	if err == nil {
-		err = conn.Admit(c.Context(), by)
-	}
-	return by, err
-}
-
-// BearerToken returns a request's token as it was sent. It is a part of the request.
-func BearerToken(c *fiber.Ctx) (token string, shown bool) {
-	header := utils.UnsafeString(c.Context().Request.Header.Peek(fiber.HeaderAuthorization))
-	scheme, token, _ := strings.Cut(header, " ")
-	return strings.Trim(token, " "), strings.EqualFold(scheme, "Bearer")
-}
-
-// Verify returns for which principal a token speaks that BearerToken has returned.
-func Verify(token string, tokens ports.Tokens) (domain.Principal, error) {
-	return asSentOrDecoded(token, tokens.Verify)
-}
-
-// asSentOrDecoded returns what accept makes of the text in Authorization as it was sent, or else percent-decoded.
-func asSentOrDecoded[T any](text string, accept func(text string) (T, error)) (value T, err error) {
-	value, err = accept(text)
-	if err != nil && strings.Contains(text, "%") {
-		if decoded, malformed := url.PathUnescape(text); malformed == nil {
-			value, err = accept(decoded)
-		}
-	}
-	return value, err
 }

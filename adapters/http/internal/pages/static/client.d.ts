@@ -45,6 +45,8 @@ export interface User {
   revision: number;
   /** What people call the user, if the daemon's identities say so. */
   display_name: string | null;
+  /** Others are shown the user as unavailable; only whoever sees that has it. */
+  invisible?: true;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
 }
@@ -71,8 +73,11 @@ export interface Me {
   status_entries: StatusEntry[];
 }
 
-/** A token, or a function that fetches a fresh one. */
-export type Token = string | (() => string | Promise<string>);
+/**
+ * A token, or a function that fetches a fresh one: it is called with the one that the daemon did not take, if that is why. null: a proxy in front of the
+ * daemon says who the user is.
+ */
+export type Token = string | ((rejected: string) => string | Promise<string>) | null;
 
 export interface ConnectOptions {
   token: Token;
@@ -162,7 +167,7 @@ export class PresenceError extends Error {
   readonly temporary: boolean;
 }
 
-/** The user of a token. */
+/** The user of one of the daemon's own tokens. */
 export function userOf(token: string): string;
 
 /** Reads the format of server-sent events. */

@@ -69,8 +69,9 @@ const usualHeartbeat = 60_000;
  * Connects to a daemon. Nothing is sent before something is watched, asked or set.
  *
  * @param {object} options
- * @param {string | (() => string | Promise<string>)} options.token a token, or a function that fetches a fresh one. With a string everything ends when
- *   that token does, after five minutes as a rule; a function is called again whenever a fresh one is needed.
+ * @param {string | ((rejected: string) => string | Promise<string>) | null} options.token a token, or a function that fetches a fresh one. With a string everything ends when
+ *   that token does, after five minutes as a rule; a function is called again whenever a fresh one is needed, with the one that the daemon did not take, if that is why.
+ *   null: a proxy in front of the daemon says who the user is (auth.proxy_header).
  * @param {string | URL} [options.url] where the daemon is, e.g. "https://presence.example.test/"; else where this module came from
  * @returns {Connection}
  */
@@ -324,26 +325,38 @@ class Caller {
     }
   }
 
+  /** Who the token speaks for. That stands in the daemon's own tokens; about others, and where a proxy signs people in, the daemon is asked, once. */
+  async user() {
+    const tokens = this.tokens;
+    const token = await tokens.get();
+    if (own.test(token)) return userOf(token);
+    tokens.user ??= this.request("GET", "v1/me").then((answer) => answer.json()).then(({ user }) => user);
+    return tokens.user.catch((error) => {
+      tokens.user = null;
+      throw error;
+    });
+  }
+
   /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer any more. */
   parting(path, body) {
-    if (this.tokens.last) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
+    if (this.tokens.last || this.tokens.ambient) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
   }
 
   /** The name under which the pages that watch on behalf of the same user find each other. */
   async groupName(everybody) {
-    return `zarafa-presence events ${everybody ? "all" : "named"} ${userOf(await this.tokens.get())} ${this.#url}`;
+    return `zarafa-presence events ${everybody ? "all" : "named"} ${await this.user()} ${this.#url}`;
   }
 
   /** The path of a user's presence on a protocol; the user is the token's unless another is named. */
   async pathOf(protocol, user) {
-    user ??= userOf(await this.tokens.get());
+    user ??= await this.user();
     return `v1/users/${encodeURIComponent(user)}/${encodeURIComponent(protocol)}`;
   }
 
   #send(method, path, token, { body, headers, signal, keepalive }) {
     return fetch(new URL(path, this.#url), {
       method,
-      headers: { ...headers, Authorization: `Bearer ${encodeURI(token)}`, // a header takes Latin-1 alone, a user's id more
+      headers: { ...headers, ...(token && { Authorization: `Bearer ${encodeURI(token)}` }), // a header takes Latin-1 alone, a user's id more
         ...(body && { "Content-Type": "application/json" }) },
       body: body && JSON.stringify(body),
       signal,
@@ -358,15 +371,17 @@ class Caller {
 /** Keeps the token, and fetches another when it is time. */
 class Tokens {
   last = ""; // the one that get returned last
+  user = null; // who it speaks for, as a promise, if the daemon was asked
   #source;
   #since = 0; // when it was fetched
+  #rejected = ""; // the last one that the daemon did not take
   #fetching = null;
   #life = Infinity; // a guess at how long a token holds, from those that did not any more
 
   constructor(source) {
-    if (typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
+    if (source !== null && typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
     this.#source = source;
-    if (this.fixed) this.last = checked(source);
+    if (typeof source === "string") this.last = checked(source);
   }
 
   /** Returns a token that is not older than freshFor milliseconds, if fresh ones can be had. All who ask at once get the same. */
@@ -384,7 +399,8 @@ class Tokens {
     });
     try {
       const source = this.#source;
-      this.last = checked(await Promise.race([source(), late]));
+      this.last = checked(await Promise.race([source(this.#rejected), late]));
+      this.#rejected = "";
       this.#since = Date.now();
       return this.last;
     } finally {
@@ -404,6 +420,7 @@ class Tokens {
       const age = Date.now() - this.#since;
       if (age > 10_000) this.#life = Math.min(this.#life, age / 2);
       this.last = "";
+      this.#rejected = token;
     }
     return true;
   }
@@ -413,9 +430,14 @@ class Tokens {
     this.reject(this.last);
   }
 
-  /** Whether there is no other token than one. */
+  /** Whether there is no other token than one, or none at all. */
   get fixed() {
-    return typeof this.#source === "string";
+    return typeof this.#source !== "function";
+  }
+
+  /** Whether a proxy in front of the daemon says who the user is. */
+  get ambient() {
+    return this.#source === null;
   }
 }
 
@@ -1086,14 +1108,18 @@ function unknownUser(id) {
   return { user: id, status: "unavailable", message: "", by: null, reason: "unknown", since: null, stale: false, revision: 0, protocols: {} };
 }
 
+/** The forms of tokens: the daemon's own, and those of an OpenID provider. */
+const own = /^\d+:[^\p{Cc}\p{Cs}]+@[^\p{Cc}\p{Cs}]+:[A-Za-z0-9+/=]+$/u;
+const provided = /^ey[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** Returns a token without the blanks around it. What is none, such as a login page, is refused before it is sent. */
 function checked(token) {
   const text = typeof token === "string" ? token.trim() : "";
-  if (text.length <= 4096 && /^\d+:[^\p{Cc}\p{Cs}]+@[^\p{Cc}\p{Cs}]+:[A-Za-z0-9+/=]+$/u.test(text)) return text;
-  throw new TypeError(`that is no token, which is TIME:USER:MAC: ${JSON.stringify(text || token)?.slice(0, 80)}`);
+  if (text.length <= 4096 && own.test(text) || text.length <= 16_384 && provided.test(text)) return text;
+  throw new TypeError(`that is no token, which is TIME:USER:MAC, or one of an OpenID provider: ${JSON.stringify(text || token)?.slice(0, 80)}`);
 }
 
-/** The user of a token, which is TIME:USER:MAC. */
+/** The user of one of the daemon's own tokens, which is TIME:USER:MAC. */
 export function userOf(token) {
   const [begin, end] = [token.indexOf(":"), token.lastIndexOf(":")];
   if (begin < 0 || end <= begin + 1) throw new TypeError("that is no token");

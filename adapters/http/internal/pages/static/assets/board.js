@@ -1,15 +1,18 @@
-// The board: signing in, the connection and what is said about it. people.js shows the people.
+// The board: signing in, the connection and what is said about it. signin.js signs people in by an OpenID provider, people.js shows the people.
 
 import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
+import { returning, waysIn } from "./signin.js";
+import { tab } from "./tab.js";
 import { say, texts, translate } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const kept = { token: "presence.token", source: "presence.token-url", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+const kept = { token: "presence.token", source: "presence.token-url", provider: "presence.provider", users: "presence.users" }; // for the tab alone
 
 const people = new People(announce);
 let connection = null;
-let user = ""; // the token's
+let provider = null; // by which people can sign in; null: none, or not known yet
+let user = ""; // who is signed in
 let unwatch = null; // ends what is watched
 let countdown = 0;
 let before = ""; // the name of the state that was told last
@@ -26,6 +29,11 @@ function start() {
     event.preventDefault();
     watchNamed($("users").value);
   });
+  $("provider").addEventListener("click", () => leave());
+  $("use-token").addEventListener("click", () => {
+    useToken(true);
+    $("token").focus();
+  });
   $("sign-out").addEventListener("click", () => signOut());
   $("rename").addEventListener("click", () => askWhom());
   $("retry").addEventListener("click", () => connection?.retry());
@@ -33,11 +41,54 @@ function start() {
   new ResizeObserver(([{ target }]) => { // what gets the focus is not to hide behind the top, which stays
     document.documentElement.style.scrollPaddingBlockStart = `${target.offsetHeight + 8}px`;
   }).observe(document.querySelector(".top"));
+  const ways = findWaysIn();
   if (takeFragment()) return;
-  const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
-  if (source) fetchTokens(source);
-  else if (token) signIn(token);
-  else askToken();
+  const [token, source] = [kept.token, kept.source].map((key) => tab.get(key));
+  if (source && !returning()) fetchTokens(source);
+  else if (token && !returning()) signIn(token);
+  else ways.then(comeIn);
+}
+
+/** Asks the daemon how people can sign in, and returns whom a proxy has signed in already. */
+async function findWaysIn() {
+  try {
+    const ways = await waysIn();
+    provider = ways.provider;
+    provider?.addEventListener("ended", ({ detail }) => {
+      tab.remove(kept.provider);
+      disconnect();
+      for (const id of ["sign-out", "connection", "retry"]) hide(id);
+      askToken(detail);
+    });
+    offerProvider();
+    return ways.user;
+  } catch (fault) {
+    fill("sign-in-fault", fault.message);
+    return null;
+  }
+}
+
+/** Signs in without asking: as whom the proxy says, or as whom the provider says, if it has sent the person back, or if this tab had been signed in by it. */
+async function comeIn(named) {
+  if (named) return enter(named, null);
+  if (!provider || !returning()) return tab.get(kept.provider) ? leave() : askToken($("sign-in-fault").textContent);
+  try {
+    enter(await provider.complete(), provider.token);
+    tab.set(kept.provider, "yes");
+  } catch (fault) {
+    tab.remove(kept.provider);
+    askToken(fault.message);
+  }
+}
+
+/** Goes to the provider, and comes back with the page loaded anew. */
+async function leave() {
+  try {
+    await provider.leave();
+  } catch (fault) {
+    tab.remove(kept.provider);
+    askToken(fault.message);
+  }
 }
 
 /** Signs in with what the address has, which is taken out of it before anything else happens: nobody is to read it over a shoulder. */
@@ -66,7 +117,7 @@ async function exchange(code) {
     if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(document.token);
   } catch (fault) {
-    const token = sessionStorage.getItem(kept.token);
+    const token = tab.get(kept.token);
     if (token) signIn(token); // the page was opened by the same link once more
     else askToken(say("linkFailed", { why: fault.message }));
   }
@@ -81,7 +132,7 @@ async function fetchTokens(address) {
   };
   try {
     signIn(await token(), token);
-    if (connection) sessionStorage.setItem(kept.source, address);
+    if (connection) tab.set(kept.source, address);
   } catch (fault) {
     askToken(say("fetchFailed", { why: fault.message }));
   }
@@ -95,37 +146,51 @@ function signIn(token, source = null) {
     return;
   }
   $("token").value = "";
-  if (source) sessionStorage.removeItem(kept.token);
-  else sessionStorage.setItem(kept.token, token);
-  if (!source) sessionStorage.removeItem(kept.source);
-  const same = userOf(token) === user;
-  user = userOf(token);
-  for (const id of ["sign-out", "connection"]) $(id).hidden = false;
+  if (source) tab.remove(kept.token);
+  else tab.set(kept.token, token);
+  if (!source) tab.remove(kept.source);
+  enter(userOf(token), source ?? token);
+}
+
+/** Shows where to enter a token, or only what leads there. */
+function useToken(yes) {
+  $("by-token").hidden = !yes;
+  $("use-token").hidden = yes;
+}
+
+/** Shows the board to a user who has signed in. With null for a token, a proxy has seen to that, and only it can sign the user out. */
+function enter(as, token) {
+  const same = as === user;
+  user = as;
+  $("connection").hidden = false;
+  $("sign-out").hidden = token === null;
   const asked = $("sign-in").contains(document.activeElement);
   hide("sign-in");
   if (connection && same) {
-    connection.token = source ?? token; // it goes on where the old one ended
+    connection.token = token; // it goes on where the old one ended
     $("me").connection = connection;
     if (asked) $("people").focus();
     return;
   }
   disconnect();
-  connection = connect({ token: source ?? token });
+  connection = connect({ token });
   connection.addEventListener("state", () => tell(connection.state));
   $("me").connection = connection;
-  const users = sessionStorage.getItem(kept.users);
+  const users = tab.get(kept.users);
   if (users) watchNamed(users);
   else watchAll();
   if (asked) $("people").focus();
 }
 
 function signOut() {
+  const provided = tab.get(kept.provider);
   disconnect();
   user = "";
-  for (const key of Object.values(kept)) sessionStorage.removeItem(key);
+  for (const key of Object.values(kept)) tab.remove(key);
   $("users").value = "";
   for (const id of ["sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
+  if (provided) provider?.signOut();
 }
 
 function disconnect() {
@@ -155,7 +220,7 @@ function watchNamed(text) {
     askWhom(fault.message);
     return;
   }
-  sessionStorage.setItem(kept.users, users.join(" "));
+  tab.set(kept.users, users.join(" "));
   hide("naming");
   people.complete();
   showPeople(true);
@@ -172,7 +237,16 @@ function askToken(fault = "") {
   $("sign-in").hidden = false;
   if (fault) $("token").setAttribute("aria-invalid", "true");
   else $("token").removeAttribute("aria-invalid");
-  $("token").focus();
+  offerProvider();
+  $(provider ? "provider" : "token").focus();
+}
+
+/** Offers the provider first, if there is one, and a token to whoever asks for that. */
+function offerProvider() {
+  if (!provider || !$("provider").hidden) return;
+  $("provider").textContent = say("signInWith", { provider: provider.name });
+  $("provider").hidden = false;
+  useToken($("token").value !== "");
 }
 
 function askWhom(fault = "") {
@@ -181,7 +255,7 @@ function askWhom(fault = "") {
   people.clear();
   for (const id of ["people", "tools"]) hide(id);
   fill("naming-fault", fault);
-  $("users").value = sessionStorage.getItem(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
+  $("users").value = tab.get(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
   $("naming").hidden = false;
   $("users").focus();
 }
@@ -212,7 +286,7 @@ function tell({ name, error, retryAt }) {
 
 function refused(error) {
   if (error.status === 401) {
-    sessionStorage.removeItem(kept.token);
+    tab.remove(kept.token);
     const old = people.size > 0;
     if (!old) for (const id of ["people", "tools"]) hide(id);
     const why = error.detail.replace(/^not authenticated: /, "");
@@ -221,7 +295,7 @@ function refused(error) {
   } else if (error.status === 403) {
     $("naming-why").textContent = say("onlyServices", { user });
     askWhom();
-  } else if (sessionStorage.getItem(kept.users)) {
+  } else if (tab.get(kept.users)) {
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhom(say("listRefused", { why: faults || error.message }));
   } else {
