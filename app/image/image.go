@@ -24,12 +24,13 @@ type Image struct {
 
 	arrived atomic.Pointer[func(domain.UserID)] // see OnArrival
 
-	mu       sync.Mutex // held while an entry is applied, never while a user is read
-	shown    bool       // a watcher was shown something as stale: see Hold
-	at       uint64     // the last entry that was applied
-	expected uint64     // how many users the snapshot has
-	removed  removed
-	watches  map[*Watch]struct{}
+	mu        sync.Mutex // held while an entry is applied, never while a user is read
+	shown     bool       // a watcher was shown something as stale: see Hold
+	at        uint64     // the last entry that was applied
+	expected  uint64     // how many users the snapshot has
+	removed   removed
+	watches   map[*Watch]struct{}
+	positions map[string]domain.Position // of exporters, by name
 
 	precedence domain.Precedence
 

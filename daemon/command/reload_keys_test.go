@@ -462,6 +462,7 @@ func TestEveryKey(t *testing.T) {
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
 	maps.Copy(changes, ofProvider(t, k.dir))
+	maps.Copy(changes, ofWebhooks(t))
 	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)
