@@ -20,6 +20,7 @@ func named(t tester, core *coretest.Core, records ...domain.Identity) {
 		t.Fatal(err)
 	}
 	core.Identities.Replace(table)
+	core.Directory.Regroup()
 }
 
 var (
@@ -32,24 +33,30 @@ var (
 func startWithGroups(t tester) *running {
 	t.Helper()
 	r := start(t)
-	named(t, r.core, inHelpdesk, inBoth, inPhones)
 	r.knows(t, "zoe@example.test", xmpp, domain.Available, "")
 	r.knows(t, "u7@example.test", xmpp, domain.Busy, "")
+	named(t, r.core, inHelpdesk, inBoth, inPhones)
 	return r
 }
 
 // Groups stand for their members wherever users are named: after those who are named, each once.
 func TestV1GetUsersOfGroups(t *testing.T) {
 	r := startWithGroups(t)
+	if got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?group=phones&since=2", "")); len(got.Users) != 1 {
+		t.Errorf("whoever has asked before the start is answered with %v", got.names())
+	}
+	r.knows(t, "x1@example.test", xmpp, domain.Busy, "")
+	r.knows(t, "u7@example.test", xmpp, domain.Away, "")
 	for query, want := range map[string]string{
 		"group=helpdesk": "alice@example.test u7@example.test zoe@example.test",
 		"user=markd@zarafa.com&group=sales&group=helpdesk&user=ZOE@Example.test": "markd@zarafa.com ZOE@Example.test alice@example.test u7@example.test",
 		"group=a%2Fb%20%26%20c":                        "zoe@example.test",
 		"group=phones&since=1":                         "u7@example.test",
-		"group=helpdesk&since=2&user=zoe@example.test": "",
+		"group=helpdesk&since=3&user=zoe@example.test": "u7@example.test",
+		"group=helpdesk&since=4&user=zoe@example.test": "",
 	} {
 		got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?"+query, ""))
-		if names := strings.Join(got.names(), " "); names != want || got.Revision != 2 {
+		if names := strings.Join(got.names(), " "); names != want || got.Revision != 4 {
 			t.Errorf("%s is answered with %s at %d, want %s", query, names, got.Revision, want)
 		}
 	}
@@ -57,8 +64,12 @@ func TestV1GetUsersOfGroups(t *testing.T) {
 	if want := r.v1(t, mark, "GET", "/v1/users?user=markd@zarafa.com&group=sales", ""); got.status != 200 || got.body != want.body {
 		t.Errorf("POST: %d %s\nwant %s", got.status, got.body, want.body)
 	}
-	if got := r.v1(t, mark, "POST", "/v1/users:query", `{"groups":[]}`); got.status != 200 || got.body != `{"revision":2,"users":[]}` {
+	if got := r.v1(t, mark, "POST", "/v1/users:query", `{"groups":[]}`); got.status != 200 || got.body != `{"revision":4,"users":[]}` {
 		t.Errorf("POST of no groups: %d %s", got.status, got.body)
+	}
+	named(t, r.core, inHelpdesk, inBoth, inPhones, domain.Identity{User: "carl@example.test", Groups: []string{"phones"}})
+	if got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?group=phones&since=4", "")); strings.Join(got.names(), " ") != "carl@example.test u7@example.test" {
+		t.Errorf("after a change of the groups: %v", got.names())
 	}
 	tag := r.v1(t, mark, "GET", "/v1/users?group=phones", "").header.Get("Etag")
 	for _, known := range []struct {
