@@ -43,6 +43,11 @@ func (g General) visibility(seeInvisible domain.UserList) (*domain.Visibility, e
 	return rules, errors.Join(faults...)
 }
 
+// byService reports whether what somebody sees depends on who is a service.
+func (s *Settings) byService() bool {
+	return len(s.Auth.SeeInvisible) > 0 || slices.ContainsFunc(s.General.Visibility, func(r VisibilityRule) bool { return r.Viewer == "service" })
+}
+
 // visibilityWarnings says what in the rules has no effect.
 func (s *Settings) visibilityWarnings() (warnings []string) {
 	for i, rule := range s.General.Visibility {
