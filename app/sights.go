@@ -10,12 +10,15 @@ import (
 // Sights tells what viewers see, by rules that can be replaced. A nil *Sights has none: everybody sees all. It may be used concurrently.
 type Sights struct {
 	rules  atomic.Pointer[domain.Visibility]
-	groups func(domain.UserID) []string
+	groups func(domain.UserID) []string // nil: nobody is in any
 }
 
-// NewSights begins with rules.
+// NewSights begins with rules. Without groups nobody is in any.
 func NewSights(rules *domain.Visibility, groups ports.Groups) *Sights {
-	s := &Sights{groups: groups.Groups}
+	s := new(Sights)
+	if groups != nil {
+		s.groups = groups.Groups
+	}
 	s.Configure(rules)
 	return s
 }
