@@ -602,6 +602,8 @@ func webClientWatches(t *testing.T, o *office) {
 	page.Until(t, "another stream tells of dave, and nothing that is known", `seen.join() === "dave unavailable"`)
 	o.put(t, "alice@example.test", "away", "two")
 	page.Until(t, "alice is watched still, by one", `seen.join() === "dave unavailable,second two" && errors.length === 2`)
+	page.Run(t, `presence.watch(["alice@example.test", "erin@example.test"], (user) => seen.push("third " + user.user + " " + user.message), () => seen.push("ready"));`)
+	page.Until(t, "who is known is told to a list with others, too", `seen.slice(-3).join() === "third alice@example.test two,third erin@example.test ,ready"`)
 	page.Run(t, `globalThis.end = presence.watchAll(() => {});`)
 	page.Until(t, "bob may not watch everybody", `presence.state.name === "refused" && presence.state.error.status === 403`)
 	page.Run(t, `end();`)

@@ -25,7 +25,7 @@
 // it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
 //
 // What is in here, in this order:
-//   connect, Connection   watch, watchGroup, watchAll, get, me, set, clear, report
+//   connect, Connection   watch, watchGroup, watchAll, get, groups, members, me, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
 //   Group                 the pages of a browser that share a stream
 //   EventParser           the format of server-sent events
@@ -126,11 +126,12 @@ export class Connection extends EventTarget {
    *
    * @param {string | Iterable<string>} users ids, such as "alice@example.test"
    * @param {(user: object) => void} callback
+   * @param {() => void} [ready] called whenever all are told and what follows are changes
    * @returns {() => void} call it to watch no more
    */
-  watch(users, callback) {
+  watch(users, callback, ready) {
     const ids = new Set(list(users).map(canonical));
-    return this.#named.add({ ids, callback, wants: (id) => ids.has(id) });
+    return this.#named.add({ ids, callback, ready, wants: (id) => ids.has(id) });
   }
 
   /**
@@ -174,6 +175,17 @@ export class Connection extends EventTarget {
     const ids = list(users);
     if (typeof users === "string") return (await this.#caller.request("GET", `v1/users/${encodeURIComponent(users)}`)).json();
     return (await (await this.#caller.request("POST", "v1/users:query", { body: { users: ids } })).json()).users;
+  }
+
+  /** Lists the groups of whom the token's user sees somebody, by name: [{ group, members }], where members is how many there are. */
+  async groups() {
+    return (await (await this.#caller.request("GET", "v1/groups")).json()).groups;
+  }
+
+  /** Lists the ids of a group's members, of those whom the token's user sees. */
+  async members(group) {
+    const answer = await this.#caller.request("GET", `v1/users?group=${encodeURIComponent(group)}`);
+    return (await answer.json()).users.map(({ user }) => user);
   }
 
   /**
@@ -499,11 +511,8 @@ class Stream {
   /** Adds a watch and returns what takes it away. */
   add(watch) {
     this.#watches.add(watch);
-    if (this.#covers(watch)) {
-      queueMicrotask(() => this.#repeat(watch));
-    } else {
-      this.#begin(gathering);
-    }
+    if (!this.#covers(watch)) this.#begin(gathering);
+    queueMicrotask(() => this.#repeat(watch));
     return () => {
       if (this.#watches.delete(watch) && !this.#watches.size) this.clear();
     };
@@ -555,7 +564,7 @@ class Stream {
   #repeat(watch) {
     if (!this.#watches.has(watch)) return;
     for (const [id, { user }] of this.#known) if (watch.wants(id)) call(watch.callback, user);
-    if (this.state.name === "live") call(watch.ready);
+    if (this.state.name === "live" && this.#covers(watch)) call(watch.ready);
   }
 
   /** Opens a stream for another list: all of it is told anew. */
@@ -1512,7 +1521,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
       event.preventDefault();
       this.#submit();
     });
-    clear.addEventListener("click", () => this.#carryOut("isCleared", (connection) => connection.clear()));
+    clear.addEventListener("click", () => this.#carryOut("isCleared", (connection, user) => connection.clear({ user })));
     for (const control of [end, invisible]) control.addEventListener("change", () => this.#arrange());
     this.#offer();
   }
@@ -1559,7 +1568,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
       dot.setAttribute("aria-hidden", "true");
       dot.show(entry);
       button.append(dot, entry.for ? words.say("entryFor", { label: entry.label, duration: words.duration(entry.for) }) : entry.label);
-      const set = (connection) => connection.set(entry.status, { message: entry.label, activity: entry.activity ?? undefined, ttl: entry.for ?? undefined });
+      const set = (connection, user) => connection.set(entry.status, { user, message: entry.label, activity: entry.activity ?? undefined, ttl: entry.for ?? undefined });
       button.addEventListener("click", () => this.#carryOut("isSet", set));
       return button;
     }));
@@ -1637,8 +1646,8 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     const until = ends[end.value]() ?? (end.value === "time" ? new Date(time.value) : undefined);
     const by = this.#user.protocols.manual;
     const same = by && by.status === status && by.message === message.value.trim(); // then its activity stays, which the form does not show
-    this.#carryOut("isSet", (connection) => connection.set(status, {
-      message: message.value.trim(), activity: (same && by.activity) || undefined, until, invisible: invisible.checked,
+    this.#carryOut("isSet", (connection, user) => connection.set(status, {
+      user, message: message.value.trim(), activity: (same && by.activity) || undefined, until, invisible: invisible.checked,
     }));
   }
 
@@ -1650,7 +1659,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     panel.setAttribute("aria-busy", "true");
     said.textContent = "";
     try {
-      await request(this.#current);
+      await request(this.#current, this.#me.user);
       this.#close();
       said.textContent = words.say(done);
     } catch (error) {
