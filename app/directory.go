@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,17 +18,19 @@ var _ ports.Directory = (*Directory)(nil)
 // Directory implements ports.Directory.
 type Directory struct {
 	*Identities
-	image *image.Image
-	clock ports.Clock
+	feed *Feed
 
 	building sync.Mutex // held while the users are sought that are in groups by patterns
 	index    atomic.Pointer[patternIndex]
+
+	regrouped atomic.Uint64 // a domain.Revision: see Regroup
 }
 
-// NewDirectory makes the use case.
-func NewDirectory(img *image.Image, clock ports.Clock, identities *Identities) *Directory {
-	d := &Directory{Identities: identities, image: img, clock: clock}
-	img.OnArrival(func(user domain.UserID) {
+// NewDirectory makes the use case, which sees what a feed tells.
+func NewDirectory(feed *Feed, identities *Identities) *Directory {
+	d := &Directory{Identities: identities, feed: feed}
+	d.regrouped.Store(math.MaxUint64) // until Regroup is called nobody knows
+	feed.image.OnArrival(func(user domain.UserID) {
 		if index := d.index.Load(); index != nil {
 			index.add(user)
 		}
@@ -96,7 +99,7 @@ func (d *Directory) Users(ctx context.Context, by domain.Principal, after domain
 	var last domain.UserID // whoever comes after it is not among the first; empty: nobody is known to be
 	found := make([]domain.UserID, 0, 2*(most+1))
 	visited := 0
-	d.image.Each(func(user domain.UserID, _ domain.Presences) bool {
+	d.feed.image.Each(func(user domain.UserID, _ domain.Presences) bool {
 		if visited++; often(visited) && ctx.Err() != nil {
 			return false
 		}
@@ -117,13 +120,25 @@ func (d *Directory) Users(ctx context.Context, by domain.Principal, after domain
 	return append(into, found[:min(len(found), most)]...), len(found) > most, nil
 }
 
-// sees reports whether a principal may ask about a user, and is told the truth.
-func (d *Directory) sees(by domain.Principal, user domain.UserID) bool { return by.Reads(user) }
+// Regroup has those told all members who go on from a revision of before, because the groups have others now and no revision says so: after the start,
+// and after each change of the groups.
+func (d *Directory) Regroup() { d.regrouped.Store(uint64(d.feed.Revision())) }
 
-// knows reports whether any protocol knows a user, as far as a principal sees it.
-func (d *Directory) knows(_ domain.Principal, user domain.UserID) bool {
-	now := d.clock.Now()
-	return len(d.image.Presences(user).HeldAt(d.image.Known(now), now)) > 0
+// Regrouped implements ports.Directory.
+func (d *Directory) Regrouped() domain.Revision { return domain.Revision(d.regrouped.Load()) }
+
+// sees reports whether a principal may ask about a user, and sees anything.
+func (d *Directory) sees(by domain.Principal, user domain.UserID) bool {
+	return by.Reads(user) && d.feed.Sight(by, user) > domain.SeesNothing
+}
+
+// knows reports whether any protocol knows a user, as a principal sees it who sees anything.
+func (d *Directory) knows(by domain.Principal, user domain.UserID) bool {
+	state, _ := d.feed.state(user, d.feed.clock.Now())
+	if state.Others != nil && d.feed.Sight(by, user) != domain.SeesInvisible {
+		return len(state.Others.Presences) > 0
+	}
+	return len(state.Presences) > 0
 }
 
 // inPatterns returns the users who are in a group by a pattern of a table and may be known.
@@ -132,9 +147,9 @@ func (d *Directory) inPatterns(table *domain.Identities, group string) []domain.
 	defer d.building.Unlock()
 	index := d.index.Load()
 	if index == nil || index.table != table {
-		index = &patternIndex{table: table, image: d.image, members: make(map[string]map[domain.UserID]struct{})}
+		index = &patternIndex{table: table, image: d.feed.image, members: make(map[string]map[domain.UserID]struct{})}
 		d.index.Store(index) // first, so that nobody is missed who comes meanwhile
-		d.image.Each(func(user domain.UserID, _ domain.Presences) bool {
+		d.feed.image.Each(func(user domain.UserID, _ domain.Presences) bool {
 			index.add(user)
 			return true
 		})

@@ -22,7 +22,7 @@ func (f *fixture) feed() *app.Feed { return app.NewFeed(f.store.Core, f.clock, d
 func newManualFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
-	presence, err := app.NewPresence(f.store.Core, f.clock, []domain.ClientProtocol{spreed, {Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}}}, []domain.Protocol{chat})
+	presence, err := app.NewPresence(f.store.Core, f.clock, []domain.ClientProtocol{spreed, {Protocol: domain.MustProtocol("manual"), Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}}, []domain.Protocol{chat})
 	if err != nil {
 		t.Fatal(err)
 	}

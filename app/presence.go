@@ -153,6 +153,12 @@ func invalidIDs(ids []string) error {
 	return problems
 }
 
+// seen returns what a viewer sees of a user's presences now.
+func (p *Presence) seen(by *domain.Principal, user domain.UserID, now domain.Timestamp) domain.Presences {
+	kept, _ := p.core.Image.Kept(user)
+	return p.core.Sights.presences(by, user, kept, p.core.Image.Known(now), now)
+}
+
 // Update implements ports.Presence.
 func (p *Presence) Update(ctx context.Context, by domain.Principal, updates []domain.Update) error {
 	plan := func(writes []image.Write) ([]image.Write, error) { return p.plan(by, updates, writes) }
@@ -182,7 +188,7 @@ func (p *Presence) plan(by domain.Principal, updates []domain.Update, writes []i
 		}
 		protocol := checked.rule.client.Protocol
 		if checked.rule.readOnly {
-			current, _ := p.core.Image.Presences(checked.user).At(now).On(protocol)
+			current, _ := p.seen(&by, checked.user, now).On(protocol)
 			if fault := repeats(current, checked); fault != nil {
 				problems = append(problems, domain.Problem{Index: i, Field: domain.FieldProtocol, Err: fault})
 			}
@@ -269,12 +275,13 @@ func (p *Presence) makeRoom(writes []image.Write, added []int, planned plannedWr
 
 // checkedUpdate is an Update in which every value makes sense by itself.
 type checkedUpdate struct {
-	user   domain.UserID
-	rule   rule
-	device domain.DeviceID
-	shown  domain.Shown
-	until  domain.Timestamp
-	remove bool
+	user      domain.UserID
+	rule      rule
+	device    domain.DeviceID
+	shown     domain.Shown
+	until     domain.Timestamp
+	invisible bool
+	remove    bool
 }
 
 // carryOut makes of a presence what the update wants. It returns what is wrong with the update's end.
@@ -291,6 +298,7 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 		return err
 	}
 	*p = p.HoldUntil(u.until)
+	p.Invisible = u.invisible
 	return nil
 }
 
@@ -301,7 +309,7 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, remove: update.Remove}
+	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, invisible: update.Invisible, remove: update.Remove}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)
@@ -319,6 +327,9 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 	checked.rule = rule
 	if !known {
 		fault(domain.FieldProtocol, domain.UnknownProtocol(update.Protocol, p.names))
+	}
+	if known && update.Invisible && !update.Remove {
+		fault(domain.FieldInvisible, rule.client.CheckInvisible(update.Until))
 	}
 	if known && checked.user != "" && (!rule.readOnly || by.Key != nil) { // a key learns nothing by repeating what a source says
 		fault(domain.FieldUser, by.MayUpdate(checked.user, rule.client.Protocol))

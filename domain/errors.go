@@ -22,6 +22,7 @@ var (
 	ErrInvalidMessage  = errors.New("invalid message")
 	ErrInvalidUntil    = errors.New("invalid end")
 	ErrInvalidIdle     = errors.New("invalid idle time")
+	ErrInvisible       = errors.New("cannot make invisible")
 	ErrReadOnly        = errors.New("read-only protocol")
 	ErrForbidden       = errors.New("not allowed")
 	ErrUnauthenticated = errors.New("not authenticated")
@@ -40,6 +41,7 @@ const (
 	FieldDevice
 	FieldActivity
 	FieldIdleSince
+	FieldInvisible
 	FieldGroup
 )
 

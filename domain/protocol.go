@@ -57,6 +57,18 @@ func (p Protocol) Compare(q Protocol) int {
 type ClientProtocol struct {
 	Protocol Protocol
 	Expiry   ExpiryPolicy
+	Hides    bool // a presence on it can make its user invisible
+}
+
+// CheckInvisible refuses, with an ErrInvisible, to make a user invisible by a protocol that cannot do that, or for ever.
+func (c ClientProtocol) CheckInvisible(until Timestamp) error {
+	switch {
+	case !c.Hides:
+		return fmt.Errorf("%w by %s: only what is set by hand can do that", ErrInvisible, c.Protocol)
+	case until.IsZero():
+		return fmt.Errorf("%w without an end", ErrInvisible)
+	}
+	return nil
 }
 
 // CheckUntil refuses, with an ErrInvalidUntil, a last moment that has passed, or that is later than a presence of the protocol holds.

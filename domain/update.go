@@ -11,5 +11,6 @@ type Update struct {
 	Activity  string    // a word of RFC 4480; empty: none
 	Until     Timestamp // the last moment at which it is to hold; zero: as long as the protocol's presences do
 	IdleSince Timestamp // when the user was last active; zero: the user is active, or it is not said
-	Remove    bool      // nothing is to be known of the user on this protocol; Status, Message, Activity, Until and IdleSince do not count
+	Invisible bool      // others are to be shown the user as unavailable for as long; needs Until
+	Remove    bool      // nothing is to be known of the user on this protocol; of the members above only the first three count
 }

@@ -18,11 +18,10 @@ type Presence interface {
 	// Update carries out all updates on behalf of a principal, or none. It blocks until the store has acknowledged them.
 	// Two updates of the same presence take effect in order.
 	//
-	// An update of a protocol that is read-only is accepted as no change if it repeats what by sees now. Who sees less than all of a user is
-	// always refused.
+	// An update of a protocol that is read-only is accepted as no change if it repeats what by sees now, so it tells nobody more than Query does.
 	//
 	// It returns domain.Problems naming every offending entry (domain.ErrInvalidUser, ErrUnknownProtocol, ErrInvalidDevice,
-	// ErrUnknownStatus, ErrInvalidMessage, ErrInvalidUntil, ErrReadOnly, ErrForbidden), ErrUnavailable if nothing can be written
+	// ErrUnknownStatus, ErrInvalidMessage, ErrInvalidUntil, ErrInvisible, ErrReadOnly, ErrForbidden), ErrUnavailable if nothing can be written
 	// now, ErrFull if there is no room for a new user, ErrTooLarge if the updates are too much to be written at once, or the context's error.
 	Update(ctx context.Context, by domain.Principal, updates []domain.Update) error
 }

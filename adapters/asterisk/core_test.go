@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,4 +160,74 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ten thousand telephones, half of them in use: all show, and after Asterisk was killed those who are still on the phone do, and those who have hung up do
+// not. The log has what that takes.
+func TestManyTelephones(t *testing.T) {
+	const many = 10_000
+	hints := make([]asterisktest.Hint, many)
+	for i := range hints {
+		hints[i] = hint(fmt.Sprint(10_000+i), "default", fmt.Sprintf("PJSIP/%d", i), i%2)
+	}
+	f := asterisktest.Start(t, hints...)
+	f.Change(func(s *asterisktest.State) { s.Whole = true })
+	source := newSource(t, f.Addr(), numbered{}, nil)
+	before := measureUse()
+	begun := time.Now()
+	d := startDaemon(t, source)
+	busy := func(want int, stale bool) time.Duration {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			n, old := 0, 0
+			for i := range many {
+				p, known := d.core.Presences(domain.UserID(fmt.Sprintf("u%d@example.test", 10_000+i))).At(clock.New().Now()).On(Protocol)
+				if known && p.Status == domain.Busy {
+					n++
+				}
+				if p.Stale {
+					old++
+				}
+			}
+			if n == want && (old == n) == stale && (stale || old == 0) {
+				return time.Since(begun)
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d are busy, %d of these stale; want %d\n%s", n, old, want, d.log)
+			}
+		}
+	}
+	listed, use := busy(many/2, false), measureUse()
+	t.Logf("%d telephones were seen after %v, with %d KiB and %v of processor time, those of the tests included", many, listed.Round(time.Millisecond),
+		(use.heap-before.heap)>>10, use.cpu-before.cpu)
+	f.Kill()
+	busy(many/2, true)
+	f.Change(func(s *asterisktest.State) {
+		for i := range s.Hints[:many/2] {
+			s.Hints[i].Status = 0
+		}
+	})
+	begun = time.Now()
+	f.Listen(t)
+	t.Logf("after a restart all is seen within %v", busy(many/4, false).Round(time.Millisecond))
+	begun = time.Now()
+	for i := range many / 2 {
+		f.Say(asterisktest.StatusEvent(hint(fmt.Sprint(10_000+i), "default", fmt.Sprintf("PJSIP/%d", i), 1)))
+	}
+	t.Logf("%d calls are seen within %v", many/2, busy(many*3/4, false).Round(time.Millisecond))
+}
+
+// use is what the process has used.
+type use struct {
+	heap int64 // bytes
+	cpu  time.Duration
+}
+
+func measureUse() use {
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	var spent syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &spent)
+	return use{int64(memory.HeapAlloc), time.Duration(spent.Utime.Nano() + spent.Stime.Nano())}
 }

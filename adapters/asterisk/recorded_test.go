@@ -3,6 +3,7 @@ package asterisk
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,6 +78,22 @@ func (s recorded) said() string {
 	return b.String()
 }
 
+// varied has the keys of each packet in another order, and keys that another version may have. The first key says what it is, and stays the first.
+func varied(text string) string {
+	var b strings.Builder
+	for packet := range strings.SplitAfterSeq(text, "\r\n\r\n") {
+		head, rest, found := strings.Cut(strings.TrimSuffix(packet, "\r\n\r\n"), "\r\n")
+		if !found || !strings.HasSuffix(packet, "\r\n\r\n") || rand.N(2) == 0 {
+			b.WriteString(packet)
+			continue
+		}
+		keys := append(strings.Split(rest, "\r\n"), "Uniqueid: 1795644025.7", "Linkedid:", "StatusText: Another", "ChanVariable: a=b", "ChanVariable: Status: 1")
+		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+		b.WriteString(head + "\r\n" + strings.Join(keys, "\r\n") + "\r\n\r\n")
+	}
+	return b.String()
+}
+
 // answer returns the recorded answer to an action, for a request of another ActionID.
 func (s recorded) answer(t testing.TB, recordedID string) func(id string) string {
 	t.Helper()
@@ -90,7 +107,7 @@ func (s recorded) answer(t testing.TB, recordedID string) func(id string) string
 		t.Fatalf("there is no answer to %s", recordedID)
 	}
 	return func(id string) string {
-		return strings.ReplaceAll(answer, "\r\nActionID: "+recordedID+"\r\n", "\r\nActionID: "+id+"\r\n")
+		return varied(strings.ReplaceAll(answer, "\r\nActionID: "+recordedID+"\r\n", "\r\nActionID: "+id+"\r\n"))
 	}
 }
 
@@ -145,7 +162,7 @@ func newReplay(t testing.TB, change func(*Config), limit func(*limits)) *replay 
 // play says something and waits until it has been handled.
 func (r *replay) play(t testing.TB, text string) {
 	t.Helper()
-	r.Say(text)
+	r.Say(varied(text))
 	r.barriers++
 	r.Say(asterisktest.StatusEvent(hint("9999", "default", "", 1-r.barriers%2)))
 	r.want(t, "barrier@example.test", []string{"busy on-the-phone", "-"}[r.barriers%2])
@@ -377,5 +394,27 @@ func TestRecordedPermissions(t *testing.T) {
 	err := w.lost(t, 5*time.Second)
 	if !strings.Contains(err.Error(), "the account needs write=reporting") || errors.Is(err, ports.ErrRejected) || w.count("Connected") != 0 {
 		t.Errorf("Run = %v, the calls are %v", err, w.calls)
+	}
+}
+
+// An Asterisk without the module of presence states has telephones all the same, and the log says what is missing, once.
+func TestWithoutPresenceStates(t *testing.T) {
+	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice,CustomPresence:alice", 1))
+	f.Answer("PresenceStateList", func(id string) string {
+		return "Response: Error\r\nActionID: " + id + "\r\nMessage: Invalid/unknown command: PresenceStateList. Use Action: ListCommands to show available commands.\r\n\r\n"
+	})
+	source := newSource(t, f.Addr(), recordedPeople, func(c *Config) { c.RelistEvery = 10 * time.Millisecond })
+	log := &logged{}
+	source.log = log.logger()
+	w := watch(t, source).synced(t)
+	w.want(t, "alice@example.test", onThePhone)
+	w.eventually(t, func() error {
+		if n := f.Count("PresenceStateList"); n < 3 {
+			return fmt.Errorf("it was listed %d times", n)
+		}
+		return nil
+	})
+	if text := fmt.Sprint(log); strings.Count(text, "res_manager_presencestate") != 1 {
+		t.Errorf("the log is %s", text)
 	}
 }

@@ -36,6 +36,8 @@ type session struct {
 	reloaded     bool // since the last list
 	warnedOfLoss bool // that no events come
 	warnedOfNote bool // that somebody has a note that can forge events
+
+	warnedOfStates bool // that there are no presence states
 }
 
 func newSession(source *Source, c *client, observer ports.Observer) *session {
@@ -169,6 +171,10 @@ func (s *session) list(ctx context.Context, action, item, end string, take func(
 		return err
 	}
 	isEmpty := p.response == "Error" && strings.HasPrefix(p.message, "No dialplan hints") // 22.11
+	if end == presencesListed && strings.HasPrefix(p.message, "Invalid/unknown command") {
+		s.warnOfNoStates()
+		isEmpty = true
+	}
 	if err := s.refusal(action, &p); err != nil && !isEmpty {
 		if strings.HasPrefix(p.message, "Permission denied") {
 			err = fmt.Errorf("%w: the account needs write=reporting", err)
@@ -255,6 +261,14 @@ func (s *session) schedule(at time.Time) {
 func (s *session) warnOfNobody() {
 	if len(s.extensions.byName) == 0 {
 		s.source.log.Warn("no hint of Asterisk is a user's: look at identities, and at asterisk.contexts", "contexts", s.source.config.Contexts)
+	}
+}
+
+// warnOfNoStates says that Asterisk has no presence states. Hints do without.
+func (s *session) warnOfNoStates() {
+	if !s.warnedOfStates {
+		s.warnedOfStates = true
+		s.source.log.Warn("Asterisk cannot list presence states, so only telephones count: it has not loaded res_manager_presencestate")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -43,14 +44,26 @@ func startCore(t *testing.T, source *Source) (want func(alice, bob string)) {
 	}
 }
 
-// The server is killed and freezes: what readers see goes on, meetings begin and end, it is stale after a while, and current when the server is back.
+// The server is killed, freezes and is slow: what readers see goes on, meetings begin and end, it is stale after a while, and current when the server is back.
 func TestReadersSeeMeetings(t *testing.T) {
 	t.Parallel()
-	server := startRadicale(t)
+	for _, start := range bothServers {
+		server := start(t)
+		t.Run(server.name, func(t *testing.T) {
+			t.Parallel()
+			seeMeetings(t, server)
+		})
+	}
+}
+
+func seeMeetings(t *testing.T, server *calServer) {
 	for _, user := range []string{"alice", "Bob"} {
 		server.makeCalendar(t, user, "work", "VEVENT")
 	}
-	source, _ := newTestSource(t, namesOf(alice, bob), func(c *Config) { c.URL, c.StaleAfter = "http://"+server.address, 2*time.Second })
+	line := faultproxy.Start(t, server.address)
+	source, _ := newTestSource(t, namesOf(alice, bob), func(c *Config) {
+		c.URL, c.Homes, c.StaleAfter = "http://"+line.Addr(), server.home, 2*time.Second
+	})
 	want := startCore(t, source)
 	server.put(t, "alice", "1", around(time.Hour, time.Hour, ""))
 	want("busy meeting", "nothing")
@@ -67,6 +80,8 @@ func TestReadersSeeMeetings(t *testing.T) {
 	want("nothing", "away vacation (stale)")
 	server.process.Thaw()
 	want("nothing", "away vacation")
+	line.Slow(20 * time.Millisecond)
 	server.remove(t, "Bob", "1")
-	want("nothing", "nothing")
+	server.put(t, "alice", "2", around(time.Hour, time.Hour, ""))
+	want("busy meeting", "nothing")
 }

@@ -27,6 +27,9 @@ type calServer struct {
 	as      func(*http.Request, string) // signs a request of a user
 }
 
+// bothServers start Debian's CalDAV servers.
+var bothServers = []func(testing.TB) *calServer{func(t testing.TB) *calServer { return startRadicale(t) }, startXandikos}
+
 // startRadicale starts Debian's radicale, in which the account presence may read everything, and each user what is theirs. There are alice, Bob, and more.
 func startRadicale(t testing.TB, more ...string) *calServer {
 	t.Helper()
@@ -66,6 +69,9 @@ func startXandikos(t testing.TB) *calServer {
 	s.as = func(*http.Request, string) {}
 	s.start(t)
 	t.Cleanup(func() { s.process.Kill() })
+	for _, folder := range []string{"/Bob/", "/Bob/calendars/"} { // those of alice it makes itself
+		s.do(t, "Bob", "MKCOL", folder, "")
+	}
 	return s
 }
 

@@ -12,7 +12,7 @@ import (
 // On real servers: who has an event is shown, what is changed shows, and what does not count is not.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	for _, start := range []func(testing.TB) *calServer{func(t testing.TB) *calServer { return startRadicale(t) }, startXandikos} {
+	for _, start := range bothServers {
 		server := start(t)
 		t.Run(server.name, func(t *testing.T) {
 			server.makeCalendar(t, "alice", "work", "VEVENT")

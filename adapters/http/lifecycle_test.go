@@ -27,7 +27,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 	defer other.Close()
 	cfg := localConfig()
 	cfg.Listen = other.Addr().String()
-	server := http.New(cfg, http.Operations{}, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(cfg, http.Operations{}, nil, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	err = server.Start(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "http.listen: "+cfg.Listen+" is taken by another program") {
 		t.Errorf("Start: %v", err)
@@ -44,7 +44,7 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 func TestLoading(t *testing.T) {
 	var loaded loading
 	tokens, core := newTokens(t), coretest.Start(t)
-	server := http.New(localConfig(), http.Operations{}, core.Presence, core.Feed, nil, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), http.Operations{}, core.Presence, core.Feed, core.Directory, nil, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestLoading(t *testing.T) {
 }
 
 func TestStartAndStopTwice(t *testing.T) {
-	server := http.New(localConfig(), http.Operations{}, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(localConfig(), http.Operations{}, nil, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func startOperations(t *testing.T, admin string, about http.Operations) *http.Se
 	cfg := localConfig()
 	cfg.AdminListen = admin
 	core := coretest.Start(t)
-	server := http.New(cfg, about, core.Presence, core.Feed, nil, core.Backup, new(loading), newTokens(t), core.Clock, slog.New(slog.DiscardHandler))
+	server := http.New(cfg, about, core.Presence, core.Feed, core.Directory, nil, core.Backup, new(loading), newTokens(t), core.Clock, slog.New(slog.DiscardHandler))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestTakenAdminPort(t *testing.T) {
 	cfg.Listen, cfg.AdminListen = freeport.Address(t), "127.0.0.1:0"
 	first := startOperations(t, "127.0.0.1:0", operations)
 	cfg.AdminListen = first.AdminAddr().String()
-	server := http.New(cfg, operations, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	server := http.New(cfg, operations, nil, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	err := server.Start(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "http.admin_listen: "+cfg.AdminListen+" is taken by another program") {
 		t.Errorf("Start: %v", err)

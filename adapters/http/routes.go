@@ -44,6 +44,8 @@ func (s *Server) apiRoutes() []route {
 		{fiber.MethodPut, "/v1/users/:user/:protocol", s.v1.PutPresence},
 		{fiber.MethodPost, "/v1/users/:user/:protocol", s.v1.PutPresence}, // for those that cannot PUT
 		{fiber.MethodDelete, "/v1/users/:user/:protocol", s.v1.DeletePresence},
+		{fiber.MethodGet, "/v1/groups", s.v1.GetGroups},
+		{fiber.MethodGet, "/v1/groups/:group", s.v1.GetGroup},
 		{fiber.MethodGet, "/v1/me", s.v1.GetMe},
 		{fiber.MethodGet, "/v1/sources", s.v1.GetSources},
 		{fiber.MethodPost, "/v1/token", s.v1.PostToken},

@@ -75,7 +75,7 @@ type current struct {
 // New makes a server that does not listen yet. Until readiness says that it can, it answers no request but with 503, apart from those about the
 // daemon itself.
 func New(cfg Config, about Operations,
-	presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup,
+	presence ports.Presence, feed ports.Feed, directory ports.Directory, sources ports.Sources, backup ports.Backup,
 	readiness ports.Readiness, tokens ports.Tokens, clock ports.Clock, log *slog.Logger,
 ) *Server {
 	s := &Server{
@@ -84,13 +84,13 @@ func New(cfg Config, about Operations,
 	}
 	s.unroutedRequests = &requests{method: unroutedPath, route: unroutedPath}
 	s.measures = []*requests{s.unroutedRequests}
-	s.hub = events.New(events.DefaultSettings(), feed, log)
+	s.hub = events.New(events.DefaultSettings(), feed, directory, log)
 	app := newApp(cfg, s.onError)
 	s.bodies = body.NewReader(int64(cfg.MaxBodies))
 	s.conns = conn.NewGroup(s.newServer(cfg), cfg.limits(), s.turnAway, log)
 	s.legacy = legacy.New(s.conns.Context(), s.bodies, presence, feed, tokens, clock)
 	s.events = events.NewAPI(s.hub, s.bodies, events.Quota{}, tokens)
-	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, sources, backup, tokens)
+	s.v1 = v1.New(s.conns.Context(), s.bodies, presence, feed, directory, sources, backup, tokens)
 	s.pages = pages.New()
 	s.routes = s.allRoutes()
 	for _, r := range s.routes {

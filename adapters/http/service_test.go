@@ -113,7 +113,7 @@ func localConfig() http.Config {
 	return cfg
 }
 
-// Clients may set spreed and board, and only read xmpp.
+// Clients may set spreed, manual and board, and only read xmpp.
 var (
 	spreed = coretest.Spreed
 	xmpp   = coretest.XMPP
@@ -122,7 +122,7 @@ var (
 func newTokens(t tester) *auth.Tokens {
 	t.Helper()
 	cfg := auth.DefaultConfig()
-	cfg.Secret, cfg.Services = setting.NewSecret(secret), []string{service}
+	cfg.Secret, cfg.Services = setting.NewSecret(secret), []string{service, seer}
 	tokens, err := auth.New(cfg, clock.New())
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func startServer(t tester, cfg http.Config, core *coretest.Core, tokens ports.To
 	t.Helper()
 	var loaded loading
 	loaded.done.Store(true)
-	server := http.New(cfg, operations, core.Presence, core.Feed, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
+	server := http.New(cfg, operations, core.Presence, core.Feed, core.Directory, someSources{}, core.Backup, &loaded, tokens, core.Clock, slog.New(slog.NewTextHandler(log, nil)))
 	if err := server.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}

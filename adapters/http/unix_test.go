@@ -106,7 +106,7 @@ func TestTwoServersOnASocket(t *testing.T) {
 	startUnix(t, path)
 	cfg := localConfig()
 	cfg.Listen = "unix:" + path
-	second := http.New(cfg, http.Operations{}, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	second := http.New(cfg, http.Operations{}, nil, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
 	if err := second.Start(context.Background()); err == nil || !strings.Contains(err.Error(), "http.listen: "+path+" is taken by another program") {
 		t.Errorf("the second one: %v", err)
 	}

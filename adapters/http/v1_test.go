@@ -71,6 +71,7 @@ type person struct {
 	IdleSince *time.Time `json:"idle_since"`
 	Stale     bool
 	Revision  uint64
+	Invisible bool
 	Protocols map[string]struct {
 		Status, Message         string
 		Activity                *string

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/memory"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
+	"github.com/zarafa/presence/internal/faultproxy"
 	"github.com/zarafa/presence/internal/syncbuffer"
 	"github.com/zarafa/presence/ports"
 )
@@ -87,6 +89,28 @@ func TestServerLost(t *testing.T) {
 			server.start(t)
 			server.login(t, "bob")
 			w.want(t, map[domain.UserID]string{alice: "unavailable", bob: "available", "carol@example.test": "unavailable"})
+		})
+	}
+}
+
+// On a line that is slow everybody shows what they do, a little later, and nobody is lost.
+func TestSlowLine(t *testing.T) {
+	t.Parallel()
+	for _, start := range []func(testing.TB) *realServer{startNgircd, func(t testing.TB) *realServer { return startInspircd(t, 30) }} {
+		server := start(t)
+		t.Run(server.program, func(t *testing.T) {
+			t.Parallel()
+			proxy := faultproxy.Start(t, server.address)
+			proxy.Slow(20 * time.Millisecond)
+			through := &realServer{address: proxy.Addr(), roots: server.roots, services: server.services}
+			o := observe(t, newSource(t, through, app.NewIdentities(nil), as("alice", "bob")))
+			o.wantSynced(t)
+			user := server.login(t, "alice")
+			o.want(t, alice, "available")
+			user.away(t, "lunch")
+			o.want(t, alice, "away lunch")
+			user.quit(t)
+			o.want(t, alice, "unavailable")
 		})
 	}
 }

@@ -70,7 +70,7 @@ func startInspircd(t testing.TB, monitors int) *realServer {
 	config := write(t, dir, "inspircd.conf", fmt.Sprintf(`<server name="irc.test" description="t" network="Test" id="1AA">
 <admin name="a" nick="a" email="a@example.test">
 <bind address="127.0.0.1" port="%s" type="clients"><bind address="127.0.0.1" port="%s" type="servers">
-<connect name="all" allow="*" timeout="20" threshold="1000" localmax="100" globalmax="100" resolvehostnames="no" useident="no">
+<connect name="all" allow="*" timeout="20" threshold="1000" localmax="1000" globalmax="1000" resolvehostnames="no" useident="no">
 <module name="cap"><module name="ircv3"><module name="monitor"><monitor maxentries="%d"><module name="services_account"><module name="ircv3_servertime">
 <module name="sasl"><module name="spanningtree"><sasl target="services.test"><uline server="services.test">
 <link name="services.test" ipaddr="127.0.0.1" port="9" allowmask="127.0.0.1" sendpass="a" recvpass="b">

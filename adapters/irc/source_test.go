@@ -157,20 +157,26 @@ type forgetting struct {
 
 func (f forgetting) Synced() { f.kill() }
 
-// Five hundred nicks on a server without MONITOR.
+// Five hundred nicks on a server without MONITOR, and on one that monitors some of them.
 func TestManyNicks(t *testing.T) {
 	t.Parallel()
-	const many = 500
-	server := startNgircd(t)
+	for _, start := range []func(testing.TB) *realServer{startNgircd, func(t testing.TB) *realServer { return startInspircd(t, 100) }} {
+		server := start(t)
+		t.Run(server.program, func(t *testing.T) { watchMany(t, server) })
+	}
+}
+
+func watchMany(t *testing.T, server *realServer) {
+	const many, workers = 500, 100 // inspircd lets somebody in after a second
 	var nicks []string
 	users := make([]*user, many)
 	for i := range many {
 		nicks = append(nicks, fmt.Sprint("user", i))
 	}
 	var logins sync.WaitGroup
-	for worker := range 10 {
+	for worker := range workers {
 		logins.Go(func() {
-			for i := worker; i < many; i += 10 {
+			for i := worker; i < many; i += workers {
 				if users[i] = server.login(t, nicks[i]); i%10 == 0 {
 					users[i].away(t, "call "+nicks[i])
 				}

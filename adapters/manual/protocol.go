@@ -12,5 +12,5 @@ var Protocol = domain.MustProtocol("manual")
 // New returns the protocol: clients may update it, and a presence holds until it is changed or ends as its update said. Then nothing is
 // left of it: it says nothing any more about whether that person can be reached.
 func New(Config) (domain.ClientProtocol, error) {
-	return domain.ClientProtocol{Protocol: Protocol, Expiry: domain.ExpiryPolicy{Vanishes: true}}, nil
+	return domain.ClientProtocol{Protocol: Protocol, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}, nil
 }

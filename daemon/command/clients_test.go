@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/zarafa/presence/internal/xmpptest"
 )
 
 // declares is a daemon with the protocols that docs/clients.md declares.
@@ -47,7 +50,7 @@ func TestClientsPage(t *testing.T) {
 	key, r := m[1], declares(t, string(text), m[2])
 	user := func() string { return r.ask(t, clerk, "GET", "/v1/users/alice@example.test", "").body }
 	blocks := runnable.FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 3 {
+	if len(blocks) != 4 {
 		t.Fatalf("the page has %d examples", len(blocks))
 	}
 	shell := func(lines string) {
@@ -68,9 +71,36 @@ func TestClientsPage(t *testing.T) {
 	if shell(blocks[1][2]); !strings.Contains(user(), `"meeting":{"status":"busy","message":"","activity":"meeting"`) {
 		t.Errorf("in a meeting: %s", user())
 	}
-	homeAssistant(t, blocks[2][2], r.url, key)
+	jitsi(t, blocks[2][2], r, key)
+	homeAssistant(t, blocks[3][2], r.url, key)
 	if !strings.Contains(user(), `"door":{"status":"available","message":"in the office"`) {
 		t.Errorf("at the door: %s", user())
+	}
+}
+
+// jitsi has bob enter two rooms of a real Prosody with the module, and leave them one after the other.
+func jitsi(t *testing.T, module string, r *reloading, key string) {
+	t.Helper()
+	prosody := xmpptest.Start(t, xmpptest.Prosody, xmpptest.Options{
+		Users: []string{"bob"}, Modules: map[string]string{"presence_meeting": module},
+		More: fmt.Sprintf("Component \"conference.example.test\" \"muc\"\n  modules_enabled={\"presence_meeting\"}\n  presence_url=%q; presence_key=%q\n", strings.TrimSuffix(r.url, "/"), key),
+	})
+	bob := prosody.Login(t, "bob", "browser")
+	const presence = `<presence to='%s@conference.example.test/bob'%s><x xmlns='http://jabber.org/protocol/muc'/></presence>`
+	for _, step := range []struct{ room, kind, want string }{
+		{"plans", "", `"meeting":{"status":"busy","message":"","activity":"meeting"`},
+		{"coffee", "", `"meeting":{"status":"busy","message":"","activity":"meeting"`},
+		{"plans", " type='unavailable'", `"meeting":{"status":"busy","message":"","activity":"meeting"`},
+		{"coffee", " type='unavailable'", `"meeting":{"status":"unavailable"`},
+	} {
+		bob.Send(fmt.Sprintf(presence, step.room, step.kind))
+		var got string
+		if !soon(func() bool {
+			got = r.ask(t, clerk, "GET", "/v1/users/bob@example.test", "").body
+			return strings.Contains(got, step.want)
+		}) {
+			t.Errorf("%s%s: %s\n%s", step.room, step.kind, got, prosody.Log())
+		}
 	}
 }
 

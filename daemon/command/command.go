@@ -1,5 +1,5 @@
 // Package command is the command line of the daemon: serve runs it, check looks at a configuration, get, set, clear and watch ask a running one,
-// token makes a token, key a static key, export and import write all presences to a file and back. Package daemon calls it.
+// token makes a token, key a static key, export and import write all presences to a file and back, webhook tries one. Package daemon calls it.
 package command
 
 import (
@@ -103,7 +103,8 @@ Exit codes:
   1  failed; for serve: it could not start, or could not go on
   2  the command line, the configuration or the request is wrong
   3  the daemon refused: the token is not accepted, or does not allow this
-  4  the daemon cannot be reached`,
+  4  the daemon cannot be reached
+  5  the time is over (watch --until --timeout)`,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -115,7 +116,7 @@ Exit codes:
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
 	root.AddCommand(c.serve(), c.check(), c.token(), c.key(), c.board(),
-		c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+		c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), c.webhook(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -21,6 +21,9 @@ func (c *cli) completeValues(command *cobra.Command) error {
 			return err
 		}
 	}
+	if command.Name() == "watch" {
+		values["until"] = statusNames()
+	}
 	keys, err := config.Keys(wiring.Sections(c.protocols)...)
 	if err != nil {
 		return err
@@ -49,10 +52,15 @@ func (c *cli) completeClients(command *cobra.Command, _ []string, _ string) ([]s
 }
 
 func completeStatus(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	for _, status := range domain.Statuses() {
-		if len(args) == 1 {
-			names = append(names, status.String())
-		}
+	if len(args) == 1 {
+		names = statusNames()
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func statusNames() (names []string) {
+	for _, status := range domain.Statuses() {
+		names = append(names, status.String())
+	}
+	return names
 }

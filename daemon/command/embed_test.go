@@ -64,9 +64,54 @@ func TestBoardInFrame(t *testing.T) {
 	page.Navigate(t, "about:blank", intranet.URL)
 	eventually(t, "the board in the frame is signed in", func() bool { return daemon.times("/v1/events") > 0 })
 	r.change(t, map[string]string{"http.frame_ancestors": "[https://elsewhere.example.test]"})
-	before := daemon.times("/v1/events")
+	before := daemon.times("/assets/board.js")
 	page.Navigate(t, "about:blank", intranet.URL)
-	if daemon.times("/board") != 3 || daemon.times("/v1/events") != before {
+	if daemon.times("/board") != 3 || daemon.times("/assets/board.js") != before {
 		t.Errorf("another origin is listed: %v", daemon.asked)
 	}
+}
+
+// TestBoardWithoutStorage: a browser may lend no storage to a frame. The board works, and forgets the token when it is left.
+func TestBoardWithoutStorage(t *testing.T) {
+	d := serve(t, secretEnv, "--http.listen=127.0.0.1:0", "--store.kind=memory", "--auth.services="+clerk)
+	target, err := url.Parse(d.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Del("X-Frame-Options")
+			r.Header.Del("Content-Security-Policy")
+			return nil
+		}}
+	prepared := make(chan struct{})
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/page":
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><title>Intranet</title><link rel="icon" href="data:,"><iframe title="Colleagues"></iframe>`)
+		case "/prepared":
+			close(prepared)
+		case "/assets/board.js":
+			select {
+			case <-prepared:
+			case <-r.Context().Done():
+			}
+			fallthrough
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(site.Close)
+	page := browsertest.Start(t, browsertest.Chromium).Open(t, site.URL+"/page", browsertest.Desktop)
+	page.Run(t, fmt.Sprintf(`
+		globalThis.frame = document.querySelector("iframe");
+		frame.src = "/board#token=" + encodeURIComponent(%q);
+		while (!frame.contentDocument?.querySelector("#sign-in")) await new Promise((done) => setTimeout(done, 5));
+		Object.defineProperty(frame.contentWindow, "sessionStorage", { get() { throw new DOMException("no storage here", "SecurityError") } });
+		await fetch("/prepared");
+	`, signed(testSecret, clerk, time.Now())))
+	page.Until(t, "it is signed in", `frame.contentDocument.querySelector("#connection").innerText === "Live"`)
+	page.Run(t, `frame.contentDocument.querySelector("#sign-out").click()`)
+	page.Until(t, "it is signed out", `frame.contentDocument.querySelector("#token").checkVisibility()`)
 }

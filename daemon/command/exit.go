@@ -12,6 +12,7 @@ const (
 	exitUsage       = 2
 	exitRefused     = 3
 	exitUnreachable = 4
+	exitTimeout     = 5
 )
 
 // codedError is an error that decides the exit code.

@@ -20,26 +20,37 @@ import (
 )
 
 func (c *cli) get() *cobra.Command {
+	var about named
 	command := c.asking(&cobra.Command{
-		Use:   "get [--config FILE] [--json] USER...",
+		Use:   "get [--config FILE] [--json] USER | group:NAME...",
 		Short: "Ask a running daemon who is available",
 		Long: `Asks a running daemon who is available and prints a line for each user: the unified status, the protocol that decided, its
-activity and message, and the status on each protocol. With --json it prints an array of the users' documents as the API gives them.
+activity and message, and the status on each protocol. group:NAME stands for the members of a group. With --json it prints an array of the
+users' documents as the API gives them.
 `,
-		Example: "  zarafa-presence get markd@zarafa.com\n  zarafa-presence get --json markd@zarafa.com | jq -r '.[].status'",
-		Args:    between(1, 0, "users, e.g. markd@zarafa.com"),
-		RunE:    c.runGet,
-	}, "the first user asked about")
+		Example: `  zarafa-presence get markd@zarafa.com group:helpdesk
+  zarafa-presence get --json markd@zarafa.com | jq -r '.[].status'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if about.take(args); about.count() == 0 {
+				return errors.New("missing arguments: expected users, e.g. markd@zarafa.com, or groups, e.g. group:helpdesk")
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return c.runGet(command, about) },
+	}, "the first user asked about, or "+firstService)
 	command.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
+	about.flag(command)
 	return command
 }
 
-func (c *cli) runGet(command *cobra.Command, users []string) error {
-	client, err := c.client(command, users...)
+func (c *cli) runGet(command *cobra.Command, about named) error {
+	client, err := c.client(command, about.users...)
 	if err != nil {
 		return err
 	}
-	answer, err := client.ask(command.Context(), http.MethodPost, "v1/users:query", map[string]any{"users": users})
+	asked := map[string][]string{"users": about.users, "groups": about.groups}
+	maps.DeleteFunc(asked, func(_ string, names []string) bool { return len(names) == 0 })
+	answer, err := client.ask(command.Context(), http.MethodPost, "v1/users:query", asked)
 	if err != nil {
 		return err
 	}
@@ -86,6 +97,7 @@ type person struct {
 	By        string           `json:"by"`       // empty if no protocol knows the user
 	Since     *time.Time       `json:"since"`
 	Stale     bool             `json:"stale"`
+	Invisible bool             `json:"invisible"`
 	Protocols map[string]state `json:"protocols"`
 }
 

@@ -61,6 +61,8 @@ func (p *person) outcome(protocol string) string {
 	text := fmt.Sprintf("%s is %s", p.User, p.Status)
 	decides := p.Protocols[p.By]
 	switch {
+	case p.By == "" && p.Status != domain.Unavailable.String():
+		return text + "; you see no more of this user than the status"
 	case p.By == "":
 		return text + ", because no protocol knows this user"
 	case decides.Expires != nil:
@@ -72,6 +74,9 @@ func (p *person) outcome(protocol string) string {
 	}
 	if own, there := p.Protocols[protocol]; there && protocol != p.By {
 		text += fmt.Sprintf("; %s says %s, which does not count now", protocol, own.Status)
+	}
+	if p.Invisible {
+		text += "; invisible to others"
 	}
 	return text
 }

@@ -267,6 +267,28 @@ var keyChanges = map[string]keyChange{
 	"status_entries": {value: "[{label: Lunch, status: away, activity: meal, for: 1h}]", effect: func(k *keyTest) bool {
 		return strings.Contains(k.ask(k.T, markd, "GET", "/v1/me", "").body, `"status_entries":[{"label":"Lunch","status":"away","activity":"meal","for":3600}]`)
 	}},
+	"visibility": {value: "[{viewer: " + clerk + ", user: hidden@example.test, sees: nothing}, {viewer: '*', user: '*', sees: all}]",
+		before: func(k *keyTest) {
+			k.put(clerk, "hidden@example.test", "manual", `{"status":"busy"}`)
+			status, c := k.stream(clerk, "user=hidden@example.test")
+			c.until("event: ready")
+			k.held = c
+			if got := k.user("hidden@example.test"); status != 200 || !strings.Contains(got, `"busy"`) {
+				k.Errorf("a stream: %d; the user is %s", status, got)
+			}
+		},
+		effect: func(k *keyTest) bool {
+			stream := k.held.(*rawConn)
+			return strings.Contains(k.user("hidden@example.test"), `"reason":"unknown"`) && stream.until("event: reset") && stream.until(`"reason":"unknown"`)
+		}},
+	"auth.see_invisible": {value: "[" + clerk + "]",
+		before: func(k *keyTest) {
+			k.put(clerk, "invisible@example.test", "manual", `{"status":"busy","invisible":true,"ttl":600}`)
+			if got := k.user("invisible@example.test"); strings.Contains(got, "busy") || strings.Contains(got, "invisible\":true") {
+				k.Errorf("before the change: %s", got)
+			}
+		},
+		effect: func(k *keyTest) bool { return strings.Contains(k.user("invisible@example.test"), `"invisible":true`) }},
 	"manual.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "manual", `{"status":"busy"}`) == 422 }},
 	"spreed.enabled": {value: "false", effect: func(k *keyTest) bool { return k.put(markd, markd, "spreed", `{"status":"busy"}`) == 422 }},
 	"spreed.auto_unavailable": {value: "1s", effect: func(k *keyTest) bool {
@@ -440,6 +462,7 @@ func TestEveryKey(t *testing.T) {
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
 	maps.Copy(changes, ofProvider(t, k.dir))
+	maps.Copy(changes, ofWebhooks(t))
 	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)

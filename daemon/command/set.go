@@ -15,56 +15,73 @@ import (
 )
 
 func (c *cli) set() *cobra.Command {
-	var protocol, activity string
-	var until time.Time // zero: as long as the protocol says
+	var wanted options
 	command := c.asking(&cobra.Command{
-		Use:   "set [--config FILE] [--for DURATION | --until TIME] USER STATUS [MESSAGE]",
+		Use:   "set [--config FILE] [--for DURATION | --until TIME] [--invisible] USER STATUS [MESSAGE]",
 		Short: "Set a user's status on a running daemon",
 		Long: `Sets a user's status on a running daemon: available, busy, away or unavailable. It is set on manual, where it wins over what all
 other protocols say, until "zarafa-presence clear", or until the end that --for or --until says. With --protocol it is set on another
 protocol that clients set, for as long as that says. Then it prints the answer that the daemon gives now, and who decides.
+
+With --invisible, which needs an end, others are shown the user as if every protocol had reported unavailable, whatever happens meanwhile.
+The user, and services in auth.see_invisible, see what is so.
 `,
 		Example: `  zarafa-presence set markd@zarafa.com busy "in a meeting"
-  zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"`,
+  zarafa-presence set --until 15:00 markd@zarafa.com busy "until three"
+  zarafa-presence set --invisible --for 1h markd@zarafa.com busy`,
 		Args: func(command *cobra.Command, args []string) error {
 			if command.Flags().Changed("for") && command.Flags().Changed("until") {
 				return errForAndUntil
 			}
+			if wanted.invisible && wanted.until.IsZero() {
+				return usageError("--invisible needs an end: --for 1h, or --until 15:00")
+			}
 			return between(2, 3, "USER STATUS [MESSAGE], e.g. markd@zarafa.com busy")(command, args)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			return c.runSet(command, protocol, activity, until, args)
+			return c.runSet(command, &wanted, args)
 		},
 		ValidArgsFunction: completeStatus,
 	}, "the user")
-	command.Flags().StringVar(&protocol, "protocol", wiring.ByHand.String(), "the protocol on which to set it")
-	command.Flags().StringVar(&activity, "activity", "", "what the user is doing: a `WORD` of RFC 4480, e.g. meeting, on-the-phone or vacation")
+	command.Flags().StringVar(&wanted.protocol, "protocol", wiring.ByHand.String(), "the protocol on which to set it")
+	command.Flags().BoolVar(&wanted.invisible, "invisible", false, "others are to be shown the user as unavailable for as long")
+	command.Flags().StringVar(&wanted.activity, "activity", "", "what the user is doing: a `WORD` of RFC 4480, e.g. meeting, on-the-phone or vacation")
 	command.Flags().Func("for", "for this `DURATION` it is to hold, e.g. 2h30m", func(text string) (err error) {
-		until, err = timeIn(time.Now(), text)
+		wanted.until, err = timeIn(time.Now(), text)
 		return err
 	})
 	command.Flags().Func("until", "until this `TIME` it is to hold: the next 15:00, or 2026-12-24T15:00", func(text string) (err error) {
-		until, err = timeAfter(time.Now(), text)
+		wanted.until, err = timeAfter(time.Now(), text)
 		return err
 	})
 	return command
 }
 
-func (c *cli) runSet(command *cobra.Command, protocol, activity string, until time.Time, args []string) error {
+// options are what set is to set beside a status and a message.
+type options struct {
+	protocol, activity string
+	until              time.Time // zero: as long as the protocol says
+	invisible          bool
+}
+
+func (c *cli) runSet(command *cobra.Command, wanted *options, args []string) error {
 	message := append(args, "")[2]
 	status, err := domain.ParseStatus(strings.ToLower(args[1]))
-	doing, unknown := domain.ParseActivity(strings.ToLower(activity))
+	doing, unknown := domain.ParseActivity(strings.ToLower(wanted.activity))
 	if err := errors.Join(err, unknown, domain.CheckMessage(message)); err != nil {
 		return coded(exitUsage, err)
 	}
-	document := map[string]string{"status": status.String(), "message": message}
+	document := map[string]any{"status": status.String(), "message": message}
 	if doing != domain.NoActivity {
 		document["activity"] = doing.String()
 	}
-	if !until.IsZero() {
-		document["until"] = until.Format(time.RFC3339)
+	if !wanted.until.IsZero() {
+		document["until"] = wanted.until.Format(time.RFC3339)
 	}
-	user, err := c.presenceOf(command, args[0], protocol)
+	if wanted.invisible {
+		document["invisible"] = true
+	}
+	user, err := c.presenceOf(command, args[0], wanted.protocol)
 	if err != nil {
 		return err
 	}

@@ -25,31 +25,52 @@ const (
 )
 
 func (c *cli) watch() *cobra.Command {
+	var about named
+	var goal goal
 	command := c.asking(&cobra.Command{
-		Use:   "watch [--config FILE] [--json] [USER...]",
+		Use:   "watch [--config FILE] [--json] [--until STATUS [--timeout DURATION]] [USER | group:NAME]...",
 		Short: "Follow who is available on a running daemon",
 		Long: `Follows a running daemon and shows who is available as it changes, until it is interrupted: a live table on a terminal, else a
-line for each change, and with --json each user's document as the API gives it. It begins with how things are. Without USER it shows
-everybody, for which the token has to be a service's (auth.services). It comes back by itself when the connection is lost.
+line for each change, and with --json each user's document as the API gives it. It begins with how things are. group:NAME stands for the
+members of a group, those who come into it later too. Without USER and group:NAME it shows everybody, for which the token has to be a
+service's (auth.services). It comes back by itself when the connection is lost.
+
+With --until it ends as soon as one of these users has a status: with exit code 0, at once if it is so already. It prints lines then, of
+which the last one says who it is. A status that may no longer be true, because the connection to its source is lost, does not count.
+With --timeout it waits no longer than that, and ends with exit code 5; if it is interrupted before, with 1.
 `,
-		Example: "  zarafa-presence watch markd@zarafa.com\n  zarafa-presence watch --json | jq -r '.user + \" \" + .status'",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    c.runWatch,
+		Example: `  zarafa-presence watch markd@zarafa.com
+  zarafa-presence watch --json | jq -r '.user + " " + .status'
+  zarafa-presence watch --until available --timeout 1h group:helpdesk && notify-send "somebody is there"`,
+		Args: func(command *cobra.Command, args []string) error {
+			about.take(args)
+			return goal.check(command)
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return c.runWatch(command, about, goal) },
 	}, "the first user named, or "+firstService)
 	command.Flags().BoolVar(&c.asJSON, "json", false, "print JSON, a line for each change")
+	about.flag(command)
+	goal.flags(command)
 	return command
 }
 
-func (c *cli) runWatch(command *cobra.Command, users []string) error {
+func (c *cli) runWatch(command *cobra.Command, about named, goal goal) error {
 	ctx, stop := untilSignal(command.Context())
 	defer stop()
 	follower := &follower{
-		users:   users,
-		client:  func() (*client, error) { return c.client(command, users...) },
+		named:   about,
+		goal:    goal,
+		client:  func() (*client, error) { return c.client(command, about.users...) },
 		renewed: c.shown == "",
-		show:    newShow(command.OutOrStdout(), command.ErrOrStderr(), c.asJSON, c.env["NO_COLOR"] != ""),
+	}
+	if goal.set() {
+		follower.show = &lineShow{out: command.OutOrStdout(), problems: command.ErrOrStderr(), asJSON: c.asJSON}
+	} else {
+		follower.show = newShow(command.OutOrStdout(), command.ErrOrStderr(), c.asJSON, c.env["NO_COLOR"] != "")
 	}
 	defer follower.show.end()
+	ctx, cancel := goal.limit(ctx)
+	defer cancel()
 	return follower.run(ctx)
 }
 
@@ -63,7 +84,8 @@ type show interface {
 
 // follower keeps reading a daemon's events.
 type follower struct {
-	users   []string
+	named   named
+	goal    goal
 	client  func() (*client, error) // with a fresh token, if renewed
 	renewed bool                    // the token is made anew for each connection
 	show    show
@@ -73,11 +95,14 @@ type follower struct {
 	failures  int    // since then
 }
 
-// run returns nil when ctx ends. It gives up what cannot get better by itself, and a daemon that it has never reached.
+// run returns nil when what it waits for is so, or when ctx ends and it waits for nothing. It gives up what cannot get better by itself, and a daemon
+// that it has never reached.
 func (f *follower) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := f.follow(ctx)
 		switch code := exitCode(err); {
+		case errors.Is(err, errReached):
+			return nil
 		case ctx.Err() != nil:
 			continue // which is why
 		case !f.connected, code == exitUsage, code == exitRefused && (!f.renewed || !errors.Is(err, errTokenExpired)):
@@ -92,7 +117,7 @@ func (f *follower) run(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
-	return nil
+	return f.goal.missed(ctx)
 }
 
 // follow connects once and shows what changes until the connection ends. It returns why.
@@ -102,9 +127,10 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	asked := struct {
-		Users []string `json:"users,omitempty"`
-		Since uint64   `json:"since,omitempty"`
-	}{f.users, f.last}
+		Users  []string `json:"users,omitempty"`
+		Groups []string `json:"groups,omitempty"`
+		Since  uint64   `json:"since,omitempty"`
+	}{f.named.users, f.named.groups, f.last}
 	stream, err := client.do(ctx, http.MethodPost, "v1/events", asked)
 	if err != nil {
 		return err
@@ -139,6 +165,9 @@ func (f *follower) take(client *client, event sse.Event) error {
 			return client.strange(err)
 		}
 		f.show.presence(user, event.Data)
+		if f.goal.reached(user) {
+			return errReached
+		}
 	case "end":
 		if strings.Contains(event.Data, `"expired"`) {
 			return coded(exitRefused, errTokenExpired)

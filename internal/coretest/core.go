@@ -18,9 +18,10 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Clients may set Spreed, whose presences expire after two minutes, and board, and only read XMPP.
+// Clients may set Spreed, whose presences expire after two minutes, Manual, which can make a user invisible, and board, and only read XMPP.
 var (
 	Spreed = domain.MustProtocol("spreed")
+	Manual = domain.MustProtocol("manual")
 	XMPP   = domain.MustProtocol("xmpp")
 )
 
@@ -32,6 +33,8 @@ type Core struct {
 	Presence     ports.Presence
 	Feed         ports.Feed
 	Backup       ports.Backup
+	Identities   *app.Identities // none, until a test replaces the table
+	Directory    *app.Directory
 	Clock        ports.Clock // of the use cases
 	Groups       *Groups     // that rules of visibility go by
 
@@ -68,7 +71,7 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	core.Sights = app.NewSights(&domain.Visibility{}, groups)
 	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}}
+	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}, {Protocol: Manual, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}}
 	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})
 	if err != nil {
 		t.Fatal(err)
@@ -91,8 +94,9 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	if err := core.Writer.Sync(ctx); err != nil { // the writer's own first entry has been appended now
 		t.Fatal(err)
 	}
+	identities, feed := app.NewIdentities(nil), app.NewFeed(core, now, domain.Precedence{})
 	return &Core{Core: core, Image: img, Journal: journal, Clock: now, Groups: groups, End: end,
-		Presence: presence, Feed: app.NewFeed(core, now, domain.Precedence{}), Backup: app.NewBackup(core, now, clients)}
+		Presence: presence, Feed: feed, Backup: app.NewBackup(core, now, clients), Identities: identities, Directory: app.NewDirectory(feed, identities)}
 }
 
 // Groups is a ports.Groups that a test sets.

@@ -282,7 +282,7 @@ func TestDemo(t *testing.T) {
 			if len(d.folders()) < 2 || len(d.processes("prosody")) == 0 || len(d.processes("zarafa-presence")) == 0 {
 				t.Fatalf("the test cannot see what the demo has started: %v %v", d.folders(), d.processes(""))
 			}
-			want := []string{"spreed=available", "spreed=busy", "manual=busy"}
+			want := []string{"spreed=available", "spreed=busy", "manual=busy", "asterisk=busy", "calendar=busy", "calendar=away"}
 			for _, status := range domain.Statuses() {
 				want = append(want, "xmpp="+status.String())
 			}

@@ -1,5 +1,5 @@
 // Command demo shows the daemon at work: a real XMPP server (Prosody) with a dozen made-up colleagues whose presence changes about every
-// second, web-meeting clients that come and go, and people who set themselves busy for a while. `make demo` runs it.
+// second, web-meeting clients that come and go, telephones, calendars, and people who set themselves busy for a while. `make demo` runs it.
 //
 // scenario.go says who does what when, and knows no server. This file carries that out, like the clients of each protocol, on the servers
 // that servers.go has started.
@@ -62,7 +62,7 @@ func run(ctx context.Context) (err error) {
 	}
 	s := &servers{}
 	defer s.end(&err)
-	fmt.Printf("Starting Prosody, %d colleagues and the daemon ...\n", len(people))
+	fmt.Printf("Starting Prosody, telephones, calendars, %d colleagues and the daemon ...\n", len(people))
 	s.start()
 	token, err := s.ask(ctx, "token", boardUser)
 	if err != nil {
@@ -90,7 +90,8 @@ func run(ctx context.Context) (err error) {
 		if *verbose {
 			fmt.Printf("%-6s %s\n", next.person, next.activity.name)
 		}
-		err := errors.Join(s.show(devices, next), s.report(ctx, next))
+		s.phones.SetStatus(extensionOf(next.person), phoneState(next.activity.calls))
+		err := errors.Join(s.show(devices, next), s.report(ctx, next), s.calendars.write(next.person, next.activity.calendar, time.Now()))
 		if err := cmp.Or(s.ended(), err); err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ func run(ctx context.Context) (err error) {
 
 // show lets a person's XMPP devices log in and out, and send what they show. It keeps those that are logged in by their JIDs.
 func (s *servers) show(devices map[string]*xmpptest.Client, n step) error {
-	for resource, says := range map[string]presence{"desk": n.activity.desk, "phone": n.activity.phone} {
+	for resource, says := range map[string]presence{"desk": n.activity.desk, "mobile": n.activity.mobile} {
 		jid := s.xmpp.JID(n.person) + "/" + resource
 		device := devices[jid]
 		switch {
@@ -121,6 +122,14 @@ func (s *servers) show(devices map[string]*xmpptest.Client, n step) error {
 		}
 	}
 	return nil
+}
+
+// phoneState is the state of a telephone: in use, or idle.
+func phoneState(calls bool) int {
+	if calls {
+		return 1
+	}
+	return 0
 }
 
 // report lets a person's other clients report, by the daemon's own command.

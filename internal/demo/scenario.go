@@ -2,22 +2,36 @@ package main
 
 import "time"
 
-// pause is before each step. So an activity lasts some 13 seconds.
+// pause is before each step.
 const pause = 1100 * time.Millisecond
 
-// people are the colleagues. Each has two devices that log in to the XMPP server: one on the desk, and a phone.
+// activityLasts is how long an activity lasts, at least: until everybody else has had a turn.
+var activityLasts = time.Duration(len(people)) * pause
+
+// people are the colleagues. Each has two devices that log in to the XMPP server, one on the desk and a mobile; a telephone; and a calendar.
 var people = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "oscar", "peggy"}
+
+// groups are the departments of the colleagues, as many in each.
+var groups = []string{"Development", "Help desk", "Sales"}
 
 // presence is what a client reports. With the status "" there is no such client.
 type presence struct{ Status, Message string }
 
-// activity is something that people do, and the presence that their clients report meanwhile.
+// event is what a calendar has. One without a title is none.
+type event struct {
+	Title  string
+	Absent bool // it is an absence, not a meeting
+}
+
+// activity is something that people do, and what their clients, telephones and calendars say meanwhile.
 type activity struct {
-	name    string
-	desk    presence // XMPP: the device on the desk: online, chat, away, xa or dnd
-	phone   presence // XMPP: the phone; likewise
-	meeting presence // spreed: the client of the web meeting
-	manual  presence // manual: set by the person
+	name     string
+	desk     presence // XMPP: the device on the desk: online, chat, away, xa or dnd
+	mobile   presence // XMPP: the mobile; likewise
+	meeting  presence // spreed: the client of the web meeting
+	manual   presence // manual: set by the person
+	calls    bool     // asterisk: the telephone is in use
+	calendar event
 }
 
 var home = &activity{name: "at home"}
@@ -26,14 +40,16 @@ var activities = []*activity{
 	{name: "at the desk", desk: presence{"online", ""}},
 	{name: "a web meeting", desk: presence{"dnd", "In a meeting"}, meeting: presence{"busy", "Presenting the roadmap"}},
 	{name: "coffee", desk: presence{"away", "Getting a coffee"}},
-	{name: "a call", desk: presence{"online", ""}, phone: presence{"dnd", "On the phone ☎"}},
+	{name: "a call", desk: presence{"online", ""}, calls: true},
 	{name: "deep in work", desk: presence{"online", ""}, manual: presence{"busy", "Writing the annual report"}},
 	{name: "a web meeting from home", meeting: presence{"available", "feeling chatty.."}},
+	{name: "a meeting", desk: presence{"online", ""}, calendar: event{Title: "Planning the release"}},
 	{name: "at the desk", desk: presence{"chat", "My door is open"}},
-	{name: "on the train", phone: presence{"away", "On the train"}},
+	{name: "on holiday", desk: presence{"online", ""}, calendar: event{Title: "At the seaside", Absent: true}},
+	{name: "on the train", mobile: presence{"away", "On the train"}},
 	{name: "a web meeting", desk: presence{"away", ""}, meeting: presence{"available", "Listening in"}},
 	{name: "lunch", desk: presence{"xa", "Lunch"}},
-	{name: "at the dentist's", phone: presence{"online", ""}, manual: presence{"away", "At the dentist's"}},
+	{name: "at the dentist's", mobile: presence{"online", ""}, manual: presence{"away", "At the dentist's"}},
 	{name: "on leave", desk: presence{"xa", ""}, manual: presence{"unavailable", "On leave, ask Alice"}},
 	home,
 }

@@ -21,7 +21,7 @@ func presences(t *testing.T, a *activity) domain.Presences {
 		return status
 	}
 	var devices domain.Devices
-	for name, shows := range map[string]presence{"desk": a.desk, "phone": a.phone} {
+	for name, shows := range map[string]presence{"desk": a.desk, "mobile": a.mobile} {
 		if shows.Status == "" {
 			continue
 		}
@@ -36,6 +36,16 @@ func presences(t *testing.T, a *activity) domain.Presences {
 	if a.meeting.Status != "" {
 		all = append(all, domain.Presence{Protocol: domain.MustProtocol("spreed"), Status: parse(a.meeting.Status), Message: a.meeting.Message})
 	}
+	if a.calls {
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("asterisk"), Status: domain.Busy})
+	}
+	if a.calendar.Title != "" {
+		status := domain.Busy
+		if a.calendar.Absent {
+			status = domain.Away
+		}
+		all = append(all, domain.Presence{Protocol: domain.MustProtocol("calendar"), Status: status, Message: a.calendar.Title})
+	}
 	shown, _ := devices.Merge()
 	return append(all, domain.Presence{Protocol: domain.MustProtocol("xmpp"), Status: shown.Status, Message: shown.Message})
 }
@@ -48,11 +58,14 @@ func TestOpening(t *testing.T) {
 	}
 	statuses, protocols := map[domain.Status]bool{}, map[string]bool{}
 	for _, p := range people {
-		unified := domain.Precedence{{Protocol: manual.Protocol, Any: true}}.Unify(presences(t, cmp.Or(doing[p], home)))
+		unified := domain.Precedence{
+			{Protocol: manual.Protocol, Status: domain.Busy}, {Protocol: domain.MustProtocol("asterisk"), Status: domain.Busy},
+			{Protocol: manual.Protocol, Any: true}, {Protocol: domain.MustProtocol("calendar"), Status: domain.Away},
+		}.Unify(presences(t, cmp.Or(doing[p], home)))
 		statuses[unified.Status], protocols[unified.By.String()] = true, true
 	}
 	elapsed := time.Duration(steps) * pause
-	if len(statuses) != len(domain.Statuses()) || len(protocols) != 3 || elapsed > 13*time.Second { // the rest is for the servers
+	if len(statuses) != len(domain.Statuses()) || len(protocols) != 5 || elapsed > 13*time.Second { // the rest is for the servers
 		t.Fatalf("after %v there are %v by %v", elapsed, statuses, protocols)
 	}
 }

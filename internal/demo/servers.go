@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zarafa/presence/internal/asterisktest"
 	"github.com/zarafa/presence/internal/process"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
@@ -28,18 +29,29 @@ const settings = `
 http: {listen: %q}
 auth: {secret: %q, services: [%s], token_expire: 12h}
 store: {kind: memory}
-protocols: [xmpp]
+protocols: [xmpp, asterisk, calendar]
+precedence: [manual:busy, asterisk:busy, manual, calendar:away]
 spreed: {auto_unavailable: 16s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
+asterisk: {host: %s, username: %s, password: %s}
+calendar: {ics: [%s], refresh: 1s, message: title}
+identities: [{user: board@example.test, display_name: Front desk}, %s]
+status_entries:
+  - {label: Lunch, status: away, activity: meal, for: 1h}
+  - {label: Writing, status: busy, for: 2h}
+  - {label: Working from home, status: available}
 `
 
-// servers are the XMPP server and the daemon, a separate process. They implement xmpptest.TB, so that the demo can use what was made for tests.
+// servers are the XMPP server, a manager interface in Asterisk's place, the calendars, and the daemon, a separate process. They implement the TB of xmpptest and
+// asterisktest, so that the demo can use what was made for tests.
 type servers struct {
-	xmpp   *xmpptest.Server
-	daemon *process.Process
-	config string // the daemon's, a file
-	url    string // of the daemon, with a slash at the end
-	ends   []func()
+	xmpp      *xmpptest.Server
+	phones    *asterisktest.Server
+	calendars calendars
+	daemon    *process.Process
+	config    string // the daemon's, a file
+	url       string // of the daemon, with a slash at the end
+	ends      []func()
 }
 
 // check looks for what would prevent the servers from starting, before any is started.
@@ -59,11 +71,15 @@ var listening = regexp.MustCompile(`(?s)msg=listening url=(\S+).*msg=started`)
 // start starts the servers, and returns when both serve. If that fails it panics with a failure. Whatever it has started, end ends it.
 func (s *servers) start() {
 	s.xmpp = xmpptest.Start(s, xmpptest.Prosody, xmpptest.Options{Users: people})
+	var hints []asterisktest.Hint
+	for _, person := range people {
+		hints = append(hints, asterisktest.Hint{Exten: extensionOf(person), Context: "default", Hint: "PJSIP/" + person})
+	}
+	s.phones = asterisktest.Start(s, hints...)
+	s.startCalendars()
 	dir := s.TempDir()
 	s.config = filepath.Join(dir, "zarafa-presence.yaml")
-	text := fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
-		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile)
-	err := os.WriteFile(s.config, []byte(text), 0o600)
+	err := os.WriteFile(s.config, []byte(s.settings()), 0o600)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -85,6 +101,25 @@ func (s *servers) start() {
 	if err != nil {
 		s.Fatalf("the daemon %v:\n%s", err, s.daemon.Log())
 	}
+}
+
+// extensionOf is the extension of a person's telephone.
+func extensionOf(person string) string { return fmt.Sprint(4701 + slices.Index(people, person)) }
+
+// settings returns the daemon's configuration.
+func (s *servers) settings() string {
+	var ics, identities []string
+	for i, person := range people {
+		user := s.xmpp.JID(person)
+		group := groups[i*len(groups)/len(people)]
+		ics = append(ics, fmt.Sprintf("{user: %s, url: %q}", user, s.calendars.address(person)))
+		name := strings.ToUpper(person[:1]) + person[1:]
+		identities = append(identities, fmt.Sprintf("{user: %s, display_name: %s, groups: [%s], names: {asterisk: [%s@default]}}",
+			user, name, group, extensionOf(person)))
+	}
+	return fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
+		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile,
+		s.phones.Addr(), asterisktest.Username, asterisktest.Password, strings.Join(ics, ", "), strings.Join(identities, ", "))
 }
 
 // command is one of the daemon's commands, with the demo's configuration. No PRESENCE_ variable of the terminal reaches it.

@@ -1,5 +1,5 @@
-// Package faultproxy is a TCP proxy in front of a server that fails when a test wants it to: it cuts connections, or loses what the server
-// answers. The tests of the NATS journal and of the browser's client use it.
+// Package faultproxy is a TCP proxy in front of a server that fails when a test wants it to: it cuts connections, loses what the server
+// answers, or is slow. The tests of the NATS journal, of sources and of the browser's client use it.
 package faultproxy
 
 import (
@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy carries what clients and the server say. Its methods may be called concurrently.
@@ -17,7 +18,8 @@ type Proxy struct {
 	listener net.Listener
 	running  sync.WaitGroup
 
-	mute atomic.Bool // the server's answers are lost
+	mute atomic.Bool  // the server's answers are lost
+	slow atomic.Int64 // nanoseconds before each piece of what the server answers
 
 	mu    sync.Mutex
 	cut   bool
@@ -60,6 +62,12 @@ func (p *Proxy) closeAll() {
 
 // LoseAnswers loses everything that the server says from now on until Restore. What clients say still arrives.
 func (p *Proxy) LoseAnswers() { p.mute.Store(true) }
+
+// pieceOfSlow is how many bytes come at once on a slow line.
+const pieceOfSlow = 200
+
+// Slow has what the server says come in small pieces, with a pause before each, from now on. Slow(0) ends that.
+func (p *Proxy) Slow(pause time.Duration) { p.slow.Store(int64(pause)) }
 
 // Restore undoes Cut and LoseAnswers. Connections whose answers were lost end, because what comes next would make no sense.
 func (p *Proxy) Restore() {
@@ -106,11 +114,20 @@ type answerWriter struct {
 	client net.Conn
 }
 
-func (w answerWriter) Write(b []byte) (int, error) {
-	if w.mute.Load() {
-		return len(b), nil
+func (w answerWriter) Write(b []byte) (written int, err error) {
+	for err == nil && written < len(b) {
+		piece := b[written:]
+		if pause := time.Duration(w.slow.Load()); pause > 0 {
+			time.Sleep(pause)
+			piece = piece[:min(len(piece), pieceOfSlow)]
+		}
+		n := len(piece)
+		if !w.mute.Load() {
+			n, err = w.client.Write(piece)
+		}
+		written += n
 	}
-	return w.client.Write(b)
+	return written, err
 }
 
 // add notes connections, and reports whether they may be used.

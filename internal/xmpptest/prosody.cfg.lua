@@ -1,5 +1,5 @@
 pidfile="{{.Dir}}/p.pid"; data_path="{{.Dir}}/data"; certificates="{{.Dir}}/certs"
-plugin_paths={"/usr/lib/prosody/modules"}
+plugin_paths={"/usr/lib/prosody/modules";"{{.Dir}}/modules"}
 interfaces={"127.0.0.1"}; c2s_ports={ {{port .Server.Addr}} }; c2s_direct_tls_ports={ {{port .Server.DirectTLS}} }
 s2s_ports={}; component_ports={ {{port .Server.Component}} }; http_ports={}; https_ports={}
 modules_enabled={"roster";"saslauth";"tls";"disco";"ping";"presence";"message";"iq";"offline";"blocklist";"admin_shell";{{if .Group}}"groups";{{end}}}
@@ -15,3 +15,4 @@ VirtualHost "{{.Domain}}"
 {{- end}}
 Component "{{.Gateway}}"
   component_secret="{{.GatewaySecret}}"
+{{.More}}

@@ -29,6 +29,10 @@ func (prosody) prepare(t TB, s *Server) {
 		fmt.Fprintf(&groups, "%s=%s\n", s.JID(user), user)
 	}
 	s.write(t, "groups.txt", []byte(groups.String()))
+	s.write(t, "modules/.keep", nil)
+	for name, text := range s.options.Modules {
+		s.write(t, "modules/mod_"+name+".lua", []byte(text))
+	}
 	s.configure(t, "prosody.cfg.lua", prosodyConfig, "")
 	if os.Geteuid() == 0 { // Prosody refuses to run as root
 		s.runAs(t, "prosody")

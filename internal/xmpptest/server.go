@@ -50,6 +50,9 @@ type Options struct {
 	Users  []string // accounts besides Observer; if empty: alice, bob, carol and dave
 	Seeing Seeing
 	TLS12  bool // no TLS 1.3
+
+	Modules map[string]string // of Prosody, by their names without mod_: Lua
+	More    string            // of Prosody's configuration, at its end
 }
 
 // Server is a running server. Its methods are for the test's goroutine.
@@ -198,7 +201,7 @@ func (s *Server) configure(t TB, name, text, api string) {
 	var content bytes.Buffer
 	err := template.Must(template.New(name).Funcs(template.FuncMap{"port": port}).Parse(text)).Execute(&content, map[string]any{
 		"Server": s, "Domain": Domain, "Gateway": Gateway, "GatewaySecret": componentSecret, "Dir": s.dir, "API": api, "Observer": s.JID(Observer), "TLS12": s.options.TLS12,
-		"Group": s.options.Seeing == Group, "Privilege": s.options.Seeing == Privilege,
+		"Group": s.options.Seeing == Group, "Privilege": s.options.Seeing == Privilege, "More": s.options.More,
 	})
 	if err != nil {
 		t.Fatal(err)

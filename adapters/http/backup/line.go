@@ -34,6 +34,7 @@ type line struct {
 	Stale     bool    `json:"stale"`
 	Fixed     bool    `json:"fixed,omitzero"`    // expires was asked for
 	Vanishes  bool    `json:"vanishes,omitzero"` // nothing is left after expires
+	Invisible bool    `json:"invisible,omitzero"`
 }
 
 // momentLayout is RFC 3339 with all nanoseconds, in UTC.
@@ -45,6 +46,7 @@ func Append(dst []byte, user domain.UserID, p *domain.Presence) ([]byte, error) 
 	l := line{
 		User: string(user), Protocol: p.Protocol.String(), Device: p.Device.String(), Status: p.Status.String(),
 		Message: p.Message, Activity: p.Activity.String(), Since: moment(p.Since), Updated: moment(p.Updated), Stale: p.Stale, Fixed: p.Fixed, Vanishes: p.Vanishes,
+		Invisible: p.Invisible,
 	}
 	if !p.Expires.IsZero() {
 		l.Expires = new(moment(p.Expires))
@@ -74,7 +76,7 @@ func Parse(text []byte) (domain.Change, error) {
 			return domain.Change{}, fmt.Errorf("%s is missing", member[0])
 		}
 	}
-	c := domain.Change{Presence: domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes}}
+	c := domain.Change{Presence: domain.Presence{Message: l.Message, Stale: l.Stale, Fixed: l.Fixed, Vanishes: l.Vanishes, Invisible: l.Invisible}}
 	var first, err error
 	check := func(member string) {
 		if first == nil && err != nil {
@@ -104,6 +106,10 @@ func Parse(text []byte) (domain.Change, error) {
 	if l.IdleSince != nil {
 		c.Presence.IdleSince, err = parseMoment(*l.IdleSince)
 		check("idle_since")
+	}
+	if l.Invisible && l.Expires == nil {
+		err = errors.New("it needs an end (expires)")
+		check("invisible")
 	}
 	if first != nil {
 		return domain.Change{}, first

@@ -40,6 +40,12 @@ func TestLine(t *testing.T) {
 	if got := render(t, user, p); got != goodLine {
 		t.Errorf("rendered again it is\n%s", got)
 	}
+	// Who is invisible.
+	hidden := domain.Presence{Protocol: domain.MustProtocol("manual"), Since: 1, Updated: 1, Expires: 2, Fixed: true, Vanishes: true, Invisible: true}
+	text := render(t, "markd@zarafa.com", hidden)
+	if change, err = backup.Parse([]byte(text)); err != nil || change.Presence != hidden || !strings.Contains(text, `"vanishes":true,"invisible":true}`) {
+		t.Errorf("%s is %+v, %v", text, change.Presence, err)
+	}
 	// What other programs may make of the same.
 	loose := ` { "stale":false, "status" :"away","updated":"2026-11-23T10:14:30+01:00","user":"MarkD@Zarafa.com","protocol":"xmpp","since":"2026-11-23T09:14:30Z"}` + "\r"
 	change, err = backup.Parse([]byte(loose))
@@ -86,6 +92,8 @@ func TestMalformedLines(t *testing.T) {
 		{"gone", with(`"busy"`, `"gone"`), `status: unknown status "gone"`},
 		{"long message", with("in a meeting", strings.Repeat("x", 4097)), "message: invalid message: 4097 bytes, at most 4096 are allowed"},
 		{"seconds", with(`"2026-11-23T09:14:30.123456789Z"`, `1795425270`), `"updated": a JSON number is not what is expected`},
+		{"invisible is no bool", with(`true`, `true,"invisible":1`), `"invisible": a JSON number is not what is expected`},
+		{"invisible for ever", with(`"expires":"2026-11-23T09:16:30.123456789Z","stale":true`, `"invisible":true,"stale":true`), `invisible: it needs an end (expires)`},
 		{"another form of time", with("2026-11-23T09:14:30.123456789Z", "2026-11-23 09:14:30"), `updated: expected a time such as 2026-11-23T09:14:30.123456789Z, got "2026-11-23 09:14:30"`},
 		{"empty time", with(`"expires":"2026-11-23T09:16:30.123456789Z"`, `"expires":""`), `expires: expected a time such as`},
 		{"no such day", with("2026-11-23T09:00", "2026-02-30T09:00"), `since: expected a time such as`},

@@ -34,7 +34,7 @@ func NewAPI(hub *Hub, bodies *body.Reader, quota Quota, tokens ports.Tokens) *AP
 // Configure changes the quota.
 func (a *API) Configure(quota Quota) { a.quotas.set(quota) }
 
-// Get begins a stream about the users that the URL names.
+// Get begins a stream about the users and groups that the URL names.
 func (a *API) Get(c *fiber.Ctx) error {
 	by, err := v1.Authenticate(c, a.tokens)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *API) Get(c *fiber.Ctx) error {
 	return a.begin(c, &asked, by, v1.InURL)
 }
 
-// Post begins a stream about the users that the body names.
+// Post begins a stream about the users and groups that the body names.
 func (a *API) Post(c *fiber.Ctx) error {
 	by, err := v1.Admit(c, a.tokens)
 	if err != nil {
@@ -120,6 +120,10 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 	if err == nil {
 		err = by.MayRead(asked.Users)
 	}
+	members := 0
+	if err == nil {
+		members, err = subscription.readGroups(asked, a.hub.directory)
+	}
 	if err != nil {
 		return problem.Locate(err, place)
 	}
@@ -137,7 +141,7 @@ func (a *API) begin(c *fiber.Ctx, asked *v1.Query, by domain.Principal, place fu
 		}
 	}
 	subscription.Entitled = entitled(v1.Again(c, by, a.tokens), subscription.All, ids)
-	release, err := a.quotas.take(by, len(subscription.Users))
+	release, err := a.quotas.take(by, len(subscription.Users)+members)
 	if err != nil {
 		return err
 	}

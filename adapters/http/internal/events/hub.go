@@ -47,10 +47,11 @@ const (
 
 // Hub serves the subscribers. Its methods may be called concurrently.
 type Hub struct {
-	settings Settings
-	feed     ports.Feed
-	log      *slog.Logger
-	scans    chan struct{} // holds a token for each reading of all users that is in progress
+	settings  Settings
+	feed      ports.Feed
+	directory ports.Directory
+	log       *slog.Logger
+	scans     chan struct{} // holds a token for each reading of all users that is in progress
 
 	deliveries measure.Histogram
 	catchUps   atomic.Uint64
@@ -63,23 +64,28 @@ type Hub struct {
 	started     bool
 	head        domain.Revision // the subscribers were given all changes up to it
 	recent      []note          // the latest changes, in order; what is in it does not change
+	renewed     domain.Revision // who knows no more than up to it has to be told every state anew
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
 	everyone    snapshot        // the last one that was made while everybody saw the same, for the next subscriber who needs one
 	news        []news          // memory of publish
 	topics      map[domain.UserID]*topic
+	groups      map[string]*topic // whose members are followed
+	concerned   []*topic          // memory of topicsOf
 	subscribers map[*subscriber]struct{}
 	due         []*subscriber // for the workers, in order
 	wake        *sync.Cond    // is signalled when there is one more
 }
 
 // New makes a hub that does nothing until it has a subscriber.
-func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
+func New(settings Settings, feed ports.Feed, directory ports.Directory, log *slog.Logger) *Hub {
 	h := &Hub{
 		settings:    settings,
 		feed:        feed,
+		directory:   directory,
 		log:         log,
 		scans:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		topics:      make(map[domain.UserID]*topic),
+		groups:      make(map[string]*topic),
 		subscribers: make(map[*subscriber]struct{}),
 	}
 	h.wake = sync.NewCond(&h.mu)
@@ -89,12 +95,13 @@ func New(settings Settings, feed ports.Feed, log *slog.Logger) *Hub {
 
 // Subscription is what a client has asked for.
 type Subscription struct {
-	Head  []byte          // the head of the HTTP response, which is sent first
-	Users []domain.UserID // the users to be told about
-	Spelt Spellings       // of those users whose ids can be spelt in several ways
-	All   bool            // all users; Users does not count
-	Since domain.Revision // up to where the subscriber knows everything
-	Lost  bool            // what it knows is not of this daemon's revisions
+	Head   []byte          // the head of the HTTP response, which is sent first
+	Users  []domain.UserID // the users to be told about
+	Groups []string        // further ones: their members of each moment
+	Spelt  Spellings       // of those users whose ids can be spelt in several ways
+	All    bool            // all users; Users and Groups do not count
+	Since  domain.Revision // up to where the subscriber knows everything
+	Lost   bool            // what it knows is not of this daemon's revisions
 
 	By       domain.Principal                 // who asks; the stream ends with its right
 	Entitled func() (domain.Principal, error) // who that is by the rules of now, or why it may not have the stream any more; nil: it stays the same
@@ -181,6 +188,9 @@ func (h *Hub) skip(head domain.Revision, anew bool) {
 		}
 	}
 	h.head = max(h.head, head)
+	if anew {
+		h.renewed = h.head
+	}
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
 }
 
@@ -218,6 +228,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 func (h *Hub) Renew() {
 	h.mu.Lock()
 	started := h.started && h.ctx.Err() == nil
+	h.renewed = max(h.renewed, h.head, h.feed.Revision())
 	h.mu.Unlock()
 	if started {
 		h.skip(h.feed.Revision(), true)
@@ -241,7 +252,7 @@ func (h *Hub) recheck(sub *subscriber) {
 	switch {
 	case err != nil:
 		h.end(sub, expired, h.settings.EndTimeout)
-	case by.Service != sub.by.Service: // so it sees others than before
+	case by.Service != sub.by.Service, len(sub.groups) > 0 && by.Key != sub.by.Key: // so it sees others than before, perhaps
 		sub.by = by
 		h.tellAnew(sub)
 	default:

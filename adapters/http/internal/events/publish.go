@@ -70,17 +70,13 @@ func (h *Hub) tell(n *news) {
 	}
 	made := rendering{news: n, at: time.Now()}
 	user := n.state.User
-	for _, name := range [...]domain.UserID{everybody, user} {
-		t := h.topics[name]
-		if t == nil {
-			continue
-		}
+	for _, t := range h.topicsOf(user) {
 		for sub := range t.followers {
 			sight := domain.SeesAll
 			if !n.same {
 				sight = h.feed.Sight(sub.by, user)
 			}
-			if n.same || n.sights[sight] {
+			if (n.same || n.sights[sight]) && sub.isNews(user, n.revision) {
 				h.give(sub, made.event(sight, sub.spelt[user]))
 			}
 		}

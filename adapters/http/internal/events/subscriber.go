@@ -15,6 +15,7 @@ type subscriber struct {
 	all    bool      // it follows everybody
 	spelt  Spellings // stays the same
 	topics []*topic  // whose follower it is, in the order of users; they stay the same
+	groups []string  // whose members it follows; they stay the same
 
 	entitled func() (domain.Principal, error) // see Subscription; it stays the same
 
@@ -27,9 +28,10 @@ type subscriber struct {
 	told    domain.Revision  // if it is busy: it was told everything up to here
 	pending []*event         // what is new for it, if it is not behind
 	wrote   time.Time        // when anything was last written
+	given   domain.Revision  // of the last change that was given to it
 }
 
-// topic is a user with followers, or everybody.
+// topic is a user with followers, or everybody, or a group.
 type topic struct {
 	user      domain.UserID
 	followers map[*subscriber]struct{}
@@ -65,6 +67,7 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 		t.followers[sub] = struct{}{}
 		sub.topics[i] = t
 	}
+	h.joinGroups(sub, s)
 	h.subscribers[sub] = struct{}{}
 	sub.busy, sub.told = true, s.Since
 	sub.fallBehind(true)
@@ -95,6 +98,7 @@ func (h *Hub) remove(sub *subscriber) {
 			delete(h.topics, t.user)
 		}
 	}
+	h.leaveGroups(sub)
 	sub.pending = nil
 }
 

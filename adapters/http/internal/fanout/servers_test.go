@@ -50,7 +50,7 @@ func runSubject() error {
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxConnections, cfg.MaxStreams, cfg.IdleTimeout = "127.0.0.1:0", 50_000, 50_000, time.Hour
 	cfg.MaxAnonymousPerAddress = 50_000
-	server := http.New(cfg, http.Operations{}, core.Presence, core.Feed, nothing{}, core.Backup, nothing{}, tokens, core.Clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	server := http.New(cfg, http.Operations{}, core.Presence, core.Feed, core.Directory, nothing{}, core.Backup, nothing{}, tokens, core.Clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err
 	}

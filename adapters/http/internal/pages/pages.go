@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
@@ -84,7 +85,17 @@ type form struct {
 }
 
 // Files returns all of them.
-func (p *Pages) Files() (files []*File) {
+func (p *Pages) Files() []*File {
+	var files []*File
+	for _, file := range made() {
+		file.of = p
+		files = append(files, &file)
+	}
+	return files
+}
+
+// made makes the files once: to compress them takes long, and tests start many servers.
+var made = sync.OnceValue(func() (files []File) {
 	err := fs.WalkDir(static, "static", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -92,8 +103,7 @@ func (p *Pages) Files() (files []*File) {
 		body, err := static.ReadFile(name)
 		sum := sha256.Sum256(body)
 		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
-		file := &File{
-			of:          p,
+		file := File{
 			Path:        strings.TrimSuffix(strings.TrimPrefix(name, "static"), ".html"),
 			contentType: types[path.Ext(name)],
 			plain:       form{body: body, tag: `"` + tag + `"`},
@@ -109,7 +119,7 @@ func (p *Pages) Files() (files []*File) {
 		panic(err) // the files are in the program, and a test has seen them
 	}
 	return files
-}
+})
 
 func pack(body []byte) []byte {
 	var packed bytes.Buffer

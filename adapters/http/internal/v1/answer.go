@@ -22,6 +22,9 @@ type buffers struct {
 	asked    Query
 	revision domain.Revision
 	states   []domain.State
+	members  []domain.UserID
+	page     bool          // it is one of everybody
+	next     domain.UserID // after whom the next page begins; empty: there is none
 	body     []byte
 	packed   []byte
 }
@@ -33,19 +36,23 @@ func (b *buffers) Release() {
 	b.asked.Reset()
 	b.text.Release()
 	clear(b.states)
-	b.states = b.states[:0]
+	clear(b.members)
+	b.states, b.members, b.page = b.states[:0], b.members[:0], false
 	pool.Put(b)
 }
 
 // find looks up what by sees of the users that were asked for. If a revision was named it leaves out users without a change since.
 func (a *API) find(by domain.Principal, b *buffers) error {
-	b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
+	if !b.page {
+		b.revision = a.feed.Revision() // first, so that whoever asks what has changed since misses nothing
+	}
 	states, forgotten, err := a.feed.States(by, b.asked.Users, b.states[:0])
 	b.states = states
 	if err != nil {
 		return err
 	}
-	if !b.asked.Again || b.asked.Since > b.revision { // which is of another life of the daemon
+	if !b.asked.Again || b.asked.Since > b.revision || // which is of another life of the daemon
+		len(b.asked.Groups) > 0 && b.asked.Since <= a.directory.Regrouped() {
 		return nil
 	}
 	kept := 0

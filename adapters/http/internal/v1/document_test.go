@@ -38,6 +38,7 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 	id = texts().Draw(t, "id")
 	state.Revision = domain.Revision(rapid.Uint64Range(0, MaxRevision).Draw(t, "revision"))
 	state.DisplayName = texts().Draw(t, "display name")
+	state.Invisible = rapid.Bool().Draw(t, "invisible")
 	protocols := map[string]any{}
 	for _, name := range []string{"irc", "manual", "spreed", "xmpp"} {
 		if !rapid.Bool().Draw(t, name) {
@@ -59,6 +60,9 @@ func drawState(t *rapid.T) (id string, state domain.State, want map[string]any) 
 		"user": id, "status": unified.Status.String(), "message": unified.Message, "activity": orNil(unified.Activity.String()),
 		"by": orNil(unified.By.String()), "reason": unified.Reason.String(), "rule": orNil(unified.Rule.String()),
 		"since": timeText(unified.Since), "idle_since": timeText(unified.IdleSince), "next": nil, "stale": unified.Stale, "revision": float64(state.Revision), "display_name": orNil(state.DisplayName), "protocols": protocols,
+	}
+	if state.Invisible {
+		want["invisible"] = true
 	}
 	return id, state, want
 }

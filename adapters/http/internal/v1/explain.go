@@ -22,6 +22,9 @@ func appendExplanation(dst []byte, state *domain.State) []byte {
 
 // explain says in sentences, for a person, why a user is as the state says: what every protocol says, which rule decided, and what comes next.
 func explain(state *domain.State) (sentences []string) {
+	if state.StatusOnly {
+		return []string{fmt.Sprintf("The user is %s. You see no more of this user than the status.", state.Unified.Status)}
+	}
 	for i := range state.Presences {
 		sentences = append(sentences, explainPresence(&state.Presences[i]))
 	}
@@ -35,6 +38,9 @@ func explain(state *domain.State) (sentences []string) {
 		sentences = append(sentences, fmt.Sprintf("After %s the user is %s, by %s, if nothing else changes.", next.At, next.Status, next.By))
 	} else if !next.At.IsZero() {
 		sentences = append(sentences, fmt.Sprintf("After %s no protocol knows the user any more, if nothing else changes.", next.At))
+	}
+	if state.Invisible {
+		sentences = append(sentences, "The user is invisible: others are shown what they would see if every protocol had reported unavailable when that began.")
 	}
 	return sentences
 }

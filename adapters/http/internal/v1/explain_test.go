@@ -43,6 +43,15 @@ func TestExplanation(t *testing.T) {
 			"So the user is available, because of those that say so at the same moment spreed is the first by its name.",
 		}},
 	}
+	for text, state := range map[string]domain.State{
+		"The user is busy. You see no more of this user than the status.": {Unified: domain.Unified{Status: domain.Busy}, StatusOnly: true},
+		"The user is unavailable, because no protocol knows the user.\n" +
+			"The user is invisible: others are shown what they would see if every protocol had reported unavailable when that began.": {Invisible: true},
+	} {
+		if got := strings.Join(explain(&state), "\n"); got != text {
+			t.Errorf("got\n%s\nwant\n%s", got, text)
+		}
+	}
 	for _, test := range tests {
 		state := domain.State{Presences: test.ps, Unified: list.Unify(test.ps), Next: list.Next(test.ps, at)}
 		var document struct {

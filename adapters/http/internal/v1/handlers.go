@@ -28,6 +28,7 @@ type API struct {
 	maxAnswer    atomic.Int64 // bytes
 	presence     ports.Presence
 	feed         ports.Feed
+	directory    ports.Directory
 	sources      ports.Sources
 	backup       ports.Backup
 	tokens       ports.Tokens
@@ -37,8 +38,10 @@ type API struct {
 }
 
 // New makes the handlers, to be configured before they are used. Updates and imports end with ctx.
-func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, sources ports.Sources, backup ports.Backup, tokens ports.Tokens) *API {
-	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, sources: sources, backup: backup, tokens: tokens}
+func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed ports.Feed, directory ports.Directory, sources ports.Sources,
+	backup ports.Backup, tokens ports.Tokens,
+) *API {
+	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
 	a.Offer(nil)
 	a.SignInBy(func() (Provider, bool) { return Provider{}, false })
 	return a
@@ -81,16 +84,16 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 	return nil
 }
 
-// GetUsers answers with the users that the URL names.
+// GetUsers answers with the users that the URL names, or with a page of everybody.
 func (a *API) GetUsers(c *fiber.Ctx) error {
 	by, err := Authenticate(c, a.tokens)
 	if err != nil {
 		return err
 	}
 	b := pool.Get().(*buffers)
-	err = b.asked.ReadURL(c)
-	if err == nil && !b.asked.Named {
-		err = problem.InParameter(problem.ErrMalformed, "user", "is missing: name the users, user=a@example.test&user=b@example.test")
+	err = b.asked.readList(string(c.Context().URI().QueryString()))
+	if err == nil && b.asked.limit > 0 {
+		err = a.turnTo(c, by, b)
 	}
 	return a.answer(c, by, b, err, InURL)
 }
@@ -107,7 +110,7 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 		err = b.asked.ReadBody(b.text.Text)
 	}
 	if err == nil && !b.asked.Named {
-		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing")
+		err = problem.InBody(problem.ErrMalformed, "#/users", "is missing, and so is #/groups")
 	}
 	return a.answer(c, by, b, err, InUsers)
 }
@@ -116,6 +119,9 @@ func (a *API) QueryUsers(c *fiber.Ctx) error {
 func (a *API) answer(c *fiber.Ctx, by domain.Principal, b *buffers, err error, place func(domain.Problem) problem.Entry) error {
 	if err == nil {
 		err = by.MayRead(b.asked.Users)
+	}
+	if err == nil {
+		err = b.addMembers(a.directory, by)
 	}
 	if err == nil {
 		err = a.find(by, b)

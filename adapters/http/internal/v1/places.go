@@ -7,11 +7,19 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// InURL is where the faults of users are that the URL names. The detail tells which of them it is about.
-func InURL(domain.Problem) problem.Entry { return problem.Entry{Parameter: "user"} }
+// InURL is where the faults of users and groups are that the URL names. The detail tells which of them it is about.
+func InURL(p domain.Problem) problem.Entry {
+	if p.Field == domain.FieldGroup {
+		return problem.Entry{Parameter: "group"}
+	}
+	return problem.Entry{Parameter: "user"}
+}
 
-// InUsers is where the faults of users are that the body lists.
+// InUsers is where the faults of users and groups are that the body lists.
 func InUsers(p domain.Problem) problem.Entry {
+	if p.Field == domain.FieldGroup {
+		return problem.Entry{Pointer: problem.Pointer("groups", strconv.Itoa(p.Index))}
+	}
 	return problem.Entry{Pointer: problem.Pointer("users", strconv.Itoa(p.Index))}
 }
 
@@ -29,5 +37,6 @@ func inSetting(p domain.Problem, byTTL bool) problem.Entry {
 		domain.FieldActivity:  {Pointer: "#/activity"},
 		domain.FieldIdleSince: {Pointer: "#/idle_since"},
 		domain.FieldUntil:     {Pointer: "#/until"},
+		domain.FieldInvisible: {Pointer: "#/invisible"},
 	}[p.Field]
 }

@@ -22,8 +22,10 @@ var now = domain.TimestampOf(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 func TestReadQuery(t *testing.T) {
 	for text, want := range map[string]Query{
 		`{}`: {},
-		`{"users":["MarkD@zarafa.com", "\u0061@b"],"since":4711}`:     {Users: []string{"MarkD@zarafa.com", "a@b"}, Named: true, Since: 4711, Again: true},
-		` { "since" : 0 , "users" : [ ] } `:                           {Named: true, Again: true},
+		`{"users":["MarkD@zarafa.com", "\u0061@b"],"since":4711}`: {Users: []string{"MarkD@zarafa.com", "a@b"}, Named: true, Since: 4711, Again: true},
+		`{"groups":["helpdesk"],"users":["a@b"]}`:                 {Users: []string{"a@b"}, Groups: []string{"helpdesk"}, Named: true},
+		`{"groups":[]}`:                     {Named: true},
+		` { "since" : 0 , "users" : [ ] } `: {Named: true, Again: true},
 		`{"users":["", "not an id"],"since":9007199254740991}` + "\n": {Users: []string{"", "not an id"}, Named: true, Since: MaxRevision, Again: true},
 	} {
 		var q Query
@@ -34,7 +36,7 @@ func TestReadQuery(t *testing.T) {
 }
 
 func sameQuery(a, b Query) bool {
-	return slices.Equal(a.Users, b.Users) && a.Named == b.Named && a.Since == b.Since && a.Again == b.Again
+	return slices.Equal(a.Users, b.Users) && slices.Equal(a.Groups, b.Groups) && a.limit == b.limit && a.after == b.after && a.Named == b.Named && a.Since == b.Since && a.Again == b.Again
 }
 
 func TestReadSetting(t *testing.T) {
@@ -90,9 +92,11 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{query, `{"users":["a@b",1]}`, "#/users/1", "#/users/1 must be a string"},
 		{query, `{"users":[],"users":[]}`, "#/users", "#/users is there twice"},
 		{query, many, "#/users", "#/users has more than 10000 entries"},
-		{query, `{"user":["a@b"]}`, "#/user", "#/user is not known; the members are users and since"},
-		{query, `{"":1}`, "#/", "#/ is not known; the members are users and since"},
-		{query, `{"a/b~":1}`, "#/a~1b~0", "#/a~1b~0 is not known; the members are users and since"},
+		{query, `{"groups":["a",1]}`, "#/groups/1", "#/groups/1 must be a string"},
+		{query, strings.Replace(many, "users", "groups", 1), "#/groups", "#/groups has more than 10000 entries"},
+		{query, `{"user":["a@b"]}`, "#/user", "#/user is not known; the members are users, groups and since"},
+		{query, `{"":1}`, "#/", "#/ is not known; the members are users, groups and since"},
+		{query, `{"a/b~":1}`, "#/a~1b~0", "#/a~1b~0 is not known; the members are users, groups and since"},
 		{query, `{"since":-1}`, "#/since", "#/since must be a revision: a whole number from 0 to 9007199254740991"},
 		{query, `{"since":1.0}`, "#/since", "#/since must be a revision: a whole number from 0 to 9007199254740991"},
 		{query, `{"since":9007199254740992}`, "#/since", "#/since must be a revision: a whole number from 0 to 9007199254740991"},
@@ -103,8 +107,12 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{setting, `{"status":"busy","status":"busy"}`, "#/status", "#/status is there twice"},
 		{setting, `{"status":"busy","message":null}`, "#/message", "#/message must be a string"},
 		{setting, `{"status":"busy","activity":1}`, "#/activity", "#/activity must be a string"},
-		{setting, `{"status":"busy","mesage":""}`, "#/mesage", "#/mesage is not known; the members are status, message, activity, idle_since, until, ttl and device"},
-		{setting, `{"status":"busy","Message":""}`, "#/Message", "#/Message is not known; the members are status, message, activity, idle_since, until, ttl and device"},
+		{setting, `{"status":"busy","mesage":""}`, "#/mesage", "#/mesage is not known; the members are status, message, activity, idle_since, until, ttl, invisible and device"},
+		{setting, `{"status":"busy","Message":""}`, "#/Message", "#/Message is not known; the members are status, message, activity, idle_since, until, ttl, invisible and device"},
+		{setting, `{"status":"busy","invisible":1}`, "#/invisible", "#/invisible must be true or false"},
+		{setting, `{"status":"busy","invisible":"true"}`, "#/invisible", "#/invisible must be true or false"},
+		{setting, `{"status":"busy","invisible":null}`, "#/invisible", "#/invisible must be true or false"},
+		{setting, `{"status":"busy","invisible":true,"invisible":true}`, "#/invisible", "#/invisible is there twice"},
 		{setting, `{"status":"busy","until":"15:00"}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
 		{setting, `{"status":"busy","until":"2026-11-23 15:00:00Z"}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
 		{setting, `{"status":"busy","until":"2026-02-30T15:00:00Z"}`, "#/until", "#/until must be a date and time as in RFC 3339, e.g. 2026-11-23T15:00:00+01:00"},
@@ -131,7 +139,7 @@ func TestFaultsOfDocuments(t *testing.T) {
 		if errors.As(err, &fault) && len(fault.Entries) == 1 {
 			pointer = fault.Entries[0].Pointer
 		}
-		if fault == nil || pointer != test.pointer || fault.Error() != test.want || errors.Is(err, problem.ErrTooMany) != (test.text == many) {
+		if fault == nil || pointer != test.pointer || fault.Error() != test.want || errors.Is(err, problem.ErrTooMany) != (len(test.text) >= len(many)) {
 			t.Errorf("%.60s: %v\nwant %s", test.text, err, test.want)
 		}
 	}
@@ -142,6 +150,43 @@ type argumentFault struct {
 	TooMany      bool
 }
 
+// readArguments is Query.ReadURL.
+func readArguments(q *Query, query string) error {
+	return q.readURL(query, q.argument, "user, group and since")
+}
+
+// A list can also be a page of everybody.
+func TestReadList(t *testing.T) {
+	for text, want := range map[string]Query{
+		`limit=10000`:              {limit: 10_000},
+		`after=a%40b&limit=1`:      {limit: 1, after: "a@b"},
+		`limit=1&after=`:           {limit: 1},
+		`user=a@b&group=c&since=7`: {Users: []string{"a@b"}, Groups: []string{"c"}, Named: true, Since: 7, Again: true},
+	} {
+		var q Query
+		if err := q.readList(text); err != nil || !sameQuery(q, want) {
+			t.Errorf("%s is read as %+v, %v; want %+v", text, q, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                    "the parameter user is missing: name the users, user=a@example.test&user=b@example.test, or groups, group=helpdesk; a service can ask for everybody, limit=1000",
+		"limit=0":             "the parameter limit must be a whole number from 1 to 10000",
+		"limit=10001":         "the parameter limit must be a whole number from 1 to 10000",
+		"limit=x":             "the parameter limit must be a whole number from 1 to 10000",
+		"limit=1&limit=1":     "the parameter limit is there twice",
+		"limit=1&user=a@b":    "the parameter limit is for everybody: it excludes user, group and since",
+		"limit=1&group=a":     "the parameter limit is for everybody: it excludes user, group and since",
+		"limit=1&since=0":     "the parameter limit is for everybody: it excludes user, group and since",
+		"after=a@b":           "the parameter after needs a limit",
+		"after=a@b&after=a@b": "the parameter after is there twice",
+		"x=1":                 "the parameter x is not known; the parameters are user, group, since, limit and after",
+	} {
+		if err := new(Query).readList(text); !errors.Is(err, problem.ErrMalformed) || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestReadArgs(t *testing.T) {
 	for text, want := range map[string]Query{
 		``:   {},
@@ -149,19 +194,20 @@ func TestReadArgs(t *testing.T) {
 		`user=MarkD@zarafa.com&since=7&user=b%40c`: {Users: []string{"MarkD@zarafa.com", "b@c"}, Named: true, Since: 7, Again: true},
 		`user=mark+x@b&user=mark%2bx%40b`:          {Users: []string{"mark+x@b", "mark+x@b"}, Named: true},
 		`user=%c3%BC@b&user=&user`:                 {Users: []string{"ü@b", "", ""}, Named: true},
+		`group=help%20desk&user=a@b&group=a+b`:     {Users: []string{"a@b"}, Groups: []string{"help desk", "a+b"}, Named: true},
 		`user=a%26b=c@d`:                           {Users: []string{"a&b=c@d"}, Named: true},
 	} {
 		var q Query
-		if err := q.readURL(text); err != nil || !sameQuery(q, want) {
+		if err := readArguments(&q, text); err != nil || !sameQuery(q, want) {
 			t.Errorf("%s is read as %+v, %v; want %+v", text, q, err, want)
 		}
 	}
 	for text, want := range map[string]argumentFault{
-		"users=a@b":                          {Name: "users", Detail: "is not known; the parameters are user and since"},
-		"User=a@b":                           {Name: "User", Detail: "is not known; the parameters are user and since"},
-		"=a@b":                               {Detail: "is not known; the parameters are user and since"},
-		"user=a@b&token=x":                   {Name: "token", Detail: "is not known; the parameters are user and since"},
-		strings.Repeat("x", 100):             {Name: strings.Repeat("x", 80) + "...", Detail: "is not known; the parameters are user and since"},
+		"users=a@b":                          {Name: "users", Detail: "is not known; the parameters are user, group and since"},
+		"User=a@b":                           {Name: "User", Detail: "is not known; the parameters are user, group and since"},
+		"=a@b":                               {Detail: "is not known; the parameters are user, group and since"},
+		"user=a@b&token=x":                   {Name: "token", Detail: "is not known; the parameters are user, group and since"},
+		strings.Repeat("x", 100):             {Name: strings.Repeat("x", 80) + "...", Detail: "is not known; the parameters are user, group and since"},
 		"user=a%4":                           {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
 		"user=a%zz":                          {Name: "user", Detail: "has a percent sign without two hexadecimal digits"},
 		"since=":                             {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
@@ -171,8 +217,9 @@ func TestReadArgs(t *testing.T) {
 		"since=18446744073709551616":         {Name: "since", Detail: "must be a revision: a whole number from 0 to 9007199254740991"},
 		"since=1&since=1":                    {Name: "since", Detail: "is there twice"},
 		strings.Repeat("user=&", MaxUsers+1): {Name: "user", Detail: "is there more than 10000 times", TooMany: true},
+		"limit=1":                            {Name: "limit", Detail: "is not known; the parameters are user, group and since"},
 	} {
-		err := new(Query).readURL(text)
+		err := readArguments(new(Query), text)
 		var fault *problem.Error
 		if !errors.As(err, &fault) || len(fault.Entries) != 1 || fault.Entries[0] != (problem.Entry{Parameter: want.Name, Detail: want.Detail}) ||
 			errors.Is(err, problem.ErrTooMany) != want.TooMany {
@@ -188,7 +235,7 @@ func TestAQueryIsUsedAgain(t *testing.T) {
 		if err := q.ReadBody([]byte(`{"users":["a@b","c@d"],"since":1}`)); err != nil {
 			t.Fatal(err)
 		}
-		if err := q.readURL("user=e@f"); err != nil || !sameQuery(q, Query{Users: []string{"e@f"}, Named: true}) {
+		if err := readArguments(&q, "user=e@f"); err != nil || !sameQuery(q, Query{Users: []string{"e@f"}, Named: true}) {
 			t.Fatalf("%+v, %v", q, err)
 		}
 	}
@@ -267,17 +314,17 @@ func FuzzSetting(f *testing.F) {
 
 // FuzzArgs checks that whatever is accepted means the same to net/url, the plus sign apart.
 func FuzzArgs(f *testing.F) {
-	f.Add([]byte("user=a%40b&user=c@d&since=7"))
+	f.Add([]byte("user=a%40b&group=c&user=c@d&since=7"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var q Query
-		if q.readURL(string(text)) != nil || bytes.ContainsRune(text, ';') {
+		if readArguments(&q, string(text)) != nil || bytes.ContainsRune(text, ';') {
 			return
 		}
 		want, err := url.ParseQuery(strings.ReplaceAll(string(text), "+", "%2b"))
 		if err != nil {
 			t.Fatalf("%q is accepted, but not by net/url: %v", text, err)
 		}
-		if !slices.Equal(q.Users, want["user"]) || q.Again != want.Has("since") || q.Again && strings.TrimLeft(want.Get("since"), "0") != strings.TrimLeft(fmt.Sprint(q.Since), "0") {
+		if !slices.Equal(q.Users, want["user"]) || !slices.Equal(q.Groups, want["group"]) || q.Again != want.Has("since") || q.Again && strings.TrimLeft(want.Get("since"), "0") != strings.TrimLeft(fmt.Sprint(q.Since), "0") {
 			t.Fatalf("%q is read as %+v", text, q)
 		}
 	})

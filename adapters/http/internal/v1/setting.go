@@ -12,7 +12,7 @@ import (
 )
 
 // readSetting reads a request to set one presence: {"status": "busy", "message": "in a meeting", "until": "2026-11-23T15:00:00Z"}, or with
-// "ttl", in seconds from the given moment, instead of "until", and perhaps an "activity", an "idle_since" and a "device". A fault is a *problem.Error.
+// "ttl", in seconds from the given moment, instead of "until", and perhaps an "activity", an "idle_since", a "device" and "invisible": true. A fault is a *problem.Error.
 func readSetting(body []byte, now domain.Timestamp) (read domain.Update, byTTL bool, err error) {
 	var document struct {
 		Status    member[text]    `json:"status"`
@@ -22,13 +22,14 @@ func readSetting(body []byte, now domain.Timestamp) (read domain.Update, byTTL b
 		Device    member[text]    `json:"device"`
 		Activity  member[text]    `json:"activity"`
 		IdleSince member[moment]  `json:"idle_since"`
+		Invisible member[yesOrNo] `json:"invisible"`
 	}
-	if err := readObject(body, &document, "status, message, activity, idle_since, until, ttl and device"); err != nil {
+	if err := readObject(body, &document, "status, message, activity, idle_since, until, ttl, invisible and device"); err != nil {
 		return read, false, err
 	}
 	read.Status, read.Message, read.Until = string(document.Status.value), string(document.Message.value), domain.Timestamp(document.Until.value)
 	read.Device, read.Activity = string(document.Device.value), string(document.Activity.value)
-	read.IdleSince = domain.Timestamp(document.IdleSince.value)
+	read.IdleSince, read.Invisible = domain.Timestamp(document.IdleSince.value), bool(document.Invisible.value)
 	switch {
 	case document.Until.set && document.TTL.set:
 		err = problem.InBody(problem.ErrMalformed, "#/ttl", "and until exclude each other")
@@ -71,6 +72,21 @@ func (m *moment) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 		*m = moment(domain.TimestampOf(at))
 	}
 	return nil
+}
+
+// yesOrNo is true or false, and nothing else.
+type yesOrNo bool
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (y *yesOrNo) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	if kind := from.PeekKind(); kind != 't' && kind != 'f' {
+		return problem.ComesNext(from, "must be true or false")
+	}
+	token, err := from.ReadToken()
+	if err == nil {
+		*y = yesOrNo(token.Bool())
+	}
+	return err
 }
 
 // seconds is how long a presence is to hold.

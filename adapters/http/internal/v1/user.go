@@ -9,7 +9,7 @@ import (
 )
 
 // AppendUser appends the document of one user, with the given id as its name. The presences in the state must be as they are now. Every
-// key is always there; what there is none of is null.
+// key is always there, and what there is none of is null; but that the user is invisible stands only in the documents of those who see it.
 func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	unified := &state.Unified
 	dst = append(dst, `{"user":`...)
@@ -27,11 +27,14 @@ func AppendUser(dst []byte, id string, state *domain.State) []byte {
 	dst = append(dst, `,"revision":`...)
 	dst = strconv.AppendUint(dst, uint64(state.Revision), 10)
 	if state.DisplayName == "" {
-		dst = append(dst, `,"display_name":null,"protocols":{`...)
+		dst = append(dst, `,"display_name":null`...)
 	} else {
 		dst = respond.AppendString(append(dst, `,"display_name":`...), state.DisplayName)
-		dst = append(dst, `,"protocols":{`...)
 	}
+	if state.Invisible {
+		dst = append(dst, `,"invisible":true`...)
+	}
+	dst = append(dst, `,"protocols":{`...)
 	for i := range state.Presences {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -3,10 +3,11 @@
 import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
 import { returning, waysIn } from "./signin.js";
+import { tab } from "./tab.js";
 import { say, texts, translate } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const kept = { token: "presence.token", source: "presence.token-url", provider: "presence.provider", users: "presence.users" }; // in the tab's session storage, which ends with the tab
+const kept = { token: "presence.token", source: "presence.token-url", provider: "presence.provider", users: "presence.users" }; // for the tab alone
 
 const people = new People(announce);
 let connection = null;
@@ -35,6 +36,7 @@ function start() {
   });
   $("sign-out").addEventListener("click", () => signOut());
   $("rename").addEventListener("click", () => askWhom());
+  $("show-groups").addEventListener("click", () => watchGroups());
   $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
   new ResizeObserver(([{ target }]) => { // what gets the focus is not to hide behind the top, which stays
@@ -42,7 +44,7 @@ function start() {
   }).observe(document.querySelector(".top"));
   const ways = findWaysIn();
   if (takeFragment()) return;
-  const [token, source] = [kept.token, kept.source].map((key) => sessionStorage.getItem(key));
+  const [token, source] = [kept.token, kept.source].map((key) => tab.get(key));
   if (source && !returning()) fetchTokens(source);
   else if (token && !returning()) signIn(token);
   else ways.then(comeIn);
@@ -54,7 +56,7 @@ async function findWaysIn() {
     const ways = await waysIn();
     provider = ways.provider;
     provider?.addEventListener("ended", ({ detail }) => {
-      sessionStorage.removeItem(kept.provider);
+      tab.remove(kept.provider);
       disconnect();
       for (const id of ["sign-out", "connection", "retry"]) hide(id);
       askToken(detail);
@@ -70,12 +72,12 @@ async function findWaysIn() {
 /** Signs in without asking: as whom the proxy says, or as whom the provider says, if it has sent the person back, or if this tab had been signed in by it. */
 async function comeIn(named) {
   if (named) return enter(named, null);
-  if (!provider || !returning()) return sessionStorage.getItem(kept.provider) ? leave() : askToken($("sign-in-fault").textContent);
+  if (!provider || !returning()) return tab.get(kept.provider) ? leave() : askToken($("sign-in-fault").textContent);
   try {
     enter(await provider.complete(), provider.token);
-    sessionStorage.setItem(kept.provider, "yes");
+    tab.set(kept.provider, "yes");
   } catch (fault) {
-    sessionStorage.removeItem(kept.provider);
+    tab.remove(kept.provider);
     askToken(fault.message);
   }
 }
@@ -85,7 +87,7 @@ async function leave() {
   try {
     await provider.leave();
   } catch (fault) {
-    sessionStorage.removeItem(kept.provider);
+    tab.remove(kept.provider);
     askToken(fault.message);
   }
 }
@@ -116,7 +118,7 @@ async function exchange(code) {
     if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(document.token);
   } catch (fault) {
-    const token = sessionStorage.getItem(kept.token);
+    const token = tab.get(kept.token);
     if (token) signIn(token); // the page was opened by the same link once more
     else askToken(say("linkFailed", { why: fault.message }));
   }
@@ -131,7 +133,7 @@ async function fetchTokens(address) {
   };
   try {
     signIn(await token(), token);
-    if (connection) sessionStorage.setItem(kept.source, address);
+    if (connection) tab.set(kept.source, address);
   } catch (fault) {
     askToken(say("fetchFailed", { why: fault.message }));
   }
@@ -145,9 +147,9 @@ function signIn(token, source = null) {
     return;
   }
   $("token").value = "";
-  if (source) sessionStorage.removeItem(kept.token);
-  else sessionStorage.setItem(kept.token, token);
-  if (!source) sessionStorage.removeItem(kept.source);
+  if (source) tab.remove(kept.token);
+  else tab.set(kept.token, token);
+  if (!source) tab.remove(kept.source);
   enter(userOf(token), source ?? token);
 }
 
@@ -175,17 +177,17 @@ function enter(as, token) {
   connection = connect({ token });
   connection.addEventListener("state", () => tell(connection.state));
   $("me").connection = connection;
-  const users = sessionStorage.getItem(kept.users);
+  const users = tab.get(kept.users);
   if (users) watchNamed(users);
   else watchAll();
   if (asked) $("people").focus();
 }
 
 function signOut() {
-  const provided = sessionStorage.getItem(kept.provider);
+  const provided = tab.get(kept.provider);
   disconnect();
   user = "";
-  for (const key of Object.values(kept)) sessionStorage.removeItem(key);
+  for (const key of Object.values(kept)) tab.remove(key);
   $("users").value = "";
   for (const id of ["sign-out", "connection", "retry"]) $(id).hidden = true;
   askToken();
@@ -198,28 +200,70 @@ function disconnect() {
   void connection?.close();
   connection = null;
   people.clear();
-  for (const id of ["naming", "people", "tools", "rename"]) hide(id);
+  people.setGroups(new Map());
+  for (const id of ["naming", "people", "tools", "rename", "show-groups"]) hide(id);
 }
 
 function watchAll() {
   people.waitForAll();
   showPeople(false);
-  unwatch = connection.watchAll((person) => people.update(person), () => people.complete());
+  unwatch = connection.watchAll((person) => people.update(person), () => {
+    people.complete();
+    void learnGroups();
+  });
+}
+
+/** Finds out who is in which group, to show them together. A daemon that cannot tell has none. Returns the members of all, in no order. */
+async function learnGroups() {
+  const asked = connection;
+  const memberships = new Map();
+  try {
+    const groups = await asked.groups();
+    await Promise.all(groups.map(async ({ group }) => {
+      for (const id of await asked.members(group)) memberships.set(id, [...(memberships.get(id) ?? []), group]);
+    }));
+  } catch (fault) {
+    console.info("the groups are not known:", fault.message);
+  }
+  if (asked === connection) people.setGroups(memberships);
+  return [...memberships.keys()];
+}
+
+/** Watches the members of all groups, which is for those who may not watch everybody. Without a group it asks whom. */
+async function watchGroups() {
+  const asked = connection;
+  const members = await learnGroups();
+  if (asked !== connection) return;
+  if (!members.length) return askWhom();
+  tab.remove(kept.users);
+  $("show-groups").hidden = false;
+  let known = false;
+  watch(members, async () => {
+    if (!known) return (known = true);
+    const now = await learnGroups();
+    const same = now.length === members.length && now.every((id) => members.includes(id));
+    if (!same && asked === connection && !tab.get(kept.users)) void watchGroups();
+  });
 }
 
 function watchNamed(text) {
   const users = [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
-  people.clear();
-  unwatch?.();
-  unwatch = null;
   try {
     if (!users.length) throw new TypeError(say("nameOne"));
-    unwatch = connection.watch(users, (person) => people.update(person));
+    watch(users, () => void learnGroups());
   } catch (fault) {
     askWhom(fault.message);
     return;
   }
-  sessionStorage.setItem(kept.users, users.join(" "));
+  tab.set(kept.users, users.join(" "));
+}
+
+/** Watches some users, and nobody else. */
+function watch(users, ready) {
+  people.clear();
+  unwatch?.();
+  unwatch = null;
+  unwatch = connection.watch(users, (person) => people.update(person), ready);
   hide("naming");
   people.complete();
   showPeople(true);
@@ -254,7 +298,7 @@ function askWhom(fault = "") {
   people.clear();
   for (const id of ["people", "tools"]) hide(id);
   fill("naming-fault", fault);
-  $("users").value = sessionStorage.getItem(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
+  $("users").value = tab.get(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
   $("naming").hidden = false;
   $("users").focus();
 }
@@ -285,7 +329,7 @@ function tell({ name, error, retryAt }) {
 
 function refused(error) {
   if (error.status === 401) {
-    sessionStorage.removeItem(kept.token);
+    tab.remove(kept.token);
     const old = people.size > 0;
     if (!old) for (const id of ["people", "tools"]) hide(id);
     const why = error.detail.replace(/^not authenticated: /, "");
@@ -293,8 +337,10 @@ function refused(error) {
     askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
     $("naming-why").textContent = say("onlyServices", { user });
-    askWhom();
-  } else if (sessionStorage.getItem(kept.users)) {
+    unwatch?.();
+    unwatch = null;
+    void watchGroups();
+  } else if (!$("rename").hidden) { // it was a list
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhom(say("listRefused", { why: faults || error.message }));
   } else {

@@ -37,6 +37,7 @@ export const de = {
   usersHint: "alice@example.test, bob@example.test",
   usersHelp: "Getrennt durch Leerzeichen, Kommas oder neue Zeilen.",
   showThem: "Zeigen",
+  showGroups: "Die Gruppen zeigen",
   onlyServices: "{user} darf nicht alle sehen: das dürfen nur Dienste, die in auth.services stehen. Nennen Sie die Benutzer, die Sie sehen wollen.",
   nameOne: "Nennen Sie wenigstens einen Benutzer.",
   listRefused: "Der Dienst nimmt diese Liste nicht an: {why}.",

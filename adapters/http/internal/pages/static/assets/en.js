@@ -37,6 +37,7 @@ export const en = {
   usersHint: "alice@example.test, bob@example.test",
   usersHelp: "Separated by spaces, commas or new lines.",
   showThem: "Show them",
+  showGroups: "Show the groups",
   onlyServices: "{user} may not watch everybody: only services may, which the daemon lists in auth.services. You can name the users that you want to see.",
   nameOne: "Name at least one user.",
   listRefused: "The daemon does not accept this list: {why}.",
