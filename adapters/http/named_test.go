@@ -100,8 +100,8 @@ func TestAmbientWrites(t *testing.T) {
 		{[]string{"Host: presence.example.test", "Origin: http://presence.example.test"}, true},
 		{[]string{"Host: presence.example.test:443", "Origin: https://presence.example.test"}, true},
 		{[]string{"Host: presence.example.test:8443", "Origin: https://presence.example.test:8443"}, true},
-		{[]string{"Host: 127.0.0.1:1234", "X-Forwarded-Host: presence.example.test", "Origin: https://presence.example.test"}, true},
 		{nil, false},
+		{[]string{"Host: presence.example.test", "X-Forwarded-Host: evil.example.test", "Origin: https://evil.example.test"}, false},
 		{[]string{"Sec-Fetch-Site: cross-site"}, false},
 		{[]string{"Sec-Fetch-Site: same-site"}, false},
 		{[]string{"Sec-Fetch-Site: none"}, false},
@@ -147,7 +147,7 @@ func sendRaw(t tester, server *http.Server, method, path, body string, header []
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 	lines := strings.Join(header, "\r\n")
-	if !strings.Contains(lines, "Host: ") || strings.HasPrefix(lines, "X-Forwarded-Host") {
+	if !strings.Contains(lines, "Host: ") {
 		lines = "Host: x\r\n" + lines
 	}
 	_, _ = fmt.Fprintf(c, "%s %s HTTP/1.1\r\n%s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", method, path, strings.TrimSuffix(lines, "\r\n"), len(body), body)
