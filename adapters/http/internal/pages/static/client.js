@@ -1491,7 +1491,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     const { dot, name, brief, toggle, now, clear } = this.#parts;
     const by = user.protocols.manual;
     const time = by?.expires ? words.time(by.expires) : "";
-    const more = [by?.invisible && words.say("invisible"), time && words.say("until", { time })];
+    const more = [user.invisible && words.say("invisible"), time && words.say("until", { time })];
     dot.show(user);
     name.textContent = this.#me.display_name ?? this.#me.user;
     brief.textContent = [label(user.status), ...more].filter(Boolean).join(", ");
@@ -1584,7 +1584,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     end.value = by?.expires ? "time" : "never";
     time.min = localTime(Date.now() + 60_000);
     time.value = localTime(by?.expires ?? Date.now() + 3_600_000);
-    invisible.checked = Boolean(by?.invisible);
+    invisible.checked = Boolean(this.#user.invisible);
     fault.hidden = true;
     panel.hidden = false;
     document.addEventListener("pointerdown", this.#leave);

@@ -66,7 +66,8 @@ function tintOf(id) {
 
 /** What is said beside the status. */
 function text(user) {
-  return [activity(user), user.message].filter(Boolean).join(": ");
+  const doing = [activity(user), user.message].filter(Boolean).join(": ");
+  return user.invisible ? `${doing} (${say("invisible")})`.trim() : doing;
 }
 
 const symbols = { "on-the-phone": "☎", meeting: "👥", vacation: "🏖", travel: "✈", meal: "🍽", lunch: "🍽", presentation: "📽" };
