@@ -1724,6 +1724,10 @@ fieldset label:has(:focus-visible) { outline: 2px solid var(--presence-accent, c
 .actions { display: flex; gap: 0.5em; }
 .main { flex: 1; border-color: transparent; background: var(--presence-accent, CanvasText); color: var(--presence-on-accent, Canvas); font-weight: 600; }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 30rem) {
+  [part="button"] { padding-inline: 0.6em; }
+  .brief { position: absolute; inline-size: 1px; block-size: 1px; clip-path: inset(50%); } /* still to be heard */
+}
 @media (forced-colors: active) { fieldset label:has(:checked) { outline: 2px solid Highlight; } }
 `;
 
