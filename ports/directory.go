@@ -26,7 +26,7 @@ type Directory interface {
 	Regrouped() domain.Revision
 
 	// Users appends to into the known users whose ids come after one, in order, and reports whether there are more than most, which are left out. It takes
-	// about 0.2 microseconds for each user who is known, and returns the context's error soon after that has ended.
+	// about 0.3 microseconds for each user who is known, and returns the context's error soon after that has ended.
 	Users(ctx context.Context, by domain.Principal, after domain.UserID, most int, into []domain.UserID) (users []domain.UserID, more bool, err error)
 }
 

@@ -16,11 +16,12 @@ type names struct {
 	feed       *app.Feed
 	directory  *app.Directory
 	server     *http.Server
+	exporters  *app.Exporters
 	told       *domain.Identities // what the clients were told last
 }
 
-func newNames(identities *app.Identities, sights *app.Sights, feed *app.Feed, directory *app.Directory, server *http.Server) *names {
-	return &names{identities: identities, sights: sights, feed: feed, directory: directory, server: server, told: identities.Table()}
+func newNames(identities *app.Identities, sights *app.Sights, feed *app.Feed, directory *app.Directory, server *http.Server, exporters *app.Exporters) *names {
+	return &names{identities: identities, sights: sights, feed: feed, directory: directory, server: server, exporters: exporters, told: identities.Table()}
 }
 
 // run looks at every table that comes, until ctx ends. The rules and the groups may be others than before the start.
@@ -42,6 +43,7 @@ func (n *names) run(ctx context.Context) {
 			case regrouped, !now.SameDisplayNames(n.told):
 				n.server.Renew()
 			}
+			n.exporters.Renew() // who is in a group may be told of now
 			n.told = now
 		}
 		select {

@@ -64,6 +64,7 @@ type Hub struct {
 	started     bool
 	head        domain.Revision // the subscribers were given all changes up to it
 	recent      []note          // the latest changes, in order; what is in it does not change
+	renewed     domain.Revision // who knows no more than up to it has to be told every state anew
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
 	everyone    snapshot        // the last one that was made while everybody saw the same, for the next subscriber who needs one
 	news        []news          // memory of publish
@@ -187,6 +188,9 @@ func (h *Hub) skip(head domain.Revision, anew bool) {
 		}
 	}
 	h.head = max(h.head, head)
+	if anew {
+		h.renewed = h.head
+	}
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
 }
 
@@ -224,6 +228,7 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 func (h *Hub) Renew() {
 	h.mu.Lock()
 	started := h.started && h.ctx.Err() == nil
+	h.renewed = max(h.renewed, h.head, h.feed.Revision())
 	h.mu.Unlock()
 	if started {
 		h.skip(h.feed.Revision(), true)
