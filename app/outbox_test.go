@@ -105,7 +105,7 @@ func TestReceiversEndWithTheLatest(t *testing.T) {
 			"renew":        func(*rapid.T) { r.outbox.Renew() },
 			"begin":        func(*rapid.T) { r.begin() },
 		})
-		for r.take(10 * time.Millisecond) { //nolint:revive // until there is nothing more
+		for r.take(10 * time.Millisecond) {
 		}
 		for i := range 6 {
 			user := domain.UserID(fmt.Sprintf("u%d@example.test", i))
@@ -176,7 +176,7 @@ func TestAnExporterIsGivenWhatItSees(t *testing.T) {
 			return visibility
 		}
 		sights := app.NewSights(rules("status", "nothing"), nil)
-		s.store.Core.Sights = sights
+		s.store.Sights = sights
 		crm := newScripted("webhook:crm")
 		s.set(anna, domain.Busy)
 		s.set(bea, domain.Away)
