@@ -14,6 +14,8 @@ import (
 // ErrInvalidIdentity is wrapped by what is wrong with an Identity.
 var ErrInvalidIdentity = errors.New("invalid identity")
 
+var errTwice = errors.New("the user is there twice")
+
 // Identity is a record of what a user is called on protocols whose names are no user ids: an extension, a nick, a calendar's address.
 //
 // User and the names can have placeholders: {number} stands for digits, {name} for anything but @, / and white space, once each. Then the record is
@@ -101,9 +103,12 @@ func (d *Identities) add(record *Identity) (faults []error) {
 		if err != nil {
 			return []error{err}
 		}
+		if slices.ContainsFunc(d.forms, func(other userPattern) bool { return other.form.String() == form.String() }) {
+			return []error{errTwice}
+		}
 		d.forms = append(d.forms, userPattern{form, record})
 	} else if d.users[user] != nil {
-		return []error{errors.New("the user is there twice")}
+		return []error{errTwice}
 	} else {
 		d.users[user] = record
 	}
@@ -135,6 +140,11 @@ func (d *Identities) addName(record *Identity, protocol, name string, user UserI
 		}
 		if !slices.Equal(placeholdersOf(text), placeholdersOf(record.User)) {
 			return errors.New("it must have the same placeholders as the user")
+		}
+		for i := range d.patterns {
+			if other := &d.patterns[i]; other.protocol == protocol && other.form.String() == form.String() {
+				return fmt.Errorf("it is a name of %s already", other.user)
+			}
 		}
 		d.patterns = append(d.patterns, namePattern{protocol, form, strings.ToLower(record.User)})
 	case placeholders.MatchString(text):

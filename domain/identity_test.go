@@ -66,6 +66,8 @@ func TestFaultyIdentities(t *testing.T) {
 		{[]domain.Identity{named("alice")}, `record 1 ("alice"): invalid user "alice": it has no @`},
 		{[]domain.Identity{named("a@b"), named("A@B")}, `record 2 ("A@B"): the user is there twice`},
 		{[]domain.Identity{named("a@b", "1"), named("b@b", "1")}, `record 2 ("b@b"): asterisk "1": it is a name of a@b already`},
+		{[]domain.Identity{named("u{number}@b", "1{number}"), named("v{number}@b", "1{number}")}, `record 2 ("v{number}@b"): asterisk "1{number}": it is a name of u{number}@b already`},
+		{[]domain.Identity{named("U{number}@b", "1{number}"), named("u{number}@b", "2{number}")}, `record 2 ("u{number}@b"): the user is there twice`},
 		{[]domain.Identity{named("a@b", " ")}, `asterisk " ": it is empty`},
 		{[]domain.Identity{{User: "a@b", Names: map[string][]string{"SIP": {"1"}}}}, `invalid protocol name "SIP"`},
 		{[]domain.Identity{named("a@b", "1{number}")}, "it has a placeholder that the user has not"},

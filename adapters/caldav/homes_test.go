@@ -89,6 +89,20 @@ func TestHomesAreNotListed(t *testing.T) {
 	}
 }
 
+// Where nobody has a calendar the log says so, and the server's names are listed as nobody's.
+func TestNobodyHasACalendar(t *testing.T) {
+	t.Parallel()
+	server := startRadicale(t)
+	server.makeCalendar(t, "alice", "work", "VEVENT")
+	ids := tableOf(t)
+	source, log := newTestSource(t, ids, func(c *Config) { c.URL = "http://" + server.address })
+	eventually(t, "it is in sync", runSource(t, source).isSynced)
+	eventually(t, "the log says that nobody has a calendar", func() bool { return strings.Contains(log.String(), "nobody has a calendar") })
+	if names, _ := ids.Unmapped(); len(names) != 1 || names[0].Name != "alice" {
+		t.Errorf("%v are nobody's", names)
+	}
+}
+
 // Of what a server lists, only what is a home in the right place has a name.
 func TestListHomes(t *testing.T) {
 	t.Parallel()
@@ -113,5 +127,22 @@ func TestListHomes(t *testing.T) {
 	names, err := client.listHomes(t.Context())
 	if got := fmt.Sprintf("%q", names); err != nil || got != `["bob" "ünï x"]` {
 		t.Errorf("the homes are %s, %v", got, err)
+	}
+}
+
+// Of users for whom there is no room nothing is kept.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	server := startCrowd(t, time.Now().Add(-time.Minute))
+	source, _ := newTestSource(t, manyNames(20), func(c *Config) { c.URL = server.URL })
+	full := newTold()
+	full.full = true
+	observer := runInto(t, source, full)
+	eventually(t, "it is in sync", observer.isSynced)
+	observer.stop()
+	for _, c := range source.calendars {
+		if len(c.copies) > 0 || observer.get(c.user).Status != domain.Unavailable {
+			t.Errorf("of %s there are %d copies, and %+v was reported", c.user, len(c.copies), observer.get(c.user))
+		}
 	}
 }

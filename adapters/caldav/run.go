@@ -171,6 +171,9 @@ func (r *run) syncIfAllTried() error {
 	r.synced = true
 	r.spread()
 	r.observer.Synced()
+	if len(r.people) == 0 {
+		r.log.Warn("nobody has a calendar: give users calendar names in identities, or set calendar.ics")
+	}
 	return nil
 }
 
@@ -347,6 +350,16 @@ func (r *run) spread() {
 	}
 }
 
+// keep keeps the copies of a calendar that was read, unless there is no room for its user.
+func (r *run) keep(c *calendar, got result, now domain.Timestamp) {
+	r.connect()
+	r.sayIfSlow(c, now)
+	c.copies, c.hasCopy, c.asOf, c.failing, c.refused, c.failures = got.copies, true, got.reader.now, false, false, 0
+	if c.crowdedOut = !r.observer.Known(c.user); c.crowdedOut {
+		c.copies, c.hasCopy = nil, false
+	}
+}
+
 // take notes what a reader has found.
 func (r *run) take(got result) error {
 	r.flying--
@@ -374,10 +387,7 @@ func (r *run) take(got result) error {
 	}
 	switch {
 	case got.err == nil:
-		r.connect()
-		r.observer.Known(c.user)
-		r.sayIfSlow(c, now)
-		c.copies, c.hasCopy, c.asOf, c.failing, c.refused, c.failures = got.copies, true, got.reader.now, false, false, 0
+		r.keep(c, got, now)
 	case errors.Is(got.err, errGone), errors.Is(got.err, ports.ErrRejected): // what was there may not be seen any more
 		r.refuse(c, got.err)
 	default:
@@ -388,6 +398,9 @@ func (r *run) take(got result) error {
 		r.untried--
 	}
 	again := r.config.Refresh << min(c.failures, 5)
+	if c.crowdedOut {
+		again = max(again, r.limits.listAgain)
+	}
 	r.polls.set(c, now.Add(again-again/20+rand.N(again/10+1)))
 	if r.connected {
 		r.tell(c.person, now)

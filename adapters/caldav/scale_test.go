@@ -83,7 +83,7 @@ func TestManyUsers(t *testing.T) {
 	if text := os.Getenv(scaleVariable); text != "" {
 		users, _ = strconv.Atoi(text)
 	}
-	server := startCrowd(t, time.Now().Add(4*time.Second+time.Duration(users)*30*time.Millisecond))
+	server := startCrowd(t, time.Now().Add(8*time.Second+time.Duration(users)*30*time.Millisecond))
 	source, _ := newTestSource(t, manyNames(users), func(c *Config) {
 		c.URL, c.Message, c.Refresh, c.StaleAfter = server.URL, MessageTitle, 30*time.Minute, time.Hour
 	})

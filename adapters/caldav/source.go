@@ -127,6 +127,8 @@ type calendar struct {
 	failing bool             // since then it could not be looked at
 	refused bool             // the server has said that there is none, and this was logged
 
+	crowdedOut bool // there is no room for the user, so nothing is kept
+
 	place    // in the queue of what is to be looked at
 	tried    bool
 	failures int

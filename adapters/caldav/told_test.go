@@ -16,6 +16,7 @@ type told struct {
 	reports   map[domain.UserID]domain.Report
 	known     map[domain.UserID]bool
 	count     int
+	full      bool // there is no room; set before the Run
 	asOf      domain.Timestamp
 	trouble   error
 	each      func(domain.Report) // if it is set
@@ -45,7 +46,9 @@ func (o *told) age() (asOf domain.Timestamp, trouble error) {
 	return asOf, trouble
 }
 
-func (o *told) Known(user domain.UserID) bool { return o.note(func() { o.known[user] = true }) }
+func (o *told) Known(user domain.UserID) bool {
+	return o.note(func() { o.known[user] = true }) && !o.full
+}
 
 func (o *told) Report(r domain.Report) bool {
 	return o.note(func() {
@@ -79,8 +82,13 @@ type running struct {
 
 func runSource(t testing.TB, s *Source) *running {
 	t.Helper()
+	return runInto(t, s, newTold())
+}
+
+func runInto(t testing.TB, s *Source, o *told) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{told: newTold(), err: make(chan error, 1)}
+	r := &running{told: o, err: make(chan error, 1)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -107,7 +107,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
-			fx.Annotate(app.NewDirectory, fx.As(new(ports.Directory))),
+			fx.Annotate(app.NewDirectory, fx.As(fx.Self()), fx.As(new(ports.Directory))),
 			newExporters, newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
 		fx.Invoke(signInBy),

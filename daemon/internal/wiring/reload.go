@@ -116,7 +116,8 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	applyLog()
 	applyTLS()
 	applyIdentities()
-	rules := slices.Contains(did.Changed, "visibility") || slices.Contains(did.Changed, "auth.see_invisible")
+	rules := slices.Contains(did.Changed, "visibility") || slices.Contains(did.Changed, "auth.see_invisible") ||
+		slices.Contains(did.Changed, "auth.services") && next.byService()
 	if rules {
 		d.see(next)
 	}

@@ -4,7 +4,9 @@ import { activityName, say, sentence, texts } from "./texts.js";
 
 /** Why a user's status is what it is, in a sentence. */
 function reasonOf({ reason, by, rule, status }) {
-  const key = reason === "precedence" && rule === "manual" ? "reason manual" : `reason ${reason}`;
+  let key = `reason ${reason}`;
+  if (reason === "precedence" && rule === "manual") key = "reason manual";
+  if (reason === "unknown" && status !== "unavailable") key = "reason hidden"; // the site's rules show no more
   return texts.has(key) ? sentence(say(key, { by, rule, status: say(status) })) : "";
 }
 
