@@ -27,8 +27,8 @@ func signIn(t *testing.T, page *browsertest.Page, user string) {
 
 const isLive = `document.querySelector("#connection")?.innerText === "Live"`
 
-// TestSignInByProvider: a person signs in by a real OpenID provider. The token is renewed before its end, and the stream goes on; so it does after the provider has rotated its
-// keys. Nothing is missed, nothing is kept, and who signs out is signed out.
+// TestSignInByProvider: a person signs in by a real OpenID provider. The token is renewed before its end, and the stream goes on; so it does after
+// the provider has rotated its keys. Nothing is missed, nothing is kept, and who signs out is signed out.
 func TestSignInByProvider(t *testing.T) {
 	provider := oidctest.Start(t)
 	provider.SetServices(alice)

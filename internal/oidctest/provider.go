@@ -1,4 +1,5 @@
-// Package oidctest runs a real OpenID provider for tests, in the process of the test: zitadel/oidc, with accounts, clients and keys that the test decides on.
+// Package oidctest runs a real OpenID provider for tests, in the process of the test: zitadel/oidc, with accounts, clients and keys that the test
+// decides on.
 //
 //	provider := oidctest.Start(t, daemon.URL+"board")
 //	token := provider.Token(t, "alice@example.test", nil)
