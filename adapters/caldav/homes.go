@@ -90,7 +90,8 @@ func (s *Source) hasFound(name string) bool {
 	return found
 }
 
-// takeHomes takes which homes there are. What the server has listed before counts for as long as it does not list them anew.
+// takeHomes takes which homes there are. What the server has listed before counts for as long as it does not list them anew. That it does not, or not in
+// time, says nothing about calendars: some servers have too many homes, or forbid it.
 func (r *run) takeHomes(got result, now domain.Timestamp) {
 	first := !r.homes.tried
 	if first {

@@ -375,15 +375,14 @@ func (r *run) take(got result) error {
 		return nil
 	case errors.Is(got.err, ports.ErrRejected) && c.home != nil:
 		return r.connecting(got.err)
+	case c == r.homes:
+		r.takeHomes(got, now)
+		return nil
 	case errors.Is(got.err, errAway) && c.home != nil:
 		return r.lose(c, now, got.err)
 	}
 	if c.home != nil {
 		r.hear(now)
-	}
-	if c == r.homes {
-		r.takeHomes(got, now)
-		return nil
 	}
 	switch {
 	case got.err == nil:

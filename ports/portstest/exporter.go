@@ -86,8 +86,8 @@ var exporterContract = []contract[ExporterStage]{
 		before := e.give(t, domain.Busy, "a")
 		e.awaitAcknowledged(t, before)
 		s.Refuse(t)
-		refused := e.give(t, domain.Away, "a")
-		e.give(t, domain.Busy, "b")
+		e.give(t, domain.Away, "a")
+		refused := e.give(t, domain.Busy, "b")
 		time.Sleep(quiet)
 		if got := e.last(); got != before {
 			t.Errorf("%+v is acknowledged, want %+v", got, before)

@@ -42,6 +42,8 @@ const (
 	ignoresContext
 	ignoresContextAtLogin
 	ignoresEndedContext
+	knowsTheFuture
+	tellsPasswordAsTrouble
 )
 
 const (
@@ -167,9 +169,22 @@ func (s *faultySource) watch(ctx context.Context, conn *lineConn, observer ports
 			case !synced && s.fault != syncsTooSoon && s.fault != neverSyncs:
 				synced = true
 				observer.Synced()
+				s.tellAge(observer)
 			}
 		}
 	}
+}
+
+// tellAge says that all was so a moment ago, and that something is wrong.
+func (s *faultySource) tellAge(observer ports.Observer) {
+	at, trouble := domain.TimestampOf(time.Now()), "it is slow"
+	if s.fault == knowsTheFuture {
+		at = at.Add(time.Hour)
+	}
+	if s.fault == tellsPasswordAsTrouble {
+		trouble += " with " + password
+	}
+	observer.AsOf(at, errors.New(trouble))
 }
 
 // report reports one line: user, device, status and message.

@@ -87,10 +87,10 @@ type plainExporter struct {
 
 func (x *plainExporter) Describe() domain.Exporter {
 	x.asked++
-	switch {
-	case x.fault == namesNobody:
+	switch x.fault {
+	case namesNobody:
 		return domain.Exporter{Name: "plain"}
-	case x.fault == renamesItself:
+	case renamesItself:
 		return domain.Exporter{Name: "plain:x", Settings: uint64(x.asked)}
 	}
 	return domain.Exporter{Name: "plain:x"}
@@ -225,9 +225,10 @@ func (x *plainExporter) tell(ctx context.Context, outbox ports.Outbox, waits []p
 		}
 		knows[state.User] = state.Unified.Status
 		if x.fault == repeatsTheOldest {
-			if x.oldest.User == state.User {
+			switch x.oldest.User {
+			case state.User:
 				_ = x.to.take(ctx, x.oldest)
-			} else if x.oldest.User == "" {
+			case "":
 				x.oldest = state
 			}
 		}

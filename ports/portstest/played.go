@@ -84,11 +84,7 @@ func (p *played) ended(t testing.TB, within time.Duration) error {
 	if err == nil {
 		t.Fatal("Run returned no reason")
 	}
-	for _, secret := range p.stage.Secrets {
-		if strings.Contains(err.Error(), secret) {
-			t.Errorf("an error contains a secret: %s", strings.ReplaceAll(err.Error(), secret, "(the secret)"))
-		}
-	}
+	p.checkNoSecret(t, err)
 	p.nothingLeft(t)
 	return err
 }
@@ -134,9 +130,22 @@ func (p *played) Report(r domain.Report) bool {
 	}, r.User)
 }
 
+// checkNoSecret fails the test if an error has a password in it.
+func (p *played) checkNoSecret(t testing.TB, err error) {
+	t.Helper()
+	for _, secret := range p.stage.Secrets {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("an error contains a secret: %s", strings.ReplaceAll(err.Error(), secret, "(the secret)"))
+		}
+	}
+}
+
 // AsOf implements ports.Observer.
-func (p *played) AsOf(at domain.Timestamp, _ error) {
+func (p *played) AsOf(at domain.Timestamp, trouble error) {
 	p.told("AsOf", func() {
+		if trouble != nil {
+			p.checkNoSecret(p.t, trouble)
+		}
 		if now := domain.TimestampOf(time.Now()); at > now {
 			p.t.Errorf("the source knows at %v what is so at %v", now, at)
 		}

@@ -36,6 +36,8 @@ func TestSourceSuite(t *testing.T) {
 		{"an error like a refusal", confusesAbsence, "a server that is not there is an error, and no refusal"},
 		{"the end of the context is ignored", ignoresContext, "ends with its context"},
 		{"a login that ignores the context", ignoresContextAtLogin, "if the server never says anything"},
+		{"it knows what is so in an hour", knowsTheFuture, "the source knows at"},
+		{"a password in what is wrong", tellsPasswordAsTrouble, "an error contains a secret"},
 		{"a context that has ended before is ignored", ignoresEndedContext, "Run does nothing if its context has ended before"},
 	}
 	for _, c := range sourceContract {

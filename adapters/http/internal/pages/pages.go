@@ -86,7 +86,7 @@ type form struct {
 
 // Files returns all of them.
 func (p *Pages) Files() []*File {
-	var files []*File
+	files := make([]*File, 0, len(made()))
 	for _, file := range made() {
 		file.of = p
 		files = append(files, &file)

@@ -1491,7 +1491,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     const { dot, name, brief, toggle, now, clear } = this.#parts;
     const by = user.protocols.manual;
     const time = by?.expires ? words.time(by.expires) : "";
-    const more = [by?.invisible && words.say("invisible"), time && words.say("until", { time })];
+    const more = [user.invisible && words.say("invisible"), time && words.say("until", { time })];
     dot.show(user);
     name.textContent = this.#me.display_name ?? this.#me.user;
     brief.textContent = [label(user.status), ...more].filter(Boolean).join(", ");
@@ -1584,7 +1584,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     end.value = by?.expires ? "time" : "never";
     time.min = localTime(Date.now() + 60_000);
     time.value = localTime(by?.expires ?? Date.now() + 3_600_000);
-    invisible.checked = Boolean(by?.invisible);
+    invisible.checked = Boolean(this.#user.invisible);
     fault.hidden = true;
     panel.hidden = false;
     document.addEventListener("pointerdown", this.#leave);
@@ -1724,6 +1724,10 @@ fieldset label:has(:focus-visible) { outline: 2px solid var(--presence-accent, c
 .actions { display: flex; gap: 0.5em; }
 .main { flex: 1; border-color: transparent; background: var(--presence-accent, CanvasText); color: var(--presence-on-accent, Canvas); font-weight: 600; }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 30rem) {
+  [part="button"] { padding-inline: 0.6em; }
+  .brief { position: absolute; inline-size: 1px; block-size: 1px; clip-path: inset(50%); } /* still to be heard */
+}
 @media (forced-colors: active) { fieldset label:has(:checked) { outline: 2px solid Highlight; } }
 `;
 

@@ -71,7 +71,7 @@ export const de = {
   "reason latest": "{by} entscheidet: es hat sich zuletzt geändert.",
   "reason first": "{by} entscheidet: alle haben sich im selben Augenblick geändert, und es ist das erste nach dem Namen.",
   "reason unknown": "Kein Protokoll kennt diesen Benutzer.",
-  "reason hidden": "Von diesem Benutzer sehen Sie nur den Status.",
+  statusAlone: "Sie sehen nur den Status.",
   staleTitle: "Die Verbindung zur Quelle ist verloren: vielleicht stimmt das nicht mehr.",
   staleSource: "die Verbindung zur Quelle ist verloren",
   since: "seit {time}",

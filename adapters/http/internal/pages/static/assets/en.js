@@ -71,7 +71,7 @@ export const en = {
   "reason latest": "{by} decides: it changed last.",
   "reason first": "{by} decides: all changed at the same moment, and it is the first by name.",
   "reason unknown": "No protocol knows this user.",
-  "reason hidden": "You see no more of this user than the status.",
+  statusAlone: "You see the status alone.",
   staleTitle: "The connection to the source is lost: perhaps this is no longer so.",
   staleSource: "the connection to the source is lost",
   since: "since {time}",
