@@ -81,9 +81,9 @@ func TestAudit(t *testing.T) {
 		{"somebody else's, and wrong", update(domain.Update{User: string(bea), Protocol: "xmpp", Device: "x", Status: "sleepy"}),
 			[]string{"set refused by anna@example.test from 192.0.2.1 r1: bea@example.test xmpp x"}},
 		{"wrong", update(domain.Update{User: string(anna), Protocol: "nothing", Status: "busy"}), nil},
-		{"import", func() error { _, err := backup.Import(ctx, imported); return err },
+		{"import", func() error { _, err := backup.Import(ctx, domain.Principal{}, imported); return err },
 			[]string{"import done by service@example.test from 192.0.2.1 r1: bea@example.test xmpp  away change"}},
-		{"import again", func() error { _, err := backup.Import(ctx, imported); return err }, nil},
+		{"import again", func() error { _, err := backup.Import(ctx, domain.Principal{}, imported); return err }, nil},
 	} {
 		err := test.do()
 		if got := noted.took(); !slices.Equal(got, test.want) {

@@ -49,7 +49,8 @@ func (b *Backup) Export(ctx context.Context, by domain.Principal, visit func(use
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for _, p := range b.seen(by, user) {
+		kept, _ := b.core.Image.Kept(user)
+		for _, p := range b.seen(by, user, kept) {
 			if err := visit(user, p); err != nil {
 				return err
 			}
@@ -59,8 +60,7 @@ func (b *Backup) Export(ctx context.Context, by domain.Principal, visit func(use
 }
 
 // seen returns what somebody sees of what is kept of a user.
-func (b *Backup) seen(by domain.Principal, user domain.UserID) domain.Presences {
-	kept, _ := b.core.Image.Kept(user)
+func (b *Backup) seen(by domain.Principal, user domain.UserID, kept *domain.Known) domain.Presences {
 	switch sight := b.core.Sights.Of(&by, user); {
 	case sight < domain.SeesAll:
 		return nil
@@ -71,7 +71,7 @@ func (b *Backup) seen(by domain.Principal, user domain.UserID) domain.Presences 
 }
 
 // Import implements ports.Backup. Of a presence that is there twice the later one counts.
-func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+func (b *Backup) Import(ctx context.Context, by domain.Principal, presences []domain.Change) (written int, err error) {
 	latest, clients := make(map[image.Key]domain.Presence, len(presences)), *b.clients.Load()
 	for _, change := range presences {
 		key, p := image.KeyOf(change.User, &change.Presence), change.Presence
@@ -84,13 +84,17 @@ func (b *Backup) Import(ctx context.Context, presences []domain.Change) (written
 		latest[key] = p
 	}
 	plan := func(writes []image.Write) ([]image.Write, error) {
+		written = 0
 		for key, p := range latest {
-			old, known := b.core.Image.Presences(key.User).Of(key.Protocol, key.Device)
+			kept, _ := b.core.Image.Kept(key.User)
+			old, known := kept.Presences.Of(key.Protocol, key.Device)
 			if !known || old.Updated < p.Updated {
 				writes = append(writes, image.Write{User: key.User, Old: old, New: p})
 			}
+			if shown, known := b.seen(by, key.User, kept).Of(key.Protocol, key.Device); !known || shown.Updated < p.Updated {
+				written++
+			}
 		}
-		written = len(writes)
 		return writes, nil
 	}
 	if b.core.audited() {

@@ -29,7 +29,7 @@ func TestExportAndImport(t *testing.T) {
 	to := coretest.Start(t)
 	backup := app.NewBackup(to.Core, clock.New(), []domain.ClientProtocol{spreed, manual})
 	for round, want := range []int{4, 0} {
-		if written, err := backup.Import(t.Context(), exported); err != nil || written != want {
+		if written, err := backup.Import(t.Context(), domain.Principal{}, exported); err != nil || written != want {
 			t.Errorf("import %d has written %d, %v; want %d", round+1, written, err, want)
 		}
 	}
@@ -43,7 +43,7 @@ func TestExportAndImport(t *testing.T) {
 	newer.Presence.Message, newer.Presence.Updated = "newer", newer.Presence.Updated+1
 	older := exported[0]
 	older.Presence.Message, older.Presence.Updated = "older", older.Presence.Updated-1
-	if written, err := backup.Import(t.Context(), []domain.Change{newer, older}); err != nil || written != 1 {
+	if written, err := backup.Import(t.Context(), domain.Principal{}, []domain.Change{newer, older}); err != nil || written != 1 {
 		t.Errorf("written %d, %v", written, err)
 	}
 	if p, _ := to.Presences(anna).On(web); p.Message != "newer" {

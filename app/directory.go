@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,14 +23,13 @@ type Directory struct {
 	building sync.Mutex // held while the users are sought that are in groups by patterns
 	index    atomic.Pointer[patternIndex]
 
-	comparing sync.Mutex
-	compared  *domain.Identities // the groups that regrouped is about
-	regrouped domain.Revision
+	regrouped atomic.Uint64 // a domain.Revision: see Regroup
 }
 
 // NewDirectory makes the use case, which sees what a feed tells.
 func NewDirectory(feed *Feed, identities *Identities) *Directory {
 	d := &Directory{Identities: identities, feed: feed}
+	d.regrouped.Store(math.MaxUint64) // until Regroup is called nobody knows
 	feed.image.OnArrival(func(user domain.UserID) {
 		if index := d.index.Load(); index != nil {
 			index.add(user)
@@ -120,18 +120,12 @@ func (d *Directory) Users(ctx context.Context, by domain.Principal, after domain
 	return append(into, found[:min(len(found), most)]...), len(found) > most, nil
 }
 
-// Regrouped implements ports.Directory. That groups have changed is noticed when somebody asks, so what is returned may be later than the change.
-func (d *Directory) Regrouped() domain.Revision {
-	d.comparing.Lock()
-	defer d.comparing.Unlock()
-	if table := d.Table(); d.compared == nil || table != d.compared {
-		if d.compared == nil || !table.SameGroups(d.compared) {
-			d.regrouped = d.feed.Revision()
-		}
-		d.compared = table
-	}
-	return d.regrouped
-}
+// Regroup has those told all members who go on from a revision of before, because the groups have others now and no revision says so: after the start,
+// and after each change of the groups.
+func (d *Directory) Regroup() { d.regrouped.Store(uint64(d.feed.Revision())) }
+
+// Regrouped implements ports.Directory.
+func (d *Directory) Regrouped() domain.Revision { return domain.Revision(d.regrouped.Load()) }
 
 // sees reports whether a principal may ask about a user, and sees anything.
 func (d *Directory) sees(by domain.Principal, user domain.UserID) bool {

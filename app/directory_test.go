@@ -12,7 +12,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zarafa/presence/app"
+	"github.com/zarafa/presence/app/image"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -226,4 +228,30 @@ func TestPages(t *testing.T) {
 	if _, _, err := d.Users(ended, domain.Principal{}, "", 1, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("everybody is sought although nobody waits: %v", err)
 	}
+}
+
+// BenchmarkPage measures a page of a hundred thousand users, in the middle.
+func BenchmarkPage(b *testing.B) {
+	store := coretest.Start(b)
+	const all = 100_000
+	for begin := 0; begin < all; begin += 1000 {
+		writes := make([]image.Write, 1000)
+		for i := range writes {
+			user := domain.UserID(crowd(begin + i))
+			p := domain.Presence{Protocol: web}.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, start)
+			writes[i] = image.Write{User: user, Old: domain.Presence{Protocol: web}, New: p}
+		}
+		if err := store.Apply(context.Background(), writes...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var into []domain.UserID
+	for b.Loop() {
+		page, more, err := store.Directory.Users(context.Background(), domain.Principal{Service: true}, domain.UserID(crowd(all/2)), 1000, into[:0])
+		if err != nil || !more || len(page) != 1000 {
+			b.Fatal(len(page), more, err)
+		}
+		into = page
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/all, "ns/user")
 }

@@ -10,12 +10,15 @@ import (
 // Sights tells what viewers see, by rules that can be replaced. A nil *Sights has none: everybody sees all. It may be used concurrently.
 type Sights struct {
 	rules  atomic.Pointer[domain.Visibility]
-	groups ports.Groups // nil: nobody is in any
+	groups func(domain.UserID) []string // nil: nobody is in any
 }
 
-// NewSights begins with rules.
+// NewSights begins with rules. Without groups nobody is in any.
 func NewSights(rules *domain.Visibility, groups ports.Groups) *Sights {
-	s := &Sights{groups: groups}
+	s := new(Sights)
+	if groups != nil {
+		s.groups = groups.Groups
+	}
 	s.Configure(rules)
 	return s
 }
@@ -41,10 +44,10 @@ func (s *Sights) ByGroup() bool { return s.current().ByGroup() }
 
 // Of returns what a viewer sees of a user.
 func (s *Sights) Of(by *domain.Principal, user domain.UserID) domain.Sight {
-	if s == nil || s.groups == nil {
-		return s.current().Sight(by, user, nil)
+	if s == nil {
+		return noRules.Sight(by, user, nil)
 	}
-	return s.current().Sight(by, user, s.groups.Groups)
+	return s.rules.Load().Sight(by, user, s.groups)
 }
 
 // presences returns what a viewer sees of what is kept of a user, as of a moment up to which everything is known. Without rules, and if the user

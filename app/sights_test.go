@@ -272,3 +272,28 @@ func TestExportByViewer(t *testing.T) {
 		want(t, string(test.by.User), strings.Join(parts, ", "), test.want)
 	}
 }
+
+// TestImportTellsNothing: how many presences were written does not say what the service does not see.
+func TestImportTellsNothing(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		f := viewing(t)
+		backup := app.NewBackup(f.store.Core, f.clock, nil)
+		f.observe(t, anna, domain.Away, "")
+		if known {
+			f.observe(t, mark, domain.Away, "lunch")
+		}
+		older := domain.Presence{Protocol: chat, Updated: start - 1, Since: start - 1}
+		for by, want := range map[domain.UserID]int{bert: 1, cleo: 1} {
+			written, err := backup.Import(t.Context(), domain.Principal{User: by, Service: true}, []domain.Change{{User: mark, Presence: older}, {User: anna, Presence: older}})
+			if err != nil || written != want {
+				t.Errorf("%s, known %t: %d, %v; want %d", by, known, written, err, want)
+			}
+			if !known {
+				f.remove(t, mark)
+			}
+		}
+		if kept, _ := f.store.Presences(mark).On(chat); known && kept.Message != "lunch" {
+			t.Errorf("something older was written: %+v", kept)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (s *Supervisor) KnownUntil() domain.Timestamp { return s.core.Image.KnownUn
 func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status *sourceStatus) {
 	defer status.enter(domain.SourceStandby)
 	log := s.log.With("protocol", source.Describe().Protocol)
-	if !s.sync(ctx, log) {
+	if !catchUp(ctx, s.core, log, sourceWaits) {
 		return
 	}
 	session := newSession(source.Describe(), s.core)
@@ -100,18 +100,21 @@ func (s *Supervisor) supervise(ctx context.Context, source ports.Source, status 
 	}
 }
 
-// sync waits until the image has everything that another daemon has written which held the lease before. It returns false if ctx ends.
-func (s *Supervisor) sync(ctx context.Context, log *slog.Logger) bool {
+const sourceWaits = "source waits until presences can be written"
+
+// catchUp waits until the image has everything that another daemon has written which held a lease before. It returns false if ctx ends.
+// Meanwhile the log is told who waits.
+func catchUp(ctx context.Context, core Core, log *slog.Logger, who string) bool {
 	var said lastLogged
 	for {
-		err := s.core.Writer.Sync(ctx)
+		err := core.Writer.Sync(ctx)
 		if err == nil {
 			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
-		said.log(ctx, log, slog.LevelWarn, "source waits until presences can be written", err)
+		said.log(ctx, log, slog.LevelWarn, who, err)
 		pause(ctx, retryAfter)
 	}
 }

@@ -123,7 +123,7 @@ func (s *Supervisor) begin(ctx context.Context, t task, before *job, log *slog.L
 
 // retire flags the presences of a protocol that is off, so that they end as if a source had lost its link. It returns false if ctx ends before.
 func (s *Supervisor) retire(ctx context.Context, about domain.Source, log *slog.Logger) bool {
-	if !s.sync(ctx, log) {
+	if !catchUp(ctx, s.core, log, sourceWaits) {
 		return false
 	}
 	var said lastLogged

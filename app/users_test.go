@@ -130,7 +130,7 @@ func TestClientsAreLimited(t *testing.T) {
 		if err := errors.Join(l.set(t.Context(), carl), l.set(t.Context(), anna, bea, carl)); err != nil {
 			t.Error(err)
 		}
-		if _, err := l.Backup.Import(t.Context(), []domain.Change{{User: "dora@example.test", Presence: domain.Presence{Protocol: chat, Updated: 1}}}); !errors.Is(err, ports.ErrFull) {
+		if _, err := l.Backup.Import(t.Context(), domain.Principal{}, []domain.Change{{User: "dora@example.test", Presence: domain.Presence{Protocol: chat, Updated: 1}}}); !errors.Is(err, ports.ErrFull) {
 			t.Errorf("import: %v", err)
 		}
 		remove := []domain.Update{{User: string(anna), Protocol: "spreed", Remove: true}}

@@ -14,7 +14,7 @@ type Backup interface {
 	Export(ctx context.Context, by domain.Principal, visit func(user domain.UserID, p domain.Presence) error) error
 
 	// Import writes presences, all or none, and returns how many it has written. One is written if none is kept, or if the one that is kept
-	// was updated earlier, so to import something again changes nothing. It blocks until they are kept. It returns ErrUnavailable, ErrFull,
-	// ErrTooLarge or the context's error.
-	Import(ctx context.Context, presences []domain.Change) (written int, err error)
+	// was updated earlier, so to import something again changes nothing. Of what by does not see the number says nothing: it is as if that was not
+	// there. It blocks until they are kept. It returns ErrUnavailable, ErrFull, ErrTooLarge or the context's error.
+	Import(ctx context.Context, by domain.Principal, presences []domain.Change) (written int, err error)
 }

@@ -22,11 +22,11 @@ type Directory interface {
 	Members(by domain.Principal, group string, most int, into []domain.UserID) (members []domain.UserID, more bool, err error)
 
 	// Regrouped returns a revision up to which groups may have had other members than now for a reason that no revision says: another configuration.
-	// Whoever goes on from there has to be told all members.
+	// Whoever goes on from there has to be told all members. It does not block.
 	Regrouped() domain.Revision
 
 	// Users appends to into the known users whose ids come after one, in order, and reports whether there are more than most, which are left out. It takes
-	// about 0.2 microseconds for each user who is known, and returns the context's error soon after that has ended.
+	// about 0.3 microseconds for each user who is known, and returns the context's error soon after that has ended.
 	Users(ctx context.Context, by domain.Principal, after domain.UserID, most int, into []domain.UserID) (users []domain.UserID, more bool, err error)
 }
 

@@ -6,14 +6,17 @@
 //   - Feed: states by revision, and their changes as they happen.
 //   - Backup: all presences, to be taken elsewhere.
 //   - Sources: how the sources are doing.
+//   - Exporters: how the exporters are doing.
 //   - Readiness: whether that makes sense yet.
 //   - Observer: what a source tells the use cases while it is connected.
+//   - Outbox: what an exporter is to tell.
 //
 // Driven ports are what the use cases need, and adapters implement them:
 //
 //   - Journal: keeps what was written, and gives it to every daemon that shares it.
 //   - Leases: says which of several daemons does what only one may do.
 //   - Source: collects presences of one protocol in the background.
+//   - Exporter: tells somebody outside what users are, whenever that changes.
 //   - Clock: tells the time.
 //   - Audit: takes note of who has changed what.
 //   - Tokens: makes tokens and tells for which user they speak. Verifier does only the latter.

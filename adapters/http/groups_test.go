@@ -7,6 +7,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/adapters/clock"
+	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/setting"
@@ -20,6 +21,7 @@ func named(t tester, core *coretest.Core, records ...domain.Identity) {
 		t.Fatal(err)
 	}
 	core.Identities.Replace(table)
+	core.Directory.Regroup()
 }
 
 var (
@@ -32,24 +34,30 @@ var (
 func startWithGroups(t tester) *running {
 	t.Helper()
 	r := start(t)
-	named(t, r.core, inHelpdesk, inBoth, inPhones)
 	r.knows(t, "zoe@example.test", xmpp, domain.Available, "")
 	r.knows(t, "u7@example.test", xmpp, domain.Busy, "")
+	named(t, r.core, inHelpdesk, inBoth, inPhones)
 	return r
 }
 
 // Groups stand for their members wherever users are named: after those who are named, each once.
 func TestV1GetUsersOfGroups(t *testing.T) {
 	r := startWithGroups(t)
+	if got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?group=phones&since=2", "")); len(got.Users) != 1 {
+		t.Errorf("whoever has asked before the start is answered with %v", got.names())
+	}
+	r.knows(t, "x1@example.test", xmpp, domain.Busy, "")
+	r.knows(t, "u7@example.test", xmpp, domain.Away, "")
 	for query, want := range map[string]string{
 		"group=helpdesk": "alice@example.test u7@example.test zoe@example.test",
 		"user=markd@zarafa.com&group=sales&group=helpdesk&user=ZOE@Example.test": "markd@zarafa.com ZOE@Example.test alice@example.test u7@example.test",
 		"group=a%2Fb%20%26%20c":                        "zoe@example.test",
 		"group=phones&since=1":                         "u7@example.test",
-		"group=helpdesk&since=2&user=zoe@example.test": "",
+		"group=helpdesk&since=3&user=zoe@example.test": "u7@example.test",
+		"group=helpdesk&since=4&user=zoe@example.test": "",
 	} {
 		got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?"+query, ""))
-		if names := strings.Join(got.names(), " "); names != want || got.Revision != 2 {
+		if names := strings.Join(got.names(), " "); names != want || got.Revision != 4 {
 			t.Errorf("%s is answered with %s at %d, want %s", query, names, got.Revision, want)
 		}
 	}
@@ -57,8 +65,12 @@ func TestV1GetUsersOfGroups(t *testing.T) {
 	if want := r.v1(t, mark, "GET", "/v1/users?user=markd@zarafa.com&group=sales", ""); got.status != 200 || got.body != want.body {
 		t.Errorf("POST: %d %s\nwant %s", got.status, got.body, want.body)
 	}
-	if got := r.v1(t, mark, "POST", "/v1/users:query", `{"groups":[]}`); got.status != 200 || got.body != `{"revision":2,"users":[]}` {
+	if got := r.v1(t, mark, "POST", "/v1/users:query", `{"groups":[]}`); got.status != 200 || got.body != `{"revision":4,"users":[]}` {
 		t.Errorf("POST of no groups: %d %s", got.status, got.body)
+	}
+	named(t, r.core, inHelpdesk, inBoth, inPhones, domain.Identity{User: "carl@example.test", Groups: []string{"phones"}})
+	if got := as[people](t, 200, r.v1(t, mark, "GET", "/v1/users?group=phones&since=4", "")); strings.Join(got.names(), " ") != "carl@example.test u7@example.test" {
+		t.Errorf("after a change of the groups: %v", got.names())
 	}
 	tag := r.v1(t, mark, "GET", "/v1/users?group=phones", "").header.Get("Etag")
 	for _, known := range []struct {
@@ -228,5 +240,75 @@ func TestV1Everybody(t *testing.T) {
 	}
 	if got := as[people](t, 200, r.v1(t, service, "POST", "/v1/users:query", `{"users":["a@example.test"]}`)); len(got.Users) != 1 {
 		t.Errorf("a list after the pages: %+v", got)
+	}
+}
+
+// Whoever a rule hides is in no list, no number and no stream of a group; and a group of nobody else is not there.
+func TestV1GroupsOfHidden(t *testing.T) {
+	r := start(t)
+	r.knows(t, "zoe@example.test", xmpp, domain.Available, "")
+	r.knows(t, "u7@example.test", xmpp, domain.Available, "")
+	r.knows(t, "u8@example.test", xmpp, domain.Busy, "hidden from who sees the status alone")
+	named(t, r.core, inHelpdesk, inBoth, inPhones, domain.Identity{User: "u{number}@elsewhere.test", Groups: []string{"elsewhere"}})
+	r.rule(t, carl+" zoe@example.test nothing", carl+" u7@example.test nothing", carl+" *@elsewhere.test nothing", carl+" * status", "* * all")
+	const sees = `{"group":"helpdesk","members":2,"statuses":{"available":0,"busy":1,"away":0,"unavailable":1}}`
+	got := r.v1(t, carl, "GET", "/v1/groups/helpdesk", "")
+	if got.body != sees {
+		t.Errorf("carl sees %s, want %s", got.body, sees)
+	}
+	const groups = `{"groups":[{"group":"helpdesk","members":2},{"group":"phones","members":1},{"group":"sales","members":1}]}`
+	if got := r.v1(t, carl, "GET", "/v1/groups", ""); got.body != groups {
+		t.Errorf("carl sees %s, want %s", got.body, groups)
+	}
+	for _, path := range []string{"/v1/groups/a%2Fb%20%26%20c", "/v1/groups/elsewhere", "/v1/users?group=elsewhere", "/v1/events?group=elsewhere"} {
+		if got := r.v1(t, carl, "GET", path, ""); got.status != 422 || !strings.Contains(got.body, "unknown group") {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	stream := r.watch(t, carl, "GET", "/v1/events?group=helpdesk", "")
+	stream.until(t, "ready")
+	r.knows(t, "zoe@example.test", xmpp, domain.Away, "")
+	r.knows(t, "u7@example.test", xmpp, domain.Away, "")
+	r.knows(t, "u1@elsewhere.test", xmpp, domain.Away, "") // an example of its pattern
+	if again := r.v1(t, carl, "GET", "/v1/groups/helpdesk", "", "If-None-Match: "+got.header.Get("Etag")); again.status != 304 {
+		t.Errorf("after hidden changes: %d %s", again.status, again.body)
+	}
+	if got := r.v1(t, carl, "GET", "/v1/groups", ""); got.body != groups {
+		t.Errorf("after hidden changes carl sees %s, want %s", got.body, groups)
+	}
+	r.knows(t, "u8@example.test", xmpp, domain.Away, "")
+	if event := stream.until(t, "presence"); !strings.Contains(event, `{"user":"u8@example.test","status":"away","message":""`) {
+		t.Errorf("carl is told %s", event)
+	}
+	if got := as[people](t, 200, r.v1(t, carl, "GET", "/v1/users?group=helpdesk", "")); strings.Join(got.names(), " ") != "alice@example.test u8@example.test" {
+		t.Errorf("carl is answered with %v", got.names())
+	}
+}
+
+// A member who is invisible, and would not be known otherwise, is not known to others.
+func TestV1GroupsOfInvisible(t *testing.T) {
+	r := start(t)
+	named(t, r.core, inPhones)
+	r.rule(t)
+	if got := r.v1(t, service, "PUT", "/v1/users/u7@example.test/manual", `{"status":"busy","ttl":600,"invisible":true}`); got.status != 204 {
+		t.Fatalf("PUT: %d %s", got.status, got.body)
+	}
+	for viewer, want := range map[domain.UserID]string{
+		carl: `{"groups":[{"group":"helpdesk","members":0},{"group":"phones","members":0}]}`,
+		seer: `{"groups":[{"group":"helpdesk","members":1},{"group":"phones","members":1}]}`,
+	} {
+		if got := r.v1(t, viewer, "GET", "/v1/groups", ""); got.body != want {
+			t.Errorf("%s sees %s, want %s", viewer, got.body, want)
+		}
+	}
+}
+
+// The members of a group count for http.max_watched_per_user, as many as there are when the stream begins, and each once.
+func TestMembersWatchedByOneUser(t *testing.T) {
+	r := start(t, func(cfg *http.Config) { cfg.MaxWatchedPerUser = 3 })
+	named(t, r.core, inHelpdesk, inBoth)
+	r.watch(t, mark, "GET", "/v1/events?group=helpdesk&group=sales&user="+alice, "").until(t, "ready")
+	if got := r.v1(t, mark, "GET", "/v1/events?group=helpdesk", ""); got.status != 429 || !strings.Contains(got.body, "watches 2 users already; 2 more are too many") {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }

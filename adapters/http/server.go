@@ -107,7 +107,7 @@ func (s *Server) Renew() { s.hub.Renew() }
 // Provider is the OpenID provider by which people sign in, as a page has to know it.
 type Provider = v1.Provider
 
-// SignInBy says what tells by which provider people sign in on the board, if by any. It is called before Start.
+// SignInBy says what tells by which provider people sign in on the board, if by any. It may be called while requests are served.
 func (s *Server) SignInBy(provider func() (Provider, bool)) {
 	s.v1.SignInBy(provider)
 	s.pages.FetchTokensAt(func() string { p, _ := provider(); return p.Origin() })

@@ -13,12 +13,13 @@ import (
 
 // group is what one caller writes.
 type group struct {
-	entry *[]byte // as it stands in an entry; nil if the caller only waits, and once it was sent
-	keys  []image.Key
-	one   [1]image.Key // room for keys of the usual caller
-	batch *batch       // nil while it is queued; guarded by Writer.mu
-	left  bool         // nobody waits for it any more; the same
-	ended bool         // done is closed; the same
+	entry     *[]byte // as it stands in an entry; nil if the caller only waits, and once it was sent
+	keys      []image.Key
+	one       [1]image.Key      // room for keys of the usual caller
+	positions []domain.Position // of exporters, to be kept beside what is written
+	batch     *batch            // nil while it is queued; guarded by Writer.mu
+	left      bool              // nobody waits for it any more; the same
+	ended     bool              // done is closed; the same
 
 	done    chan struct{}
 	refused bool  // what it expects is not there; valid when done is closed
@@ -58,10 +59,11 @@ func newGroup(writes []image.Write) *group {
 }
 
 func (g *group) size() int {
-	if g.entry == nil {
-		return 0
+	size := len(g.positions) * image.PositionSize
+	if g.entry != nil {
+		size += len(*g.entry)
 	}
-	return len(*g.entry)
+	return size
 }
 
 // free gives back the memory of a group's entry.
@@ -190,6 +192,9 @@ func (w *Writer) append(ctx context.Context, b *batch, began time.Time) {
 	if w.image.Revision() == 0 {
 		// Revisions that were told before a restart of a store in memory are not to be given again: nobody makes a million changes a second.
 		header.Revision = domain.Revision(w.clock.Now() / 1000) //nolint:gosec // it is later than 1970
+	}
+	for _, g := range b.groups {
+		header.Positions = append(header.Positions, g.positions...)
 	}
 	w.entry = image.AppendHeader(w.entry[:0], header)
 	for _, g := range b.groups {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/app/image"
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
 
@@ -212,8 +213,17 @@ func mayPlan(ctx context.Context, began time.Time, again bool) error {
 
 // Sync returns when the image has everything that any daemon has written before. It returns within two seconds: ports.ErrUnavailable, or
 // ctx's error.
-func (w *Writer) Sync(ctx context.Context) error {
+func (w *Writer) Sync(ctx context.Context) error { return w.sync(ctx, newGroup(nil)) }
+
+// Place keeps positions of exporters. It returns as Sync does.
+func (w *Writer) Place(ctx context.Context, positions ...domain.Position) error {
 	g := newGroup(nil)
+	g.positions = positions
+	return w.sync(ctx, g)
+}
+
+// sync queues a group that writes no presences, and waits for it.
+func (w *Writer) sync(ctx context.Context, g *group) error {
 	w.mu.Lock()
 	w.enqueue(g)
 	w.mu.Unlock()

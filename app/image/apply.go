@@ -22,6 +22,8 @@ type Header struct {
 	Origin   uint64          // tells the daemons apart that share a journal
 	Number   uint64          // tells the entries of one daemon apart
 	Revision domain.Revision // the image's revision becomes this one if it is smaller
+
+	Positions []domain.Position // up to where exporters have told everything
 }
 
 // AppendHeader begins an entry. Any number of groups follow it.
@@ -31,6 +33,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 	dst = binary.AppendUvarint(dst, h.Origin)
 	dst = binary.AppendUvarint(dst, h.Number)
 	dst = binary.AppendUvarint(dst, uint64(h.Revision))
+	dst = appendPositions(dst, h.Positions)
 	endRecord(dst, begin)
 	return dst
 }
@@ -77,6 +80,7 @@ func (i *Image) Apply(at uint64, entry []byte) (h Header, applied []bool, err er
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.at = at
+	i.place(h.Positions)
 	if h.Revision > i.Revision() {
 		i.revision.Store(uint64(h.Revision))
 		i.removed.forget(h.Revision)
@@ -95,6 +99,7 @@ func (d *decoder) entry(entry []byte) (h Header, groups [][]record, err error) {
 	}
 	after := d.record()
 	h = Header{Origin: d.number(), Number: d.number(), Revision: d.revision()}
+	h.Positions = d.positions()
 	d.end(after)
 	if cap(d.records) > keptRecords {
 		d.records = nil

@@ -20,16 +20,17 @@ type Image struct {
 	revision atomic.Uint64 // a domain.Revision
 	known    atomic.Int64  // a domain.Timestamp: see Hold; zero: the image has everything
 
-	invisible atomic.Int64 // how many users are
+	invisible atomic.Int64 // how many users are, or were and have a revision that others are not shown
 
 	arrived atomic.Pointer[func(domain.UserID)] // see OnArrival
 
-	mu       sync.Mutex // held while an entry is applied, never while a user is read
-	shown    bool       // a watcher was shown something as stale: see Hold
-	at       uint64     // the last entry that was applied
-	expected uint64     // how many users the snapshot has
-	removed  removed
-	watches  map[*Watch]struct{}
+	mu        sync.Mutex // held while an entry is applied, never while a user is read
+	shown     bool       // a watcher was shown something as stale: see Hold
+	at        uint64     // the last entry that was applied
+	expected  uint64     // how many users the snapshot has
+	removed   removed
+	watches   map[*Watch]struct{}
+	positions map[string]domain.Position // of exporters, by name
 
 	precedence domain.Precedence
 
@@ -113,7 +114,7 @@ func (i *Image) EachKept(visit func(id domain.UserID, kept *domain.Known) bool) 
 	})
 }
 
-// AnyInvisible reports whether a user is invisible, as it was last written. It takes no lock.
+// AnyInvisible reports whether a user is invisible, or was and has a revision that others are not shown, as it was last written. It takes no lock.
 func (i *Image) AnyInvisible() bool { return i.invisible.Load() > 0 }
 
 // Revision returns a revision up to which every change is seen by the reads that begin later.
@@ -181,7 +182,7 @@ func (i *Image) put(id domain.UserID, p domain.Presence, changed bool) {
 
 // countInvisible counts a user whose state is replaced, if that makes a difference.
 func (i *Image) countInvisible(before, next *domain.Known) {
-	was, is := before.Mask != nil && !before.Mask.Ended, next.Mask != nil && !next.Mask.Ended
+	was, is := before.Mask != nil && len(before.Presences) > 0, next.Mask != nil && len(next.Presences) > 0
 	switch {
 	case is && !was:
 		i.invisible.Add(1)

@@ -41,6 +41,7 @@ func (i *Image) loadRecord() {
 		i.revision.Store(d.number())
 		i.removed.forget(d.revision())
 		i.expected = d.number()
+		i.place(d.positions())
 	case kindUser:
 		i.loadUser()
 	case kindRemoved:
@@ -110,6 +111,7 @@ func (i *Image) Reset() {
 	i.invisible.Store(0)
 	i.at, i.expected = 0, 0
 	i.removed = newRemoved()
+	clear(i.positions)
 }
 
 // user reads a user's id.

@@ -9,7 +9,7 @@ import (
 
 // A snapshot's pieces hold records of these kinds. The first record is the state.
 const (
-	kindState   = iota + 1 // revision, up to where removals are forgotten, number of users
+	kindState   = iota + 1 // revision, up to where removals are forgotten, number of users, positions of exporters
 	kindUser               // a user and all presences
 	kindRemoved            // a presence that was removed
 )
@@ -21,6 +21,7 @@ type Snapshot struct {
 	forgotten domain.Revision
 	users     []held
 	removed   []heldRemoval
+	positions []domain.Position
 
 	begun bool
 	piece []byte
@@ -49,6 +50,7 @@ func (i *Image) Collect() *Snapshot {
 		forgotten: domain.Revision(i.removed.forgotten.Load()),
 		users:     make([]held, 0, i.users.Size()),
 		removed:   make([]heldRemoval, 0, len(i.removed.last)),
+		positions: i.allPositions(),
 	}
 	i.users.Range(func(_ domain.UserID, user *User) bool {
 		if known := user.Kept(); known != nil {
@@ -80,6 +82,7 @@ func (s *Snapshot) Next(size int) ([]byte, error) {
 		dst = binary.AppendUvarint(dst, uint64(s.revision))
 		dst = binary.AppendUvarint(dst, uint64(s.forgotten))
 		dst = binary.AppendUvarint(dst, uint64(len(s.users)))
+		dst = appendPositions(dst, s.positions)
 		endRecord(dst, begin)
 		s.piece = dst
 	} else if len(s.users) == 0 && len(s.removed) == 0 {

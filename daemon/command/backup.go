@@ -115,7 +115,7 @@ func (c *client) Export(ctx context.Context, _ domain.Principal, visit func(user
 const maxPart = 1000 << 10
 
 // Import implements ports.Backup. What does not go into one request is sent with several.
-func (c *client) Import(ctx context.Context, presences []domain.Change) (written int, err error) {
+func (c *client) Import(ctx context.Context, by domain.Principal, presences []domain.Change) (written int, err error) {
 	var lines []byte
 	for i := range presences {
 		if lines, err = backup.Append(lines, presences[i].User, &presences[i].Presence); err != nil {
@@ -123,10 +123,10 @@ func (c *client) Import(ctx context.Context, presences []domain.Change) (written
 		}
 	}
 	if half := len(presences) / 2; len(lines) > maxPart && half > 0 {
-		if written, err = c.Import(ctx, presences[:half]); err != nil {
+		if written, err = c.Import(ctx, by, presences[:half]); err != nil {
 			return written, err
 		}
-		more, err := c.Import(ctx, presences[half:])
+		more, err := c.Import(ctx, by, presences[half:])
 		return written + more, err
 	}
 	var answer struct{ Imported int }

@@ -33,7 +33,7 @@ type intranet struct {
 const intranetPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Intranet</title><link rel="icon" href="data:,">
 <script type="module" src="/page.js"></script>
-<p>Colleagues</p><div id="people"></div>
+<main><p>Colleagues</p><div id="people"></div></main>
 `
 
 const intranetScript = `

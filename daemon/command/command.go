@@ -1,5 +1,5 @@
 // Package command is the command line of the daemon: serve runs it, check looks at a configuration, get, set, clear and watch ask a running one,
-// token makes a token, key a static key, export and import write all presences to a file and back. Package daemon calls it.
+// token makes a token, key a static key, export and import write all presences to a file and back, webhook tries one. Package daemon calls it.
 package command
 
 import (
@@ -116,7 +116,7 @@ Exit codes:
 	root.PersistentFlags().StringVar(&c.file, "config", "", "configuration `FILE`, YAML or the original's presence.cfg\n"+
 		"(default: $"+envConfig+", or "+defaultFile+" if it is there)")
 	root.AddCommand(c.serve(), c.check(), c.token(), c.key(), c.board(),
-		c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), version())
+		c.get(), c.set(), c.clear(), c.watch(), c.why(), c.export(), c.importing(), c.identities(), c.webhook(), version())
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 		keys := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -352,7 +352,7 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Import(t.Context(), []domain.Change{change}); err != nil {
+	if _, err := store.Import(t.Context(), domain.Principal{}, []domain.Change{change}); err != nil {
 		t.Fatal(err)
 	}
 	quiet := newProgress(io.Discard)
@@ -417,11 +417,11 @@ type inBatches struct {
 	t *testing.T
 }
 
-func (b inBatches) Import(ctx context.Context, presences []domain.Change) (int, error) {
+func (b inBatches) Import(ctx context.Context, by domain.Principal, presences []domain.Change) (int, error) {
 	if len(presences) > importBatch {
 		b.t.Fatalf("%d presences at once", len(presences))
 	}
-	return b.Backup.Import(ctx, presences)
+	return b.Backup.Import(ctx, by, presences)
 }
 
 // Many more presences than are written at once.

@@ -124,7 +124,7 @@ const importBatch = 200
 func importAll(ctx context.Context, to ports.Backup, presences []domain.Change, shown *progress) (imported int, err error) {
 	done := 0
 	for batch := range slices.Chunk(presences, importBatch) {
-		written, err := to.Import(ctx, batch)
+		written, err := to.Import(ctx, domain.Principal{Local: true}, batch)
 		if imported += written; err != nil {
 			return imported, orInterrupted(ctx, err)
 		}

@@ -111,3 +111,34 @@ func myStatus(t *testing.T, o *office) {
 	page.Click(t, "#sign-out")
 	page.Until(t, "nobody is signed in", `!document.querySelector("#me").checkVisibility()`)
 }
+
+// TestPresenceMe: the element in a page of another server, in the page's language. Who is invisible has gone for others, until a time, and not for oneself.
+func TestPresenceMe(t *testing.T) { inChromium(t, "", presenceMe) }
+
+func presenceMe(t *testing.T, o *office) {
+	alice, bob := "alice@example.test", "bob@example.test"
+	o.put(t, alice, "available", "at my desk")
+	page, watching := o.open(t, o.browser, alice), o.open(t, o.browser, bob)
+	watching.Run(t, `presence.watch("alice@example.test", (user) => seen.push(user.status + "/" + user.message));`)
+	page.Run(t, `
+		client.configure({ token, language: "de", labels: { busy: "im Gespräch" } });
+		globalThis.me = document.createElement("presence-me");
+		document.querySelector("#people").append(me);
+		globalThis.part = (selector) => me.shadowRoot.querySelector(selector);
+		globalThis.says = () => part("[part=button]")?.innerText.replace(/\s+/g, " ");
+	`)
+	page.Until(t, "who it is", `says() === "Mein Status: alice@example.test verfügbar"`)
+	page.Run(t, `part("[part=button]").click(); part("input[value=busy]").click(); part("input[type=checkbox]").click();`)
+	page.Until(t, "who is invisible needs an end", `part("select").value === "today" && part("option[value=never]").disabled && part("#hint").checkVisibility()`)
+	accessible(t, page, "open")
+	page.Run(t, `part("form").requestSubmit();`)
+	page.Until(t, "she sees it", `says().startsWith("Mein Status: alice@example.test im Gespräch, für andere unsichtbar, bis ")`)
+	watching.Until(t, "others see that she has gone", `seen.join() === "available/at my desk,unavailable/"`)
+	o.put(t, alice, "away", "out")
+	page.Run(t, `part("[part=button]").click();`)
+	page.Until(t, "the form tells it", `part("input[type=checkbox]").checked && part("select").value === "time"`)
+	page.Run(t, `part(".actions [type=button]").click();`)
+	watching.Until(t, "others see her again", `seen.join() === "available/at my desk,unavailable/,away/out"`)
+	page.Run(t, `me.connection = null; me.remove();`)
+	page.Until(t, "it is gone", `me.hidden && !document.querySelector("presence-me")`)
+}

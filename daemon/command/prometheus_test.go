@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/internal/prometheustest"
+	"github.com/zarafa/presence/internal/webhooktest"
 	"github.com/zarafa/presence/internal/xmpptest"
 )
 
@@ -50,7 +51,7 @@ func scrape(t *testing.T, url string) string {
 	return string(text)
 }
 
-// metricSite is a daemon with a source, a stream, and something of everything that is measured.
+// metricSite is a daemon with a source, a webhook, a stream, and something of everything that is measured.
 func metricSite(t *testing.T) (d *daemon, mine string) {
 	t.Helper()
 	server := xmpptest.Start(t, xmpptest.Prosody, xmpptest.Options{})
@@ -60,7 +61,8 @@ auth: {secret: %s, services: [intranet@example.test]}
 protocols: [xmpp]
 spreed: {auto_unavailable: 1s}
 xmpp: {jid: %s, password: %s, host: %s, ca_file: %s, sweep_after: 1s}
-`, testSecret, server.JID(xmpptest.Observer), server.Password(xmpptest.Observer), server.Addr, server.CAFile))
+webhooks: [%s]
+`, testSecret, server.JID(xmpptest.Observer), server.Password(xmpptest.Observer), server.Addr, server.CAFile, webhooktest.Start(t).Entry("crm", "")))
 	d, mine = serve(t, nil, "--config", file, "--store.kind=bolt", "--store.dir", filepath.Join(t.TempDir(), "store")), token(t, secretEnv, markd)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,6 +127,11 @@ var moved = []string{
 	`presence_source_reports_dropped_total == 0`,
 	`presence_source_as_of_timestamp_seconds{protocol="xmpp"} == 0`, // it is told what changes
 	`presence_source_connections_total{protocol="xmpp"} == 1`,
+	`presence_exporter_state{exporter="webhook:crm",state="running"} == 1`,
+	`presence_exporter_attempts_total{exporter="webhook:crm",result="told"} >= 1`,
+	`presence_exporter_attempt_duration_seconds_count >= 1`,
+	`presence_exporter_waiting_users == 0`,
+	`presence_exporter_failing_since_timestamp_seconds == 0`,
 	`presence_journal_appends_total{result="kept"} >= 2`,
 	`presence_journal_append_duration_seconds_count >= 2`,
 	`presence_journal_writable == 1`,

@@ -188,6 +188,10 @@ var keyChanges = map[string]keyChange{
 	"auth.update":       {value: "any", effect: func(k *keyTest) bool { return k.put(markd, "anna@example.test", "manual", `{"status":"busy"}`) == 204 }},
 	"auth.services":     {value: "[" + markd + "]", effect: func(k *keyTest) bool { return k.ask(k.T, markd, "GET", "/v1/export", "").status == 200 }},
 
+	"auth.proxy_header": {value: "X-Remote-User", with: map[string]string{"http.trusted_proxies": "[127.0.0.1]"}, effect: func(k *keyTest) bool {
+		return strings.Contains(k.ask(k.T, markd, "GET", "/v1/me", "", "Authorization", "", "X-Remote-User", "named@example.test").body, "named@example.test")
+	}},
+
 	"auth.keys": {value: `[{name: wall, hash: "` + wallHash + `", users: ["*@zarafa.com"], read: true}]`, effect: func(k *keyTest) bool {
 		return k.ask(k.T, markd, "GET", "/v1/users/"+markd, "", "Authorization", "Bearer "+wallKey).status == 200
 	}},
@@ -458,6 +462,7 @@ func TestEveryKey(t *testing.T) {
 	base, changes := ofSources(t)
 	maps.Copy(changes, keyChanges)
 	maps.Copy(changes, ofProvider(t, k.dir))
+	maps.Copy(changes, ofWebhooks(t))
 	k.reloading = reloads(t, base)
 	k.base["log.level"] = "warn" // once it has started
 	_ = k.put(markd, markd, "manual", `{"status":"away","message":"kept"}`)

@@ -84,3 +84,35 @@ func TestSignInByProvider(t *testing.T) {
 	page.Run(t, `setTimeout(() => location.reload())`)
 	page.Until(t, "it asks again", `performance.getEntriesByType("navigation")[0].type === "reload" && document.activeElement.id === "provider"`)
 }
+
+// TestTwoPeopleSignIn: two people sign in, each in a browser profile of their own, and each sees what the rules say, live.
+func TestTwoPeopleSignIn(t *testing.T) {
+	provider := oidctest.Start(t)
+	o := newOffice(t, signedInBy(provider)+`
+visibility:
+  - {viewer: alice@example.test, user: "*", sees: all}
+  - {viewer: bob@example.test, user: carlos@example.test, sees: status}
+  - {viewer: service, user: "*", sees: all}
+`)
+	provider.SetRedirect(o.url + "board")
+	pages := map[string]*browsertest.Page{}
+	for _, user := range []string{alice, "bob@example.test"} {
+		page := browsertest.Start(t, browsertest.Chromium).Open(t, o.url+"board", browsertest.Desktop)
+		page.Expect("403 (Forbidden)") // to watch everybody
+		page.Click(t, "#provider")
+		signIn(t, page, user)
+		page.Type(t, "#users", "carlos@example.test dmitri@example.test")
+		page.Click(t, "#naming button")
+		page.Until(t, user+" is signed in", isLive+` && document.querySelectorAll(".row").length === 2`)
+		pages[user] = page
+	}
+	for _, is := range []struct{ status, message string }{{"busy", "with the lawyers"}, {"away", "at the bank"}} {
+		o.put(t, "carlos@example.test", is.status, is.message)
+		o.put(t, "dmitri@example.test", is.status, is.message)
+		pages[alice].Until(t, "alice sees all", fmt.Sprintf(`%s === %q && %s === %[2]q`, row("carlos"), is.status+"|"+is.message+"|spreed", row("dmitri")))
+		pages["bob@example.test"].Until(t, "bob sees the status of one", fmt.Sprintf(`%s === %q`, row("carlos"), is.status+"||"))
+		if other := browsertest.Eval[string](t, pages["bob@example.test"], row("dmitri")+` + document.body.innerHTML`); !strings.HasPrefix(other, "unavailable||\n") || strings.Contains(other, is.message) {
+			t.Errorf("bob sees of dmitri: %.40s", other)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -601,6 +602,8 @@ func webClientWatches(t *testing.T, o *office) {
 	page.Until(t, "another stream tells of dave, and nothing that is known", `seen.join() === "dave unavailable"`)
 	o.put(t, "alice@example.test", "away", "two")
 	page.Until(t, "alice is watched still, by one", `seen.join() === "dave unavailable,second two" && errors.length === 2`)
+	page.Run(t, `presence.watch(["alice@example.test", "erin@example.test"], (user) => seen.push("third " + user.user + " " + user.message), () => seen.push("ready"));`)
+	page.Until(t, "who is known is told to a list with others, too", `seen.slice(-3).join() === "third alice@example.test two,third erin@example.test ,ready"`)
 	page.Run(t, `globalThis.end = presence.watchAll(() => {});`)
 	page.Until(t, "bob may not watch everybody", `presence.state.name === "refused" && presence.state.error.status === 403`)
 	page.Run(t, `end();`)
@@ -654,4 +657,40 @@ func eventParser(t *testing.T, o *office) {
 	if got != "" {
 		t.Error(got)
 	}
+}
+
+// TestWebClientGroups: a page is told of a group's members, of whoever comes into it, and who is in it no more.
+func TestWebClientGroups(t *testing.T) {
+	file := write(t, "identities.csv", "user,groups\nalice@example.test,helpdesk\nu{number}@example.test,helpdesk\n")
+	inChromium(t, "identities_file: "+file, func(t *testing.T, o *office) { webClientGroups(t, o, file) })
+}
+
+func webClientGroups(t *testing.T, o *office, file string) {
+	o.put(t, "u1@example.test", "away", "")
+	page, other := o.open(t, o.browser, "bob@example.test"), o.open(t, o.browser, "bob@example.test")
+	page.Expect("status of 422")
+	other.Expect("status of 422")
+	for _, p := range []*browsertest.Page{page, other} { // which share the stream
+		p.Run(t, `
+			globalThis.now = new Map();
+			globalThis.ready = 0;
+			globalThis.off = presence.watchGroup("helpdesk", (user) => now.set(user.user, user.status), { ready: () => ready++, left: (id) => now.delete(id) });
+			globalThis.members = () => [...now].map(([id, status]) => id.split("@")[0] + " " + status).sort().join();
+		`)
+		p.Until(t, "the members are told", `ready > 0 && presence.state.name === "live" && members() === "alice unavailable,u1 away"`)
+	}
+	o.put(t, "u2@example.test", "busy", "")
+	o.put(t, "carl@example.test", "busy", "")
+	if err := os.WriteFile(file, []byte("user,groups\nalice@example.test,\ncarl@example.test,helpdesk\nu{number}@example.test,helpdesk\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*browsertest.Page{page, other} {
+		p.Until(t, "who has come is told, and who has left", `members() === "carl busy,u1 away,u2 busy"`)
+	}
+	page.Run(t, `off(); globalThis.none = presence.watchGroup("nobody", () => {});`)
+	page.Until(t, "there is no such group", `presence.state.name === "refused" && presence.state.error.status === 422`)
+	page.Run(t, `none();`)
+	page.Until(t, "nothing is watched", `presence.state.name === "idle"`)
+	o.put(t, "u1@example.test", "busy", "")
+	other.Until(t, "the other page goes on", `members() === "carl busy,u1 busy,u2 busy"`)
 }

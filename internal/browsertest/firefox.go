@@ -79,7 +79,7 @@ func (f *firefox) process(scheme string) (*firefoxProcess, error) {
 
 func (f *firefox) open(ctx context.Context, look Look, fault func(string)) (tab, error) {
 	if look.Language != "" {
-		return nil, errors.New("Firefox has its usual language only")
+		return nil, errors.New("a tab of Firefox has its usual language only")
 	}
 	p, err := f.process(look.Scheme)
 	if err != nil {

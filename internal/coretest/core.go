@@ -34,7 +34,7 @@ type Core struct {
 	Feed         ports.Feed
 	Backup       ports.Backup
 	Identities   *app.Identities // none, until a test replaces the table
-	Directory    ports.Directory
+	Directory    *app.Directory
 	Clock        ports.Clock // of the use cases
 	Groups       *Groups     // that rules of visibility go by
 

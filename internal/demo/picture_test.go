@@ -12,8 +12,8 @@ import (
 	"github.com/zarafa/presence/internal/browsertest"
 )
 
-// TestPicture opens the printed URL in a browser and takes a picture when the board shows each status and each protocol. The page must log no
-// error. With BOARD_PICTURES=DIRECTORY the picture is written there as board.png: that is how docs/board.png is made.
+// TestPicture opens the printed URL in a browser and takes a picture when the board shows each status and each protocol, with "my status" open. The page
+// must log no error. With BOARD_PICTURES=DIRECTORY the picture is written there as board.png: that is how docs/board.png is made.
 func TestPicture(t *testing.T) {
 	d := launch(t, nil)
 	d.awaitInstructions()
@@ -25,6 +25,7 @@ func TestPicture(t *testing.T) {
 			return rows.length === 12 && texts(".status").size === 4 && ["xmpp", "spreed", "manual", "asterisk", "calendar"].every((protocol) => texts(".by").has(protocol)) &&
 				rows.filter((row) => row.querySelector(".status").textContent === "unavailable").length < 4;
 		})()`)
+		page.Run(t, `document.querySelector("presence-me").shadowRoot.querySelector("button").click()`)
 		file := filepath.Join(cmp.Or(os.Getenv("BOARD_PICTURES"), t.TempDir()), "board.png")
 		page.Screenshot(t, file)
 		content, err := os.ReadFile(file)

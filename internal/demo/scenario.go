@@ -11,6 +11,9 @@ var activityLasts = time.Duration(len(people)) * pause
 // people are the colleagues. Each has two devices that log in to the XMPP server, one on the desk and a mobile; a telephone; and a calendar.
 var people = []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "oscar", "peggy"}
 
+// groups are the departments of the colleagues, as many in each.
+var groups = []string{"Development", "Help desk", "Sales"}
+
 // presence is what a client reports. With the status "" there is no such client.
 type presence struct{ Status, Message string }
 

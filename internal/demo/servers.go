@@ -35,7 +35,11 @@ spreed: {auto_unavailable: 16s}
 xmpp: {jid: %s, password: %q, host: %s, ca_file: %q, sweep_after: 2s}
 asterisk: {host: %s, username: %s, password: %s}
 calendar: {ics: [%s], refresh: 1s, message: title}
-identities: [%s]
+identities: [{user: board@example.test, display_name: Front desk}, %s]
+status_entries:
+  - {label: Lunch, status: away, activity: meal, for: 1h}
+  - {label: Writing, status: busy, for: 2h}
+  - {label: Working from home, status: available}
 `
 
 // servers are the XMPP server, a manager interface in Asterisk's place, the calendars, and the daemon, a separate process. They implement the TB of xmpptest and
@@ -105,11 +109,13 @@ func extensionOf(person string) string { return fmt.Sprint(4701 + slices.Index(p
 // settings returns the daemon's configuration.
 func (s *servers) settings() string {
 	var ics, identities []string
-	for _, person := range people {
+	for i, person := range people {
 		user := s.xmpp.JID(person)
+		group := groups[i*len(groups)/len(people)]
 		ics = append(ics, fmt.Sprintf("{user: %s, url: %q}", user, s.calendars.address(person)))
 		name := strings.ToUpper(person[:1]) + person[1:]
-		identities = append(identities, fmt.Sprintf("{user: %s, display_name: %s, names: {asterisk: [%s@default]}}", user, name, extensionOf(person)))
+		identities = append(identities, fmt.Sprintf("{user: %s, display_name: %s, groups: [%s], names: {asterisk: [%s@default]}}",
+			user, name, group, extensionOf(person)))
 	}
 	return fmt.Sprintf(settings, *listen, rand.Text(), boardUser,
 		s.xmpp.JID(xmpptest.Observer), s.xmpp.Password(xmpptest.Observer), s.xmpp.Addr, s.xmpp.CAFile,

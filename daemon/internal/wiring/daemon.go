@@ -19,6 +19,7 @@ import (
 	"github.com/zarafa/presence/adapters/clock"
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/identities"
+	"github.com/zarafa/presence/adapters/webhook"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/app/commit"
 	"github.com/zarafa/presence/app/image"
@@ -34,6 +35,7 @@ type Daemon struct {
 	running  running
 	settings *Settings // in effect
 	made     made      // the protocols that are on
+	webhooks []*webhook.Exporter
 	off      map[string]domain.Source
 }
 
@@ -41,7 +43,7 @@ type Daemon struct {
 // and the store apart: one sentence.
 func New(settings *Settings, log *slog.Logger) (*Daemon, error) {
 	d := &Daemon{log: log, settings: settings}
-	d.app = fx.New(options(settings, log), fx.Populate(&d.running, &d.background, &d.made))
+	d.app = fx.New(options(settings, log), fx.Populate(&d.running, &d.background, &d.made, &d.webhooks))
 	if err := d.app.Err(); err != nil {
 		return nil, dig.RootCause(err)
 	}
@@ -105,8 +107,8 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),
 			fx.Annotate(newBackup, fx.As(fx.Self()), fx.As(new(ports.Backup))),
 			fx.Annotate(newFeed, fx.As(fx.Self()), fx.As(new(ports.Feed))),
-			fx.Annotate(app.NewDirectory, fx.As(new(ports.Directory))),
-			newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
+			fx.Annotate(app.NewDirectory, fx.As(fx.Self()), fx.As(new(ports.Directory))),
+			newExporters, newSupervisor, fx.Annotate(app.NewSources, fx.As(new(ports.Sources)))),
 		s.metrics(),
 		fx.Invoke(signInBy),
 		fx.Module("last", fx.Invoke(func(lc fx.Lifecycle, b *background) { lc.Append(fx.StopHook(b.wait)) })),

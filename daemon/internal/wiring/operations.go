@@ -43,6 +43,7 @@ func (s *Settings) metrics() fx.Option {
 			},
 			func(server *http.Server) metrics.Server { return server },
 			metrics.Collector(s.disk),
+			metrics.Collector(func(e *app.Exporters) prometheus.Collector { return metrics.OfExporters(e) }),
 		))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/zarafa/presence/adapters/irc"
 	"github.com/zarafa/presence/adapters/manual"
 	"github.com/zarafa/presence/adapters/spreed"
+	"github.com/zarafa/presence/adapters/webhook"
 	"github.com/zarafa/presence/adapters/xmpp"
 	"github.com/zarafa/presence/daemon/internal/suggest"
 	"github.com/zarafa/presence/domain"
@@ -120,6 +121,8 @@ type General struct {
 
 	StatusEntries []StatusEntry `koanf:"status_entries" help:"what the board and presence-me offer people to set beside the four statuses, each with label, status, activity and for, such as Lunch"`
 
+	Webhooks []Webhook `koanf:"webhooks" help:"HTTP endpoints that are told of changes, each with name, url and secret, and perhaps old_secret, ca_file, users, groups and events (status, message, activity)"`
+
 	known, sources []string // all protocols, and those that this key turns on
 }
 
@@ -130,8 +133,11 @@ func (g General) Validate() error {
 	_, unread := g.ReadIdentities()
 	_, unoffered := g.statusEntries()
 	_, unruled := g.visibility(domain.UserList{})
-	return errors.Join(g.validateList(), err, undeclared, unread, unoffered, unruled)
+	return errors.Join(g.validateList(), err, undeclared, unread, unoffered, unruled, webhook.Validate(g.Webhooks))
 }
+
+// Warnings says what the administrator should know.
+func (g General) Warnings() []string { return webhook.Warnings(g.Webhooks) }
 
 // validateList refuses a protocol that is not known or named twice.
 func (g General) validateList() error {

@@ -13,8 +13,10 @@ import (
 	"github.com/zarafa/presence/adapters/http"
 	"github.com/zarafa/presence/adapters/identities"
 	"github.com/zarafa/presence/adapters/oidc"
+	"github.com/zarafa/presence/adapters/webhook"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports"
 )
 
 // running is what a reload changes while it runs.
@@ -37,6 +39,8 @@ type running struct {
 	Audit       *audit.Log
 	Identities  *identities.Follower
 	Names       *names
+	Exporters   *app.Exporters
+	Groups      ports.Groups
 
 	Constructors []constructor `group:"protocols"`
 }
@@ -90,6 +94,10 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	if err = errors.Join(err, next.Auth.Validate()); err != nil {
 		return Reloaded{}, err
 	}
+	webhooks, err := next.remakeWebhooks(d.webhooks, d.running.Groups, d.log)
+	if err != nil {
+		return Reloaded{}, err
+	}
 	applyIdentities := func() {}
 	if slices.Contains(did.Changed, "identities") || slices.Contains(did.Changed, "identities_file") { // else its file is followed anyway
 		if applyIdentities, err = d.running.Identities.Prepare(next.General.Identities, next.General.IdentitiesFile); err != nil {
@@ -108,7 +116,8 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	applyLog()
 	applyTLS()
 	applyIdentities()
-	rules := slices.Contains(did.Changed, "visibility") || slices.Contains(did.Changed, "auth.see_invisible")
+	rules := slices.Contains(did.Changed, "visibility") || slices.Contains(did.Changed, "auth.see_invisible") ||
+		slices.Contains(did.Changed, "auth.services") && next.byService()
 	if rules {
 		d.see(next)
 	}
@@ -120,8 +129,17 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 	if rules {
 		d.running.Names.anew() // when the rules for tokens are those of now, too
 	}
+	d.export(next, webhooks)
 	d.settings, d.made = next, parts.Made
 	return did, nil
+}
+
+// export has webhooks told what the settings say, by the rules of now.
+func (d *Daemon) export(next *Settings, webhooks []*webhook.Exporter) {
+	if err := d.running.Exporters.Configure(exportersOf(webhooks), next.rules()); err != nil { // their names differ
+		d.log.Error("the webhooks could not be put into effect", "err", err)
+	}
+	d.webhooks = webhooks
 }
 
 // prefer has another precedence decide. What the users are by it is told to those who watch them.

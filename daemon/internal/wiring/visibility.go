@@ -28,7 +28,7 @@ func (s *Settings) visibility() (*domain.Visibility, error) {
 }
 
 func (g General) visibility(seeInvisible domain.UserList) (*domain.Visibility, error) {
-	var list []domain.VisibilityRule
+	list := make([]domain.VisibilityRule, 0, len(g.Visibility))
 	for _, rule := range g.Visibility {
 		list = append(list, rule.forDomain())
 	}
@@ -41,6 +41,11 @@ func (g General) visibility(seeInvisible domain.UserList) (*domain.Visibility, e
 		faults = append(faults, errors.New("visibility: "+line))
 	}
 	return rules, errors.Join(faults...)
+}
+
+// byService reports whether what somebody sees depends on who is a service.
+func (s *Settings) byService() bool {
+	return len(s.Auth.SeeInvisible) > 0 || slices.ContainsFunc(s.General.Visibility, func(r VisibilityRule) bool { return r.Viewer == "service" })
 }
 
 // visibilityWarnings says what in the rules has no effect.

@@ -54,7 +54,7 @@ func appendPresence(dst []byte, state *domain.State, spellings ...string) []byte
 	return dst
 }
 
-// appendReady appends the event after the snapshot.
+// appendReady appends the event after the snapshot, which a reset begins anew.
 func appendReady(dst []byte, head domain.Revision) []byte {
 	dst = append(dst, "event: ready\n"...)
 	dst = appendID(dst, head)

@@ -1,5 +1,7 @@
 package events
 
+import "github.com/zarafa/presence/domain"
+
 // Count is how much is in memory for the subscribers.
 type Count struct {
 	Streams int
@@ -19,4 +21,11 @@ func (h *Hub) Count() Count {
 		}
 	}
 	return sum
+}
+
+// Head returns up to which revision the subscribers were given all changes.
+func (h *Hub) Head() domain.Revision {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.head
 }

@@ -18,6 +18,7 @@ func (w *world) regroup(records ...domain.Identity) {
 		w.t.Fatal(err)
 	}
 	w.core.Identities.Replace(table)
+	w.core.Directory.Regroup()
 	w.hub.Renew()
 }
 
@@ -69,18 +70,18 @@ func TestGroups(t *testing.T) {
 	tells(t, r, "u2", "ann", "zoe", "u1")
 
 	w.regroup(domain.Identity{User: "carl@example.test", Groups: []string{"helpdesk"}}, annHelps)
-	tells(t, r, "reset", "bob", "carl", "ann", "zoe")
+	tells(t, r, "reset", "bob", "carl", "ann", "zoe", "ready")
 	w.set("u2@example.test", xmpp, domain.Away, "has left the group", 0)
 	w.set("carl@example.test", xmpp, domain.Away, "has come", 0)
 	tells(t, r, "carl")
 
 	w.regroup() // there is no such group any more
-	tells(t, r, "reset", "bob", "zoe")
+	tells(t, r, "reset", "bob", "zoe", "ready")
 	w.set("ann@example.test", xmpp, domain.Away, "has left the group", 0)
 	w.set("bob@example.test", xmpp, domain.Away, "", 0)
 	tells(t, r, "bob")
 	w.regroup(annHelps)
-	tells(t, r, "reset", "zoe", "ann", "bob")
+	tells(t, r, "reset", "zoe", "ann", "bob", "ready")
 }
 
 // Who comes back is told who has come, who is not known any more, and everything anew if the groups were changed meanwhile.
@@ -94,8 +95,9 @@ func TestBackToGroups(t *testing.T) {
 			back := func(since domain.Revision) *reader {
 				return w.subscribe(events.Subscription{Groups: []string{"helpdesk"}, Since: since}, false)
 			}
-			first := w.core.Revision()
 			tells(t, back(0), "ann", "u1", "ready")
+			w.set("u1@example.test", xmpp, domain.Busy, "", 0)
+			first := w.core.Revision()
 
 			w.set("x1@example.test", xmpp, domain.Away, "is in no group", 0)
 			w.set("u2@example.test", xmpp, domain.Away, "has come", 0)
@@ -112,12 +114,14 @@ func TestBackToGroups(t *testing.T) {
 	}
 }
 
-// A hub that is new does not know in which groups whoever comes back has followed whom.
-func TestBackToGroupsOfNewHub(t *testing.T) {
+// Whoever comes back to a daemon that has been started anew may have known other groups.
+func TestBackToOtherGroups(t *testing.T) {
 	w := newWorld(t)
-	w.regroup(annHelps)
 	w.set("ann@example.test", xmpp, domain.Away, "", 0)
+	w.regroup(annHelps)
 	tells(t, w.subscribe(events.Subscription{Groups: []string{"helpdesk"}, Since: w.core.Revision()}, false), "reset", "ann", "ready")
+	w.set("ann@example.test", xmpp, domain.Busy, "", 0)
+	tells(t, w.subscribe(events.Subscription{Groups: []string{"helpdesk"}, Since: w.core.Revision()}, false), "ready")
 }
 
 // A key is told of those members whom it lists.

@@ -64,6 +64,8 @@ type Hub struct {
 	started     bool
 	head        domain.Revision // the subscribers were given all changes up to it
 	recent      []note          // the latest changes, in order; what is in it does not change
+	rules       uint32          // the number of the rules by which somebody sees others, which Renew is told of
+	renewed     domain.Revision // who knows no more than up to it has to be told every state anew
 	forgotten   domain.Revision // all changes after it, up to head, are in recent
 	everyone    snapshot        // the last one that was made while everybody saw the same, for the next subscriber who needs one
 	news        []news          // memory of publish
@@ -83,6 +85,7 @@ func New(settings Settings, feed ports.Feed, directory ports.Directory, log *slo
 		directory:   directory,
 		log:         log,
 		scans:       make(chan struct{}, runtime.GOMAXPROCS(0)),
+		rules:       1,
 		topics:      make(map[domain.UserID]*topic),
 		groups:      make(map[string]*topic),
 		subscribers: make(map[*subscriber]struct{}),
@@ -187,6 +190,9 @@ func (h *Hub) skip(head domain.Revision, anew bool) {
 		}
 	}
 	h.head = max(h.head, head)
+	if anew {
+		h.renewed = h.head
+	}
 	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
 }
 
@@ -224,6 +230,8 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 func (h *Hub) Renew() {
 	h.mu.Lock()
 	started := h.started && h.ctx.Err() == nil
+	h.renewed = max(h.renewed, h.head, h.feed.Revision())
+	h.rules++
 	h.mu.Unlock()
 	if started {
 		h.skip(h.feed.Revision(), true)
@@ -249,6 +257,7 @@ func (h *Hub) recheck(sub *subscriber) {
 		h.end(sub, expired, h.settings.EndTimeout)
 	case by.Service != sub.by.Service, len(sub.groups) > 0 && by.Key != sub.by.Key: // so it sees others than before, perhaps
 		sub.by = by
+		h.rules++
 		h.tellAnew(sub)
 	default:
 		sub.by = by

@@ -71,10 +71,10 @@ func (h *Hub) tell(n *news) {
 	made := rendering{news: n, at: time.Now()}
 	user := n.state.User
 	for _, t := range h.topicsOf(user) {
-		for sub := range t.followers {
+		for sub, seen := range t.followers {
 			sight := domain.SeesAll
 			if !n.same {
-				sight = h.feed.Sight(sub.by, user)
+				sight = made.sight(h, t, sub, seen)
 			}
 			if (n.same || n.sights[sight]) && sub.isNews(user, n.revision) {
 				h.give(sub, made.event(sight, sub.spelt[user]))
@@ -96,6 +96,28 @@ type rendering struct {
 	*news
 	at     time.Time
 	shared [domain.SeesInvisible + 1]*event
+	last   lastViewer
+}
+
+// lastViewer is whose sight of the user was looked up last.
+type lastViewer struct {
+	by    *domain.Principal // nil: nobody's was
+	sight domain.Sight
+}
+
+// sight returns what a follower of a topic sees of the user. To look it up for many subscribers takes long, so a topic that is one user remembers it; and
+// those who follow everybody are few services, with many streams perhaps. The caller holds the hub's lock.
+func (r *rendering) sight(h *Hub, t *topic, sub *subscriber, seen sighting) domain.Sight {
+	if seen.rules == h.rules {
+		return seen.sight
+	}
+	if by := r.last.by; by == nil || by.User != sub.by.User || by.Service != sub.by.Service || by.Key != sub.by.Key {
+		r.last = lastViewer{&sub.by, h.feed.Sight(sub.by, r.state.User)}
+	}
+	if t.user == r.state.User {
+		t.followers[sub] = sighting{h.rules, r.last.sight}
+	}
+	return r.last.sight
 }
 
 // event returns the event for a sight. Only a subscriber who knows the user by other ids gets one of its own.

@@ -49,7 +49,15 @@ type snapshot struct {
 
 // begin begins a subscriber's stream, and tells it the present states.
 func (h *Hub) begin(sub *subscriber, s *Subscription) {
-	h.catchUp(&report{hub: h, sub: sub, first: true, reset: s.Lost || !h.reaches(s.Since)}, append(s.Head, retryEvent...))
+	reset := s.Lost || !h.reaches(s.Since) || h.renewedSince(s.Since)
+	h.catchUp(&report{hub: h, sub: sub, first: true, reset: reset}, append(s.Head, retryEvent...))
+}
+
+// renewedSince reports whether somebody who knows everything up to a revision has to be told every state anew.
+func (h *Hub) renewedSince(revision domain.Revision) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return revision > 0 && revision <= h.renewed
 }
 
 // reaches reports whether this daemon knows everything up to a revision, now or soon: the client may have the revision from another daemon
@@ -122,7 +130,7 @@ func (r *report) send() error {
 	if err != nil {
 		return err
 	}
-	if r.first {
+	if r.first || r.reset {
 		r.out = appendReady(r.out, r.upto)
 	}
 	r.first, r.reset = false, false
@@ -262,8 +270,8 @@ func (r *report) notesOfListed() ([][]note, error) {
 }
 
 // tell writes the states of some users whose notes have the revision that the subscriber sees of them. It leaves out the others: those that have changed
-// since have another note or will have one, and of those with a smaller revision the subscriber does not see what has changed. If that may be
-// because the feed has forgotten a removal it returns ErrCompacted.
+// since have another note or will have one, and of those with a smaller revision the subscriber does not see what has changed. It returns ErrCompacted if
+// the feed may have forgotten a removal meanwhile.
 func (r *report) tell(notes []note) error {
 	r.ids = r.ids[:0]
 	for i := range notes {
@@ -271,15 +279,15 @@ func (r *report) tell(notes []note) error {
 	}
 	states, forgotten, err := r.hub.feed.States(r.by, r.ids, r.states[:0])
 	r.states = states
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case r.since > 0 && r.since < forgotten:
+		return ports.ErrCompacted
 	}
 	for i := range states {
-		state, revision := &states[i], notes[i].revision
-		if state.Revision < revision && revision <= forgotten {
-			return ports.ErrCompacted
-		}
-		if state.Revision != revision {
+		state := &states[i]
+		if state.Revision != notes[i].revision {
 			continue
 		}
 		if spelt := r.sub.spelt[state.User]; spelt != nil {

@@ -31,10 +31,16 @@ type subscriber struct {
 	given   domain.Revision  // of the last change that was given to it
 }
 
-// topic is a user with followers, or everybody, or a group.
+// topic is a user with followers, or everybody, or a group. Of a follower of one user it remembers what that one sees.
 type topic struct {
 	user      domain.UserID
-	followers map[*subscriber]struct{}
+	followers map[*subscriber]sighting
+}
+
+// sighting is what a subscriber sees of a user, as long as the rules stay those that had a number. The zero value says nothing: rules are numbered from one.
+type sighting struct {
+	rules uint32
+	sight domain.Sight
 }
 
 // everybody stands for all users. It is no user's id.
@@ -61,10 +67,10 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 	for i, user := range users {
 		t := h.topics[user]
 		if t == nil {
-			t = &topic{user: user, followers: make(map[*subscriber]struct{})}
+			t = &topic{user: user, followers: make(map[*subscriber]sighting)}
 			h.topics[user] = t
 		}
-		t.followers[sub] = struct{}{}
+		t.followers[sub] = sighting{}
 		sub.topics[i] = t
 	}
 	h.joinGroups(sub, s)

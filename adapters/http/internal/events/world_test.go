@@ -22,6 +22,7 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/conn"
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	v1 "github.com/zarafa/presence/adapters/http/internal/v1"
+	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/coretest"
 	"github.com/zarafa/presence/ports"
@@ -126,6 +127,27 @@ func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
 	w.core.Change(w.t, user, protocol, domain.Presence.Remove)
 }
 
+// see has other rules say who sees whom, as a reload does.
+func (w *world) see(rules *domain.Visibility) {
+	w.core.Sights.Configure(rules)
+	w.core.Feed.(*app.Feed).Anew()
+	w.hub.Renew()
+}
+
+// obey is see for rules that are written as viewer, user, sees.
+func (w *world) obey(rules ...[3]string) {
+	w.t.Helper()
+	var list []domain.VisibilityRule
+	for _, r := range rules {
+		list = append(list, domain.VisibilityRule{Viewer: r[0], User: r[1], Sees: r[2]})
+	}
+	visibility, err := domain.NewVisibility(list, domain.UserList{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.see(visibility)
+}
+
 // compact makes the core forget what was removed.
 func (w *world) compact() { w.core.Elsewhere(w.t, w.core.Revision()+1) }
 
@@ -216,6 +238,20 @@ func (r *reader) next() (event, error) {
 			return event{}, fmt.Errorf("the line %q", line)
 		}
 	}
+}
+
+// short returns a state's event in a few words.
+func (e event) short(t *testing.T) string {
+	t.Helper()
+	var doc struct {
+		User, Status, Message string
+		Revision              domain.Revision
+	}
+	if err := json.Unmarshal([]byte(e.data), &doc); err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(doc.User, "@")
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s %s", doc.Revision, name, doc.Status, doc.Message))
 }
 
 var errBroken = errors.New("the stream is wrong")
@@ -326,12 +362,18 @@ func essence(text string) string {
 	return string(short)
 }
 
-// stored returns what a reader of some users should hold.
+// stored returns what a reader of some users should hold who sees everything.
 func (w *world) stored(users ...domain.UserID) map[domain.UserID]held {
+	w.t.Helper()
+	return w.storedFor(domain.Principal{}, users...)
+}
+
+// storedFor returns what a reader of some users should hold.
+func (w *world) storedFor(by domain.Principal, users ...domain.UserID) map[domain.UserID]held {
 	w.t.Helper()
 	want := make(map[domain.UserID]held)
 	for _, user := range users {
-		states, _, err := w.feed.States(domain.Principal{}, []string{string(user)}, nil)
+		states, _, err := w.feed.States(by, []string{string(user)}, nil)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/bench"
 )
 
@@ -35,8 +36,11 @@ func authorization(b *testing.B) string {
 	return "Authorization: Bearer " + tokens.Issue(service) + "\r\n"
 }
 
-func subject(b *testing.B) *audience {
-	t := startSubject(b)
+func subject(b *testing.B) *audience { return everybody(b, "subject") }
+
+// everybody is a daemon whose subscribers follow everybody.
+func everybody(b *testing.B, role string) *audience {
+	t := startDaemon(b, role)
 	return &audience{t, connect(b, orders{
 		Port: t.port, Count: subscribers, Requests: []string{get("/v1/events", authorization(b))}, Ready: "event: ready\nid: 0\ndata: {\"revision\":0}\n\n",
 	})}
@@ -93,6 +97,34 @@ func BenchmarkClosedLoopBesideBare(b *testing.B) {
 func BenchmarkClosedLoopBesideNchan(b *testing.B) {
 	other, ours := nchan(b), subject(b)
 	bench.Compare(b, 1.25, other.closedLoop(b), ours.closedLoop(b))
+}
+
+// BenchmarkClosedLoopWithRules compares a daemon with ten rules with one without. Each subscriber is another user, and all of them follow the same two.
+func BenchmarkClosedLoopWithRules(b *testing.B) {
+	free, ruled := viewers(b, "subject"), viewers(b, "ruled")
+	bench.Compare(b, 0.9, free.closedLoop(b), ruled.closedLoop(b))
+}
+
+// BenchmarkClosedLoopOfEverybodyWithRules is the same with subscribers who are one service, which follows everybody.
+func BenchmarkClosedLoopOfEverybodyWithRules(b *testing.B) {
+	free, ruled := everybody(b, "subject"), everybody(b, "ruled")
+	bench.Compare(b, 0.9, free.closedLoop(b), ruled.closedLoop(b))
+}
+
+// viewers is a daemon whose subscribers are as many users, and follow two others.
+func viewers(b *testing.B, role string) *audience {
+	t := startDaemon(b, role)
+	tokens, err := newTokens()
+	if err != nil {
+		b.Fatal(err)
+	}
+	followed := []string{user(0), user(1)} // as many as events are on their way
+	requests := make([]string, subscribers)
+	for i := range requests {
+		requests[i] = get("/v1/events?user="+strings.Join(followed, "&user="), "Authorization: Bearer "+tokens.Issue(domain.UserID(viewer(i)))+"\r\n")
+	}
+	t.request = func(number int) string { return put(tokens, number, followed[number%2]) }
+	return &audience{t, connect(b, orders{Port: t.port, Count: subscribers, Requests: requests, Ready: "event: ready\nid: 0\ndata: {\"revision\":0}\n\n"})}
 }
 
 // BenchmarkHighestRate finds how many events a second can be published so that 99 of 100 deliveries take less than a second.

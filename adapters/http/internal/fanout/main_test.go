@@ -15,6 +15,7 @@ import (
 // roles are what this program is when the benchmarks start it again.
 var roles = map[string]func() error{
 	"subject": runSubject,
+	"ruled":   runRuled,
 	"bare":    runBare,
 	"readers": runReaders,
 }

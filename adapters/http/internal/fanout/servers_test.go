@@ -41,12 +41,44 @@ func newTokens() (*auth.Tokens, error) {
 }
 
 // runSubject is the role of the daemon: its HTTP server, over a store in memory.
-func runSubject() error {
+func runSubject() error { return runDaemon(&domain.Visibility{}) }
+
+// runRuled is the same with ten rules of every kind, of which the last one matches the viewers.
+func runRuled() error {
+	var rules []domain.VisibilityRule
+	for _, r := range [][3]string{
+		{"boss@example.test", "*", "all"},
+		{"group:helpdesk", "*@example.test", "all"},
+		{"*@guests.test", "*", "nothing"},
+		{"service", "*", "all"},
+		{"key:pbx", "*", "status"},
+		{"*", "group:board", "status"},
+		{"group:board", "group:helpdesk", "all"},
+		{"*@example.test", "*", "all"},
+		{"*", "anna@example.test", "nothing"},
+		{"*@zarafa.com", "*@example.test", "all"},
+	} {
+		rules = append(rules, domain.VisibilityRule{Viewer: r[0], User: r[1], Sees: r[2]})
+	}
+	visibility, err := domain.NewVisibility(rules, domain.UserList{})
+	if err != nil {
+		return err
+	}
+	return runDaemon(visibility)
+}
+
+func runDaemon(rules *domain.Visibility) error {
 	tokens, err := newTokens()
 	if err != nil {
 		return err
 	}
 	core := coretest.Start(fatal{})
+	groups := make(map[domain.UserID][]string, subscribers)
+	for i := range subscribers {
+		groups[domain.UserID(viewer(i))] = []string{"sales"}
+	}
+	core.Groups.Set(groups)
+	core.Sights.Configure(rules)
 	cfg := http.DefaultConfig()
 	cfg.Listen, cfg.MaxConnections, cfg.MaxStreams, cfg.IdleTimeout = "127.0.0.1:0", 50_000, 50_000, time.Hour
 	cfg.MaxAnonymousPerAddress = 50_000
@@ -240,15 +272,24 @@ func post(method, path, body string) string {
 // cycle is how many users change in turns. Nobody lags so far behind that a user has changed again.
 const cycle = 30_000
 
+// viewer is one of the users who follow others, in the benchmarks with rules.
+func viewer(i int) string { return fmt.Sprintf("viewer%06d@zarafa.com", i) }
+
 func user(i int) string { return fmt.Sprintf("user%06d@example.test", i) }
 
 func startSubject(b *testing.B) *target {
+	b.Helper()
+	return startDaemon(b, "subject")
+}
+
+// startDaemon starts the daemon in one of its roles.
+func startDaemon(b *testing.B, role string) *target {
 	b.Helper()
 	tokens, err := newTokens()
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := &target{process: play(b, "subject")}
+	t := &target{process: play(b, role)}
 	t.port, err = strconv.Atoi(t.process.line(b))
 	if err != nil {
 		b.Fatal(err)

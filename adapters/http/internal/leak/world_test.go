@@ -119,6 +119,7 @@ func (w *world) stop() {
 func (w *world) obey(s *site) {
 	w.core.Groups.Set(s.groups)
 	w.core.Identities.Replace(s.identities())
+	w.core.Directory.Regroup()
 	w.core.Sights.Configure(s.visibility())
 	w.http.Renew()
 }

@@ -37,13 +37,14 @@ const board = "/board"
 
 // Pages are the files and the rules by which they are served. Its methods may be called concurrently.
 type Pages struct {
-	provider  func() string          // the origin at which the board fetches tokens; empty: none
-	ancestors atomic.Pointer[string] // who may show the board inside a page, as frame-ancestors has it
+	provider  atomic.Pointer[func() string] // the origin at which the board fetches tokens; empty: none
+	ancestors atomic.Pointer[string]        // who may show the board inside a page, as frame-ancestors has it
 }
 
 // New makes the pages. Nobody may show the board inside a page until Configure lists somebody.
 func New() *Pages {
-	p := &Pages{provider: func() string { return "" }}
+	p := new(Pages)
+	p.FetchTokensAt(func() string { return "" })
 	p.Configure(nil)
 	return p
 }
@@ -54,8 +55,8 @@ func (p *Pages) Configure(ancestors []string) {
 	p.ancestors.Store(&list)
 }
 
-// FetchTokensAt says what tells at which other origin the board fetches tokens, if at any. It is called before requests are served.
-func (p *Pages) FetchTokensAt(provider func() (origin string)) { p.provider = provider }
+// FetchTokensAt says what tells at which other origin the board fetches tokens, if at any. It may be called while requests are served.
+func (p *Pages) FetchTokensAt(provider func() (origin string)) { p.provider.Store(&provider) }
 
 // types are the Content-Types by the name's end. The system's table of them is not asked: it differs from machine to machine.
 var types = map[string]string{
@@ -85,7 +86,7 @@ type form struct {
 
 // Files returns all of them.
 func (p *Pages) Files() []*File {
-	var files []*File
+	files := make([]*File, 0, len(made()))
 	for _, file := range made() {
 		file.of = p
 		files = append(files, &file)
@@ -137,7 +138,7 @@ func (f *File) setPolicy(c *fiber.Ctx) {
 	ancestors, provider := unframed, ""
 	if f.Path == board {
 		ancestors = *f.of.ancestors.Load()
-		if origin := f.of.provider(); origin != "" {
+		if origin := (*f.of.provider.Load())(); origin != "" {
 			provider = " " + origin
 		}
 	}

@@ -104,7 +104,7 @@ func (a *API) Import(c *fiber.Ctx) error {
 	}
 	origin := conn.OriginOf(c.Context())
 	origin.By = by
-	imported, err := a.backup.Import(ports.WithOrigin(a.ctx, origin), presences)
+	imported, err := a.backup.Import(ports.WithOrigin(a.ctx, origin), by, presences)
 	if err != nil {
 		return err
 	}

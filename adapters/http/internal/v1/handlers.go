@@ -33,7 +33,7 @@ type API struct {
 	backup       ports.Backup
 	tokens       ports.Tokens
 	writeTimeout atomic.Int64 // a time.Duration
-	provider     func() (Provider, bool)
+	provider     atomic.Pointer[func() (Provider, bool)]
 	entries      atomic.Pointer[[]statusEntry]
 }
 
@@ -43,7 +43,7 @@ func New(ctx context.Context, bodies *body.Reader, presence ports.Presence, feed
 ) *API {
 	a := &API{ctx: ctx, bodies: bodies, presence: presence, feed: feed, directory: directory, sources: sources, backup: backup, tokens: tokens}
 	a.Offer(nil)
-	a.provider = func() (Provider, bool) { return Provider{}, false }
+	a.SignInBy(func() (Provider, bool) { return Provider{}, false })
 	return a
 }
 

@@ -103,12 +103,8 @@ func ofThisServer(ctx *fasthttp.RequestCtx) bool {
 	if err != nil || origin.Host == "" {
 		return false
 	}
-	host := string(header.Host())
-	if forwarded := header.Peek("X-Forwarded-Host"); len(forwarded) > 0 { // it was a trusted proxy that named the user
-		host = string(forwarded)
-	}
 	port := map[string]string{"http": ":80", "https": ":443"}[origin.Scheme]
-	return strings.EqualFold(origin.Host, strings.TrimSuffix(host, port))
+	return strings.EqualFold(origin.Host, strings.TrimSuffix(string(header.Host()), port))
 }
 
 // Again returns what tells for whom a request speaks by the rules of when it is called, which may be after the request.

@@ -44,8 +44,8 @@ type signInProvider struct {
 	EndSessionEndpoint    *string `json:"end_session_endpoint"`
 }
 
-// SignInBy says what tells by which provider people sign in, if by any. It is called before requests are served.
-func (a *API) SignInBy(provider func() (Provider, bool)) { a.provider = provider }
+// SignInBy says what tells by which provider people sign in, if by any. It may be called while requests are served.
+func (a *API) SignInBy(provider func() (Provider, bool)) { a.provider.Store(&provider) }
 
 // GetSignIn answers how people can sign in, for which no token is needed, and whom a proxy has signed in already.
 func (a *API) GetSignIn(c *fiber.Ctx) error {
@@ -57,7 +57,7 @@ func (a *API) GetSignIn(c *fiber.Ctx) error {
 		user := string(by.User)
 		document.User = &user
 	}
-	if p, on := a.provider(); on {
+	if p, on := (*a.provider.Load())(); on {
 		document.OIDC = &signInProvider{p.Issuer, p.ClientID, p.Audience, p.Scope, orNull(p.AuthorizationEndpoint), orNull(p.TokenEndpoint), orNull(p.EndSessionEndpoint)}
 	}
 	respond.Headers(&c.Context().Response.Header)

@@ -25,7 +25,7 @@
 // it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
 //
 // What is in here, in this order:
-//   connect, Connection   watch, watchAll, get, me, set, clear, report
+//   connect, Connection   watch, watchGroup, watchAll, get, groups, members, me, set, clear, report
 //   Stream                one connection to /v1/events: it reconnects and resumes, and misses nothing
 //   Group                 the pages of a browser that share a stream
 //   EventParser           the format of server-sent events
@@ -84,6 +84,7 @@ export class Connection extends EventTarget {
   #caller;
   #named; // the stream of all users that are watched by name
   #everybody; // the stream of watchAll
+  #groups = new Map(); // the streams of watchGroup, by the group
   #reports = new Set();
   #paused = 0; // the timer while the page is about to be left
   #state = { name: "idle", error: null, retryAt: null };
@@ -91,8 +92,8 @@ export class Connection extends EventTarget {
   constructor({ token, url = home } = {}) {
     super();
     this.#caller = new Caller(url, token);
-    this.#named = new Stream(this.#caller, false, () => this.#tell());
-    this.#everybody = new Stream(this.#caller, true, () => this.#tell());
+    this.#named = new Stream(this.#caller, null, () => this.#tell());
+    this.#everybody = new Stream(this.#caller, { name: "all", body: {} }, () => this.#tell());
     globalThis.addEventListener?.("online", this.#resume);
     globalThis.addEventListener?.("pageshow", this.#resume);
     globalThis.addEventListener?.("beforeunload", this.#pause);
@@ -116,7 +117,7 @@ export class Connection extends EventTarget {
   /** Takes another token, or another function that fetches them, and tries again what was refused. */
   set token(token) {
     this.#caller.tokens = new Tokens(token);
-    for (const stream of [this.#named, this.#everybody]) stream.restart();
+    for (const stream of this.#streams) stream.restart();
   }
 
   /**
@@ -125,11 +126,33 @@ export class Connection extends EventTarget {
    *
    * @param {string | Iterable<string>} users ids, such as "alice@example.test"
    * @param {(user: object) => void} callback
+   * @param {() => void} [ready] called whenever all are told and what follows are changes
    * @returns {() => void} call it to watch no more
    */
-  watch(users, callback) {
+  watch(users, callback, ready) {
     const ids = new Set(list(users).map(canonical));
-    return this.#named.add({ ids, callback, wants: (id) => ids.has(id) });
+    return this.#named.add({ ids, callback, ready, wants: (id) => ids.has(id) });
+  }
+
+  /**
+   * Watches the members of a group: calls back with each one's document, as watch does. Whoever comes into the group later is told then. Each group takes a
+   * stream, which the pages of a browser share. An unknown group makes the state "refused", with status 422; so does one of whom the user sees nobody.
+   *
+   * @param {string} group its name
+   * @param {(user: object) => void} callback
+   * @param {object} [options]
+   * @param {() => void} [options.ready] called whenever all are told and what follows are changes
+   * @param {(id: string) => void} [options.left] called with the id of whoever is in the group no more
+   * @returns {() => void} call it to watch no more
+   */
+  watchGroup(group, callback, { ready, left } = {}) {
+    if (typeof group !== "string" || !group.trim()) throw new TypeError(`${JSON.stringify(group)} is no group`);
+    let stream = this.#groups.get(group);
+    if (!stream) {
+      stream = new Stream(this.#caller, { name: `group ${group}`, body: { groups: [group] } }, () => this.#tell());
+      this.#groups.set(group, stream);
+    }
+    return stream.add({ ids: null, callback, ready, left, wants: () => true });
   }
 
   /**
@@ -152,6 +175,17 @@ export class Connection extends EventTarget {
     const ids = list(users);
     if (typeof users === "string") return (await this.#caller.request("GET", `v1/users/${encodeURIComponent(users)}`)).json();
     return (await (await this.#caller.request("POST", "v1/users:query", { body: { users: ids } })).json()).users;
+  }
+
+  /** Lists the groups of whom the token's user sees somebody, by name: [{ group, members }], where members is how many there are. */
+  async groups() {
+    return (await (await this.#caller.request("GET", "v1/groups")).json()).groups;
+  }
+
+  /** Lists the ids of a group's members, of those whom the token's user sees. */
+  async members(group) {
+    const answer = await this.#caller.request("GET", `v1/users?group=${encodeURIComponent(group)}`);
+    return (await answer.json()).users.map(({ user }) => user);
   }
 
   /**
@@ -204,7 +238,7 @@ export class Connection extends EventTarget {
 
   /** Tries at once what waits, such as when the user does not want to wait for it. */
   retry() {
-    for (const stream of [this.#named, this.#everybody]) stream.hurry();
+    for (const stream of this.#streams) stream.hurry();
   }
 
   /** Ends everything: streams, and reports, whose user becomes unavailable. */
@@ -215,8 +249,7 @@ export class Connection extends EventTarget {
     globalThis.removeEventListener?.("pagehide", this.#suspend);
     globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
     clearTimeout(this.#paused);
-    this.#named.clear();
-    this.#everybody.clear();
+    for (const stream of this.#streams) stream.clear();
     await Promise.all([...this.#reports].map((report) => report.stop()));
   }
 
@@ -224,23 +257,26 @@ export class Connection extends EventTarget {
     await this.#caller.request(method, await this.#caller.pathOf(protocol, user), { body });
   }
 
-  /** Makes one state of the two streams': the worse one. */
+  get #streams() {
+    return [this.#named, this.#everybody, ...this.#groups.values()];
+  }
+
+  /** Makes one state of the streams': the worst one. */
   #tell() {
     const order = ["idle", "live", "connecting", "waiting", "refused"];
-    const [a, b] = [this.#named.state, this.#everybody.state];
-    this.#state = order.indexOf(a.name) > order.indexOf(b.name) ? a : b;
+    this.#state = this.#streams.map(({ state }) => state).reduce((a, b) => (order.indexOf(b.name) > order.indexOf(a.name) ? b : a));
     this.dispatchEvent(new CustomEvent("state", { detail: this.#state }));
   }
 
   #resume = (event) => {
     if (event.type === "pageshow" && !event.persisted) return;
-    for (const stream of [this.#named, this.#everybody]) stream.resume(); // a stream from before is probably dead
+    for (const stream of this.#streams) stream.resume(); // a stream from before is probably dead
   };
 
   /** Ends the streams, or the browser could not keep the page for going back to it. */
   #suspend = () => {
     clearTimeout(this.#paused);
-    for (const stream of [this.#named, this.#everybody]) stream.suspend();
+    for (const stream of this.#streams) stream.suspend();
   };
 
   /** The page will be left, perhaps. In pagehide it is too late for Firefox: what has a stream then is not kept. If the page stays it goes on. */
@@ -254,7 +290,7 @@ export class Connection extends EventTarget {
 
   #hurry = () => {
     const visible = document.visibilityState === "visible";
-    for (const stream of [this.#named, this.#everybody]) {
+    for (const stream of this.#streams) {
       if (Group.possible()) visible && stream.hurry();
       else if (visible) stream.resume();
       else stream.suspend(); // each page has a stream of its own, and six would take all connections: those that nobody sees let go of theirs
@@ -343,8 +379,8 @@ class Caller {
   }
 
   /** The name under which the pages that watch on behalf of the same user find each other. */
-  async groupName(everybody) {
-    return `zarafa-presence events ${everybody ? "all" : "named"} ${await this.user()} ${this.#url}`;
+  async groupName(about) {
+    return `zarafa-presence events ${about} ${await this.user()} ${this.#url}`;
   }
 
   /** The path of a user's presence on a protocol; the user is the token's unless another is named. */
@@ -451,7 +487,7 @@ class Tokens {
 class Stream {
   state = { name: "idle", error: null, retryAt: null };
   #caller;
-  #everybody;
+  #about; // null: the users that are watched; else what it is called and what it asks for
   #tell;
   #watches = new Set();
   #known = new Map(); // id -> { user, data }: the document, and its text to see whether it is another
@@ -466,20 +502,17 @@ class Stream {
   #group = null; // null: not in one
   #alone = false; // the daemon has refused the lists of the whole group
 
-  constructor(caller, everybody, tell) {
+  constructor(caller, about, tell) {
     this.#caller = caller;
-    this.#everybody = everybody;
+    this.#about = about;
     this.#tell = tell;
   }
 
   /** Adds a watch and returns what takes it away. */
   add(watch) {
     this.#watches.add(watch);
-    if (this.#covers(watch)) {
-      queueMicrotask(() => this.#repeat(watch));
-    } else {
-      this.#begin(gathering);
-    }
+    if (!this.#covers(watch)) this.#begin(gathering);
+    queueMicrotask(() => this.#repeat(watch));
     return () => {
       if (this.#watches.delete(watch) && !this.#watches.size) this.clear();
     };
@@ -531,7 +564,7 @@ class Stream {
   #repeat(watch) {
     if (!this.#watches.has(watch)) return;
     for (const [id, { user }] of this.#known) if (watch.wants(id)) call(watch.callback, user);
-    if (this.state.name === "live") call(watch.ready);
+    if (this.state.name === "live" && this.#covers(watch)) call(watch.ready);
   }
 
   /** Opens a stream for another list: all of it is told anew. */
@@ -609,7 +642,7 @@ class Stream {
   /** Joins the group of the token's user, if this browser can have groups. */
   async #join() {
     if (!Group.possible() || this.#alone) return;
-    const name = await this.#caller.groupName(this.#everybody);
+    const name = await this.#caller.groupName(this.#about?.name ?? "named");
     if (!this.#watches.size || this.#suspended || this.#group?.name === name) return;
     this.#leave();
     const group = new Group(name, () => this.#begin(gathering), (message, from) => group === this.#group && this.#hear(message, from));
@@ -645,7 +678,7 @@ class Stream {
   #include(ids, from) {
     if (!ids.every((id) => this.#open.has(id))) return this.#begin(gathering);
     const wanted = new Set(ids);
-    const known = [...this.#known].filter(([id]) => this.#everybody || wanted.has(id)).map(([, { data }]) => data);
+    const known = [...this.#known].filter(([id]) => this.#about || wanted.has(id)).map(([, { data }]) => data);
     this.#group.post({ to: from, open: ids, known, live: this.state.name === "live" });
     if (this.state.name === "waiting") this.#group.post({ state: portable(this.state) });
   }
@@ -664,9 +697,9 @@ class Stream {
     return [...this.#watches].every((watch) => this.#covers(watch));
   }
 
-  /** The users that this page watches. If it watches everybody, one name stands for all. */
+  /** The users that this page watches. If it watches everybody, or a group, one name stands for all. */
   #ids() {
-    return this.#everybody ? [""] : [...new Set([...this.#watches].flatMap((watch) => [...watch.ids]))];
+    return this.#about ? [""] : [...new Set([...this.#watches].flatMap((watch) => [...watch.ids]))];
   }
 
   /** Tells whether a refused request may be accepted later: the next token, perhaps. */
@@ -719,7 +752,7 @@ class Stream {
       this.#open = ids;
       this.#group?.post({ begin: [...ids] });
     }
-    const body = this.#everybody ? {} : { users: [...this.#open] };
+    const body = this.#about?.body ?? { users: [...this.#open] };
     const headers = { Accept: "text/event-stream" };
     if (this.#lastID) headers["Last-Event-ID"] = this.#lastID;
     const keepalive = keepsBusyPages && JSON.stringify(body).length < 16_384;
@@ -747,21 +780,25 @@ class Stream {
     }
   }
 
-  #learn(user, data) {
+  /** Takes a user's document. missing says that nothing was told of the user: so it is not in the group any more, if this is about one. */
+  #learn(user, data, missing = false) {
     this.#unconfirmed?.delete(user.user);
     if (this.#known.get(user.user)?.data === data) return;
     this.#known.set(user.user, { user, data });
-    for (const watch of [...this.#watches]) if (watch.wants(user.user)) call(watch.callback, user);
+    for (const watch of [...this.#watches]) {
+      if (missing && watch.left) call(watch.left, user.user);
+      else if (watch.wants(user.user)) call(watch.callback, user);
+    }
   }
 
   /** Ends the beginning. If nothing was told of a user, nothing is known of it any more. */
   #confirm() {
-    const missing = this.#everybody ? [] : [...this.#open].filter((id) => !this.#known.has(id));
+    const missing = this.#about ? [] : [...this.#open].filter((id) => !this.#known.has(id));
     for (const id of [...(this.#unconfirmed ?? []), ...missing]) {
       const user = unknownUser(id);
-      this.#learn(user, JSON.stringify(user));
+      this.#learn(user, JSON.stringify(user), true);
       if (!this.#watches.size) return; // a callback has ended it all
-      if (this.#everybody || !this.#open.has(id)) this.#known.delete(id);
+      if (this.#about || !this.#open.has(id)) this.#known.delete(id);
     }
     this.#unconfirmed = null;
   }
@@ -1454,7 +1491,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     const { dot, name, brief, toggle, now, clear } = this.#parts;
     const by = user.protocols.manual;
     const time = by?.expires ? words.time(by.expires) : "";
-    const more = [by?.invisible && words.say("invisible"), time && words.say("until", { time })];
+    const more = [user.invisible && words.say("invisible"), time && words.say("until", { time })];
     dot.show(user);
     name.textContent = this.#me.display_name ?? this.#me.user;
     brief.textContent = [label(user.status), ...more].filter(Boolean).join(", ");
@@ -1484,7 +1521,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
       event.preventDefault();
       this.#submit();
     });
-    clear.addEventListener("click", () => this.#carryOut("isCleared", (connection) => connection.clear()));
+    clear.addEventListener("click", () => this.#carryOut("isCleared", (connection, user) => connection.clear({ user })));
     for (const control of [end, invisible]) control.addEventListener("change", () => this.#arrange());
     this.#offer();
   }
@@ -1531,7 +1568,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
       dot.setAttribute("aria-hidden", "true");
       dot.show(entry);
       button.append(dot, entry.for ? words.say("entryFor", { label: entry.label, duration: words.duration(entry.for) }) : entry.label);
-      const set = (connection) => connection.set(entry.status, { message: entry.label, activity: entry.activity ?? undefined, ttl: entry.for ?? undefined });
+      const set = (connection, user) => connection.set(entry.status, { user, message: entry.label, activity: entry.activity ?? undefined, ttl: entry.for ?? undefined });
       button.addEventListener("click", () => this.#carryOut("isSet", set));
       return button;
     }));
@@ -1547,7 +1584,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     end.value = by?.expires ? "time" : "never";
     time.min = localTime(Date.now() + 60_000);
     time.value = localTime(by?.expires ?? Date.now() + 3_600_000);
-    invisible.checked = Boolean(by?.invisible);
+    invisible.checked = Boolean(this.#user.invisible);
     fault.hidden = true;
     panel.hidden = false;
     document.addEventListener("pointerdown", this.#leave);
@@ -1609,8 +1646,8 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     const until = ends[end.value]() ?? (end.value === "time" ? new Date(time.value) : undefined);
     const by = this.#user.protocols.manual;
     const same = by && by.status === status && by.message === message.value.trim(); // then its activity stays, which the form does not show
-    this.#carryOut("isSet", (connection) => connection.set(status, {
-      message: message.value.trim(), activity: (same && by.activity) || undefined, until, invisible: invisible.checked,
+    this.#carryOut("isSet", (connection, user) => connection.set(status, {
+      user, message: message.value.trim(), activity: (same && by.activity) || undefined, until, invisible: invisible.checked,
     }));
   }
 
@@ -1622,7 +1659,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
     panel.setAttribute("aria-busy", "true");
     said.textContent = "";
     try {
-      await request(this.#current);
+      await request(this.#current, this.#me.user);
       this.#close();
       said.textContent = words.say(done);
     } catch (error) {
@@ -1687,6 +1724,10 @@ fieldset label:has(:focus-visible) { outline: 2px solid var(--presence-accent, c
 .actions { display: flex; gap: 0.5em; }
 .main { flex: 1; border-color: transparent; background: var(--presence-accent, CanvasText); color: var(--presence-on-accent, Canvas); font-weight: 600; }
 .said { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 30rem) {
+  [part="button"] { padding-inline: 0.6em; }
+  .brief { position: absolute; inline-size: 1px; block-size: 1px; clip-path: inset(50%); } /* still to be heard */
+}
 @media (forced-colors: active) { fieldset label:has(:checked) { outline: 2px solid Highlight; } }
 `;
 

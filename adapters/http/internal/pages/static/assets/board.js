@@ -36,6 +36,7 @@ function start() {
   });
   $("sign-out").addEventListener("click", () => signOut());
   $("rename").addEventListener("click", () => askWhom());
+  $("show-groups").addEventListener("click", () => watchGroups());
   $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
   new ResizeObserver(([{ target }]) => { // what gets the focus is not to hide behind the top, which stays
@@ -199,28 +200,70 @@ function disconnect() {
   void connection?.close();
   connection = null;
   people.clear();
-  for (const id of ["naming", "people", "tools", "rename"]) hide(id);
+  people.setGroups(new Map());
+  for (const id of ["naming", "people", "tools", "rename", "show-groups"]) hide(id);
 }
 
 function watchAll() {
   people.waitForAll();
   showPeople(false);
-  unwatch = connection.watchAll((person) => people.update(person), () => people.complete());
+  unwatch = connection.watchAll((person) => people.update(person), () => {
+    people.complete();
+    void learnGroups();
+  });
+}
+
+/** Finds out who is in which group, to show them together. A daemon that cannot tell has none. Returns the members of all, in no order. */
+async function learnGroups() {
+  const asked = connection;
+  const memberships = new Map();
+  try {
+    const groups = await asked.groups();
+    await Promise.all(groups.map(async ({ group }) => {
+      for (const id of await asked.members(group)) memberships.set(id, [...(memberships.get(id) ?? []), group]);
+    }));
+  } catch (fault) {
+    console.info("the groups are not known:", fault.message);
+  }
+  if (asked === connection) people.setGroups(memberships);
+  return [...memberships.keys()];
+}
+
+/** Watches the members of all groups, which is for those who may not watch everybody. Without a group it asks whom. */
+async function watchGroups() {
+  const asked = connection;
+  const members = await learnGroups();
+  if (asked !== connection) return;
+  if (!members.length) return askWhom();
+  tab.remove(kept.users);
+  $("show-groups").hidden = false;
+  let known = false;
+  watch(members, async () => {
+    if (!known) return (known = true);
+    const now = await learnGroups();
+    const same = now.length === members.length && now.every((id) => members.includes(id));
+    if (!same && asked === connection && !tab.get(kept.users)) void watchGroups();
+  });
 }
 
 function watchNamed(text) {
   const users = [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
-  people.clear();
-  unwatch?.();
-  unwatch = null;
   try {
     if (!users.length) throw new TypeError(say("nameOne"));
-    unwatch = connection.watch(users, (person) => people.update(person));
+    watch(users, () => void learnGroups());
   } catch (fault) {
     askWhom(fault.message);
     return;
   }
   tab.set(kept.users, users.join(" "));
+}
+
+/** Watches some users, and nobody else. */
+function watch(users, ready) {
+  people.clear();
+  unwatch?.();
+  unwatch = null;
+  unwatch = connection.watch(users, (person) => people.update(person), ready);
   hide("naming");
   people.complete();
   showPeople(true);
@@ -294,8 +337,10 @@ function refused(error) {
     askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
     $("naming-why").textContent = say("onlyServices", { user });
-    askWhom();
-  } else if (tab.get(kept.users)) {
+    unwatch?.();
+    unwatch = null;
+    void watchGroups();
+  } else if (!$("rename").hidden) { // it was a list
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhom(say("listRefused", { why: faults || error.message }));
   } else {

@@ -14,7 +14,7 @@ export class People {
   #announce;
   #people = new Map(); // id -> { user, account, domain, name, text }
   #memberships = new Map(); // id -> the names of the user's groups
-  #order = []; // the ids by domain and name
+  #order = []; // the ids by name
   #sorted = true;
   #changed = new Set(); // ids whose row may have to change
   #frame = 0;
@@ -173,8 +173,8 @@ export class People {
       if (matches) found++;
       if (shown) this.#shown++;
     }
-    const sorted = [...groups].sort(([a], [b]) => texts.compare(a, b));
-    return { sections: new Map([...sorted, ...domains].filter(([, { ids }]) => ids.length)), counts, found };
+    const inOrder = (sections) => [...sections].sort(([a], [b]) => texts.compare(a, b));
+    return { sections: new Map([...inOrder(groups), ...inOrder(domains)].filter(([, { ids }]) => ids.length)), counts, found };
   }
 
   #tell(counts, found) {
@@ -392,7 +392,7 @@ function sectionOf(sections, title) {
 }
 
 function compare(a, b) {
-  return texts.compare(a.domain, b.domain) || texts.compare(a.name, b.name) || (a.user.user < b.user.user ? -1 : 1);
+  return texts.compare(a.name, b.name) || (a.user.user < b.user.user ? -1 : 1);
 }
 
 /** Makes a text comparable: without case and accents. */

@@ -4,6 +4,7 @@ import { activityName, say, sentence, texts } from "./texts.js";
 
 /** Why a user's status is what it is, in a sentence. */
 function reasonOf({ reason, by, rule, status }) {
+  if (reason === "unknown" && status !== "unavailable") return say("statusAlone"); // who sees more is told why
   const key = reason === "precedence" && rule === "manual" ? "reason manual" : `reason ${reason}`;
   return texts.has(key) ? sentence(say(key, { by, rule, status: say(status) })) : "";
 }
@@ -33,7 +34,8 @@ export function updateRow(row, { user, account }, news) {
   const summary = row.querySelector("summary");
   const [name, beside] = summary.querySelector(".name").children;
   fill(name, user.display_name ?? account);
-  fill(beside, user.display_name ? ` (${account})` : "");
+  const same = user.display_name?.localeCompare(account, texts.locale, { sensitivity: "base" }) === 0;
+  fill(beside, user.display_name && !same ? ` (${account})` : ""); // which tells those apart who are called the same
   fill(summary.querySelector(".initials"), initialsOf(user.display_name ?? account));
   const before = row.dataset.shown;
   row.dataset.shown = `${user.status} ${text(user)}`;
@@ -66,10 +68,12 @@ function tintOf(id) {
 
 /** What is said beside the status. */
 function text(user) {
-  return [activity(user), user.message].filter(Boolean).join(": ");
+  const doing = [activity(user), user.message].filter(Boolean).join(": ");
+  return user.invisible ? `${doing} (${say("invisible")})`.trim() : doing;
 }
 
-const symbols = { "on-the-phone": "☎", meeting: "👥", vacation: "🏖", travel: "✈", meal: "🍽", lunch: "🍽", presentation: "📽" };
+/** Of some activities: such as every system has, also one without pictures in colour. */
+const symbols = { "on-the-phone": "☎", vacation: "☀", travel: "✈", breakfast: "☕", lunch: "☕", dinner: "☕", meal: "☕" };
 
 /** What a user is doing, as a symbol and a word. */
 function activity({ activity }) {

@@ -1,0 +1,137 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+const (
+	answerWithin = 20 * time.Second // for a message, the connection included
+	maxAnswer    = 64 << 10         // bytes of the header of an answer, and of the body that are read
+	maxPause     = 24 * time.Hour   // that a receiver can ask for
+)
+
+// client sends messages to one receiver. It may be used concurrently.
+type client struct {
+	url       string
+	keys      [][]byte
+	transport http.RoundTripper
+}
+
+// newTransport makes the connections of one Run, which end with ctx.
+func (x *Exporter) newTransport(ctx context.Context) http.RoundTripper {
+	if x.transport != nil {
+		return x.transport
+	}
+	dialer := &net.Dialer{Resolver: x.resolver, Control: control}
+	return &http.Transport{
+		DialContext: func(asked context.Context, network, address string) (net.Conn, error) {
+			dialing, stop := context.WithTimeout(asked, answerWithin)
+			defer stop()
+			defer context.AfterFunc(ctx, stop)()
+			conn, err := dialer.DialContext(dialing, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
+		},
+		TLSClientConfig:     x.config.Roots.ClientTLS("", false),
+		TLSHandshakeTimeout: answerWithin, MaxIdleConnsPerHost: parallel, MaxConnsPerHost: parallel, IdleConnTimeout: time.Minute,
+		MaxResponseHeaderBytes: maxAnswer, ForceAttemptHTTP2: true, DisableCompression: true,
+	}
+}
+
+// boundConn is a connection that ends with a context.
+type boundConn struct {
+	net.Conn
+	unbind func() bool
+}
+
+// Close ends the connection.
+func (c *boundConn) Close() error {
+	c.unbind()
+	return c.Conn.Close()
+}
+
+// answer is what became of a message.
+type answer struct {
+	status int           // 0: there was no answer
+	body   []byte        // the beginning of it
+	pause  time.Duration // that the receiver asks for; 0: none
+	err    error         // why it was not taken; nil: it was
+}
+
+// taken reports whether the receiver has the message.
+func (a answer) taken() bool { return a.err == nil }
+
+// gone reports whether the receiver wants nothing any more.
+func (a answer) gone() bool { return a.status == http.StatusGone }
+
+// refused reports whether the receiver has something against this message, perhaps not against others.
+func (a answer) refused() bool {
+	return a.status >= http.StatusBadRequest && a.status < http.StatusInternalServerError && a.status != http.StatusTooManyRequests
+}
+
+// send sends a message once. No error contains the address.
+func (c *client) send(ctx context.Context, m message) answer {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(m.body))
+	if err != nil {
+		return answer{err: errors.New("the address is none")} // it was read before
+	}
+	now := time.Now()
+	request.Header = http.Header{
+		"Content-Type":      {"application/json"},
+		"User-Agent":        {"zarafa-presence"},
+		"Webhook-Id":        {m.id},
+		"Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
+		"Webhook-Signature": {sign(c.keys, m.id, now, m.body)},
+	}
+	// Not http.Client, which would follow a redirect: a 3xx is an answer like any other.
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return answer{err: noAnswer(err)}
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing more is read
+	a := answer{status: response.StatusCode, pause: pauseOf(response, now)}
+	a.body, _ = io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // the status says it all
+	if a.status < http.StatusOK || a.status >= http.StatusMultipleChoices {
+		a.err = fmt.Errorf("the receiver answered %d %s", a.status, http.StatusText(a.status))
+	}
+	return a
+}
+
+// noAnswer says why there was no answer, without the address.
+func noAnswer(err error) error {
+	if failed, is := errors.AsType[*url.Error](err); is {
+		err = failed.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the receiver has not answered within %v", answerWithin)
+	}
+	return fmt.Errorf("no answer: %w", err)
+}
+
+// pauseOf returns the pause that a receiver asks for: in seconds, or until a moment.
+func pauseOf(response *http.Response, now time.Time) time.Duration {
+	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := response.Header.Get("Retry-After")
+	var pause time.Duration
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		pause = time.Duration(seconds) * time.Second
+	} else if until, err := http.ParseTime(text); err == nil {
+		pause = until.Sub(now)
+	}
+	return min(max(pause, 0), maxPause)
+}
