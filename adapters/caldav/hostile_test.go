@@ -124,13 +124,13 @@ func TestOneHomeHangs(t *testing.T) {
 	defer server.Close()
 	list := []domain.Name{alice, {Text: "hangs", User: "hangs@example.test"}, {Text: "broken", User: "broken@example.test"}}
 	source, log := newTestSource(t, namesOf(list...), func(c *Config) { c.URL = server.URL })
-	source.limits.silence = time.Second
+	source.limits.silence = 3 * time.Second
 	observer := runSource(t, source)
 	eventually(t, "it is in sync", observer.isSynced)
 	observer.shows(t, alice.User, domain.Busy)
-	observer.knows(t, 2*time.Second, "some calendars cannot be read (2)")
+	observer.knows(t, 10*time.Second, "some calendars cannot be read (2)")
 	time.Sleep(3 * time.Second)
-	observer.knows(t, 2*time.Second, "some calendars cannot be read (2)")
+	observer.knows(t, 10*time.Second, "some calendars cannot be read (2)")
 	observer.stop()
 	if text := log.String(); strings.Contains(text, "the CalDAV server does not answer") || strings.Count(text, "cannot be read") != 2 {
 		t.Errorf("the log is %s", text)
