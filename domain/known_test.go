@@ -274,6 +274,10 @@ func TestInvisibleEnds(t *testing.T) {
 	h.hide(domain.Available, h.now+60*second)
 	h.now += 10 * second
 	h.say(chat, domain.DeviceID{}, domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{})
+	if last, lapsed := h.seen(domain.SeesAll, h.now+50*second), h.seen(domain.SeesAll, h.now+50*second+1); last.Unified.Status != domain.Unavailable ||
+		lapsed.Unified.Status != domain.Busy || lapsed.Revision != last.Revision {
+		t.Errorf("at the last moment others are shown %+v, after it %+v", last, lapsed)
+	}
 	h.remove(byHand)
 	if after := h.seen(domain.SeesAll, h.now); after.Revision != h.revision || after.Unified.Status != domain.Busy {
 		t.Errorf("visible again, others are shown %+v", after)
