@@ -94,7 +94,7 @@ func (f *leakyFeed) States(by domain.Principal, ids []string, into []domain.Stat
 	for i := range states[first:] {
 		state, id := &states[first+i], ids[i]
 		whole, _, _ := f.Feed.States(oneself(id), []string{id}, nil)
-		if f.revisions && len(state.Presences) > 0 {
+		if f.revisions && state.Revision > 0 {
 			state.Revision = whole[0].Revision
 		}
 		if f.see == nil {
