@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,5 +208,64 @@ func TestAnExporterIsGivenWhatItSees(t *testing.T) {
 		s.all.Renew()
 		s.next(outbox, "anna unavailable, bea busy")
 		s.end()
+	})
+}
+
+// TestHiddenChangesMakeNoNews: an exporter is given a change exactly if it can see it.
+func TestHiddenChangesMakeNoNews(t *testing.T) {
+	rules, err := domain.NewVisibility([]domain.VisibilityRule{
+		{Viewer: "service", User: string(anna), Sees: "status"}, {Viewer: "service", User: string(carl), Sees: "nothing"}, {Viewer: "service", User: "*", Sees: "all"},
+	}, domain.UserList{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		store := coretest.Start(t)
+		defer store.End()
+		store.Sights = app.NewSights(rules, nil)
+		outbox := app.Follow(app.NewFeed(store.Core, clock.New(), domain.Precedence{}), 0, quiet)
+		defer outbox.Close()
+		set := func(user domain.UserID, shown domain.Shown) {
+			store.Change(t, user, chat, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+				return old.Observe(shown, domain.ExpiryPolicy{}, now)
+			})
+		}
+		next := func() (given []string) { // up to the next change of mark
+			set(mark, domain.Shown{Status: domain.Busy, Message: fmt.Sprint(store.Revision())})
+			for {
+				news, err := outbox.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, state := range news.States {
+					if state.User == mark {
+						return given
+					}
+					given = append(given, fmt.Sprint(state.User, " ", state.Unified.Status, " ", state.Unified.Message))
+				}
+			}
+		}
+		next()
+		last := map[domain.UserID]domain.Shown{}
+		for range 10 {
+			user := rapid.SampledFrom([]domain.UserID{anna, bea, carl}).Draw(t, "user")
+			shown := domain.Shown{
+				Status:  rapid.SampledFrom([]domain.Status{domain.Busy, domain.Away}).Draw(t, "status"),
+				Message: rapid.SampledFrom([]string{"", "lunch"}).Draw(t, "message"),
+			}
+			set(user, shown)
+			before, known := last[user]
+			last[user] = shown
+			var want []string
+			switch {
+			case user == anna && (!known || before.Status != shown.Status):
+				want = []string{fmt.Sprint(user, " ", shown.Status, " ")}
+			case user == bea && (!known || before != shown):
+				want = []string{fmt.Sprint(user, " ", shown.Status, " ", shown.Message)}
+			}
+			if got := next(); !slices.Equal(got, want) {
+				t.Errorf("%s, who was %+v, is %+v: given was %q, want %q", user, before, shown, got, want)
+			}
+		}
 	})
 }

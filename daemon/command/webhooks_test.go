@@ -107,6 +107,11 @@ func TestReloadOfWebhooks(t *testing.T) {
 		t.Error("a webhook is told that is not in the configuration any more")
 	}
 
+	hidden := r.ask(t, clerk, "PUT", "/v1/users/anna@example.test/manual", `{"status":"busy","invisible":true,"ttl":600}`)
+	if crm.AwaitStatus("anna@example.test", "unavailable"); hidden.status != 204 {
+		t.Errorf("PUT: %+v", hidden)
+	}
+
 	before := len(crm.Taken())
 	r.change(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + "]", "precedence": "[spreed]"})
 	time.Sleep(200 * time.Millisecond)
@@ -115,6 +120,11 @@ func TestReloadOfWebhooks(t *testing.T) {
 	}
 	r.change(t, map[string]string{"webhooks": "[" + crm.Entry("crm", "") + "]", "visibility": "[{viewer: service, user: " + markd + ", sees: nothing}, {viewer: '*', user: '*', sees: all}]"})
 	crm.Await(markd, func(d webhooktest.Data) bool { return d.Status == "unavailable" && d.Revision == 0 })
+	for _, m := range crm.Messages() {
+		if err := theContract().ValidJSON(string(m.Body), "components", "schemas", "WebhookMessage"); err != nil {
+			t.Errorf("%s is not what openapi.json says: %v", m.Body, err)
+		}
+	}
 }
 
 // The receiver of docs/webhooks.md takes what is signed, and nothing else.
