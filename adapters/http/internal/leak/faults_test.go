@@ -101,9 +101,9 @@ func (f *leakyFeed) States(by domain.Principal, ids []string, into []domain.Stat
 			continue
 		}
 		sight := f.Feed.Sight(by, state.User)
-		switch sees := f.see(sight); {
-		case sees == sight:
-		case sees == domain.SeesInvisible:
+		switch f.see(sight) {
+		case sight:
+		case domain.SeesInvisible:
 			*state = whole[0]
 		default: // who is not invisible is shown as everybody sees it
 			state.StatusOnly, state.Presences, state.Unified = false, whole[0].Presences, whole[0].Unified
