@@ -1,5 +1,7 @@
 package domain
 
+import "slices"
+
 // Known is what is kept of one user. It is a value that does not change: With makes another one.
 type Known struct {
 	Presences Presences // of each device, whether they have expired or not
@@ -59,15 +61,19 @@ func (ps Presences) invisible(now Timestamp) bool {
 	return false
 }
 
-// never is a moment at which nothing has expired. What has expired counts until it is written, so that each change is one write.
+// never is a moment at which nothing has expired. What has expired counts until it is written, so that its end is a change.
 const never Timestamp = 0
 
-// shown returns what others are shown, as it was last written.
-func (k *Known) shown() Presences {
-	if k.Mask != nil && !k.Mask.Ended {
+// moments are those at which a write of p can be seen: as things were last written, and, if something had ended by then that was not written yet, as they
+// were shown when p was written.
+func moments(p *Presence) [2]Timestamp { return [...]Timestamp{never, p.Updated} }
+
+// shown returns what others are shown at a moment.
+func (k *Known) shown(at Timestamp) Presences {
+	if k.Invisible(at) {
 		return k.Mask.Presences
 	}
-	return k.Presences.At(never)
+	return k.Presences.At(at)
 }
 
 // With returns what is kept once p is written, which has its revision. changed says that it is a change, and not just a renewal. The precedence
@@ -79,7 +85,7 @@ func (k *Known) With(p Presence, changed bool, precedence Precedence) Known {
 	}
 	if k.Mask != nil || p.Invisible {
 		next.mask(k, &p, changed, precedence)
-	} else if changed && precedence.anotherStatus(k.Presences, next.Presences) {
+	} else if changed && next.anotherStatus(k, &p, precedence) {
 		next.Status = next.Revision
 	}
 	return next
@@ -99,11 +105,10 @@ func (k *Known) mask(before *Known, p *Presence, changed bool, precedence Preced
 		k.Mask = before.Mask
 		return
 	}
-	was, is := before.shown(), k.shown()
-	if !hidden && k.Mask == nil || was.differ(is) {
+	if !hidden && k.Mask == nil || k.differs(before, p) {
 		all = p.Revision
 	}
-	if precedence.anotherStatus(was, is) {
+	if k.anotherStatus(before, p, precedence) {
 		k.Status = p.Revision
 	}
 	if k.Mask != nil {
@@ -126,24 +131,32 @@ func (ps Presences) masked(now Timestamp) Presences {
 	return masked
 }
 
-// differ reports whether somebody who sees all can tell the two apart, renewals aside. There is one presence a protocol.
-func (ps Presences) differ(others Presences) bool {
-	if len(ps) != len(others) {
-		return true
-	}
-	for i := range ps {
-		if ps[i].Protocol != others[i].Protocol || ps[i].Differs(others[i]) {
+// differs reports whether somebody who sees all can tell that p was written, renewals aside.
+func (k *Known) differs(before *Known, p *Presence) bool {
+	for _, at := range moments(p) {
+		if before.shown(at).differ(k.shown(at)) {
 			return true
 		}
 	}
 	return false
 }
 
-// anotherStatus reports whether somebody who sees the status alone can tell the two apart. That a user is known, or is not any more, can be seen.
-func (list Precedence) anotherStatus(before, after Presences) bool {
-	if len(before) == 1 && len(after) == 1 {
-		return before[0].Status != after[0].Status || before[0].Stale != after[0].Stale
+// differ reports whether there is a change between the two. There is one presence a protocol.
+func (ps Presences) differ(others Presences) bool {
+	return !slices.EqualFunc(ps, others, func(p, q Presence) bool { return p.Protocol == q.Protocol && !p.Differs(q) })
+}
+
+// anotherStatus reports whether somebody who sees the status alone can tell that p was written. That a user is known, or is not any more, can be seen.
+func (k *Known) anotherStatus(before *Known, p *Presence, precedence Precedence) bool {
+	if k.Mask == nil && before.Mask == nil && before.Presences.HoldAt(p.Updated) && len(before.Presences) == 1 && len(k.Presences) == 1 {
+		return before.Presences[0].DiffersInStatus(k.Presences[0])
 	}
-	was, is := list.Unify(before.At(never)), list.Unify(after.At(never))
-	return len(before) == 0 != (len(after) == 0) || was.Status != is.Status || was.Stale != is.Stale
+	for _, at := range moments(p) {
+		was, is := before.shown(at), k.shown(at)
+		old, next := precedence.Unify(was), precedence.Unify(is)
+		if len(was) == 0 != (len(is) == 0) || old.Status != next.Status || old.Stale != next.Stale {
+			return true
+		}
+	}
+	return false
 }

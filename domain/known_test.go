@@ -87,9 +87,9 @@ func (h *history) seen(sight domain.Sight, at domain.Timestamp) domain.State {
 	return state.Seen(sight)
 }
 
-// lasting is what somebody is shown of what was last written, without what changes by a mere renewal.
-func (h *history) lasting(sight domain.Sight) domain.State {
-	state := h.seen(sight, 0)
+// lasting is what somebody is shown at a moment, without what changes by a mere renewal. At zero nothing has ended yet.
+func (h *history) lasting(sight domain.Sight, at domain.Timestamp) domain.State {
+	state := h.seen(sight, at)
 	state.Presences, state.Revision = append(domain.Presences(nil), state.Presences...), 0
 	for i := range state.Presences {
 		p := &state.Presences[i]
@@ -99,6 +99,15 @@ func (h *history) lasting(sight domain.Sight) domain.State {
 		}
 	}
 	return state
+}
+
+// shown is what somebody is shown of what was last written, and now. Who sees the status alone is shown, too, whether anybody knows the user.
+func (h *history) shown(sight domain.Sight) (shown [2]domain.State, known [2]bool) {
+	for i, at := range [...]domain.Timestamp{0, h.now} {
+		shown[i] = h.lasting(sight, at)
+		known[i] = sight == domain.SeesStatus && len(h.lasting(domain.SeesAll, at).Presences) > 0
+	}
+	return shown, known
 }
 
 // step does something at random. It never makes the user invisible nor ends that.
@@ -154,7 +163,7 @@ func (h *history) pass(t *rapid.T) {
 func TestInvisibleShowsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := begin(t)
-		before, lasting := h.seen(domain.SeesAll, h.now), h.lasting(domain.SeesAll)
+		before, lasting := h.seen(domain.SeesAll, h.now), h.lasting(domain.SeesAll, 0)
 		end := h.now + 600*second
 		h.hide(rapid.SampledFrom(domain.Statuses()[:]).Draw(t, "own status"), end)
 		first := map[domain.Sight]domain.State{}
@@ -173,7 +182,7 @@ func TestInvisibleShowsNothing(t *testing.T) {
 				t.Fatalf("others are shown %+v, it was %+v", p, was)
 			}
 		}
-		if now := h.lasting(domain.SeesAll); reflect.DeepEqual(now, lasting) != (all.Revision == before.Revision) {
+		if now := h.lasting(domain.SeesAll, 0); reflect.DeepEqual(now, lasting) != (all.Revision == before.Revision) {
 			t.Fatalf("revision %d, before %d:\n%+v\n%+v", all.Revision, before.Revision, now, lasting)
 		}
 		if self := h.seen(domain.SeesInvisible, h.now); !self.Invisible || self.Revision != h.revision || len(self.Presences) == 0 {
@@ -203,9 +212,9 @@ func TestShownRevisions(t *testing.T) {
 		h := begin(t)
 		for range rapid.IntRange(1, knownSteps).Draw(t, "steps") {
 			h.pass(t)
-			before, was := h.known.Revisions(), map[domain.Sight]domain.State{}
+			before, was, known := h.known.Revisions(), map[domain.Sight][2]domain.State{}, map[domain.Sight][2]bool{}
 			for _, sight := range domain.Sights() {
-				was[sight] = h.lasting(sight)
+				was[sight], known[sight] = h.shown(sight)
 			}
 			masked, written := h.state(0).Invisible, h.revision
 			switch rapid.IntRange(0, 6).Draw(t, "what") {
@@ -225,16 +234,14 @@ func TestShownRevisions(t *testing.T) {
 			if h.revision > written+10 {
 				continue // there were several writes
 			}
-			known := len(was[domain.SeesAll].Presences) > 0
 			for _, sight := range domain.Sights()[domain.SeesStatus:] {
-				same := reflect.DeepEqual(was[sight], h.lasting(sight))
-				if sight == domain.SeesStatus { // which shows, too, whether anybody knows the user
-					same = same && known == (len(h.lasting(domain.SeesAll).Presences) > 0)
-				}
+				is, isKnown := h.shown(sight)
+				kept := reflect.DeepEqual(was[sight][0], is[0]) && known[sight][0] == isKnown[0]
+				same := reflect.DeepEqual(was[sight], is) && known[sight] == isKnown
 				moved := before.Of(sight) != after.Of(sight)
 				switch {
-				case !same && !moved:
-					t.Fatalf("%s: the revision stays %d:\n%+v\n%+v", sight, after.Of(sight), was[sight], h.lasting(sight))
+				case !kept && !moved:
+					t.Fatalf("%s: the revision stays %d:\n%+v\n%+v", sight, after.Of(sight), was[sight], is)
 				case same && moved && (sight == domain.SeesStatus || sight == domain.SeesAll && masked):
 					t.Fatalf("%s: the revision goes from %d to %d for nothing:\n%+v", sight, before.Of(sight), after.Of(sight), was[sight])
 				}
@@ -267,9 +274,36 @@ func TestInvisibleEnds(t *testing.T) {
 	h.hide(domain.Available, h.now+60*second)
 	h.now += 10 * second
 	h.say(chat, domain.DeviceID{}, domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{})
+	if last, lapsed := h.seen(domain.SeesAll, h.now+50*second), h.seen(domain.SeesAll, h.now+50*second+1); last.Unified.Status != domain.Unavailable ||
+		lapsed.Unified.Status != domain.Busy || lapsed.Revision != last.Revision {
+		t.Errorf("at the last moment others are shown %+v, after it %+v", last, lapsed)
+	}
 	h.remove(byHand)
 	if after := h.seen(domain.SeesAll, h.now); after.Revision != h.revision || after.Unified.Status != domain.Busy {
 		t.Errorf("visible again, others are shown %+v", after)
+	}
+}
+
+// Whoever was shown that something had ended, before that was written, is told that it is there again.
+func TestRevivedBeforeItsEndIsWritten(t *testing.T) {
+	h := history{now: noon}
+	say := func() {
+		h.say(chat, domain.DeviceID{}, domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{After: time.Second})
+		h.hide(domain.Busy, h.now+second)
+	}
+	say()
+	h.say(web, domain.DeviceID{}, domain.Shown{Status: domain.Away}, domain.ExpiryPolicy{})
+	for range 3 {
+		h.now += 2 * second
+		between := h.state(h.now)
+		say()
+		after := h.state(h.now)
+		for _, sight := range domain.Sights()[1:] {
+			was, is := between.Seen(sight), after.Seen(sight)
+			if was.Unified.Status != is.Unified.Status && was.Revision == is.Revision {
+				t.Errorf("%v: %v is %v, with the same revision %d", sight, was.Unified.Status, is.Unified.Status, is.Revision)
+			}
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (w *watched) want(t testing.TB, user domain.UserID, want string) {
 // eventually waits until check returns nil, for as long as Run goes on.
 func (w *watched) eventually(t testing.TB, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		err := check()
 		if err == nil {
 			return

@@ -120,6 +120,13 @@ func (c *client) login(ctx context.Context) error {
 	return err
 }
 
+// answers reports whether the CalDAV server answers anything at all, soon.
+func (c *client) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.source.limits.proof)
+	defer cancel()
+	return c.login(ctx) == nil
+}
+
 // calendarReader reads a calendar in a window, as its user counts it.
 type calendarReader struct {
 	client *client
@@ -133,7 +140,11 @@ func (r *calendarReader) fetch(ctx context.Context, c *calendar) ([]collection, 
 		one, err := r.fetchICS(ctx, c)
 		return []collection{one}, err
 	}
-	return r.fetchHome(ctx, c)
+	all, err := r.fetchHome(ctx, c)
+	if errors.Is(err, errAway) && r.client.answers(ctx) {
+		err = fmt.Errorf("the server answers, but not about this calendar: %s", strings.TrimPrefix(err.Error(), errAway.Error()+": "))
+	}
+	return all, err
 }
 
 // fetchHome reads the calendars in a home that have changed.

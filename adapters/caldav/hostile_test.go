@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -97,6 +98,42 @@ func TestHostileServer(t *testing.T) {
 	}
 	if strings.Contains(log.String(), foreign.URL) {
 		t.Errorf("the log has an address of the server's choice:\n%s", log)
+	}
+}
+
+// A calendar that the server never answers about, or only with the error of a proxy, costs nobody else anything, neither before everybody was looked at nor
+// later.
+func TestOneHomeHangs(t *testing.T) {
+	t.Parallel()
+	good := calendarText(around(time.Hour, time.Hour, ""))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/hangs/":
+			_, _ = io.Copy(io.Discard, r.Body) // so that it is noticed when the client has gone
+			<-r.Context().Done()
+		case r.URL.Path == "/broken/":
+			w.WriteHeader(http.StatusGatewayTimeout)
+		case r.URL.Path == "/":
+			multi(w, davHead+"</d:multistatus>")
+		case r.Method == "PROPFIND":
+			multi(w, listed(r.URL.Path+"work/", "1"))
+		default:
+			multi(w, strings.Replace(listed("x", "1"), "<s:getctag>1</s:getctag>", "<c:calendar-data>"+good+"</c:calendar-data>", 1))
+		}
+	}))
+	defer server.Close()
+	list := []domain.Name{alice, {Text: "hangs", User: "hangs@example.test"}, {Text: "broken", User: "broken@example.test"}}
+	source, log := newTestSource(t, namesOf(list...), func(c *Config) { c.URL = server.URL })
+	source.limits.silence = 3 * time.Second
+	observer := runSource(t, source)
+	eventually(t, "it is in sync", observer.isSynced)
+	observer.shows(t, alice.User, domain.Busy)
+	observer.knows(t, 10*time.Second, "some calendars cannot be read (2)")
+	time.Sleep(3 * time.Second)
+	observer.knows(t, 10*time.Second, "some calendars cannot be read (2)")
+	observer.stop()
+	if text := log.String(); strings.Contains(text, "the CalDAV server does not answer") || strings.Count(text, "cannot be read") != 2 {
+		t.Errorf("the log is %s", text)
 	}
 }
 

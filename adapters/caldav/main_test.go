@@ -109,10 +109,10 @@ func newTestSource(t testing.TB, identities identities, change func(*Config)) (*
 	return s, log
 }
 
-// eventually polls until check returns true. After 20 seconds it fails the test.
+// eventually polls until check returns true. After a minute it fails the test, for a machine may be busy.
 func eventually(t testing.TB, what string, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !check(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !check(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it did not happen: ", what)
 		}

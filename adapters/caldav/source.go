@@ -27,6 +27,7 @@ type limits struct {
 	parallel    int           // requests at once
 	silence     time.Duration // without a byte of an answer that has begun, or should have
 	answer      time.Duration // for a whole answer
+	proof       time.Duration // for the answer that shows that the server is there; with silence it is less than the 30 s of ports.Source
 	firstRetry  time.Duration // when a server is away; doubled after each further attempt
 	lastRetry   time.Duration // at most
 	longestWait time.Duration // that a server can ask for with Retry-After
@@ -36,7 +37,7 @@ type limits struct {
 }
 
 var defaultLimits = limits{
-	parallel: 4, silence: 20 * time.Second, answer: 5 * time.Minute, firstRetry: time.Second, lastRetry: 30 * time.Second,
+	parallel: 4, silence: 20 * time.Second, answer: 5 * time.Minute, proof: 5 * time.Second, firstRetry: time.Second, lastRetry: 30 * time.Second,
 	longestWait: time.Hour, readAgain: 24 * time.Hour, listAgain: 10 * time.Minute, body: ical.MaxBytes,
 }
 

@@ -195,6 +195,10 @@ func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 	j := newJournal()
 	var at uint64
 	var pieces [][]byte
+	const staying = 5 // users with another presence
+	for i := range staying {
+		j.set(t, numbered(i), web, "", domain.Busy, "stays", moment)
+	}
 	for first := 0; first < users; first += together {
 		var come, leave []image.Write
 		none := domain.Presence{Protocol: chat}
@@ -214,12 +218,16 @@ func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 	if loaded := load(t, at, pieces, j.entries[at:]); everything(loaded) != everything(j.Image) {
 		t.Error("the loaded image has forgotten something else")
 	}
+	at, pieces = j.snapshot(t, 1<<16)
+	if loaded := load(t, at, pieces, nil); everything(loaded) != everything(j.Image) {
+		t.Error("the image that is loaded at last has forgotten something else")
+	}
 	old := j.Watch(1)
 	defer old.Close()
 	if changes, err := old.Next(t.Context()); !errors.Is(err, ports.ErrCompacted) {
 		t.Errorf("a watch from before what is remembered: %d changes, %v; want ErrCompacted", len(changes), err)
 	}
-	const late = 2*users - 100
+	const late = staying + 2*users - 100
 	recent := j.Watch(late)
 	defer recent.Close()
 	changes, err := recent.Next(t.Context())

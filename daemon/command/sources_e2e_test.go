@@ -221,4 +221,36 @@ func TestEverySourceAtOnce(t *testing.T) {
 			t.Fatalf("%s: alice is %s; want %s\n%s\n%s", moment.what, got, moment.want, command(secretEnv, "why", "--url", e.url, "alice@example.test").stdout, e.stderr.String())
 		}
 	}
+	e.sourcesAreCurrent()
+}
+
+// sourcesAreCurrent checks that all sources are in sync, and that the one that asks says of when it knows what it shows.
+func (e *everything) sourcesAreCurrent() {
+	e.t.Helper()
+	request, err := http.NewRequestWithContext(e.t.Context(), http.MethodGet, e.url+"v1/sources", nil)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+signed(testSecret, "desk@example.test", time.Now()))
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var document struct {
+		Sources []struct {
+			Protocol, State string
+			Error           *string
+			AsOf            *time.Time `json:"as_of"`
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&document); err != nil || len(document.Sources) != 4 {
+		e.t.Fatalf("the sources are %+v, %v", document, err)
+	}
+	for _, source := range document.Sources {
+		asks := source.Protocol == "calendar"
+		if source.State != "synced" || source.Error != nil || asks != (source.AsOf != nil) || asks && time.Since(*source.AsOf) > 30*time.Second {
+			e.t.Errorf("a source is %+v", source)
+		}
+	}
 }

@@ -13,7 +13,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +57,7 @@ type Hub struct {
 
 	deliveries measure.Histogram
 	catchUps   atomic.Uint64
+	rechecks   atomic.Uint64 // how often Recheck was called
 
 	ctx     context.Context //nolint:containedctx // of the hub's goroutines: it ends with Stop
 	cancel  context.CancelFunc
@@ -119,7 +122,7 @@ func (h *Hub) Serve(stream *conn.Stream, s *Subscription) {
 	_ = stream.SetDeadline(time.Time{})
 	_ = stream.SetWriteBuffer(sendBuffer)
 	sub := &subscriber{conn: stream, all: s.All, spelt: s.Spelt, entitled: s.Entitled, by: s.By}
-	if h.join(sub, s) {
+	if h.join(sub, s, h.ask(sub)) {
 		sub.listen()
 	}
 	h.mu.Lock()
@@ -241,19 +244,41 @@ func (h *Hub) Renew() {
 // Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
 func (h *Hub) Recheck() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for sub := range h.subscribers {
-		h.recheck(sub)
+	h.rechecks.Add(1)
+	subscribers := slices.Collect(maps.Keys(h.subscribers))
+	h.mu.Unlock()
+	for _, sub := range subscribers {
+		is := h.ask(sub)
+		h.mu.Lock()
+		if _, there := h.subscribers[sub]; there {
+			h.judge(sub, is)
+		}
+		h.mu.Unlock()
 	}
 }
 
-func (h *Hub) recheck(sub *subscriber) {
-	if sub.entitled == nil {
-		return
+// bearer is who a subscriber is by the rules of a moment, or why it may not have its stream.
+type bearer struct {
+	by       domain.Principal
+	err      error
+	rechecks uint64 // how many there were before
+}
+
+// ask asks who a subscriber is. To verify a signature takes long, so nobody who calls it holds the lock, as a rule.
+func (h *Hub) ask(sub *subscriber) bearer {
+	is := bearer{rechecks: h.rechecks.Load()}
+	if sub.entitled != nil {
+		is.by, is.err = sub.entitled()
 	}
-	by, err := sub.entitled()
+	return is
+}
+
+// judge has a subscriber be who it is by now. The caller holds the lock.
+func (h *Hub) judge(sub *subscriber, is bearer) {
+	by := is.by
 	switch {
-	case err != nil:
+	case sub.entitled == nil: // it stays the same
+	case is.err != nil:
 		h.end(sub, expired, h.settings.EndTimeout)
 	case by.Service != sub.by.Service, len(sub.groups) > 0 && by.Key != sub.by.Key: // so it sees others than before, perhaps
 		sub.by = by

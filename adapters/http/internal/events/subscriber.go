@@ -49,8 +49,8 @@ const everybody domain.UserID = ""
 // maxPending is how many events are kept for a subscriber until a worker has time for it. With more it is behind.
 const maxPending = 512
 
-// join adds a subscriber, and has it told the present states. It reports false if the hub has stopped.
-func (h *Hub) join(sub *subscriber, s *Subscription) bool {
+// join adds a subscriber, who was somebody a moment ago, and has it told the present states. It reports false if the hub has stopped.
+func (h *Hub) join(sub *subscriber, s *Subscription, is bearer) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ctx.Err() != nil {
@@ -78,7 +78,10 @@ func (h *Hub) join(sub *subscriber, s *Subscription) bool {
 	sub.busy, sub.told = true, s.Since
 	sub.fallBehind(true)
 	h.running.Go(func() { h.begin(sub, s) })
-	h.recheck(sub) // the rules may have changed since it was admitted
+	if is.rechecks != h.rechecks.Load() { // the rules have changed meanwhile
+		is = h.ask(sub)
+	}
+	h.judge(sub, is)
 	return true
 }
 

@@ -11,7 +11,7 @@ import (
 
 // TestPlantedFaultsAreFound lets the real world leak in one way at a time. If that is not found out, the test above proves nothing about this way.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	const most, few = 400, 25 // sites until it must have been found, and how many of them share two servers
+	const most, few = 4000, 25 // sites until it must have been found, and how many of them share two servers
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	for name, planted := range faults {
