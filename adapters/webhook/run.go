@@ -136,7 +136,7 @@ func (r *run) end(ctx context.Context, done result) {
 	r.sending--
 	r.durations.Observe(done.took)
 	if done.answer.taken() {
-		if r.said != "" {
+		if !r.health.since.IsZero() {
 			r.log.Info("the webhook's endpoint takes messages again", "failed_for", time.Since(r.health.since).Round(time.Second))
 			r.said = ""
 		}
