@@ -204,7 +204,7 @@ func (o *outbox) nextChanges(ctx context.Context) ([]domain.State, error) {
 	seen := all[:0]
 	for i := range all {
 		state := all[i].Seen(o.feed.Sight(o.by, all[i].User))
-		if state.Revision > o.given.Revision { // else it was given: what has changed is hidden
+		if o.given.Revision < state.Revision && state.Revision <= upTo { // else it was given, for what has changed is hidden; or it comes later
 			seen = append(seen, state)
 		}
 	}

@@ -87,7 +87,8 @@ func TestProxyRights(t *testing.T) {
 	}
 }
 
-// TestAmbientWrites: a page of another server cannot have a browser change anything for a user whom the proxy has signed in. Tokens are not concerned.
+// TestAmbientWrites: a page of another server cannot have a browser change anything for a user whom the proxy has signed in. Tokens are not
+// concerned.
 func TestAmbientWrites(t *testing.T) {
 	r := start(t, behindProxy, func(cfg *http.Config) { cfg.CORSOrigins = []string{"https://intranet.example.test"} })
 	for _, test := range []struct {
@@ -154,7 +155,8 @@ func sendRaw(t tester, server *http.Server, method, path, body string, header []
 	return parseAnswer(t, bufio.NewReader(c))
 }
 
-// TestAmbientStream: a stream of a user whom the proxy has signed in ends when a token would, so that the proxy is asked again, and when the proxy is not believed any more.
+// TestAmbientStream: a stream of a user whom the proxy has signed in ends when a token would, so that the proxy is asked again, and when the proxy is
+// not believed any more.
 func TestAmbientStream(t *testing.T) {
 	begin := func(r *running) *bufio.Reader {
 		t.Helper()

@@ -43,8 +43,8 @@ func hasRole(claims jwt.MapClaims, claim, role string) bool {
 	return false
 }
 
-// find returns the value of a claim, or nil. A name with dots is the name of a claim as it is (https://example.test/roles), or else leads into claims that are inside
-// others (realm_access.roles).
+// find returns the value of a claim, or nil. A name with dots is the name of a claim as it is (https://example.test/roles), or else leads into claims
+// that are inside others (realm_access.roles).
 func find(claims map[string]any, name string) any {
 	if value, ok := claims[name]; ok {
 		return value

@@ -13,8 +13,8 @@ const (
 	longestPause = 30 * time.Second
 )
 
-// Run keeps the provider's keys until ctx ends: it fetches them at once, then now and then, and when a token names a key that is not known. While the provider
-// cannot be reached it tries again, and what is known stays.
+// Run keeps the provider's keys until ctx ends: it fetches them at once, then now and then, and when a token names a key that is not known. While the
+// provider cannot be reached it tries again, and what is known stays.
 func (v *Verifier) Run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
@@ -32,7 +32,8 @@ func (v *Verifier) Run(ctx context.Context) {
 		if err != nil {
 			pause = pauseAfter(failures)
 			if failures == 0 {
-				v.log.Warn("the OpenID provider cannot be used; it is tried again and again", "issuer", now.cfg.Issuer, "known_before", now.fetched != nil, "err", err)
+				v.log.Warn("the OpenID provider cannot be used; it is tried again and again",
+					"issuer", now.cfg.Issuer, "known_before", now.fetched != nil, "err", err)
 			}
 			failures++
 		} else {
@@ -69,8 +70,8 @@ func (v *Verifier) take(cfg Config, got *fetched) {
 
 func sameProvider(a, b Config) bool { return a.Issuer == b.Issuer && a.Roots.Equal(b.Roots) }
 
-// pause waits until the next fetch is due: after a time, when another provider is configured, or, after a fetch that succeeded, when a token names an unknown key, but not
-// before unknownPause is over.
+// pause waits until the next fetch is due: after a time, when another provider is configured, or, after a fetch that succeeded, when a token names an
+// unknown key, but not before unknownPause is over.
 func (v *Verifier) pause(ctx context.Context, cfg Config, after time.Duration, succeeded bool) {
 	due := time.NewTimer(after)
 	defer due.Stop()

@@ -74,7 +74,8 @@ func TestProviderComesLate(t *testing.T) {
 	})
 }
 
-// TestRotation: a token of a new key is good as soon as the key was fetched, which its first use causes. An old key is good as long as the provider has it.
+// TestRotation: a token of a new key is good as soon as the key was fetched, which its first use causes. An old key is good as long as the provider
+// has it.
 func TestRotation(t *testing.T) {
 	one, two := signingKey{"one", jwt.SigningMethodRS256, rsaKey()}, signingKey{"two", jwt.SigningMethodES256, ecKey()}
 	synctest.Test(t, func(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// FuzzVerify: whatever somebody sends, it is refused, without a panic, and the error does not tell it. A token that the provider has not signed is never accepted.
+// FuzzVerify: whatever somebody sends, it is refused, without a panic, and the error does not tell it. A token that the provider has not signed is
+// never accepted.
 func FuzzVerify(f *testing.F) {
 	p := newProvider()
 	v, clock := ready(f, p, config())

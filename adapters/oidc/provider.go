@@ -72,9 +72,11 @@ func (m *metadata) check(issuer string) error {
 	if m.Issuer != issuer {
 		return fmt.Errorf("the provider calls itself %q, and oidc.issuer must be the same, to the letter", m.Issuer)
 	}
-	for name, address := range map[string]string{"jwks_uri": m.JWKSURI, "authorization_endpoint": m.AuthorizationEndpoint, "token_endpoint": m.TokenEndpoint} {
-		if err := checkURL(address); err != nil {
-			return fmt.Errorf("the provider's %s: %w", name, err)
+	for _, needed := range []struct{ name, address string }{
+		{"jwks_uri", m.JWKSURI}, {"authorization_endpoint", m.AuthorizationEndpoint}, {"token_endpoint", m.TokenEndpoint},
+	} {
+		if err := checkURL(needed.address); err != nil {
+			return fmt.Errorf("the provider's %s: %w", needed.name, err)
 		}
 	}
 	if checkURL(m.EndSessionEndpoint) != nil {

@@ -1,8 +1,8 @@
 // Package oidc verifies the tokens of an OpenID provider (JSON Web Tokens, RFC 7519), by which people sign in at a site that has one. The
 // provider's keys are fetched in the background: no request waits for the network.
 //
-// verifier.go looks at tokens, claims.go at what is in them, keys.go reads the provider's keys, provider.go asks the provider, and follow.go says when.
-// Package http calls Verify through ports.Verifier.
+// verifier.go looks at tokens, claims.go at what is in them, keys.go reads the provider's keys, provider.go asks the provider, and follow.go says
+// when. Package http calls Verify through ports.Verifier.
 package oidc
 
 import (
@@ -50,8 +50,8 @@ type current struct {
 	fetched *fetched // nil: the provider has not answered yet
 }
 
-// New makes a verifier that knows no key until Run is called. The skew is how far the clocks of the provider and this machine may differ. Who has signed in
-// may do what principals says, and with the service role what a service may.
+// New makes a verifier that knows no key until Run is called. The skew is how far the clocks of the provider and this machine may differ. Who has
+// signed in may do what principals says, and with the service role what a service may.
 func New(cfg Config, skew time.Duration, clock ports.Clock, principals ports.Principals, log *slog.Logger) *Verifier {
 	v := &Verifier{clock: clock, principals: principals, log: log, client: newClient, wake: make(chan struct{}, 1)}
 	v.current.Store(v.rules(cfg, skew))
@@ -90,7 +90,8 @@ func (v *Verifier) Provider() (Provider, bool) {
 	now := v.current.Load()
 	p := Provider{Issuer: now.cfg.Issuer, ClientID: now.cfg.ClientID, Audience: now.cfg.audience(), Scope: "openid email profile"}
 	if f := now.fetched; f != nil {
-		p.AuthorizationEndpoint, p.TokenEndpoint, p.EndSessionEndpoint = f.metadata.AuthorizationEndpoint, f.metadata.TokenEndpoint, f.metadata.EndSessionEndpoint
+		p.AuthorizationEndpoint, p.TokenEndpoint = f.metadata.AuthorizationEndpoint, f.metadata.TokenEndpoint
+		p.EndSessionEndpoint = f.metadata.EndSessionEndpoint
 		if slices.Contains(f.metadata.ScopesSupported, "offline_access") {
 			p.Scope += " offline_access"
 		}
@@ -98,12 +99,14 @@ func (v *Verifier) Provider() (Provider, bool) {
 	return p, now.cfg.Issuer != ""
 }
 
-// IsToken reports whether a text has the form of a token of a provider, as opposed to those of this daemon: it begins with a JSON object in base64url.
+// IsToken reports whether a text has the form of a token of a provider, as opposed to those of this daemon: it begins with a JSON object in
+// base64url.
 func IsToken(text string) bool {
 	return strings.HasPrefix(text, "ey") && strings.IndexByte(text, ':') < 0
 }
 
-// Verify returns who a token speaks for. What is refused most often, by whoever tries tokens of their own, is refused first: by its size, its header, and its key.
+// Verify returns who a token speaks for. What is refused most often, by whoever tries tokens of their own, is refused first: by its size, its header,
+// and its key.
 func (v *Verifier) Verify(token string) (domain.Principal, error) {
 	now := v.current.Load()
 	if now.cfg.Issuer == "" {
@@ -147,8 +150,8 @@ func (c *current) principal(claims jwt.MapClaims, principals ports.Principals) (
 	return by, nil
 }
 
-// unknown is the error for a token that is signed with a key that was not known when the keys were fetched. They are fetched again, but not more often than
-// unknownPause. If that was just now the key is nobody's.
+// unknown is the error for a token that is signed with a key that was not known when the keys were fetched. They are fetched again, but not more
+// often than unknownPause. If that was just now the key is nobody's.
 func (v *Verifier) unknown(f *fetched) error {
 	v.look()
 	if time.Duration(v.clock.Now()-f.at) < unknownPause {
@@ -157,7 +160,8 @@ func (v *Verifier) unknown(f *fetched) error {
 	return fmt.Errorf("%w: its key is not known yet; the provider's keys are being fetched", ports.ErrUnverifiable)
 }
 
-// keyID returns the id of the key by which a token is signed, if its outer form is that of a token, and its header says nothing that is not understood.
+// keyID returns the id of the key by which a token is signed, if its outer form is that of a token, and its header says nothing that is not
+// understood.
 func keyID(token string) (string, error) {
 	if len(token) > MaxToken {
 		return "", refused("it is too large")

@@ -27,8 +27,8 @@ func signIn(t *testing.T, page *browsertest.Page, user string) {
 
 const isLive = `document.querySelector("#connection")?.innerText === "Live"`
 
-// TestSignInByProvider: a person signs in by a real OpenID provider. The token is renewed before its end, and the stream goes on; so it does after the provider has rotated its
-// keys. Nothing is missed, nothing is kept, and who signs out is signed out.
+// TestSignInByProvider: a person signs in by a real OpenID provider. The token is renewed before its end, and the stream goes on; so it does after
+// the provider has rotated its keys. Nothing is missed, nothing is kept, and who signs out is signed out.
 func TestSignInByProvider(t *testing.T) {
 	provider := oidctest.Start(t)
 	provider.SetServices(alice)
@@ -42,6 +42,9 @@ func TestSignInByProvider(t *testing.T) {
 	page.Until(t, "it offers the provider", `document.activeElement.id === "provider" && document.querySelector("#provider").innerText === "Sign in with " + `+
 		fmt.Sprintf("%q", strings.TrimPrefix(provider.Issuer, "http://"))+` && document.querySelector("#by-token").hidden`)
 	o.inspect(t, page, pictures(t), "sign-in-by-provider")
+	small := o.browser.Open(t, o.url+"board", browsertest.Look{Width: 360, Height: 740, Scheme: "dark", Language: "de"})
+	small.Until(t, "it is offered in German, too", `document.querySelector("#provider").innerText.startsWith("Anmelden mit ")`)
+	o.inspect(t, small, pictures(t), "sign-in-by-provider-360-dark")
 	page.Press(t, browsertest.Enter)
 	signIn(t, page, alice)
 	page.Until(t, "the board is shown", row("bob")+` === "busy|0|spreed" && `+isLive+` && location.href === `+fmt.Sprintf("%q", o.url+"board"))
@@ -75,9 +78,18 @@ func TestSignInByProvider(t *testing.T) {
 		t.Errorf("a token is kept: %s", kept)
 	}
 
+	provider.SetLifetime(4 * time.Second)
 	page.Run(t, `setTimeout(() => location.reload())`)
 	signIn(t, page, alice)
 	page.Until(t, "the tab remembers that it was signed in, and how, and nothing else", row("bob")+` !== "" && `+isLive)
+	provider.EndSession(t, alice)
+	page.Expect("400 (Bad Request)") // what the provider says to a refresh token of no use
+	page.Until(t, "when the provider has ended the session, so has the board", `document.querySelector("#people").hidden && document.activeElement.id === "provider" && `+
+		`document.querySelector("#sign-in-fault").innerText.includes("does not sign you in")`)
+	provider.SetLifetime(time.Minute)
+	page.Press(t, browsertest.Enter)
+	signIn(t, page, alice)
+	page.Until(t, "and one can sign in again", row("bob")+` !== "" && `+isLive)
 
 	page.Click(t, "#sign-out")
 	page.Until(t, "signed out, here and there", `location.href === `+fmt.Sprintf("%q", o.url+"board")+` && document.activeElement.id === "provider" && document.querySelector("#people").hidden && sessionStorage.length === 0`)

@@ -105,3 +105,23 @@ func TestStreamsFollowTheRules(t *testing.T) {
 		t.Errorf("alice, who has never seen more than the status, is told\n%s", a)
 	}
 }
+
+// Who is no service any more, and was let see as one, is told everything anew: by its stream, and when it asks what has changed.
+func TestServiceThatIsNoneAnyMore(t *testing.T) {
+	r := reloads(t, map[string]string{"visibility": "[{viewer: service, user: '*', sees: all}]"})
+	if got := r.ask(t, markd, "PUT", "/v1/users/"+markd+"/manual", `{"status":"busy"}`); got.status != 204 {
+		t.Fatalf("PUT: %d %s", got.status, got.body)
+	}
+	s := r.listens(t, clerk, markd)
+	s.eventually(t, `"status":"busy"`)
+	list := "/v1/users?user=" + markd
+	since, _, _ := strings.Cut(strings.TrimPrefix(r.ask(t, clerk, "GET", list, "").body, `{"revision":`), ",")
+	if got := r.ask(t, clerk, "GET", list+"&since="+since, "").body; !strings.Contains(got, `"users":[]`) {
+		t.Fatalf("before, what has changed is %s", got)
+	}
+	r.change(t, map[string]string{"auth.services": "[other@example.test]"})
+	s.eventually(t, "event: reset", `"status":"unavailable"`)
+	if got := r.ask(t, clerk, "GET", list+"&since="+since, "").body; !strings.Contains(got, `"status":"unavailable"`) {
+		t.Errorf("what has changed is %s", got)
+	}
+}

@@ -1,4 +1,5 @@
-// Package oidctest runs a real OpenID provider for tests, in the process of the test: zitadel/oidc, with accounts, clients and keys that the test decides on.
+// Package oidctest runs a real OpenID provider for tests, in the process of the test: zitadel/oidc, with accounts, clients and keys that the test
+// decides on.
 //
 //	provider := oidctest.Start(t, daemon.URL+"board")
 //	token := provider.Token(t, "alice@example.test", nil)
@@ -105,6 +106,14 @@ func (p *Provider) SetDown(down bool) { p.down.Store(down) }
 
 // SetLifetime sets how long the tokens hold that are made from now on.
 func (p *Provider) SetLifetime(d time.Duration) { p.lifetime.Store(int64(d)) }
+
+// EndSession ends what a user has begun: no refresh token of the user is good any more.
+func (p *Provider) EndSession(t testing.TB, user string) {
+	t.Helper()
+	if err := p.store.TerminateSession(t.Context(), user, ClientID); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // SetServices says who has ServiceRole.
 func (p *Provider) SetServices(users ...string) {

@@ -64,7 +64,7 @@ func (p *pair) changed(string) []request {
 	}
 }
 
-// groups makes requests that are about groups, of which one has members by a pattern, and one is not there.
+// groups makes two requests that are about groups, of which one has members by a pattern, and one is not there.
 func (p *pair) groups(string) (all []request) {
 	names := append([]string{everybodyElse, "nobody"}, groupNames...)
 	name := names[p.random.IntN(len(names))]
@@ -76,7 +76,8 @@ func (p *pair) groups(string) (all []request) {
 		all = append(all, request{method: "GET", path: "/v1/users?since=" + p.since() + "&group=" + strings.Join(seen, "&group=")},
 			request{method: "POST", path: "/v1/users:query", body: `{"users":["` + p.list("", `","`) + `"],"groups":["` + strings.Join(seen, `","`) + `"],"since":` + p.since() + `}`})
 	}
-	return all
+	p.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:2]
 }
 
 // pages makes requests for everybody, page by page.
@@ -150,7 +151,7 @@ func (p *pair) since() string { return p.ids[p.random.IntN(len(p.ids))] }
 
 // resume begins a stream where somebody has left off, perhaps another viewer.
 func (p *pair) resume() string {
-	if p.random.IntN(4) > 0 {
+	if p.random.IntN(5) > 0 {
 		return ""
 	}
 	ask := p.eventsRequest("Last-Event-ID: " + p.since() + "\r\n")

@@ -128,20 +128,13 @@ func TestTotalOfAGroup(t *testing.T) {
 	group := request{method: "GET", path: "/v1/groups/helpdesk"}
 	before := p.same(group)
 	p.set("cem", xmpp, domain.Available, "")
-	if after := p.same(group); !strings.Contains(before, "200 OK") || body(after) != body(before) {
+	if after := p.same(group); !strings.Contains(before, "200 OK") || after != before {
 		t.Errorf("a hidden member makes of\n%s\nthis:\n%s", before, after)
 	}
 	p.set("dora", xmpp, domain.Available, "")
-	if after := p.same(group); body(after) == body(before) {
+	if after := p.same(group); after == before {
 		t.Errorf("with dora it is still %s", after)
 	}
-}
-
-// body returns an answer without its head and the daemon's revision.
-func body(answer string) string {
-	_, text, _ := strings.Cut(answer, "\n\n")
-	_, text, _ = strings.Cut(text, ",")
-	return text
 }
 
 // Whoever resumes with the id that another viewer was told is told no more than it sees.

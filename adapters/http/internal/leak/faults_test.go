@@ -94,16 +94,16 @@ func (f *leakyFeed) States(by domain.Principal, ids []string, into []domain.Stat
 	for i := range states[first:] {
 		state, id := &states[first+i], ids[i]
 		whole, _, _ := f.Feed.States(oneself(id), []string{id}, nil)
-		if f.revisions && len(state.Presences) > 0 {
+		if f.revisions && state.Revision > 0 {
 			state.Revision = whole[0].Revision
 		}
 		if f.see == nil {
 			continue
 		}
 		sight := f.Feed.Sight(by, state.User)
-		switch sees := f.see(sight); {
-		case sees == sight:
-		case sees == domain.SeesInvisible:
+		switch f.see(sight) {
+		case sight:
+		case domain.SeesInvisible:
 			*state = whole[0]
 		default: // who is not invisible is shown as everybody sees it
 			state.StatusOnly, state.Presences, state.Unified = false, whole[0].Presences, whole[0].Unified

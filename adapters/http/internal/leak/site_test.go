@@ -224,7 +224,7 @@ func (s *site) changes(w *world) (all []change) {
 		if user == s.viewers[0].own || user == s.viewers[1].own {
 			continue
 		}
-		kept := w.core.Image.Presences(user)
+		kept := w.core.Presences(user)
 		at := slices.IndexFunc(kept, func(p domain.Presence) bool { return p.Invisible && p.Expired(now) })
 		if at >= 0 {
 			all = append(all, change{user, kept[at].At(now)})
@@ -309,10 +309,10 @@ func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences
 	if masked, invisible := s.masks[user]; invisible && sees != seesInvisible {
 		kept = masked
 	}
-	switch {
-	case sees == seesNothing:
+	switch sees {
+	case seesNothing:
 		return nil
-	case sees == seesStatus:
+	case seesStatus:
 		return s.otherwise(kept)
 	}
 	return kept

@@ -168,7 +168,7 @@ func (w *world) commit(mark string) {
 
 // presences returns what is kept of a user, without the revisions.
 func (w *world) presences(user domain.UserID) domain.Presences {
-	kept := append(domain.Presences(nil), w.core.Image.Presences(user)...)
+	kept := append(domain.Presences(nil), w.core.Presences(user)...)
 	for i := range kept {
 		kept[i].Revision = 0
 	}
@@ -178,7 +178,7 @@ func (w *world) presences(user domain.UserID) domain.Presences {
 // dump tells for a person what is kept of a site.
 func (w *world) dump(domainName string) string {
 	var b strings.Builder
-	w.core.Image.Each(func(user domain.UserID, ps domain.Presences) bool {
+	w.core.Each(func(user domain.UserID, ps domain.Presences) bool {
 		if strings.HasSuffix(string(user), domainName) {
 			for _, p := range ps {
 				fmt.Fprintf(&b, "    %s %+v\n", user, p)

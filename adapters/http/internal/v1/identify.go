@@ -28,8 +28,8 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 }
 
 // identify returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
-// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8. Without a token it is the user whom
-// a trusted proxy names, if there is one.
+// percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8. Without a token it is the user
+// whom a trusted proxy names, if there is one.
 func identify(c *fiber.Ctx, tokens ports.Tokens) (by domain.Principal, err error) {
 	token, shown := BearerToken(c)
 	if shown {
@@ -92,8 +92,8 @@ func named(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	return tokens.Principal(user), nil
 }
 
-// ofThisServer reports whether a request comes from a page of this server. Browsers say so in Sec-Fetch-Site (Fetch Metadata), but not over plain HTTP from
-// another machine; they all send Origin with what is neither GET nor HEAD (Fetch Standard, 3.2).
+// ofThisServer reports whether a request comes from a page of this server. Browsers say so in Sec-Fetch-Site (Fetch Metadata), but not over plain
+// HTTP from another machine; they all send Origin with what is neither GET nor HEAD (Fetch Standard, 3.2).
 func ofThisServer(ctx *fasthttp.RequestCtx) bool {
 	header := &ctx.Request.Header
 	if site := header.Peek("Sec-Fetch-Site"); len(site) > 0 {

@@ -58,7 +58,10 @@ func (a *API) GetSignIn(c *fiber.Ctx) error {
 		document.User = &user
 	}
 	if p, on := (*a.provider.Load())(); on {
-		document.OIDC = &signInProvider{p.Issuer, p.ClientID, p.Audience, p.Scope, orNull(p.AuthorizationEndpoint), orNull(p.TokenEndpoint), orNull(p.EndSessionEndpoint)}
+		document.OIDC = &signInProvider{
+			p.Issuer, p.ClientID, p.Audience, p.Scope,
+			orNull(p.AuthorizationEndpoint), orNull(p.TokenEndpoint), orNull(p.EndSessionEndpoint),
+		}
 	}
 	respond.Headers(&c.Context().Response.Header)
 	return c.JSON(document, string(respond.JSON))

@@ -1,14 +1,23 @@
-// Signing in by an OpenID provider: the authorization code flow with PKCE (RFC 7636) of a public client. The tokens stay in the memory of this page, and are renewed
-// before they end. What has to outlive the way to the provider and back is in the tab's session storage until then: three random texts that are good once.
+// Signing in by an OpenID provider: the authorization code flow with PKCE (RFC 7636) of a public client. The tokens stay in the memory of this page,
+// and are renewed before they end. What has to outlive the way to the provider and back is in the tab's session storage until then: three random
+// texts that are good once.
 
 import { say } from "./texts.js";
 
 const pending = "presence.sign-in"; // of a sign-in that has begun
 const longestRequest = 20_000;
 
-/** What the board has to know about how people sign in: `user` is whom a proxy in front has signed in, `provider` is by what people can sign in; null: not so. */
+/**
+ * What the board has to know about how people sign in: `user` is whom a proxy in front has signed in, `provider` is by what people can sign in; null:
+ * not so.
+ */
 export async function waysIn() {
-  const answer = await fetch("v1/sign-in", { cache: "no-store" });
+  let answer;
+  for (let tries = 1; ; tries++) {
+    answer = await fetch("v1/sign-in", { cache: "no-store" });
+    if (answer.status !== 503 || tries === 10) break; // it loads, as a rule
+    await new Promise((done) => setTimeout(done, 1_000));
+  }
   if (!answer.ok) throw new Error(say("answersWith", { who: say("theDaemon"), status: answer.status }));
   const { user, oidc } = await answer.json();
   return { user, provider: oidc && new Provider(oidc) };
@@ -54,7 +63,10 @@ export class Provider extends EventTarget {
     location.assign(address);
   }
 
-  /** Takes what the provider has sent the person back with, out of the address first, fetches the tokens for it, and returns who the daemon takes the person for. */
+  /**
+   * Takes what the provider has sent the person back with, out of the address first, fetches the tokens for it, and returns who the daemon takes the
+   * person for.
+   */
   async complete() {
     const answer = new URLSearchParams(location.search);
     history.replaceState(null, "", location.pathname + location.hash);
@@ -140,7 +152,10 @@ export class Provider extends EventTarget {
   }
 }
 
-/** Shows a token to the daemon, and returns who that takes its bearer for. The daemon may have to fetch a new key of the provider first, and nothing is to wait for that. */
+/**
+ * Shows a token to the daemon, and returns who that takes its bearer for. The daemon may have to fetch a new key of the provider first, and nothing
+ * is to wait for that.
+ */
 async function introduce(token) {
   for (let tries = 1; ; tries++) {
     const answer = await fetch("v1/me", { headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
