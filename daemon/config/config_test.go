@@ -246,6 +246,7 @@ func TestFaults(t *testing.T) {
 		{"too large", strings.Repeat("#", maxFile+1), nil, nil, []string{"cannot read the configuration: c.yaml: it is longer than 1048576 bytes"}},
 		{"secret of a wrong type", "auth: {secret: 123456789}\n", nil, nil, []string{"c.yaml:1: auth.secret: expected a text"}},
 		{"secret that begins with an asterisk", "http: {}\nauth:\n  secret: *123456789\n", nil, nil, []string{"c.yaml: a value begins with *, which stands for a YAML alias; put it in quotes"}},
+		{"domain without quotes", "http: {}\nauth:\n  secret: *@example.test\n", nil, nil, []string{"c.yaml:3: a value that begins with * or & must stand in quotes"}},
 		{"secrets of a wrong type", "auth: {old_secrets: [123456789]}\n", nil, nil, []string{"c.yaml:1: auth.old_secrets[0]: expected a text"}},
 		{"unknown variable", "", []string{"PRESENCE_HTTP__LISTN=x"}, nil, []string{"environment variable PRESENCE_HTTP__LISTN: there is no such key; did you mean PRESENCE_HTTP__LISTEN?"}},
 		{"single underscore", "", []string{"PRESENCE_HTTP_LISTEN=x"}, nil, []string{"PRESENCE_HTTP_LISTEN: there is no such key; did you mean PRESENCE_HTTP__LISTEN?"}},

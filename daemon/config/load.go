@@ -137,12 +137,18 @@ func (l *Loaded) syntax(err error, data []byte) error {
 	}
 	number, _ := strconv.Atoi(found[1]) // it has digits
 	reason := strings.TrimPrefix(text, found[0])
+	if reason == notAnchor {
+		reason = "a value that begins with * or & must stand in quotes"
+	}
 	lines := strings.Split(string(data), "\n")
 	if i := number - 1; i >= 0 && i < len(lines) && indentedByTab.MatchString(lines[i]) {
 		reason = "a line is indented by a tab; use spaces"
 	}
 	return fmt.Errorf("%s:%d: %s", l.file, number, reason)
 }
+
+// notAnchor is what the YAML parser says of *@example.test, for it takes that for the name of an anchor.
+const notAnchor = "did not find expected alphabetic or numeric character"
 
 var indentedByTab = regexp.MustCompile(`^\s*\t`)
 
