@@ -15,10 +15,10 @@ type UserList struct {
 	groups  []string
 }
 
-// The forms of a UserList's entries that are no ids.
+// DomainPrefix and GroupPrefix begin a UserList's entries that are no ids.
 const (
-	everybodyAt = "*@"
-	groupPrefix = "group:"
+	DomainPrefix = "*@"     // stands before a domain
+	GroupPrefix  = "group:" // stands before the name of a group
 )
 
 // ParseUserList reads the entries of a list. The error names every entry that is none, and wraps ErrInvalidUser.
@@ -26,8 +26,8 @@ func ParseUserList(entries []string) (UserList, error) {
 	l := UserList{users: make(map[UserID]bool), domains: make(map[string]bool)}
 	var faults []error
 	for _, entry := range entries {
-		group, isGroup := strings.CutPrefix(entry, groupPrefix)
-		host, isDomain := strings.CutPrefix(entry, everybodyAt)
+		group, isGroup := strings.CutPrefix(entry, GroupPrefix)
+		host, isDomain := strings.CutPrefix(entry, DomainPrefix)
 		switch {
 		case isGroup && strings.TrimSpace(group) == "":
 			faults = append(faults, fmt.Errorf("%w %s: the name of the group is missing", ErrInvalidUser, quote(entry)))

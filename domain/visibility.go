@@ -127,8 +127,8 @@ func parseViewer(entry string) (party, error) {
 
 // parseParty reads who a rule is about, who can also be others than ids, domains and groups.
 func parseParty(entry, others string) (party, error) {
-	group, isGroup := strings.CutPrefix(entry, groupPrefix)
-	host, isDomain := strings.CutPrefix(entry, everybodyAt)
+	group, isGroup := strings.CutPrefix(entry, GroupPrefix)
+	host, isDomain := strings.CutPrefix(entry, DomainPrefix)
 	switch {
 	case entry == "*":
 		return party{kind: anybody}, nil

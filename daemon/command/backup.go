@@ -27,6 +27,9 @@ It asks a running daemon, for which the token has to be a service's (auth.servic
 --store.url, it opens the store itself: do that as the daemon's user.
 `
 
+// fullestService is the user who exports and imports.
+const fullestService = "the first of auth.services that auth.see_invisible lists, or else the first of them"
+
 // firstService is the user who asks for everybody, unless --as or a token says otherwise.
 const firstService = "the first of auth.services"
 
@@ -54,11 +57,37 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 			return store, orInterrupted(ctx, err)
 		}
 	}
-	client, err := c.client(command)
+	users, err := c.seesInvisible(command)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.client(command, users...)
 	if err != nil {
 		return nil, err
 	}
 	return &wiring.OpenedStore{Backup: client, Where: client.url, Close: func() error { return nil }}, nil
+}
+
+// seesInvisible returns the first service that sees users who are invisible as they are, so that they are as they are in a backup too. There is none if
+// the configuration names none, and it is not asked for if somebody else is to speak.
+func (c *cli) seesInvisible(command *cobra.Command) ([]string, error) {
+	if c.as != "" || c.shown != "" {
+		return nil, nil
+	}
+	settings, err := c.settings(command)
+	if err != nil {
+		return nil, err
+	}
+	list, err := settings.Auth.SeeInvisibleList()
+	if err != nil {
+		return nil, coded(exitUsage, err)
+	}
+	for _, service := range settings.Auth.Services {
+		if user, err := domain.ParseUserID(service); err == nil && list.Has(user, nil) {
+			return []string{service}, nil
+		}
+	}
+	return nil, nil
 }
 
 // nobodyListens reports whether it is certain that no daemon runs where the configured one would.

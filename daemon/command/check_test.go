@@ -29,6 +29,27 @@ func TestCheckWarnsOnce(t *testing.T) {
 		{"files that everybody can read", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + xmpp, nil, []string{
 			"c.yaml:1: auth.secret_file: every user of this machine can read " + secret + "; run: chmod o-rwx " + secret,
 			"c.yaml:3: xmpp.password_file: every user of this machine can read " + password + "; run: chmod o-rwx " + password}},
+		{"groups that nobody is in", "c.yaml", `auth: {secret: ` + testSecret + `, see_invisible: ["group:pbx", "*@example.test"], keys: [{name: wall, hash: "sha256:` + strings.Repeat("0", 64) + `", users: ["group:halls"], read: true}]}
+identities: [{user: alice@example.test, groups: [helpdesk]}, {user: "u{number}@example.test", groups: [numbers]}]
+visibility: [{viewer: "group:helpdesk", user: "group:numbers", sees: all}, {viewer: "group:helpdsk", user: "group:sales", sees: all}, {viewer: "*", user: alice@example.test, sees: all}]
+webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=, users: ["group:one"], groups: [two]}]
+`, nil, []string{
+			"WARNING visibility: entry 2: no record of identities has the group helpdsk", "WARNING visibility: entry 2: no record of identities has the group sales",
+			"WARNING auth.see_invisible: no record of identities has the group pbx", "WARNING auth.keys: wall: no record of identities has the group halls",
+			"WARNING webhooks: crm: no record of identities has the group one", "WARNING webhooks: crm: no record of identities has the group two"}},
+		{"a key and a webhook that are shown nobody", "c.yaml", `auth: {secret: ` + testSecret + `, keys: [{name: wall, hash: "sha256:` + strings.Repeat("0", 64) + `", users: ["*@example.test"], read: true}]}
+visibility: [{viewer: "*@example.test", user: "*@example.test", sees: all}]
+webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}]
+`, nil, []string{"WARNING auth.keys: wall may read, but is shown nobody: no rule of visibility has the viewer key:wall",
+			"WARNING webhooks: they are told of nobody: no rule of visibility has the viewer service"}},
+		{"a key and a webhook for which there are rules", "c.yaml", `auth: {secret: ` + testSecret + `, keys: [{name: wall, hash: "sha256:` + strings.Repeat("0", 64) + `", users: ["*@example.test"], read: true}]}
+visibility: [{viewer: "key:wall", user: "*", sees: status}, {viewer: service, user: "*", sees: all}]
+webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}]
+`, nil, nil},
+		{"who sees the invisible and is no service", "c.yaml", "auth: {secret: " + testSecret + ", services: [crm@example.test], see_invisible: [crm@example.test, pbx@example.test]}\n", nil,
+			[]string{"WARNING auth.see_invisible: pbx@example.test is no service (auth.services), and sees nobody who is invisible"}},
+		{"the same, where a provider may say who is a service", "c.yaml", "auth: {secret: " + testSecret + ", see_invisible: [pbx@example.test]}\n" +
+			"oidc: {issuer: \"https://login.example.test\", client_id: presence, service_role: presence-service}\n", nil, nil},
 		{"the same, not in use", "c.yaml", "auth: {secret_file: \"" + secret + "\"}" + strings.Replace(xmpp, "[xmpp]", "[]", 1),
 			[]string{"PRESENCE_AUTH__SECRET=" + testSecret},
 			[]string{"environment variable PRESENCE_AUTH__SECRET: auth.secret: it takes the place of the secret that is set by DIR/c.yaml:1"}},
@@ -39,7 +60,10 @@ func TestCheckWarnsOnce(t *testing.T) {
 			got := command(test.environ, "check", "--config", file)
 			want := ""
 			for _, line := range test.want {
-				if dir := filepath.Dir(file); strings.Contains(line, "DIR") {
+				dir := filepath.Dir(file)
+				if text, of := strings.CutPrefix(line, "WARNING "); of { // of the configuration as a whole
+					want += "zarafa-presence: warning: " + text + "\n"
+				} else if strings.Contains(line, "DIR") {
 					want += "zarafa-presence: warning: " + strings.ReplaceAll(line, "DIR", dir) + "\n"
 				} else {
 					want += "zarafa-presence: warning: " + dir + "/" + line + "\n"

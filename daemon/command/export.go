@@ -26,7 +26,7 @@ appears, or is replaced, when all is written, and only you can read it.
 		Example: "  zarafa-presence export presences.jsonl\n  zarafa-presence export | gzip > presences.jsonl.gz",
 		Args:    between(0, 1, "one file, or none"),
 		RunE:    c.runExport,
-	}, firstService)
+	}, fullestService)
 }
 
 // standard is the name of standard input and output. It is the file if none is named.

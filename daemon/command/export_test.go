@@ -246,6 +246,21 @@ func TestExportFromADaemon(t *testing.T) {
 	}
 }
 
+// A backup is made for a service that sees users who are invisible as they are, if there is one: else their settings are missing, or unavailable.
+func TestExportSeesTheInvisible(t *testing.T) {
+	environ := append(slices.Clone(secretEnv), "PRESENCE_AUTH__SERVICES=crm@example.test,backup@example.test", "PRESENCE_AUTH__SEE_INVISIBLE=backup@example.test")
+	d := serve(t, environ, "--http.listen=127.0.0.1:0")
+	if got := command(environ, "set", "--url", d.url, "--invisible", "--for", "1h", string(markd), "busy"); got.code != 0 {
+		t.Fatalf("set: %+v", got)
+	}
+	if got := command(environ, "export", "--url", d.url); got.code != 0 || !strings.Contains(got.stdout, `"invisible":true`) {
+		t.Errorf("export: %+v", got)
+	}
+	if got := command(environ, "export", "--url", d.url, "--as", "crm@example.test"); got.code != 0 || got.stdout != "" {
+		t.Errorf("export for a service that does not see it: %+v", got)
+	}
+}
+
 // An export that ends early is never shown as complete: not when the daemon breaks off, and not when somebody interrupts it.
 func TestExportThatEndsEarly(t *testing.T) {
 	sent := make(chan struct{})

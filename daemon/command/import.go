@@ -27,7 +27,7 @@ meanwhile stays. First all lines are read: if one is wrong nothing is imported.
 		Example: "  zarafa-presence import presences.jsonl\n  gunzip < presences.jsonl.gz | zarafa-presence import",
 		Args:    between(0, 1, "one file, or none"),
 		RunE:    c.runImport,
-	}, firstService)
+	}, fullestService)
 	command.Flags().BoolVar(&c.skip, "skip-invalid", false, "leave out lines that are wrong, and import the others")
 	return command
 }

@@ -17,7 +17,7 @@ func (c *cli) key() *cobra.Command {
 		Short: "Make a static key for a program",
 		Long: `Makes a key for a program that cannot make tokens, such as a dialplan. The first line is the key itself: it is shown once, for
 only its hash is kept. The second line belongs into the configuration, below auth.keys. A reload then makes the key valid, and, when the
-line is taken away, invalid. It reads no configuration.`,
+line is taken away, invalid. Without --user, and --protocol or --read, the second line has gaps to fill in. It reads no configuration.`,
 		Example: `  zarafa-presence key pbx --protocol phone --user '*@example.test'`,
 		Args:    between(1, 1, "a name, e.g. pbx"),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -28,6 +28,9 @@ line is taken away, invalid. It reads no configuration.`,
 			}
 			_, err = fmt.Fprintf(command.OutOrStdout(), "%s\n- {name: %s, hash: %q, protocols: [%s], users: [%s], read: %t}\n",
 				secret, entry.Name, entry.Hash, quoted(entry.Protocols), quoted(entry.Users), entry.Read)
+			if err == nil && (len(entry.Users) == 0 || len(entry.Protocols) == 0 && !entry.Read) {
+				_, err = fmt.Fprintln(command.ErrOrStderr(), "the entry is not accepted yet: it needs users, and protocols or read: true")
+			}
 			return err
 		},
 	}

@@ -16,6 +16,15 @@ func TestKeyCommand(t *testing.T) {
 	if m := printed.FindStringSubmatch(got.stdout); got.code != 0 || m == nil || !strings.HasSuffix(m[2], `, protocols: ["phone", "door"], users: ["*@example.test", "group:helpdesk"], read: false}`) {
 		t.Errorf("key: %+v", got)
 	}
+	if got.stderr != "" {
+		t.Errorf("of an entry that may be used as it is: %q", got.stderr)
+	}
+	for _, gap := range [][]string{{}, {"--user=alice@example.test"}, {"--protocol=phone"}, {"--read"}} {
+		got := command(nil, append([]string{"key", "pbx"}, gap...)...)
+		if got.code != 0 || !printed.MatchString(got.stdout) || got.stderr != "the entry is not accepted yet: it needs users, and protocols or read: true\n" {
+			t.Errorf("with gaps, %q: %+v", gap, got)
+		}
+	}
 	if got := command(nil, "key", "pbx", "--protocol=Phone", "--user=alice"); got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, `invalid protocol name "Phone"`) ||
 		!strings.Contains(got.stderr, `invalid user "alice"`) {
 		t.Errorf("an entry that cannot be: %+v", got)

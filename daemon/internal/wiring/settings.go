@@ -119,7 +119,7 @@ func (s *Settings) Warnings() []string {
 			}
 		}
 	}
-	return append(warnings, s.visibilityWarnings()...)
+	return slices.Concat(warnings, s.visibilityWarnings(), s.groupWarnings())
 }
 
 // Tokens makes tokens as the daemon with this configuration does.

@@ -60,6 +60,70 @@ func (s *Settings) visibilityWarnings() (warnings []string) {
 			break
 		}
 	}
+	return slices.Concat(warnings, s.blindWarnings(), s.seeInvisibleWarnings())
+}
+
+// blindWarnings names the keys and webhooks that no rule can show anybody. They have no id, so a rule for a domain is not about them.
+func (s *Settings) blindWarnings() (warnings []string) {
+	blind := func(viewer string) bool {
+		return len(s.General.Visibility) > 0 && !slices.ContainsFunc(s.General.Visibility, func(r VisibilityRule) bool { return r.Viewer == viewer || r.Viewer == "*" })
+	}
+	for _, key := range s.Auth.Keys {
+		if viewer := domain.KeyPrefix + key.Name; key.Read && blind(viewer) {
+			warnings = append(warnings, fmt.Sprintf("auth.keys: %s may read, but is shown nobody: no rule of visibility has the viewer %s", key.Name, viewer))
+		}
+	}
+	if len(s.General.Webhooks) > 0 && blind("service") {
+		warnings = append(warnings, "webhooks: they are told of nobody: no rule of visibility has the viewer service")
+	}
+	return warnings
+}
+
+// seeInvisibleWarnings names the users in auth.see_invisible who are no services, and so see nothing more by it. Whoever an OpenID provider may call a service
+// is not known here.
+func (s *Settings) seeInvisibleWarnings() (warnings []string) {
+	if s.OIDC.ServiceRole != "" {
+		return nil
+	}
+	services, err := domain.ParseUserList(s.Auth.Services)
+	if err != nil {
+		return nil // which Validate reports
+	}
+	for _, entry := range s.Auth.SeeInvisible {
+		if user, err := domain.ParseUserID(entry); err == nil && !strings.HasPrefix(entry, domain.DomainPrefix) && !services.Has(user, nil) {
+			warnings = append(warnings, fmt.Sprintf("auth.see_invisible: %s is no service (auth.services), and sees nobody who is invisible", user))
+		}
+	}
+	return warnings
+}
+
+// groupWarnings names the groups in lists of users that no record of identities has. One who misspells a group finds it empty, and nothing is refused.
+func (s *Settings) groupWarnings() (warnings []string) {
+	table, err := s.General.ReadIdentities()
+	if err != nil {
+		return nil // which Validate reports
+	}
+	look := func(place string, entries ...string) {
+		for _, entry := range entries {
+			group, isGroup := strings.CutPrefix(entry, domain.GroupPrefix)
+			if isGroup && group != "" && table.Group(group) == nil {
+				warnings = append(warnings, fmt.Sprintf("%s: no record of identities has the group %s", place, group))
+			}
+		}
+	}
+	for i, rule := range s.General.Visibility {
+		look(fmt.Sprintf("visibility: entry %d", i+1), rule.Viewer, rule.User)
+	}
+	look("auth.see_invisible", s.Auth.SeeInvisible...)
+	for _, key := range s.Auth.Keys {
+		look("auth.keys: "+key.Name, key.Users...)
+	}
+	for _, hook := range s.General.Webhooks {
+		look("webhooks: "+hook.Name, hook.Users...)
+		for _, group := range hook.Groups {
+			look("webhooks: "+hook.Name, domain.GroupPrefix+group)
+		}
+	}
 	return warnings
 }
 
