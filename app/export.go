@@ -80,7 +80,7 @@ func (e *Exporters) open(x *export, log *slog.Logger) *outbox {
 	e.mu.Lock() // so that no Renew is missed
 	defer e.mu.Unlock()
 	about := x.Describe()
-	outbox := e.feed.outbox(about.Principal(), e.core.Image.Position(withRules(about, e.rules)), log)
+	outbox := e.feed.outbox(about.Principal(), e.core.Image.Position(withRules(about, e.rules)), e.core.Writer.Ready, log)
 	x.use(outbox)
 	return outbox
 }

@@ -11,7 +11,12 @@ type Outbox struct{ *outbox }
 
 // Follow is what Exporters gives an exporter that has told everything up to a position.
 func Follow(feed *Feed, since domain.Revision, log *slog.Logger) *Outbox {
-	return &Outbox{feed.outbox(domain.Principal{User: "webhook:crm", Service: true}, since, log)}
+	return FollowWhile(feed, since, func() error { return nil }, log)
+}
+
+// FollowWhile is Follow of a daemon that is ready or not.
+func FollowWhile(feed *Feed, since domain.Revision, ready func() error, log *slog.Logger) *Outbox {
+	return &Outbox{feed.outbox(domain.Principal{User: "webhook:crm", Service: true}, since, ready, log)}
 }
 
 // Position is what Exporters keeps.

@@ -158,7 +158,7 @@ func TestAnExporterIsGivenEverybodyAndThenWhatChanges(t *testing.T) {
 		s.set(carl, domain.Away)
 		s.set(carl, domain.Busy)
 		s.next(outbox, "bea unavailable, carl busy")
-		if state := outbox.State(carl); state.Unified.Status != domain.Busy || state.Revision != s.store.Revision() {
+		if state, ok := outbox.State(carl); !ok || state.Unified.Status != domain.Busy || state.Revision != s.store.Revision() {
 			s.Errorf("State is %+v", state)
 		}
 		if s.state() != "running" {

@@ -24,6 +24,7 @@ type outbox struct {
 	following ports.Following
 	head      domain.Revision // when following began; what was removed later comes by following
 	since     domain.Revision // the position
+	ready     func() error    // there is an error if nothing may be told
 	log       *slog.Logger
 
 	// Only Next uses these.
@@ -46,12 +47,12 @@ type changed struct {
 }
 
 // outbox returns what an exporter is to tell that reads as somebody and has told everything up to a position; zero: it has told nothing. To be closed.
-func (f *Feed) outbox(by domain.Principal, since domain.Revision, log *slog.Logger) *outbox {
+func (f *Feed) outbox(by domain.Principal, since domain.Revision, ready func() error, log *slog.Logger) *outbox {
 	head := f.Revision()
 	if since > head {
 		since = 0 // of another store
 	}
-	return &outbox{feed: f, by: by, following: f.Follow(), head: head, since: since, log: log, given: ports.Mark{Revision: since}}
+	return &outbox{feed: f, by: by, following: f.Follow(), head: head, since: since, ready: ready, log: log, given: ports.Mark{Revision: since}}
 }
 
 // Close ends it, and a Next in progress.
@@ -82,7 +83,15 @@ func (o *outbox) position() (domain.Revision, bool) {
 }
 
 // State implements ports.Outbox.
-func (o *outbox) State(user domain.UserID) domain.State {
+func (o *outbox) State(user domain.UserID) (domain.State, bool) {
+	if o.ready() != nil {
+		return domain.State{}, false
+	}
+	return o.state(user), true
+}
+
+// state returns what the exporter sees of a user.
+func (o *outbox) state(user domain.UserID) domain.State {
 	state, _ := o.feed.state(user, o.feed.clock.Now())
 	return state.Seen(o.feed.Sight(o.by, user))
 }
@@ -161,7 +170,7 @@ func (o *outbox) nextPiece() ports.News {
 	news := ports.News{Anew: o.anew, Told: !o.anew && len(o.rest) > 0 && o.rest[0].at <= o.since}
 	last := o.given.Revision
 	for len(o.rest) > 0 && len(news.States) < outboxPiece && (o.rest[0].at <= o.since || !news.Told) {
-		state := o.State(o.rest[0].user)
+		state := o.state(o.rest[0].user)
 		if !news.Told || state.Revision <= o.since { // else its change comes
 			news.States = append(news.States, state)
 		}

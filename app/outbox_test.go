@@ -123,7 +123,8 @@ func TestReceiversEndWithTheLatest(t *testing.T) {
 		r.takeAll()
 		for i := range 6 {
 			user := domain.UserID(fmt.Sprintf("u%d@example.test", i))
-			if now, knows := r.outbox.State(user), r.knows[user]; now.Unified.Status != knows.Unified.Status || now.Revision > 0 && len(now.Presences) > 0 && knows.Revision != now.Revision {
+			now, _ := r.outbox.State(user)
+			if knows := r.knows[user]; now.Unified.Status != knows.Unified.Status || now.Revision > 0 && len(now.Presences) > 0 && knows.Revision != now.Revision {
 				t.Errorf("%s is %s, revision %d; the receiver knows %s, %d", user, now.Unified.Status, now.Revision, knows.Unified.Status, knows.Revision)
 			}
 		}
@@ -197,8 +198,9 @@ func TestAnExporterIsGivenWhatItSees(t *testing.T) {
 		s.begin(crm)
 		outbox := <-crm.runs
 		outbox.Acknowledge(s.next(outbox, "anna busy"))
-		if seen := outbox.State(anna); seen.Presences != nil || seen.Unified.Message != "" || outbox.State(bea).Revision != 0 {
-			s.Errorf("it sees %+v and %+v", seen, outbox.State(bea))
+		seen, _ := outbox.State(anna)
+		if hidden, _ := outbox.State(bea); seen.Presences != nil || seen.Unified.Message != "" || hidden.Revision != 0 {
+			s.Errorf("it sees %+v and %+v", seen, hidden)
 		}
 		s.set(bea, domain.Busy)
 		s.next(outbox, "")
@@ -268,4 +270,26 @@ func TestHiddenChangesMakeNoNews(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While the daemon was halted others may have told something newer, so it tells nothing until it has caught up.
+func TestNothingIsToldAfterAHalt(t *testing.T) {
+	store := coretest.Start(t)
+	store.Change(t, anna, chat, func(old domain.Presence, now domain.Timestamp) domain.Presence {
+		return old.Observe(domain.Shown{Status: domain.Busy}, domain.ExpiryPolicy{}, now)
+	})
+	var ready error
+	outbox := app.FollowWhile(app.NewFeed(store.Core, clock.New(), domain.Precedence{}), 0, func() error { return ready }, quiet)
+	defer outbox.Close()
+	if news, err := outbox.Next(t.Context()); err != nil || len(news.States) != 1 {
+		t.Errorf("the news are %+v, %v", news, err)
+	}
+	ready = ports.ErrLoading
+	if _, ok := outbox.State(anna); ok {
+		t.Error("it may tell although it is behind")
+	}
+	ready = nil
+	if state, ok := outbox.State(anna); !ok || state.Unified.Status != domain.Busy {
+		t.Errorf("it may not tell %+v", state)
+	}
 }

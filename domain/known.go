@@ -96,14 +96,13 @@ func (k *Known) mask(before *Known, p *Presence, changed bool, precedence Preced
 	hidden := before.Mask != nil && !before.Mask.Ended
 	all := before.Revisions().All
 	switch {
+	case !changed:
+		k.Mask = before.Mask
+		return
 	case p.Invisible && !before.Invisible(p.Updated):
 		k.Mask = &Mask{Presences: before.Presences.At(p.Updated).masked(p.Updated)}
 	case hidden && k.Presences.invisible(never):
-		k.Mask = before.Mask
-		return // nothing of it is seen by others
-	case !hidden && !changed:
-		k.Mask = before.Mask
-		return
+		k.Mask = &Mask{Presences: before.Mask.Presences}
 	}
 	if !hidden && k.Mask == nil || k.differs(before, p) {
 		all = p.Revision

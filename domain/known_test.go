@@ -28,6 +28,7 @@ type history struct {
 	precedence domain.Precedence
 	revision   domain.Revision
 	now        domain.Timestamp
+	moment     domain.Timestamp // at which it was last written, by what was written
 }
 
 // write replaces what a device says, and reports whether that was a change.
@@ -41,7 +42,7 @@ func (h *history) write(p domain.Presence) (changed bool) {
 		h.revision += 10 // others' changes come in between
 		p.Revision = h.revision
 	}
-	h.known = h.known.With(p, changed, h.precedence)
+	h.known, h.moment = h.known.With(p, changed, h.precedence), p.Updated
 	return changed
 }
 
@@ -101,13 +102,10 @@ func (h *history) lasting(sight domain.Sight, at domain.Timestamp) domain.State 
 	return state
 }
 
-// shown is what somebody is shown of what was last written, and now. Who sees the status alone is shown, too, whether anybody knows the user.
-func (h *history) shown(sight domain.Sight) (shown [2]domain.State, known [2]bool) {
-	for i, at := range [...]domain.Timestamp{0, h.now} {
-		shown[i] = h.lasting(sight, at)
-		known[i] = sight == domain.SeesStatus && len(h.lasting(domain.SeesAll, at).Presences) > 0
-	}
-	return shown, known
+// shownAlike reports whether somebody is shown the same of two histories at a moment. Who sees the status alone is shown, too, whether anybody knows the user.
+func shownAlike(h, other *history, sight domain.Sight, at domain.Timestamp) bool {
+	known := func(h *history) bool { return len(h.lasting(domain.SeesAll, at).Presences) > 0 }
+	return reflect.DeepEqual(h.lasting(sight, at), other.lasting(sight, at)) && (sight != domain.SeesStatus || known(h) == known(other))
 }
 
 // step does something at random. It never makes the user invisible nor ends that.
@@ -212,11 +210,7 @@ func TestShownRevisions(t *testing.T) {
 		h := begin(t)
 		for range rapid.IntRange(1, knownSteps).Draw(t, "steps") {
 			h.pass(t)
-			before, was, known := h.known.Revisions(), map[domain.Sight][2]domain.State{}, map[domain.Sight][2]bool{}
-			for _, sight := range domain.Sights() {
-				was[sight], known[sight] = h.shown(sight)
-			}
-			masked, written := h.state(0).Invisible, h.revision
+			old, before := *h, h.known.Revisions()
 			switch rapid.IntRange(0, 6).Draw(t, "what") {
 			case 0:
 				h.hide(rapid.SampledFrom(domain.Statuses()[:]).Draw(t, "own status"), h.now+20*second)
@@ -231,19 +225,18 @@ func TestShownRevisions(t *testing.T) {
 			if after.Status > after.All || after.All > after.Invisible || after.Invisible != h.revision && h.known.Revision != h.revision {
 				t.Fatalf("%+v, the last is %d", after, h.revision)
 			}
-			if h.revision > written+10 {
+			if h.revision > old.revision+10 {
 				continue // there were several writes
 			}
 			for _, sight := range domain.Sights()[domain.SeesStatus:] {
-				is, isKnown := h.shown(sight)
-				kept := reflect.DeepEqual(was[sight][0], is[0]) && known[sight][0] == isKnown[0]
-				same := reflect.DeepEqual(was[sight], is) && known[sight] == isKnown
+				kept := shownAlike(&old, h, sight, 0)
+				same := kept && shownAlike(&old, h, sight, h.now) && shownAlike(&old, h, sight, h.moment)
 				moved := before.Of(sight) != after.Of(sight)
 				switch {
 				case !kept && !moved:
-					t.Fatalf("%s: the revision stays %d:\n%+v\n%+v", sight, after.Of(sight), was[sight], is)
-				case same && moved && (sight == domain.SeesStatus || sight == domain.SeesAll && masked):
-					t.Fatalf("%s: the revision goes from %d to %d for nothing:\n%+v", sight, before.Of(sight), after.Of(sight), was[sight])
+					t.Fatalf("%s: the revision stays %d:\n%+v\n%+v", sight, after.Of(sight), old.lasting(sight, 0), h.lasting(sight, 0))
+				case same && moved && (sight == domain.SeesStatus || sight == domain.SeesAll && old.state(0).Invisible):
+					t.Fatalf("%s: the revision goes from %d to %d for nothing:\n%+v", sight, before.Of(sight), after.Of(sight), h.lasting(sight, 0))
 				}
 			}
 		}
@@ -304,6 +297,28 @@ func TestRevivedBeforeItsEndIsWritten(t *testing.T) {
 				t.Errorf("%v: %v is %v, with the same revision %d", sight, was.Unified.Status, is.Unified.Status, is.Revision)
 			}
 		}
+	}
+}
+
+// What happens after a user was invisible is told, though nobody has written yet that this is over.
+func TestChangeBeforeTheEndIsWritten(t *testing.T) {
+	h := history{now: noon}
+	say := func(status domain.Status) {
+		h.say(chat, domain.DeviceID{}, domain.Shown{Status: status}, domain.ExpiryPolicy{})
+	}
+	say(domain.Available)
+	h.hide(domain.Busy, h.now+second)
+	h.now += 2 * second
+	for _, status := range []domain.Status{domain.Unavailable, domain.Away, domain.Unavailable} {
+		before := h.known.Revisions()
+		say(status)
+		if after := h.known.Revisions(); after.Status != h.revision || after.All != h.revision {
+			t.Errorf("%v: the revisions are %+v, before they were %+v", status, after, before)
+		}
+	}
+	h.expire()
+	if state := h.seen(domain.SeesStatus, h.now); state.Unified.Status != domain.Unavailable {
+		t.Errorf("the status is %v", state.Unified.Status)
 	}
 }
 

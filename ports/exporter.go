@@ -37,9 +37,10 @@ type Outbox interface {
 	// not to be called concurrently with itself.
 	Next(ctx context.Context) (News, error)
 
-	// State returns what a user is now: the user of a state that Next has given, or may give next. It is never older than what was given before.
-	// It may be called concurrently, and does not block.
-	State(user domain.UserID) domain.State
+	// State returns what a user is now: the user of a state that Next has given, or may give next. It is never older than what was given before. It
+	// returns false if nothing may be told now: the daemon was halted, and another one may have told something newer. The exporter asks again a second
+	// later. It is to be asked right before each attempt. It may be called concurrently, and does not block.
+	State(user domain.UserID) (state domain.State, ok bool)
 
 	// Acknowledge says that all states up to a mark were told, or that a later state of the same user was. Marks are acknowledged in the order in
 	// which Next gave them; some may be left out. After a restart everything after the last one is given again. It may be called concurrently, and does

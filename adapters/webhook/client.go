@@ -77,7 +77,11 @@ func (a answer) gone() bool { return a.status == http.StatusGone }
 
 // refused reports whether the receiver has something against this message, perhaps not against others.
 func (a answer) refused() bool {
-	return a.status >= http.StatusBadRequest && a.status < http.StatusInternalServerError && a.status != http.StatusTooManyRequests
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests: // against us, or just now
+		return false
+	}
+	return a.status >= http.StatusBadRequest && a.status < http.StatusInternalServerError
 }
 
 // send sends a message once. No error contains the address.

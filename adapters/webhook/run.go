@@ -100,6 +100,9 @@ func (r *run) take(news ports.News) {
 	r.queue.given = news.Mark
 }
 
+// haltedPause is when the outbox is asked again that says that nothing may be told.
+const haltedPause = time.Second
+
 // send begins to send as much as may be on its way.
 func (r *run) send(ctx context.Context, working *sync.WaitGroup) {
 	now := time.Now()
@@ -108,7 +111,11 @@ func (r *run) send(ctx context.Context, working *sync.WaitGroup) {
 		if w == nil {
 			return
 		}
-		state := r.outbox.State(w.user)
+		state, ok := r.outbox.State(w.user)
+		if !ok {
+			r.queue.failed(w, now.Add(haltedPause))
+			return
+		}
 		of := r.fingerprint(&state)
 		if told, is := r.queue.told[w.user]; is && told == of || !is && !w.unsure && state.Revision == 0 {
 			r.queue.sent(w) // the receiver knows that, or nothing
@@ -136,7 +143,7 @@ func (r *run) end(ctx context.Context, done result) {
 	r.sending--
 	r.durations.Observe(done.took)
 	if done.answer.taken() {
-		if r.said != "" {
+		if !r.health.since.IsZero() {
 			r.log.Info("the webhook's endpoint takes messages again", "failed_for", time.Since(r.health.since).Round(time.Second))
 			r.said = ""
 		}

@@ -24,10 +24,10 @@ type health struct {
 	schedule []time.Duration
 
 	failures int       // rounds that have failed since it has last taken something
-	refused  int       // messages that were refused since then
+	refused  int       // messages that it has refused since then
 	until    time.Time // it is left alone until then, if there are failures
 	round    int       // how many times it was left alone
-	since    time.Time // when it has first failed; zero: it takes what there is
+	since    time.Time // since when there are failures; zero: there are none
 }
 
 // took notes that the receiver has taken a message.
@@ -35,10 +35,7 @@ func (h *health) took() { *h = health{schedule: h.schedule, round: h.round} }
 
 // failed notes that the receiver has not taken a message that was sent in a round, and returns when to send that again.
 func (h *health) failed(a answer, round, attempts int, now time.Time) time.Time {
-	if h.since.IsZero() {
-		h.since = now
-	}
-	if a.refused() {
+	if a.refused() && attempts == 0 { // the same one again says nothing new
 		h.refused++
 	}
 	if a.refused() && h.refused < maxRefused && h.failures == 0 {
@@ -47,7 +44,9 @@ func (h *health) failed(a answer, round, attempts int, now time.Time) time.Time 
 	if round < h.round { // others have failed in this round, and that was noted
 		return h.until
 	}
-	h.failures++
+	if h.failures++; h.since.IsZero() {
+		h.since = now
+	}
 	h.round++
 	pause := a.pause
 	if pause <= 0 {

@@ -230,6 +230,9 @@ func TestAReceiverThatRefusesSomeUsers(t *testing.T) {
 				t.Fatalf("%d messages were sent for two users", len(sent))
 			}
 		}
+		if log := s.log.String(); strings.Count(log, "level=WARN") != 1 || strings.Contains(log, "takes messages again") {
+			t.Errorf("the log is %s", log)
+		}
 		time.Sleep(time.Minute)
 		if sent := s.takeSent(); len(sent) < 1 || len(sent) > 20 {
 			t.Errorf("the strangers were tried %d times", len(sent))
@@ -248,6 +251,20 @@ func TestAReceiverThatRefusesSomeUsers(t *testing.T) {
 			t.Error("a member is not told of because of the strangers")
 		}
 	})
+}
+
+// Who refuses one user, however often, does not fail; who does not let us in does, at once.
+func TestWhatIsAFailure(t *testing.T) {
+	for status, fails := range map[int]bool{400: false, 404: false, 422: false, 401: true, 403: true, 408: true, 429: true, 500: true, 301: true} {
+		staged(t, nil, func(s *stage) {
+			s.respond(always(status))
+			s.busy("anna")
+			time.Sleep(4 * time.Hour)
+			if statistics := s.exporter.Statistics(); statistics.FailingSince.IsZero() == fails || statistics.Waiting != 1 || statistics.Failed < 5 {
+				t.Errorf("%d: %+v", status, statistics)
+			}
+		})
+	}
 }
 
 // A few messages are on their way at once, each of another user.

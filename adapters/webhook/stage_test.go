@@ -113,7 +113,7 @@ func (o *oneUser) Next(ctx context.Context) (ports.News, error) {
 }
 
 // State implements ports.Outbox.
-func (o *oneUser) State(domain.UserID) domain.State { return *o.state.Load() }
+func (o *oneUser) State(domain.UserID) (domain.State, bool) { return *o.state.Load(), true }
 
 // Acknowledge implements ports.Outbox.
 func (*oneUser) Acknowledge(ports.Mark) {}

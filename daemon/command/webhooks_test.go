@@ -331,8 +331,8 @@ func serving(t *testing.T, args ...string) *node {
 	return n
 }
 
-// TestWebhooksOfACluster kills the daemon of three that sends, while users change and one receiver is dead. Another one takes over, and in the end every
-// receiver knows what every user is, and was never told anything older than before.
+// TestWebhooksOfACluster kills the daemon of three that sends, while users change and one receiver is dead, and halts the next. Another one takes over each
+// time, and in the end every receiver knows what every user is, and was never told anything older than before.
 func TestWebhooksOfACluster(t *testing.T) {
 	cluster := natstest.Start(t, natstest.Options{Servers: 1})
 	good, dead := webhooktest.Start(t), webhooktest.Start(t)
@@ -362,14 +362,39 @@ func TestWebhooksOfACluster(t *testing.T) {
 		t.Logf("another daemon sends after %v", took)
 	}
 	late.end()
-	users := maps.Clone(early.last)
-	maps.Copy(users, late.last)
-	for _, receiver := range []*webhooktest.Receiver{good, dead} {
-		agrees(t, receiver, others[0].url, mine, users)
-	}
 	for _, name := range []string{"good", "dead"} {
 		if senders := strings.Count(others[0].log()+others[1].log(), "lease=webhook."+name); senders != 1 {
 			t.Errorf("%d daemons have taken over %s", senders, name)
 		}
 	}
+	halted := haltSender(t, mine, others)
+	users := maps.Clone(early.last)
+	maps.Copy(users, late.last)
+	maps.Copy(users, halted.last)
+	for _, receiver := range []*webhooktest.Receiver{good, dead} {
+		agrees(t, receiver, others[0].url, mine, users)
+	}
+}
+
+// haltSender halts the daemon of two that sends, while users change, until the other one has taken over, and a little longer. When it goes on it knows less
+// than what was told meanwhile.
+func haltSender(t *testing.T, token string, nodes []*node) *changing {
+	t.Helper()
+	sender, other := nodes[0], nodes[1]
+	if strings.Contains(other.log(), "lease=webhook.good") {
+		sender, other = other, sender
+	}
+	c := changes(t, token, "halted", other.url)
+	time.Sleep(300 * time.Millisecond)
+	if err := sender.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other one has taken over", func() bool { return strings.Contains(other.log(), "lease=webhook.good") })
+	time.Sleep(time.Second)
+	if err := sender.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	c.end()
+	return c
 }

@@ -20,7 +20,7 @@ var (
 // document returns a Markdown file without its blocks of code.
 func document(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a file of this repository
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

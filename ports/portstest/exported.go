@@ -26,6 +26,7 @@ type exporting struct {
 	news         []ports.News
 	over         error // what Next returns when there are no news
 	states       map[domain.UserID]domain.State
+	halted       bool
 	revision     domain.Revision
 	told         map[domain.UserID]bool // that the receiver knows before it is told
 	acknowledged []ports.Mark
@@ -64,9 +65,16 @@ func (e *exporting) Next(ctx context.Context) (news ports.News, err error) {
 }
 
 // State implements ports.Outbox.
-func (e *exporting) State(user domain.UserID) (state domain.State) {
-	e.note("State", func() { state = e.states[user] })
-	return state
+func (e *exporting) State(user domain.UserID) (state domain.State, ok bool) {
+	e.note("State", func() { state, ok = e.states[user], !e.halted })
+	return state, ok
+}
+
+// halt has State say that nothing may be told, or that it may.
+func (e *exporting) halt(halted bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.halted = halted
 }
 
 // Acknowledge implements ports.Outbox.

@@ -122,6 +122,18 @@ var exporterContract = []contract[ExporterStage]{
 			t.Errorf("202 changes of two users that were waiting made %d messages", more)
 		}
 	}},
+	{"nothing is told while the outbox says so, and then it is", func(t testing.TB, s ExporterStage) {
+		e := export(t.Context(), t, s, s.Exporter(t))
+		e.halt(true)
+		e.give(t, domain.Busy, "a", "b")
+		time.Sleep(quiet)
+		if told := s.Told(); len(told) != 0 || e.last() != (ports.Mark{}) {
+			t.Errorf("the receiver was told %+v, and %+v is acknowledged", told, e.last())
+		}
+		e.halt(false)
+		e.awaitTold(t)
+		e.stop(t)
+	}},
 	{"Run can be called again", func(t testing.TB, s ExporterStage) {
 		exporter := s.Exporter(t)
 		e := export(t.Context(), t, s, exporter)

@@ -31,6 +31,7 @@ func TestExporterSuite(t *testing.T) {
 		{"nothing is counted", countsNothing, "nothing is acknowledged that the receiver has not taken"},
 		{"no news while something waits", asksNoMore, "while the receiver takes nothing the outbox is asked on"},
 		{"every state is kept and told", tellsEveryState, "and then it is told the latest"},
+		{"a halt is ignored", ignoresHalts, "nothing is told while the outbox says so"},
 		{"the second Run does nothing", runsOnce, "Run can be called again"},
 		{"a stop that blocks if there is nobody", hangsUnreachable, "if there is nobody"},
 		{"a stop that blocks if the receiver is silent", hangsSilent, "if the receiver says nothing"},

@@ -31,6 +31,7 @@ const (
 	countsNothing
 	asksNoMore
 	tellsEveryState
+	ignoresHalts
 	runsOnce
 	hangsUnreachable
 	hangsSilent
@@ -211,7 +212,10 @@ func (x *plainExporter) loop(ctx context.Context, outbox ports.Outbox, news chan
 // tell tells what waits, until something is not taken. It returns what is left.
 func (x *plainExporter) tell(ctx context.Context, outbox ports.Outbox, waits []pending, knows map[domain.UserID]domain.Status) []pending {
 	for len(waits) > 0 {
-		state := outbox.State(waits[0].user)
+		state, ok := outbox.State(waits[0].user)
+		if !ok && x.fault != ignoresHalts {
+			return waits
+		}
 		if x.fault == tellsTheOldest || x.fault == tellsEveryState {
 			state = waits[0].state
 		}

@@ -38,6 +38,7 @@ export class Provider extends EventTarget {
   #end = 0; // of the token, by this machine's clock
   #timer = 0;
   #renewing = null;
+  #session = 0; // counts how often all was forgotten
 
   constructor(about) {
     super();
@@ -74,7 +75,13 @@ export class Provider extends EventTarget {
     sessionStorage.removeItem(pending);
     if (answer.get("state") !== begun?.state || (answer.get("iss") ?? this.#about.issuer) !== this.#about.issuer) throw new Error(say("signInStale"));
     if (answer.has("error")) throw new Error(say("providerRefused", { provider: this.name, why: answer.get("error_description") || answer.get("error") }));
-    await this.#fetch({ grant_type: "authorization_code", code: answer.get("code"), redirect_uri: here(), code_verifier: begun.verifier }, begun.nonce);
+    const grant = { grant_type: "authorization_code", code: answer.get("code"), redirect_uri: here(), code_verifier: begun.verifier };
+    try {
+      await this.#fetch(grant, begun.nonce);
+    } catch (fault) {
+      this.#forget(); // the daemon may not want what the provider has given
+      throw fault;
+    }
     return this.#user;
   }
 
@@ -98,6 +105,7 @@ export class Provider extends EventTarget {
   #forget() {
     clearTimeout(this.#timer);
     this.#token = this.#refresh = "";
+    this.#session++;
   }
 
   /** Renews the token. Whoever asks meanwhile waits for the same one. */
@@ -129,11 +137,13 @@ export class Provider extends EventTarget {
   /** Fetches tokens. The provider's answer to a sign-in has to have the nonce with which that was begun. */
   async #fetch(grant, nonce) {
     const { token_endpoint, client_id, audience } = this.#about;
+    const session = this.#session;
     const answer = await fetch(token_endpoint, {
       method: "POST", body: new URLSearchParams({ ...grant, client_id }), cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(longestRequest),
     });
     const document = await answer.json().catch(() => ({}));
+    if (session !== this.#session) return; // signed out meanwhile
     if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
       throw new Refused(say("providerRefused", { provider: this.name, why: document.error_description || document.error || answer.status }));
     }
@@ -146,7 +156,9 @@ export class Provider extends EventTarget {
     const end = Date.now() + life;
     this.#refresh = document.refresh_token || this.#refresh;
     if (this.#refresh) this.#renewIn(life - Math.min(life / 4, 60_000));
-    this.#user = await introduce(token);
+    const user = await introduce(token);
+    if (session !== this.#session) return;
+    this.#user = user;
     this.#token = token;
     this.#end = end;
   }
