@@ -76,6 +76,40 @@ webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Nj
 	}
 }
 
+// What is wrong with an entry of a list is told with the line of that entry, not with the line at which the list begins.
+func TestCheckFindsTheEntry(t *testing.T) {
+	file := write(t, "c.yaml", `auth:
+  secret: `+testSecret+`
+  old_secrets:
+    - `+testSecret+`
+    - short
+  keys:
+    - {name: pbx, hash: "sha256:`+strings.Repeat("0", 64)+`", users: ["*@example.test"], read: true}
+    - {name: wall, hash: "sha256:`+strings.Repeat("1", 64)+`", users: ["*@example.test"]}
+visibility:
+  - {viewer: service, user: "*", sees: all}
+  - viewer: "*@example.test"
+    user: markd
+    sees: all
+  - {viewer: "key:pbx", user: "*"}
+status_entries:
+  - {label: Lunch, status: away}
+  - {label: Tea, status: tea}
+webhooks:
+  - {name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}
+  - name: erp
+    url: nowhere
+    secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
+`)
+	got := command(nil, "check", "--config", file)
+	for _, want := range []string{":5: auth.old_secrets: entry 2: ", ":8: auth.keys[1] (wall): ", ":12: visibility: entry 2: user: ", ":14: visibility: entry 3: sees: ", ":17: status_entries: entry 2: status: ",
+		":21: webhooks[1] (erp): url: "} {
+		if got.code != 2 || !strings.Contains(got.stderr, file+want) {
+			t.Errorf("exit code %d, stderr without %s\n%s", got.code, want, got.stderr)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	tests := []struct {
 		name, file, content string

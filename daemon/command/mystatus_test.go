@@ -74,12 +74,12 @@ func myStatus(t *testing.T, o *office) {
 	page.Until(t, "Escape closes it", `!`+me("[role=dialog]")+`.checkVisibility() && `+focus+`.part.contains("button")`)
 
 	page.Run(t, me("[part=button]")+`.click(); `+me(".entries button")+`.click()`)
-	page.Until(t, "an entry is set with one click", says+`.startsWith("My status: Front desk away, until ")`)
+	page.Until(t, "an entry is set with one click", says+`.startsWith("My status: Front desk away, until ") && !`+me("[role=dialog]")+`.checkVisibility()`)
 	if got := o.byHand(t, boss); got != "away|Lunch|meal|60" {
 		t.Errorf("set by an entry: %s", got)
 	}
 	page.Run(t, me("[part=button]")+`.click(); `+me("select")+`.value = "never"; `+me("form")+`.requestSubmit()`)
-	page.Until(t, "it has no end any more, and is still a meal", says+` === "My status: Front desk away"`)
+	page.Until(t, "it has no end any more, and is still a meal", says+` === "My status: Front desk away" && !`+me("[role=dialog]")+`.checkVisibility()`)
 	if got := o.byHand(t, boss); got != "away|Lunch|meal|0" {
 		t.Errorf("set without an end: %s", got)
 	}
@@ -90,7 +90,7 @@ func myStatus(t *testing.T, o *office) {
 	page.Until(t, "so does leaving it, which keeps the focus", `!`+me("[role=dialog]")+`.checkVisibility() && document.activeElement.id === "search"`)
 
 	page.Run(t, me("[part=button]")+`.click(); `+me(".actions [type=button]")+`.click()`)
-	page.Until(t, "it is cleared", says+` === "My status: Front desk unavailable" && `+me("[role=status]")+`.textContent === "Your status is cleared."`)
+	page.Until(t, "it is cleared", says+` === "My status: Front desk unavailable" && `+me("[role=status]")+`.textContent === "Your status is cleared." && !`+me("[role=dialog]")+`.checkVisibility()`)
 	if got := o.byHand(t, boss); got != "nothing" {
 		t.Errorf("cleared: %s", got)
 	}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -238,7 +239,36 @@ func (l *Loaded) Placed(section, line string) error {
 	case v.File: // the fault is in the file
 		key, reason = v.Key, v.Text+": "+reason
 	}
-	return at(cmp.Or(v.Where, l.begins[section], l.file), key, errors.New(reason))
+	return at(cmp.Or(l.placeInList(line), v.Where, l.begins[section], l.file), key, errors.New(reason))
+}
+
+// inList finds the list in a line about one of its elements, the number of that, and the key of the element: hooks[0] (crm): url, or rules: entry 1: user.
+var inList = regexp.MustCompile(`^([a-z_.]+)(?:\[(\d+)\](?: \([^)]*\))?|: entry (\d+))(?:\.|: )([a-z_]*)`)
+
+// placeInList says where in the file the element of a list is set that a line is about, or nothing.
+func (l *Loaded) placeInList(line string) string {
+	found := inList.FindStringSubmatch(line)
+	if found == nil {
+		return ""
+	}
+	i, err := strconv.Atoi(found[2])
+	if err != nil { // entries are counted from 1
+		i, _ = strconv.Atoi(found[3])
+		i--
+	}
+	elements, _ := l.current(found[1]).Elements.([]any)
+	if i < 0 || i >= len(elements) {
+		return ""
+	}
+	element := elements[i]
+	if keys, isSection := element.(map[string]any); isSection {
+		element = keys[found[4]]
+		for _, name := range slices.Sorted(maps.Keys(keys)) { // the key at fault is missing
+			element = cmp.Or(element, keys[name])
+		}
+	}
+	v, _ := element.(value)
+	return v.Where
 }
 
 // Validate returns what is wrong with the files that the chosen sections name, and what their methods Validate() error, if

@@ -222,7 +222,7 @@ async function learnGroups() {
   const memberships = new Map();
   try {
     const groups = await asked.groups();
-    await Promise.all(groups.map(async ({ group }) => {
+    await Promise.all(groups.filter(({ members }) => members !== null).map(async ({ group }) => { // null: so many that no list has them
       for (const id of await asked.members(group)) memberships.set(id, [...(memberships.get(id) ?? []), group]);
     }));
   } catch (fault) {
