@@ -45,7 +45,7 @@ export interface User {
   revision: number;
   /** What people call the user, if the daemon's identities say so. */
   display_name: string | null;
-  /** Others are shown the user as unavailable; only whoever sees that has it. */
+  /** Others are shown the user as unavailable. Left out for them. */
   invisible?: true;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
@@ -53,7 +53,7 @@ export interface User {
 
 /** What the site offers people to set, beside the four statuses. */
 export interface StatusEntry {
-  /** What people read, and the message of who picks it. */
+  /** What people read, and the message that it sets. */
   label: string;
   status: Status;
   activity: string | null;

@@ -1432,6 +1432,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
   #user = null; // the user's document
   #unwatch = null;
   #attached = 0; // counts, so that an answer that comes late is not taken
+  #again = 0; // the timer after which it is asked again who the user is
   #parts = null; // the elements in it, by name
   #busy = false; // while a request is under way
 
@@ -1467,7 +1468,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
         return;
       } catch (error) {
         if (error instanceof PresenceError && !error.temporary) return; // the connection's state tells why
-        await new Promise((done) => setTimeout(done, pauseAfter(failures, firstPause)));
+        await new Promise((done) => (this.#again = setTimeout(done, pauseAfter(failures, firstPause))));
       }
     }
   }
@@ -1478,6 +1479,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
 
   #detach() {
     this.#attached++;
+    clearTimeout(this.#again);
     this.#unwatch?.();
     this.#unwatch = this.#me = this.#user = null;
     this.hidden = true;
