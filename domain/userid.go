@@ -34,6 +34,23 @@ func ParseUserID(s string) (UserID, error) {
 	return UserID(sameSpelling(folded)), nil
 }
 
+// ParseSignedIn is ParseUserID for the name of whoever has signed in elsewhere, where two names can be two people that mean the same user here. What has a
+// letter that only looks like those of ASCII (the ligature fi, the long s) is refused, for somebody may have registered it to be taken for another one. The ß
+// is not: people have it in their names.
+func ParseSignedIn(s string) (UserID, error) {
+	user, err := ParseUserID(s)
+	if err != nil || isASCII(s) {
+		return user, err
+	}
+	account, _, _ := strings.Cut(s, "@")
+	for _, letter := range account {
+		if letter >= utf8.RuneSelf && letter != 'ß' && letter != 'ẞ' && isASCII(spell(string(letter)+"@example.test")) {
+			return "", fmt.Errorf("%w %s: %q looks like another letter", ErrInvalidUser, quote(s), letter)
+		}
+	}
+	return user, nil
+}
+
 // KeptUserID takes an id as it is kept: ParseUserID has made it, perhaps that of an earlier version, which saw two users where this one sees two
 // spellings of one. Any fault is an ErrInvalidUser that names s.
 func KeptUserID(s string) (UserID, error) {

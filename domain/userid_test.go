@@ -153,3 +153,15 @@ func checkUserID(t interface{ Fatalf(string, ...any) }, text string) {
 		t.Fatalf("%q does not survive Split: %q, %v", user, joined, err)
 	}
 }
+
+func TestParseSignedIn(t *testing.T) {
+	for name, want := range map[string]domain.UserID{
+		"Mark@Zarafa.com": "mark@zarafa.com", "Σας@example.test": "σασ@example.test", "groß@example.test": "gross@example.test",
+		"bo\u017fs@example.test": "", "\ufb03@example.test": "", "\ufb06an@example.test": "", "nobody": "",
+	} {
+		user, err := domain.ParseSignedIn(name)
+		if user != want || (want == "") != errors.Is(err, domain.ErrInvalidUser) {
+			t.Errorf("%s: %q, %v; want %q", name, user, err, want)
+		}
+	}
+}

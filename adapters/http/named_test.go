@@ -42,6 +42,7 @@ func TestProxyNamesUser(t *testing.T) {
 		{"no header is configured", func(cfg *http.Config) { cfg.TrustedProxies = []string{"127.0.0.1"} }, []string{"X-Remote-User: markd@zarafa.com"}, 401, "missing"},
 		{"nobody", behindProxy, []string{"X-Remote-User: "}, 401, "missing"},
 		{"what is no user", behindProxy, []string{"X-Remote-User: markd"}, 401, "no user"},
+		{"another user with letters that look alike", behindProxy, []string{"X-Remote-User: bo\u017f\u017f@example.test"}, 401, "no user"},
 		{"a static key's name", behindProxy, []string{"X-Remote-User: key:wall"}, 401, "no user"},
 		{"two", behindProxy, []string{"X-Remote-User: markd@zarafa.com", "X-Remote-User: alice@example.test"}, 401, "two users"},
 		{"two in one", behindProxy, []string{"X-Remote-User: markd@zarafa.com, alice@example.test"}, 401, "no user"},

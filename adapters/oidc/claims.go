@@ -21,7 +21,7 @@ func userOf(claims jwt.MapClaims, claim string) (domain.UserID, error) {
 	if claim == claimEmail && !verified(claims) {
 		return "", fmt.Errorf("the provider has not verified the address in the token (%s)", claimVerified)
 	}
-	return domain.ParseUserID(name)
+	return domain.ParseSignedIn(name)
 }
 
 // verified reports whether the provider has verified the user's address. Some write true as a text.

@@ -181,6 +181,21 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestSpellings: whoever has registered with the provider as another one, whose name means the same here by letters that only look alike, is not that one.
+func TestSpellings(t *testing.T) {
+	for name, want := range map[string]domain.UserID{
+		"bo\u017f\u017f@example.test": "", "mar\u212ad@zarafa.com": "", "\ufb01ona@example.test": "",
+		"Gro\u00df@example.test": "gross@example.test", "J\u00dcrgen@example.test": "j\u00fcrgen@example.test",
+	} {
+		p := newProvider()
+		v, clock := ready(t, p, config())
+		by, err := v.Verify(p.sign(clock.Now(), nil, map[string]any{"email": name}))
+		if by.User != want || (want == "") != errors.Is(err, domain.ErrUnauthenticated) {
+			t.Errorf("%s: %+v, %v; want %s", name, by, err, want)
+		}
+	}
+}
+
 func service(c *oidc.Config) { c.ServiceRole = "presence-service" }
 
 // TestAudience: another audience than the board's can be demanded.

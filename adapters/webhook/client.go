@@ -144,7 +144,9 @@ func pauseOf(response *http.Response, now time.Time) time.Duration {
 	}
 	text := response.Header.Get("Retry-After")
 	var pause time.Duration
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+	if seconds, err := strconv.ParseUint(text, 10, 31); errors.Is(err, strconv.ErrRange) {
+		pause = maxPause
+	} else if err == nil {
 		pause = time.Duration(seconds) * time.Second
 	} else if until, err := http.ParseTime(text); err == nil {
 		pause = until.Sub(now)

@@ -139,6 +139,7 @@ func TestRetryAfter(t *testing.T) {
 		want   time.Duration
 	}{
 		{429, "90", 90 * time.Second}, {503, "90", 90 * time.Second}, {500, "90", 5 * time.Second}, {429, "99999999", 24 * time.Hour},
+		{429, "2147483648", 24 * time.Hour}, {503, "99999999999999999999", 24 * time.Hour},
 		{429, "0", 5 * time.Second}, {429, "soon", 5 * time.Second}, {429, "", 5 * time.Second}, {503, "-3", 5 * time.Second},
 		{429, time.Date(2000, 1, 1, 0, 10, 0, 0, time.UTC).Format(http.TimeFormat), 10 * time.Minute}, // synctest begins in the year 2000
 		{429, time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC).Format(http.TimeFormat), 5 * time.Second},

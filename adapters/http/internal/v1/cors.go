@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -98,7 +99,10 @@ func ValidateOrigins(key string, origins []string) (faults []error) {
 func canonicalOrigin(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
-		strings.Contains(origin, "#") || u.Path != "" && u.Path != "/" || u.Hostname() == "" || strings.Contains(u.Host, "*") {
+		strings.Contains(origin, "#") || u.Path != "" && u.Path != "/" || u.Hostname() == "" || strings.ContainsAny(u.Host, "*,;") {
+		return ""
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
 		return ""
 	}
 	host := strings.ToLower(u.Host)

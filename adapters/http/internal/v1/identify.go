@@ -85,7 +85,7 @@ func named(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	if name == "" {
 		return domain.Principal{}, errNoToken
 	}
-	user, err := domain.ParseUserID(strings.Clone(name))
+	user, err := domain.ParseSignedIn(strings.Clone(name))
 	if err != nil {
 		return domain.Principal{}, fmt.Errorf("%w: the proxy names what is no user: %w", domain.ErrUnauthenticated, err)
 	}

@@ -38,7 +38,7 @@ export const en = {
   usersHelp: "Separated by spaces, commas or new lines.",
   showThem: "Show them",
   showGroups: "Show the groups",
-  onlyServices: "{user} may not watch everybody: only the services in auth.services may. Name the users that you want to see.",
+  onlyServices: "{user} may not watch everybody: only services may (auth.services). Name the users that you want to see.",
   nameOne: "Name at least one user.",
   listRefused: "The daemon does not accept this list: {why}.",
 

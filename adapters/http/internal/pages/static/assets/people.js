@@ -327,6 +327,7 @@ class Chunk {
   fill() {
     if (this.#rows) return;
     this.#rows = new Map();
+    this.#ids = this.#ids.filter((id) => this.#people.get(id)); // who has just gone is in no list that will be shown
     this.#arrange();
     this.#number();
     this.#box.style.blockSize = "";
