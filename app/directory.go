@@ -65,7 +65,8 @@ func (d *Directory) Members(by domain.Principal, group string, most int, into []
 
 // members appends the members of a group in a table, and reports whether the group is there for whoever asks. That must not depend on who is known: so
 // a pattern is seen by those who see its example.
-func (d *Directory) members(table *domain.Identities, by domain.Principal, name string, most int, into []domain.UserID) (members []domain.UserID, more, there bool) {
+func (d *Directory) members(table *domain.Identities, by domain.Principal, name string, most int, into []domain.UserID,
+) (members []domain.UserID, more, there bool) {
 	group := table.Group(name)
 	if group == nil {
 		return into, false, false

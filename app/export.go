@@ -65,7 +65,7 @@ func (e *Exporters) runOnce(ctx context.Context, x *export, log *slog.Logger) er
 	err := x.Run(ctx, outbox)
 	stop()
 	kept.Wait()
-	if !errors.Is(context.Cause(ctx), ports.ErrLeaseLost) { // else another daemon has the word now
+	if !errors.Is(context.Cause(ctx), ports.ErrLeaseLost) { // else another daemon keeps the position now
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if err := e.place(closing, x, outbox); err != nil {

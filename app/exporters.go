@@ -15,8 +15,8 @@ import (
 
 var _ ports.Exporters = (*Exporters)(nil)
 
-// Exporters runs all exporters, each for itself: it gives them what they have to tell, keeps their positions in the journal, and runs them again when they
-// fail. Of several daemons with one store, the one that holds an exporter's lease runs it.
+// Exporters runs all exporters, each for itself: it gives them what they have to tell, keeps their positions in the journal, and runs them again
+// when they fail. Of several daemons with one store, the one that holds an exporter's lease runs it.
 type Exporters struct {
 	core   Core
 	feed   *Feed
@@ -44,8 +44,8 @@ func NewExporters(core Core, feed *Feed, leases ports.Leases, log *slog.Logger) 
 // Configure replaces the exporters. rules is a digest of everything else that decides what is told of a user, such as the precedence: if it changes,
 // everybody is told anew.
 //
-// An exporter that was there already, compared by ==, goes on undisturbed, unless its receiver has disabled it: then it begins anew. It may be called at
-// any time. If two exporters have one name it returns an error, and nothing changes.
+// An exporter that was there already, compared by ==, goes on undisturbed, unless its receiver has disabled it: then it begins anew. It may be
+// called at any time. If two exporters have one name it returns an error, and nothing changes.
 func (e *Exporters) Configure(exporters []ports.Exporter, rules uint64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -70,7 +70,7 @@ func (e *Exporters) Configure(exporters []ports.Exporter, rules uint64) error {
 	return nil
 }
 
-// Renew has everybody be given to all exporters anew, of whom something has changed that is no change of a presence, such as a group.
+// Renew has all exporters be given everybody anew: something has changed that is no change of a presence, such as a group.
 func (e *Exporters) Renew() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -302,6 +302,7 @@ func (u *checkedUpdate) carryOut(p *domain.Presence, now domain.Timestamp) (faul
 	return nil
 }
 
+// check says what an update of a principal is about, and all that is wrong with it but its end, which carryOut checks.
 func (p *protocols) check(by domain.Principal, index int, update *domain.Update, now domain.Timestamp) (checkedUpdate, domain.Problems) {
 	var problems domain.Problems
 	fault := func(field domain.Field, err error) {
@@ -309,7 +310,12 @@ func (p *protocols) check(by domain.Principal, index int, update *domain.Update,
 			problems = append(problems, domain.Problem{Index: index, Field: field, Err: err})
 		}
 	}
-	checked := checkedUpdate{shown: domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)}, until: update.Until, invisible: update.Invisible, remove: update.Remove}
+	checked := checkedUpdate{
+		shown:     domain.Shown{Message: update.Message, IdleSince: min(update.IdleSince, now)},
+		until:     update.Until,
+		invisible: update.Invisible,
+		remove:    update.Remove,
+	}
 	var err error
 	checked.user, err = domain.ParseUserID(update.User)
 	fault(domain.FieldUser, err)

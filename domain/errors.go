@@ -103,7 +103,7 @@ func quote(s string) string {
 	return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
 }
 
-// UnknownGroup is the ErrUnknownGroup for a name that no group has, or none with anybody whom the asking principal may see.
+// UnknownGroup is the ErrUnknownGroup for a name that no group has, or one in which the asking principal sees nobody.
 func UnknownGroup(name string) error { return fmt.Errorf("%w %s", ErrUnknownGroup, quote(name)) }
 
 // UnknownProtocol is the ErrUnknownProtocol for a name that none of the protocols has that are on.

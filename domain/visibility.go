@@ -12,7 +12,7 @@ type Sight uint8
 
 // The sights. Each shows all that the one before it shows.
 const (
-	SeesNothing   Sight = iota // the user looks like somebody whom nobody knows
+	SeesNothing   Sight = iota // the user looks like one who is not known
 	SeesStatus                 // the unified status, whether it is stale, and the display name
 	SeesAll                    // all; of a user who is invisible, what the others are shown
 	SeesInvisible              // all, also of a user who is invisible
@@ -67,7 +67,7 @@ const (
 	services            // every service
 )
 
-// NewVisibility reads rules, of which the first one that matches a viewer and a user counts. With rules, who matches none sees nothing; without,
+// NewVisibility reads rules. The first one that matches a viewer and a user counts. If none matches, the viewer sees nothing. Without any rules
 // everybody sees all. The services among seeInvisible see through a user's invisibility, if they see all of the user. The error names every entry
 // that is none, with its number, and wraps ErrInvalidRule or ErrInvalidUser.
 func NewVisibility(rules []VisibilityRule, seeInvisible UserList) (*Visibility, error) {

@@ -9,7 +9,7 @@ import (
 // Backup gives all presences as they are kept, and takes presences over. It may be used concurrently.
 type Backup interface {
 	// Export calls visit for each presence that by sees, ordered by user, until visit returns an error, which it returns, or the context ends,
-	// whose error it returns. An expired presence is given as it was set. Users of whom by sees less than all are left out, and of a user who is
+	// whose error it returns. An expired presence is given as it was set. A user is left out if by sees less than all, and of a user who is
 	// invisible it is given what by sees. What is written meanwhile may be seen or not.
 	Export(ctx context.Context, by domain.Principal, visit func(user domain.UserID, p domain.Presence) error) error
 

@@ -18,7 +18,7 @@ type Directory interface {
 	List(ctx context.Context, by domain.Principal, most int) ([]Group, error)
 
 	// Members appends to into the members of a group, in order, and reports whether there are more than most, which are left out. It does not block. An
-	// unknown group is a domain.ErrUnknownGroup that names it. So is one of whom the principal would see nobody, whoever is known.
+	// unknown group is a domain.ErrUnknownGroup that names it. So is one in which the principal would see nobody, whoever is known.
 	Members(by domain.Principal, group string, most int, into []domain.UserID) (members []domain.UserID, more bool, err error)
 
 	// Regrouped returns a revision up to which groups may have had other members than now for a reason that no revision says: another configuration.

@@ -3,12 +3,15 @@
 // Driving ports are what the outside calls, and package app implements them:
 //
 //   - Presence: ask and update. The HTTP adapter and whatever comes beside it call it.
-//   - Feed: states by revision, and their changes as they happen.
+//   - Feed: states by revision, and their changes as they happen. Following is a reader's place in them.
+//   - Directory: which users and groups there are. Groups alone says in which groups a user is.
 //   - Backup: all presences, to be taken elsewhere.
 //   - Sources: how the sources are doing.
 //   - Exporters: how the exporters are doing.
-//   - Readiness: whether that makes sense yet.
+//   - Readiness: whether requests can be answered yet.
+//   - Health, Statistics: how the daemon is doing, for probes and for metrics.
 //   - Observer: what a source tells the use cases while it is connected.
+//   - Identities, TimeZones: who has a name on a protocol, and in which time zone a user is. Sources ask that.
 //   - Outbox: what an exporter is to tell.
 //
 // Driven ports are what the use cases need, and adapters implement them:
@@ -19,7 +22,8 @@
 //   - Exporter: tells somebody outside what users are, whenever that changes.
 //   - Clock: tells the time.
 //   - Audit: takes note of who has changed what.
-//   - Tokens: makes tokens and tells for which user they speak. Verifier does only the latter.
+//   - Tokens: makes tokens and tells for which user they speak. Verifier does only the latter. Principals tells what a user may do
+//     who has shown in another way who it is.
 //
 // The contract suites in package portstest prove an adapter; the mocks in package mocks stand in for one in tests.
 package ports

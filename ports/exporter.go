@@ -8,8 +8,8 @@ import (
 	"github.com/zarafa/presence/measure"
 )
 
-// ErrDisabled is wrapped by the error of an Exporter whose receiver has said that it wants nothing any more. It is not run again before the configuration
-// is read anew, or the daemon starts again.
+// ErrDisabled is wrapped by the error of an Exporter whose receiver has said that it wants nothing any more. It is not run again before the
+// configuration is read anew, or the daemon starts again.
 var ErrDisabled = errors.New("the receiver wants nothing any more")
 
 // Exporter tells somebody outside what users are, whenever that changes.
@@ -30,7 +30,7 @@ type Exporter interface {
 	Statistics() ExporterStatistics
 }
 
-// Outbox has what one exporter is to tell during one Run: everybody whom it may see and who has changed after the last position that was
+// Outbox has what one exporter is to tell during one Run: everybody it may see who has changed after the last position that was
 // acknowledged, by this exporter or one of its name on another daemon; and then every change. What it gives is what the exporter may see.
 type Outbox interface {
 	// Next blocks until there are news. It returns the context's error, or another one if there will be none any more, with which Run is to end. It is
@@ -51,7 +51,7 @@ type Outbox interface {
 // News are states that an exporter is given at once.
 type News struct {
 	// States has each user at most once. It is the exporter's, but for the presences, which are shared and must not be changed. It may be empty. A state
-	// with revision 0 is of a user of whom the exporter sees nothing, and says so to a receiver that was told of the user before.
+	// with revision 0 says that the exporter sees nothing of the user, for a receiver that was told of the user before.
 	States []domain.State
 
 	// Told says that the receiver knows these states already. They are given so that the exporter can tell what changes.
@@ -88,6 +88,6 @@ type ExporterStatus struct {
 type ExporterStatistics struct {
 	Told, Failed uint64             // attempts to tell a state, by their result
 	Durations    *measure.Histogram // of these attempts
-	Waiting      int                // users of whom something is still to be told
+	Waiting      int                // users with a state that is still to be told
 	FailingSince domain.Timestamp   // since when the receiver has taken nothing although there was something to tell; zero: it takes what there is
 }

@@ -23,7 +23,7 @@ var (
 // Feed tells the states of users by revision: what they are, and what changes. It carries states, not their history. It may be used
 // concurrently.
 //
-// What it tells a viewer is what the viewer sees. A user whom the rules hide from the viewer is like one whom nobody knows.
+// What it tells a viewer is what the viewer sees. A user that the rules hide from the viewer is like one who is not known.
 type Feed interface {
 	// Revision returns a revision up to which every change is seen by the calls that begin later, on this daemon. It does not block or
 	// allocate.

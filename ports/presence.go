@@ -9,7 +9,7 @@ import (
 // Presence answers who is available and takes updates. It may be used concurrently.
 type Presence interface {
 	// Query appends to into, for each id in order, what by sees of that user's presences now: expiry is taken into account. An id that
-	// no protocol knows gets an empty entry, and so does a user of whom by sees less than all. It never blocks, and allocates nothing in the
+	// no protocol knows gets an empty entry, and so does a user if by sees less than all. It never blocks, and allocates nothing in the
 	// usual case but the growth of into. The answer is shared and must not be changed.
 	//
 	// If any id is malformed it returns domain.Problems naming each such id, and into as it was.

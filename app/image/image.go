@@ -127,7 +127,7 @@ func (i *Image) Kept(id domain.UserID) (known *domain.Known, forgotten domain.Re
 	return known, domain.Revision(i.removed.forgotten.Load())
 }
 
-// unknown is what is kept of a user of whom nothing is known or remembered.
+// unknown is what is kept of a user about which nothing is known or remembered.
 var unknown domain.Known
 
 func (i *Image) last(id domain.UserID) *domain.Known {
@@ -191,8 +191,8 @@ func (i *Image) countInvisible(before, next *domain.Known) {
 	}
 }
 
-// OnArrival has a function called with each user of whom there is a first presence from now on, as soon as User finds it; not with those that a snapshot
-// brings. It must not block, nor change the image. Another call replaces the function.
+// OnArrival has a function called with each user who gets a first presence from now on, as soon as User finds it; not with those that a
+// snapshot brings. It must not block, nor change the image. Another call replaces the function.
 func (i *Image) OnArrival(arrived func(domain.UserID)) { i.arrived.Store(&arrived) }
 
 // announce remembers a change, and tells all watches. The lock is held.

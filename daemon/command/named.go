@@ -5,12 +5,11 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zarafa/presence/domain"
 )
 
-// groupPrefix marks an argument that names a group, as in the lists of users of a configuration.
-const groupPrefix = "group:"
-
-// named are the users and groups that a command is about.
+// named are the users and groups that a command is about. An argument names a group as the lists of users of a configuration do.
 type named struct {
 	users, groups []string
 	flagged       []string // groups, by the flag
@@ -25,7 +24,7 @@ func (n *named) flag(command *cobra.Command) {
 func (n *named) take(args []string) {
 	n.users, n.groups = nil, slices.Clone(n.flagged)
 	for _, arg := range args {
-		if group, is := strings.CutPrefix(arg, groupPrefix); is {
+		if group, is := strings.CutPrefix(arg, domain.GroupPrefix); is {
 			n.groups = append(n.groups, group)
 		} else {
 			n.users = append(n.users, arg)

@@ -9,8 +9,8 @@ import (
 
 var errNamedTwice = errors.New("the proxy names two users")
 
-// NamedUser returns the user whom the proxy names that a request comes from, as the proxy spells it: a part of the request. It is empty if the peer
-// is no trusted proxy, or if none is to name users. What a proxy that is not trusted has in the header, or a client that is none, does not count.
+// NamedUser returns the user that a trusted proxy names, as the proxy spells it: a part of the request. It is empty if the peer is no trusted
+// proxy, or if none is to name users: what any other peer has in the header does not count.
 func NamedUser(ctx *fasthttp.RequestCtx) (user string, err error) {
 	c, ok := ctx.Conn().(*Conn)
 	if !ok {

@@ -74,7 +74,7 @@ func (h *Hub) follows(sub *subscriber, by domain.Principal, user domain.UserID) 
 		slices.ContainsFunc(h.directory.Groups(user), func(name string) bool { return slices.Contains(sub.groups, name) })
 }
 
-// listed returns the users whom a subscriber, who is by, follows at the moment, in order.
+// listed returns the users that a subscriber, who is by, follows at the moment, in order.
 func (h *Hub) listed(sub *subscriber, by domain.Principal) []domain.UserID {
 	users := make([]domain.UserID, 0, len(sub.topics))
 	for _, t := range sub.topics {
@@ -93,8 +93,8 @@ func (h *Hub) listed(sub *subscriber, by domain.Principal) []domain.UserID {
 	return slices.Compact(users)
 }
 
-// notesOfGroups finds the users with something new whom a subscriber with groups follows. Not all of them are members now: somebody was one perhaps, and
-// is not known any more.
+// notesOfGroups finds the users with something new that a subscriber with groups follows. Not all of them are members now: somebody was one
+// perhaps, and is not known any more.
 func (r *report) notesOfGroups() ([][]note, error) {
 	if r.since == 0 {
 		return r.notesOfListed()
@@ -115,7 +115,7 @@ func (r *report) notesOfGroups() ([][]note, error) {
 	return [][]note{r.followed(notes)}, nil
 }
 
-// followed leaves out whom the subscriber does not follow.
+// followed leaves out the users that the subscriber does not follow.
 func (r *report) followed(notes []note) (followed []note) {
 	for _, n := range notes {
 		if r.hub.follows(r.sub, r.by, n.user) {

@@ -24,8 +24,8 @@ import (
 //go:embed static
 var static embed.FS
 
-// policy is the content security policy of all that a browser gets, but for where else it may send requests, and who may frame it. A page can run scripts of this server alone and talk to it
-// alone, so that a text that somebody has set as a message can do no harm in it.
+// policy is the content security policy of all that a browser gets. Filled in are where else it may send requests, and who may frame it. A page can
+// run scripts of this server alone, and else talk to it alone, so that a text that somebody has set as a message can do no harm in it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'%s; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors %s"
 

@@ -24,7 +24,7 @@ type buffers struct {
 	states   []domain.State
 	members  []domain.UserID
 	page     bool          // it is one of everybody
-	next     domain.UserID // after whom the next page begins; empty: there is none
+	next     domain.UserID // the next page begins after this one; empty: there is none
 	body     []byte
 	packed   []byte
 }

@@ -68,7 +68,7 @@ func (c CORS) Handle(ctx *fasthttp.RequestCtx) (done bool, err error) {
 	return true, nil
 }
 
-// Validate returns what is wrong with the configured origins, of which one can be * if it is alone.
+// Validate returns what is wrong with the configured origins. One can be * if it is alone.
 func (c CORS) Validate() (faults []error) {
 	if len(c) > 1 && slices.Contains(c, "*") {
 		return append(faults, fmt.Errorf("http.cors_origins: * is every origin, so no other can be named beside it"))

@@ -29,7 +29,7 @@ func Authenticate(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 
 // identify returns for which principal a request speaks: the token is in Authorization (RFC 6750, 2.1). It is tried as it was sent, then
 // percent-decoded once: a browser sends no other letters in a header than those of Latin-1, and those not in UTF-8. Without a token it is the user
-// whom a trusted proxy names, if there is one.
+// that a trusted proxy names, if there is one.
 func identify(c *fiber.Ctx, tokens ports.Tokens) (by domain.Principal, err error) {
 	token, shown := BearerToken(c)
 	if shown {
@@ -66,7 +66,7 @@ func asSentOrDecoded[T any](text string, accept func(text string) (T, error)) (v
 	return value, err
 }
 
-// ambient returns the user whom a trusted proxy names. The browser adds what the proxy knows the user by to the requests of any page, so whatever can
+// ambient returns the user that a trusted proxy names. The browser adds what the proxy knows the user by to the requests of any page, so whatever can
 // change something has to come from a page of this server.
 func ambient(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	by, err := named(c, tokens)
@@ -76,7 +76,7 @@ func ambient(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	return by, err
 }
 
-// named returns the user whom a trusted proxy names, for whatever reason.
+// named returns the user that a trusted proxy names, wherever the request comes from.
 func named(c *fiber.Ctx, tokens ports.Tokens) (domain.Principal, error) {
 	name, err := conn.NamedUser(c.Context())
 	if err != nil {

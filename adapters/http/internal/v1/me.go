@@ -58,7 +58,7 @@ func (a *API) GetMe(c *fiber.Ctx) error {
 	document := me{Service: by.Service, Expires: appendTime(nil, "", 0), StatusEntries: *a.entries.Load()}
 	user := string(by.User)
 	if by.Key != nil {
-		name := strings.TrimPrefix(user, "key:")
+		name := strings.TrimPrefix(user, domain.KeyPrefix)
 		document.Key = &name
 	} else {
 		states, _, err := a.feed.States(by, []string{user}, nil)

@@ -47,7 +47,7 @@ type signInProvider struct {
 // SignInBy says what tells by which provider people sign in, if by any. It may be called while requests are served.
 func (a *API) SignInBy(provider func() (Provider, bool)) { a.provider.Store(&provider) }
 
-// GetSignIn answers how people can sign in, for which no token is needed, and whom a proxy has signed in already.
+// GetSignIn answers how people can sign in, and which user a proxy has signed in already. It needs no token.
 func (a *API) GetSignIn(c *fiber.Ctx) error {
 	if err := noQuery(c); err != nil {
 		return err
