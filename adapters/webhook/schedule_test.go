@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zarafa/presence/domain"
@@ -325,6 +326,7 @@ func TestAWebhookThatIsGone(t *testing.T) {
 		if err := s.all.Configure(nil, 1); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		s.busy("bea")
 		time.Sleep(time.Minute)
 		s.expect("")

@@ -93,6 +93,7 @@ func TestBackToGroups(t *testing.T) {
 			w.regroup(annHelps, phonesHelp)
 			w.set("u1@example.test", xmpp, domain.Away, "", 0)
 			back := func(since domain.Revision) *reader {
+				w.eventually("the hub has told everything", func() bool { return w.hub.Head() == w.core.Revision() })
 				return w.subscribe(events.Subscription{Groups: []string{"helpdesk"}, Since: since}, false)
 			}
 			tells(t, back(0), "ann", "u1", "ready")
