@@ -41,7 +41,7 @@ func TestProblems(t *testing.T) {
 	if !errors.Is(err, domain.ErrUnknownProtocol) || !errors.Is(err, domain.ErrReadOnly) || errors.Is(err, domain.ErrForbidden) {
 		t.Errorf("%v does not wrap its reasons", err)
 	}
-	for _, part := range []string{`entry 0: unknown protocol "fax": on are manual, spreed; the daemon's configuration decides (protocols, and enabled in a protocol's section)`, "entry 9", "and 2 more"} {
+	for _, part := range []string{`entry 0: unknown protocol "fax": on are manual, spreed; the daemon's configuration decides (protocols, clients, and enabled in a protocol's section)`, "entry 9", "and 2 more"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not say %q", err, part)
 		}

@@ -108,7 +108,7 @@ func UnknownGroup(name string) error { return fmt.Errorf("%w %s", ErrUnknownGrou
 
 // UnknownProtocol is the ErrUnknownProtocol for a name that none of the protocols has that are on.
 func UnknownProtocol(name string, on []string) error {
-	return fmt.Errorf("%w %s: on are %s; the daemon's configuration decides (protocols, and enabled in a protocol's section)",
+	return fmt.Errorf("%w %s: on are %s; the daemon's configuration decides (protocols, clients, and enabled in a protocol's section)",
 		ErrUnknownProtocol, quote(name), cmp.Or(strings.Join(on, ", "), "none"))
 }
 

@@ -193,7 +193,7 @@ func (x *extensions) resetUnlisted() {
 	}
 }
 
-// dropRenamed removes the extensions that their user does not have any more.
+// dropRenamed removes the extensions that their user no longer has.
 func (x *extensions) dropRenamed() {
 	for _, e := range x.byName {
 		if user, known := x.identities.User(Protocol, e.name); !known || user != e.user {

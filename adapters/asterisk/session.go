@@ -32,11 +32,10 @@ type session struct {
 	relistAt time.Time // when that fires
 	listedAt time.Time // when the last list was complete
 
-	events       int  // how many events about states there were
-	reloaded     bool // since the last list
-	warnedOfLoss bool // that no events come
-	warnedOfNote bool // that somebody has a note that can forge events
-
+	events         int  // how many events about states there were
+	reloaded       bool // since the last list
+	warnedOfLoss   bool // that no events come
+	warnedOfNote   bool // that somebody has a note that can forge events
 	warnedOfStates bool // that there are no presence states
 }
 

@@ -269,7 +269,7 @@ func (c *changing) Changed() <-chan struct{} {
 	return c.changed
 }
 
-// When identities change, extensions move to their new users at once, and who has none any more is forgotten.
+// When identities change, extensions move to their new users at once, and users without one are forgotten.
 func TestIdentitiesChange(t *testing.T) {
 	f := asterisktest.Start(t, hint("4711", "default", "Custom:alice,CustomPresence:alice", 0), hint("4712", "default", "Custom:bob", 1), hint("4713", "Default", "Custom:x", 0))
 	f.SetPresence("alice", "dnd", "no")

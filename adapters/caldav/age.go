@@ -7,10 +7,10 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// tellAgeEvery is how often the observer is told at most how old what it knows is.
+// tellAgeEvery is the shortest time between two reports of the age.
 const tellAgeEvery = time.Second
 
-// age says when the observer was told how old what it knows is.
+// age is when the observer was last told how old the copies are.
 type age struct {
 	told domain.Timestamp
 	due  bool // something was looked at since
@@ -27,8 +27,8 @@ func (r *run) tellAge() {
 	r.observer.AsOf(asOf, r.trouble(now, unreadable))
 }
 
-// oldest returns when the oldest copy that counts was last what the server has, zero if there is none; and how many calendars could not be read when that
-// was tried last. Those do not count, unless the whole server is away.
+// oldest returns when the oldest copy that counts was last the same as on the server, zero if there is none, and how many calendars could not be read
+// lately. Those do not count, unless the whole server is away.
 func (r *run) oldest(now domain.Timestamp) (at domain.Timestamp, unreadable int) {
 	for _, c := range r.calendars {
 		if c.failing || c.refused {

@@ -14,7 +14,7 @@ import (
 
 const homesRequest = `<?xml version="1.0" encoding="utf-8"?><d:propfind xmlns:d="DAV:"><d:prop><d:resourcetype/></d:prop></d:propfind>`
 
-// address returns the address of a path of the CalDAV server. placeholder becomes name, which cannot lead to another folder.
+// address returns the address of a path of the CalDAV server. {user} in it becomes name, which cannot lead to another folder.
 func (s *Source) address(path, name string) *url.URL {
 	address := *s.url
 	escaped := (&url.URL{Path: path}).EscapedPath()
@@ -90,8 +90,8 @@ func (s *Source) hasFound(name string) bool {
 	return found
 }
 
-// takeHomes takes which homes there are. What the server has listed before counts for as long as it does not list them anew. That it does not, or not in
-// time, says nothing about calendars: some servers have too many homes, or forbid it.
+// takeHomes takes the list of homes. Until the server lists them again, its last list counts. Some servers have too many homes to list them in time, or
+// forbid it: that says nothing about the calendars.
 func (r *run) takeHomes(got result, now domain.Timestamp) {
 	first := !r.homes.tried
 	if first {

@@ -27,7 +27,7 @@ func calendarNames(names ...string) map[string][]string {
 }
 
 // On a real server who has a home is somebody by a name, by a pattern, or by the user's id. Others are nobody, and are listed as such. A home that comes
-// later counts, too, and one that is gone does not any more.
+// later counts, too, and one that is gone does not.
 func TestHomesOfPatterns(t *testing.T) {
 	t.Parallel()
 	server := startRadicale(t, "u12", "bob@example.test", "printer")
@@ -130,7 +130,7 @@ func TestListHomes(t *testing.T) {
 	}
 }
 
-// Of users for whom there is no room nothing is kept.
+// Nothing is kept of users that there is no room for.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	server := startCrowd(t, time.Now().Add(-time.Minute))

@@ -63,7 +63,7 @@ func (r *run) pause(c *calendar, now domain.Timestamp, pause time.Duration) {
 	}
 }
 
-// refuse notes that a calendar is not there, or may not be read any more. Then it says nothing.
+// refuse notes that a calendar is gone, or may no longer be read. Then it says nothing.
 func (r *run) refuse(c *calendar, err error) {
 	c.copies, c.hasCopy, c.failing, c.failures = nil, false, false, 0
 	if !c.refused {

@@ -193,7 +193,7 @@ func (r *run) sleep() time.Duration {
 	return max(time.Duration(until-now), 0)
 }
 
-// follow takes over who has calendars now. Who has none any more is forgotten. It waits until the server has been asked who has calendars.
+// follow takes over who has calendars now. Users without one are forgotten. It waits until the server has been asked who has calendars.
 func (r *run) follow() {
 	if r.homes != nil && !r.homes.tried {
 		return
@@ -366,7 +366,7 @@ func (r *run) take(got result) error {
 	r.age.due = true
 	c, now := got.calendar, r.clock.Now()
 	if r.calendars[c.key] != c && c != r.homes {
-		return nil // it is not wanted any more
+		return nil // it was dropped meanwhile
 	}
 	var wait waitError
 	switch {
@@ -387,7 +387,7 @@ func (r *run) take(got result) error {
 	switch {
 	case got.err == nil:
 		r.keep(c, got, now)
-	case errors.Is(got.err, errGone), errors.Is(got.err, ports.ErrRejected): // what was there may not be seen any more
+	case errors.Is(got.err, errGone), errors.Is(got.err, ports.ErrRejected): // what was there may no longer be seen
 		r.refuse(c, got.err)
 	default:
 		r.fail(c, got.err)

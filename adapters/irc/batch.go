@@ -56,7 +56,7 @@ func (s *session) ask(now time.Time) error {
 	return s.conn.send(b.lines...)
 }
 
-// addMonitor adds the nicks to a batch that the server is to monitor, or not any more. There may be more than it can monitor.
+// addMonitor adds the nicks to a batch that the server is to monitor, or to stop monitoring. There may be more than it can monitor.
 func (s *session) addMonitor(b *batch) {
 	if s.server.monitor == 0 {
 		s.leaving = nil

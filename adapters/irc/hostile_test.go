@@ -352,7 +352,7 @@ func TestNickTakenBetweenPolls(t *testing.T) {
 	o.want(t, alice, "unavailable")
 }
 
-// A nick that is watched no more is not monitored any more, so that there is room for others.
+// A nick that is no longer watched is no longer monitored, so that there is room for others.
 func TestNotMonitoredAnyMore(t *testing.T) {
 	t.Parallel()
 	heard := make(chan string, 10)

@@ -73,7 +73,7 @@ func (s *Source) wanted(server *server, own string) (people []*person) {
 	return people
 }
 
-// update watches who is wanted now, and forgets who is not any more.
+// update watches the people that are wanted now, and forgets the others.
 func (s *session) update() {
 	wanted := make(map[string]*person)
 	users := make(map[domain.UserID]bool)

@@ -40,7 +40,7 @@ func (s *server) readOffer(m ircmsg.Message) (complete bool) {
 	return len(m.Params) < 4 || m.Params[2] != "*"
 }
 
-// enable notes capabilities that are on, or are not any more.
+// enable notes capabilities that are turned on or off.
 func (s *server) enable(list string, on bool) {
 	for name := range strings.FieldsSeq(list) {
 		if _, known := s.offered[name]; known {

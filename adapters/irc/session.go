@@ -19,7 +19,7 @@ type session struct {
 
 	people  []*person
 	byNick  map[string]*person // by person.folded
-	leaving []string           // nicks that the server need not monitor any more
+	leaving []string           // nicks that the server is to stop monitoring
 	full    bool               // the server monitors no further nick
 	synced  bool
 

@@ -112,7 +112,7 @@ func TestMoreThanTheServerMonitors(t *testing.T) {
 	}
 }
 
-// When identities change, new nicks are watched, and who has none any more is forgotten: at once, and also if there was no connection then.
+// When identities change, new nicks are watched, and users without one are forgotten: at once, and also if there was no connection then.
 func TestIdentitiesChange(t *testing.T) {
 	t.Parallel()
 	for _, start := range []func(testing.TB) *realServer{startNgircd, func(t testing.TB) *realServer { return startInspircd(t, 2) }} {
@@ -143,7 +143,7 @@ func TestIdentitiesChange(t *testing.T) {
 			again := newObserver()
 			again.Known("carol@example.test")
 			if err := source.Run(t.Context(), forgetting{again, server.kill}); err == nil || again.shown("carol@example.test") != "unknown" {
-				t.Errorf("carol, who has no nick any more, is %s after a new connection", again.shown("carol@example.test"))
+				t.Errorf("carol, who no longer has a nick, is %s after a new connection", again.shown("carol@example.test"))
 			}
 		})
 	}

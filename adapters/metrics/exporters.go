@@ -11,7 +11,7 @@ var (
 	exporterState     = family("exporter_state", "1 for the state that the exporter is in, 0 for the others.", "exporter", "state")
 	exporterAttempts  = family("exporter_attempts_total", "Attempts to tell a user's state, by result: told, failed.", "exporter", "result")
 	exporterTime      = family("exporter_attempt_duration_seconds", "How long the attempts took.", "exporter")
-	exporterWaiting   = family("exporter_waiting_users", "Users of whom something is still to be told.", "exporter")
+	exporterWaiting   = family("exporter_waiting_users", "Users whose state is still to be told.", "exporter")
 	exporterFailingAt = family("exporter_failing_since_timestamp_seconds", "Since when the receiver has taken nothing although there was something to tell; 0 if it takes what there is.", "exporter")
 )
 

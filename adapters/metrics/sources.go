@@ -11,7 +11,7 @@ var (
 	sourceState       = family("source_state", "1 for the state that the source is in, 0 for the others.", "protocol", "state")
 	sourceConnected   = family("source_connected_timestamp_seconds", "Since when the source is connected; 0 if it is not.", "protocol")
 	sourceSynced      = family("source_last_sync_timestamp_seconds", "When the source was last in sync; 0 if never since the start.", "protocol")
-	sourceAsOf        = family("source_as_of_timestamp_seconds", "Of a source that asks again and again: how old what it shows is at most; 0 if it is told.", "protocol")
+	sourceAsOf        = family("source_as_of_timestamp_seconds", "Of a source that asks again and again: all that it shows was so at that moment or later; 0 for others.", "protocol")
 	sourceUsers       = family("source_users", "Of how many users the connection has told.", "protocol")
 	sourceReports     = family("source_reports_total", "Reports that the source has made.", "protocol")
 	sourceConnections = family("source_connections_total", "Connections that the source has made; all but the first are reconnects.", "protocol")

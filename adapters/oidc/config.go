@@ -17,7 +17,7 @@ type Config struct {
 	Audience    string        `koanf:"audience" help:"what the provider's tokens have to be for (aud); empty: client_id"`
 	UserClaim   string        `koanf:"user_claim" help:"the claim that has the user's id, account@domain; email counts only with email_verified"`
 	RoleClaim   string        `koanf:"role_claim" help:"the claim that has the user's roles: a list, or one text; realm_access.roles is a claim inside another"`
-	ServiceRole string        `koanf:"service_role" help:"who has this role is a service, like those in auth.services; empty: nobody"`
+	ServiceRole string        `koanf:"service_role" help:"whoever has this role is a service, like those in auth.services; empty: nobody"`
 	Roots       setting.Roots `koanf:"ca_file" help:"PEM file with the certificates to trust instead of the system's"`
 }
 

@@ -85,7 +85,7 @@ func (m *metadata) check(issuer string) error {
 	return nil
 }
 
-// get returns a document. Its error does not repeat the address twice.
+// get returns a document. Its error names the address once.
 func get(ctx context.Context, client *http.Client, address string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -96,8 +96,7 @@ func get(ctx context.Context, client *http.Client, address string) ([]byte, erro
 	request.Header.Set("Accept", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, is := errors.AsType[*url.Error](err); is {
 			err = failed.Err
 		}
 		return nil, fmt.Errorf("%s: %w", address, err)

@@ -26,6 +26,18 @@ type client struct {
 	transport http.RoundTripper
 }
 
+// newClient makes a client whose connections end with ctx.
+func (x *Exporter) newClient(ctx context.Context) *client {
+	return &client{url: x.config.URL, keys: x.keys, transport: x.newTransport(ctx)}
+}
+
+// close ends the connections that are idle.
+func (c *client) close() {
+	if transport, is := c.transport.(*http.Transport); is {
+		transport.CloseIdleConnections()
+	}
+}
+
 // newTransport makes the connections of one Run, which end with ctx.
 func (x *Exporter) newTransport(ctx context.Context) http.RoundTripper {
 	if x.transport != nil {
@@ -72,7 +84,7 @@ type answer struct {
 // taken reports whether the receiver has the message.
 func (a answer) taken() bool { return a.err == nil }
 
-// gone reports whether the receiver wants nothing any more.
+// gone reports whether the receiver wants no more messages.
 func (a answer) gone() bool { return a.status == http.StatusGone }
 
 // refused reports whether the receiver has something against this message, perhaps not against others.
@@ -90,7 +102,7 @@ func (c *client) send(ctx context.Context, m message) answer {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(m.body))
 	if err != nil {
-		return answer{err: errors.New("the address is none")} // it was read before
+		return answer{err: errors.New("the address is malformed")} // Validate has checked it
 	}
 	now := time.Now()
 	request.Header = http.Header{

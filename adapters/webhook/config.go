@@ -76,9 +76,8 @@ func (c Config) faults() (faults []error) {
 	if !hookName.MatchString(c.Name) {
 		check("name", fmt.Errorf("it has up to 32 lower-case letters, digits and hyphens, a letter first; it is %.60q", c.Name))
 	}
-	_, err := c.address()
-	check("url", err)
-	_, err = decodeSecret(c.Secret)
+	check("url", c.checkURL())
+	_, err := decodeSecret(c.Secret)
 	check("secret", err)
 	if !c.OldSecret.IsZero() {
 		_, err = decodeSecret(c.OldSecret)
@@ -97,21 +96,21 @@ func (c Config) faults() (faults []error) {
 	return faults
 }
 
-// address reads the URL. Its errors do not repeat it: it may have a token in it.
-func (c Config) address() (*url.URL, error) {
+// checkURL refuses an address that no webhook can have. Its errors do not repeat it: it may have a token in it.
+func (c Config) checkURL() error {
 	address, err := url.Parse(c.URL)
 	switch {
 	case err != nil, address.Scheme != "https" && address.Scheme != "http", address.Hostname() == "":
-		return nil, errors.New("expected an address such as https://crm.example.test/presence")
+		return errors.New("expected an address such as https://crm.example.test/presence")
 	case address.User != nil:
-		return nil, errors.New("it must not have a user or a password: the receiver checks signatures")
+		return errors.New("it must not have a user or a password: the receiver checks signatures")
 	case address.Fragment != "":
-		return nil, errors.New("it must not have a fragment (#)")
+		return errors.New("it must not have a fragment (#)")
 	}
 	if ip, err := netip.ParseAddr(address.Hostname()); err == nil {
-		return address, checkAddress(ip)
+		return checkAddress(ip)
 	}
-	return address, nil
+	return nil
 }
 
 // equal reports whether an entry says the same.
@@ -129,7 +128,7 @@ func (c Config) users() []string {
 	return all
 }
 
-// digest is another one if another receiver is told, or other things.
+// digest stands for which receiver is told, of which users, and of what.
 func (c Config) digest() uint64 {
 	events := slices.Sorted(slices.Values(c.Events))
 	sum := fnv.New64a()

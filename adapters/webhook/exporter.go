@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +29,6 @@ const parallel = 4
 // Exporter implements ports.Exporter for one endpoint.
 type Exporter struct {
 	config   Config
-	url      *url.URL
 	keys     [][]byte
 	users    domain.UserList
 	everyone bool
@@ -58,7 +56,6 @@ func New(config Config, document Document, groups ports.Groups, log *slog.Logger
 		config: config, document: document, groups: groups, events: map[string]bool{}, log: log.With("webhook", config.Name),
 		schedule: schedule, resolver: dns.NewResolver(""),
 	}
-	x.url, _ = config.address()
 	x.users, _ = domain.ParseUserList(config.users())
 	x.everyone = len(config.users()) == 0
 	key, _ := decodeSecret(config.Secret)
@@ -114,17 +111,6 @@ func (x *Exporter) Test(ctx context.Context) Result {
 	began := time.Now()
 	a := c.send(ctx, testMessage(x.config.Name, began))
 	return Result{Status: a.status, Body: a.body, Took: time.Since(began), Err: a.err}
-}
-
-func (x *Exporter) newClient(ctx context.Context) *client {
-	return &client{url: x.url.String(), keys: x.keys, transport: x.newTransport(ctx)}
-}
-
-// close ends the connections that are idle.
-func (c *client) close() {
-	if transport, is := c.transport.(*http.Transport); is {
-		transport.CloseIdleConnections()
-	}
 }
 
 // Run implements ports.Exporter.

@@ -64,7 +64,7 @@ func TestEventsAfterARestart(t *testing.T) {
 	})
 }
 
-// Users and groups say of whom a webhook is told; without them it is told of everybody.
+// Users and groups say which users a webhook is about; without them it is about everybody.
 func TestUsersAndGroups(t *testing.T) {
 	for _, test := range []struct {
 		users, groups []string

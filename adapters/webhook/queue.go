@@ -8,7 +8,7 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// waiting is a user of whom something is to be told. What that is, is asked for when it is sent.
+// waiting is a user about whom the receiver is to be told. The state is looked up when it is sent.
 type waiting struct {
 	user     domain.UserID
 	before   ports.Mark  // what can be acknowledged while this waits
@@ -82,8 +82,8 @@ func (q *queue) add(user domain.UserID, of fingerprint, renewal uint64, now time
 	}
 }
 
-// next takes the next one that is to be sent at a moment: nil if there is none. If the receiver fails, those come first that were not tried yet: it may
-// have something against one message alone.
+// next takes the next one that is to be sent at a moment: nil if there is none. While the receiver fails, those that were not tried yet come first: it may
+// refuse one message alone.
 func (q *queue) next(now time.Time, failing bool) *waiting {
 	retry := len(q.retries) > 0 && !q.retries[0].due.After(now)
 	switch {
@@ -116,7 +116,7 @@ func (q *queue) due() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// sent ends the sending of one that the receiver has taken, or that is not to be told any more.
+// sent ends the sending of one that the receiver has taken, or that is no longer to be told.
 func (q *queue) sent(w *waiting) {
 	delete(q.sending, w.user)
 	q.remove(w)
@@ -125,7 +125,7 @@ func (q *queue) sent(w *waiting) {
 	}
 }
 
-// failed ends the sending of one that the receiver has not taken: it waits until a moment. If there is something newer that takes its place.
+// failed ends the sending of one that the receiver has not taken: it waits until a moment. If there is something newer, that takes its place.
 func (q *queue) failed(w *waiting, due time.Time) {
 	delete(q.sending, w.user)
 	later := q.waiting[w.user]

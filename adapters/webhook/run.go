@@ -18,7 +18,7 @@ type run struct {
 	client  *client
 	news    chan ports.News
 	results chan result
-	stopped chan error // why there are no news any more
+	stopped chan error // why the news have ended
 
 	// Only deliver uses these.
 	queue        *queue
@@ -38,7 +38,7 @@ type result struct {
 	took   time.Duration
 }
 
-// ask asks for news until there are none any more, and returns why.
+// ask asks for news until they end, and returns why.
 func (r *run) ask(ctx context.Context) error {
 	for {
 		news, err := r.outbox.Next(ctx)
@@ -79,7 +79,7 @@ func (r *run) deliver(ctx context.Context, working *sync.WaitGroup) error {
 	}
 }
 
-// take takes news in.
+// take puts news into the queue.
 func (r *run) take(news ports.News) {
 	now, renewal := time.Now(), uint64(0)
 	if news.Anew {
@@ -100,7 +100,7 @@ func (r *run) take(news ports.News) {
 	r.queue.given = news.Mark
 }
 
-// haltedPause is when the outbox is asked again that says that nothing may be told.
+// haltedPause is the pause before the outbox is asked again that has said that nothing may be told.
 const haltedPause = time.Second
 
 // send begins to send as much as may be on its way.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// schedule is how long a receiver that takes nothing is left alone after each attempt, as Standard Webhooks recommends. The last pause is repeated for ever.
+// schedule has the pause after each failed attempt, as Standard Webhooks recommends. The last one is repeated for ever.
 var schedule = []time.Duration{
 	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }

@@ -317,7 +317,7 @@ func TestIDsOutliveARestart(t *testing.T) {
 	})
 }
 
-// A webhook that is taken out of the configuration sends nothing any more.
+// A webhook that is taken out of the configuration sends nothing more.
 func TestAWebhookThatIsGone(t *testing.T) {
 	staged(t, nil, func(s *stage) {
 		s.busy("anna")

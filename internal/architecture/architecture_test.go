@@ -1,4 +1,4 @@
-// Package architecture proves that the linter enforces the import rules of the hexagon.
+// Package architecture proves that the linter enforces the import rules of the hexagon, and that the links of the documents lead somewhere.
 package architecture
 
 import (

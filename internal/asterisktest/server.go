@@ -55,7 +55,7 @@ type State struct {
 	AfterLogin string      // what follows the login
 	TLS        *tls.Config // nil: plain text
 	Whole      bool        // what is sent is not cut to pieces
-	Hung       bool        // nothing is said any more
+	Hung       bool        // nothing is said
 }
 
 // Hint is a hint of the dialplan and the state of its telephones: 0 idle, 1 in use, 8 ringing, and so on.

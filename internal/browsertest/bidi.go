@@ -15,7 +15,7 @@ import (
 // used concurrently.
 type bidi struct {
 	socket *websocket.Conn
-	ended  chan struct{} // closed when nothing comes any more
+	ended  chan struct{} // closed when nothing more comes
 
 	mu      sync.Mutex
 	number  int // of the last command
@@ -98,7 +98,7 @@ func (b *bidi) call(ctx context.Context, method string, params, result any) erro
 
 var errEnded = errors.New("the browser has ended")
 
-// close ends the connection and waits until nothing comes any more.
+// close ends the connection and waits until nothing more comes.
 func (b *bidi) close() {
 	_ = b.socket.CloseNow()
 	<-b.ended

@@ -71,7 +71,11 @@ func StartOver(t T, kept ports.Journal, now ports.Clock) *Core {
 	core.Sights = app.NewSights(&domain.Visibility{}, groups)
 	core.Limits = app.NewCurrentLimits(app.Limits{})
 	core.UserLimit = app.NewUserLimit(img, core.Limits, slog.New(slog.DiscardHandler))
-	clients := []domain.ClientProtocol{{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}}, {Protocol: domain.MustProtocol("board")}, {Protocol: Manual, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true}}
+	clients := []domain.ClientProtocol{
+		{Protocol: Spreed, Expiry: domain.ExpiryPolicy{After: 2 * time.Minute}},
+		{Protocol: domain.MustProtocol("board")},
+		{Protocol: Manual, Expiry: domain.ExpiryPolicy{Vanishes: true}, Hides: true},
+	}
 	presence, err := app.NewPresence(core, now, clients, []domain.Protocol{XMPP})
 	if err != nil {
 		t.Fatal(err)

@@ -332,7 +332,7 @@ func TestImpatience(t *testing.T) {
 	d.ends(0)
 }
 
-// TestReaderGone: the demo ends when nobody reads its output any more, as in `make demo | head -1`.
+// TestReaderGone: the demo ends when nobody reads its output, as in `make demo | head -1`.
 func TestReaderGone(t *testing.T) {
 	read, written, err := os.Pipe()
 	if err != nil {

@@ -32,7 +32,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "demo: unknown argument %q; see: demo -help\n", flag.Arg(0))
 		os.Exit(2)
 	}
-	// SIGPIPE means that nobody reads the output any more. The signals stay caught, so a second Ctrl-C does not interrupt the cleanup.
+	// SIGPIPE means that nobody reads the output. The signals stay caught, so a second Ctrl-C does not interrupt the cleanup.
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	if err := run(ctx); err != nil && ctx.Err() == nil { // after ctx has ended any failure is a consequence of that
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)

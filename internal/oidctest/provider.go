@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,7 +50,7 @@ type Provider struct {
 	fetches   atomic.Int32
 
 	mu       sync.Mutex
-	keys     []*signingKey // the last one signs
+	key      *signingKey
 	services []string
 	redirect []string
 }
@@ -107,7 +108,7 @@ func (p *Provider) SetDown(down bool) { p.down.Store(down) }
 // SetLifetime sets how long the tokens hold that are made from now on.
 func (p *Provider) SetLifetime(d time.Duration) { p.lifetime.Store(int64(d)) }
 
-// EndSession ends what a user has begun: no refresh token of the user is good any more.
+// EndSession ends what a user has begun: no refresh token of the user works afterwards.
 func (p *Provider) EndSession(t testing.TB, user string) {
 	t.Helper()
 	if err := p.store.TerminateSession(t.Context(), user, ClientID); err != nil {
@@ -140,7 +141,7 @@ func (p *Provider) Refreshes() int { return int(p.refreshes.Load()) }
 // Fetches is how often the keys were asked for.
 func (p *Provider) Fetches() int { return int(p.fetches.Load()) }
 
-// Rotate has the provider sign with a new key from now on. The old ones are gone.
+// Rotate has the provider sign with a new key from now on. The old one is gone.
 func (p *Provider) Rotate(t testing.TB) {
 	t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -149,7 +150,7 @@ func (p *Provider) Rotate(t testing.TB) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.keys = []*signingKey{{id: rand.Text(), private: private}}
+	p.key = &signingKey{id: rand.Text(), private: private}
 }
 
 // Token makes a token for a user, as the provider would, with other claims if some are given.
@@ -158,14 +159,14 @@ func (p *Provider) Token(t testing.TB, user string, claims map[string]any) strin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	all := jwt.MapClaims{"iss": p.Issuer, "aud": ClientID, "sub": user, "iat": now.Unix(), "exp": now.Add(time.Duration(p.lifetime.Load())).Unix(), "email": user, "email_verified": true}
-	for name, value := range claims {
-		all[name] = value
+	all := jwt.MapClaims{
+		"iss": p.Issuer, "aud": ClientID, "sub": user, "email": user, "email_verified": true,
+		"iat": now.Unix(), "exp": now.Add(time.Duration(p.lifetime.Load())).Unix(),
 	}
-	key := p.keys[len(p.keys)-1]
+	maps.Copy(all, claims)
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, all)
-	token.Header["kid"] = key.id
-	text, err := token.SignedString(key.private)
+	token.Header["kid"] = p.key.id
+	text, err := token.SignedString(p.key.private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func (accounts) GetUserByID(id string) *storage.User {
 func (a accounts) GetUserByUsername(name string) *storage.User { return a.GetUserByID(name) }
 func (accounts) ExampleClientID() string                       { return "" }
 
-// signingKey is a key of the provider. It is its own public form, too.
+// signingKey is the private key of the provider.
 type signingKey struct {
 	id      string
 	private *rsa.PrivateKey
@@ -214,6 +215,7 @@ func (*signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.RS
 func (k *signingKey) Key() any                                  { return k.private }
 func (k *signingKey) ID() string                                { return k.id }
 
+// publicKey is the public part of a signingKey.
 type publicKey struct{ *signingKey }
 
 func (publicKey) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }

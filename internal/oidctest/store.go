@@ -20,20 +20,17 @@ type store struct {
 func (s *store) SigningKey(context.Context) (op.SigningKey, error) {
 	s.provider.mu.Lock()
 	defer s.provider.mu.Unlock()
-	return s.provider.keys[len(s.provider.keys)-1], nil
+	return s.provider.key, nil
 }
 
 func (*store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	return []jose.SignatureAlgorithm{jose.RS256}, nil
 }
 
-func (s *store) KeySet(context.Context) (keys []op.Key, _ error) {
+func (s *store) KeySet(context.Context) ([]op.Key, error) {
 	s.provider.mu.Lock()
 	defer s.provider.mu.Unlock()
-	for _, key := range s.provider.keys {
-		keys = append(keys, publicKey{key})
-	}
-	return keys, nil
+	return []op.Key{publicKey{s.provider.key}}, nil
 }
 
 func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {

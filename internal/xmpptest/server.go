@@ -163,7 +163,7 @@ func (s *Server) Kill() {
 	}
 }
 
-// awaitEnd waits until nothing listens any more: a child process may live a moment longer than its parent.
+// awaitEnd waits until nothing listens: a child process may live a moment longer than its parent.
 func (s *Server) awaitEnd() {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", s.Addr)

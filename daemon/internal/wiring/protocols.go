@@ -117,7 +117,7 @@ type General struct {
 	IdentitiesFile string              `koanf:"identities_file" help:"file that says what users are called on protocols whose names are no ids, .yaml or .csv; it is read again when it changes"`
 	Identities     []identities.Record `koanf:"identities" help:"what users are called on protocols whose names are no ids, beside identities_file"`
 
-	Visibility []VisibilityRule `koanf:"visibility" help:"who sees what of whom: rules with viewer, user and sees (all, status, nothing), of which the first that matches counts; empty: everybody sees all"`
+	Visibility []VisibilityRule `koanf:"visibility" help:"who sees what: rules with viewer, user and sees (all, status, nothing); the first that matches counts; empty: everybody sees all"`
 
 	StatusEntries []StatusEntry `koanf:"status_entries" help:"what the board and presence-me offer people to set beside the four statuses, each with label, status, activity and for, such as Lunch"`
 

@@ -11,7 +11,6 @@
 package legacy
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -148,13 +147,13 @@ func (a *API) Post(c *fiber.Ctx) error {
 	return a.answer(c.Context(), by, b, listAt{})
 }
 
-// update carries out the updates of a request, or none of them, also if the principal may not be answered. It reads a copy of the body, because what
-// updates say is kept.
+// update carries out the updates of a request, or none of them, also if the principal may not be answered. The updates are parts of the body, which is used
+// again when the buffers are released: nothing that is called here keeps them.
 func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers, answered bool) (by domain.Principal, err error) {
 	if err := a.bodies.Read(ctx, &b.text); err != nil {
 		return by, err
 	}
-	if err := b.request.ReadUpdate(bytes.Clone(b.text.Text)); err != nil {
+	if err := b.request.ReadUpdate(b.text.Text); err != nil {
 		return by, err
 	}
 	if by, err = a.authenticate(ctx, b.request.Token); err != nil {

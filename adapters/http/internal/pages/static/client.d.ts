@@ -45,7 +45,7 @@ export interface User {
   revision: number;
   /** What people call the user, if the daemon's identities say so. */
   display_name: string | null;
-  /** Others are shown the user as unavailable; only whoever sees that has it. */
+  /** Others are shown the user as unavailable. Left out for them. */
   invisible?: true;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
@@ -53,7 +53,7 @@ export interface User {
 
 /** What the site offers people to set, beside the four statuses. */
 export interface StatusEntry {
-  /** What people read, and the message of who picks it. */
+  /** What people read, and the message that it sets. */
   label: string;
   status: Status;
   activity: string | null;
@@ -136,14 +136,14 @@ export class Connection extends EventTarget {
   readonly state: State;
   set token(token: Token);
   watch(users: string | Iterable<string>, callback: (user: User) => void, ready?: () => void): () => void;
-  /** Calls back for the members of a group of each moment; left is called with the id of whoever is in it no more. */
+  /** Calls back for the members of a group of each moment; left is called with the id of whoever leaves it. */
   watchGroup(group: string, callback: (user: User) => void, options?: { ready?: () => void; left?: (id: string) => void }): () => void;
   watchAll(callback: (user: User) => void, ready?: () => void): () => void;
   get(user: string): Promise<User>;
   get(users: Iterable<string>): Promise<User[]>;
-  /** The groups of whom the token's user sees somebody; members is how many there are, null: more than 10,000. */
+  /** The groups in which the token's user sees somebody; members is how many there are, null: more than 10,000. */
   groups(): Promise<{ group: string; members: number | null }[]>;
-  /** The ids of a group's members, of those whom the token's user sees. */
+  /** The ids of a group's members that the token's user sees. */
   members(group: string): Promise<string[]>;
   me(): Promise<Me>;
   set(status: Status, options?: SetOptions): Promise<void>;

@@ -22,7 +22,7 @@
 //   }
 //
 // It is one module without dependencies, for current browsers, as it is: nothing has to be built. Its types are in client.d.ts beside
-// it, and docs/web.md tells the rest: whence the token, how a page may be on another host than the daemon, what to do about errors.
+// it, and docs/web.md tells the rest: where the token comes from, how a page may be on another host than the daemon, what to do about errors.
 //
 // What is in here, in this order:
 //   connect, Connection   watch, watchGroup, watchAll, get, groups, members, me, set, clear, report
@@ -136,13 +136,13 @@ export class Connection extends EventTarget {
 
   /**
    * Watches the members of a group: calls back with each one's document, as watch does. Whoever comes into the group later is told then. Each group takes a
-   * stream, which the pages of a browser share. An unknown group makes the state "refused", with status 422; so does one of whom the user sees nobody.
+   * stream, which the pages of a browser share. An unknown group makes the state "refused", with status 422; so does one in which the user sees nobody.
    *
    * @param {string} group its name
    * @param {(user: object) => void} callback
    * @param {object} [options]
    * @param {() => void} [options.ready] called whenever all are told and what follows are changes
-   * @param {(id: string) => void} [options.left] called with the id of whoever is in the group no more
+   * @param {(id: string) => void} [options.left] called with the id of whoever has left the group
    * @returns {() => void} call it to watch no more
    */
   watchGroup(group, callback, { ready, left } = {}) {
@@ -177,12 +177,12 @@ export class Connection extends EventTarget {
     return (await (await this.#caller.request("POST", "v1/users:query", { body: { users: ids } })).json()).users;
   }
 
-  /** Lists the groups of whom the token's user sees somebody, by name: [{ group, members }], where members is how many there are. */
+  /** Lists the groups in which the token's user sees somebody, by name: [{ group, members }], where members is how many there are. */
   async groups() {
     return (await (await this.#caller.request("GET", "v1/groups")).json()).groups;
   }
 
-  /** Lists the ids of a group's members, of those whom the token's user sees. */
+  /** Lists the ids of a group's members that the token's user sees. */
   async members(group) {
     const answer = await this.#caller.request("GET", `v1/users?group=${encodeURIComponent(group)}`);
     return (await answer.json()).users.map(({ user }) => user);
@@ -373,7 +373,7 @@ class Caller {
     });
   }
 
-  /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer any more. */
+  /** Sends the last word of a page that goes away: with the token that is there, for nothing waits for an answer. */
   parting(path, body) {
     if (this.tokens.last || this.tokens.ambient) this.#send("PUT", path, this.tokens.last, { body, keepalive: true }).catch(() => {});
   }
@@ -412,7 +412,7 @@ class Tokens {
   #since = 0; // when it was fetched
   #rejected = ""; // the last one that the daemon did not take
   #fetching = null;
-  #life = Infinity; // a guess at how long a token holds, from those that did not any more
+  #life = Infinity; // a guess at how long a token holds, from those that have expired
 
   constructor(source) {
     if (source !== null && typeof source !== "string" && typeof source !== "function") throw new TypeError("connect needs a token: a string, or a function that fetches one");
@@ -780,7 +780,7 @@ class Stream {
     }
   }
 
-  /** Takes a user's document. missing says that nothing was told of the user: so it is not in the group any more, if this is about one. */
+  /** Takes a user's document. missing says that nothing was told of the user, who has left the group, if this is about one. */
   #learn(user, data, missing = false) {
     this.#unconfirmed?.delete(user.user);
     if (this.#known.get(user.user)?.data === data) return;
@@ -791,7 +791,7 @@ class Stream {
     }
   }
 
-  /** Ends the beginning. If nothing was told of a user, nothing is known of it any more. */
+  /** Ends the beginning. A user that nothing was told of is unknown now. */
   #confirm() {
     const missing = this.#about ? [] : [...this.#open].filter((id) => !this.#known.has(id));
     for (const id of [...(this.#unconfirmed ?? []), ...missing]) {
@@ -1188,18 +1188,18 @@ export const languages = {
   },
   de: {
     available: "verfügbar", busy: "beschäftigt", away: "abwesend", unavailable: "nicht da", stale: "vielleicht nicht mehr", unknown: "unbekannt",
-    myStatus: "Mein Status", nothingSet: "Sie haben selbst nichts gesetzt.", setByYou: "Von Ihnen gesetzt.", setByYouUntil: "Von Ihnen gesetzt, bis {time}.",
-    until: "bis {time}", invisible: "für andere unsichtbar", pick: "Mit einem Klick setzen", entryFor: "{label}, {duration}",
+    myStatus: "Mein Status", nothingSet: "Sie haben keinen Status gesetzt.", setByYou: "Von Ihnen gesetzt.", setByYouUntil: "Von Ihnen gesetzt, bis {time}.",
+    until: "bis {time}", invisible: "für andere unsichtbar", pick: "Mit einem Klick wählen", entryFor: "{label}, {duration}",
     status: "Status", message: "Nachricht", messageHint: "Was machen Sie gerade?", end: "Wie lange",
-    never: "Bis ich es ändere", quarter: "15 Minuten", hour: "Eine Stunde", today: "Heute", time: "Bis zu einer Zeit…", timeLabel: "Bis",
-    invisibleLabel: "Unsichtbar", invisibleHint: "Bis dahin sieht es für andere so aus, als wären Sie gerade gegangen.", set: "Setzen", clear: "Aufheben",
-    isSet: "Ihr Status ist gesetzt.", isCleared: "Ihr Status ist aufgehoben.", failed: "Das ging nicht: {why}",
+    never: "Bis ich es ändere", quarter: "15 Minuten", hour: "Eine Stunde", today: "Heute", time: "Bis zu einem Zeitpunkt…", timeLabel: "Bis",
+    invisibleLabel: "Unsichtbar", invisibleHint: "Bis dahin sieht es für andere so aus, als wären Sie gerade gegangen.", set: "Setzen", clear: "Zurücksetzen",
+    isSet: "Ihr Status ist gesetzt.", isCleared: "Ihr Status ist zurückgesetzt.", failed: "Das hat nicht geklappt: {why}",
   },
 };
 
 /**
  * Words, numbers and times in the language of whoever reads them: the first of those wanted that there is a table for, else English. A word is a text with
- * {names} in it, or texts by the categories of Intl.PluralRules, of which `count` picks one.
+ * {names} in it, or texts by the categories of Intl.PluralRules, among which `count` decides.
  */
 export class Texts {
   #table;
@@ -1432,6 +1432,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
   #user = null; // the user's document
   #unwatch = null;
   #attached = 0; // counts, so that an answer that comes late is not taken
+  #again = 0; // the timer after which it is asked again who the user is
   #parts = null; // the elements in it, by name
   #busy = false; // while a request is under way
 
@@ -1467,7 +1468,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
         return;
       } catch (error) {
         if (error instanceof PresenceError && !error.temporary) return; // the connection's state tells why
-        await new Promise((done) => setTimeout(done, pauseAfter(failures, firstPause)));
+        await new Promise((done) => (this.#again = setTimeout(done, pauseAfter(failures, firstPause))));
       }
     }
   }
@@ -1478,6 +1479,7 @@ export class PresenceMe extends (globalThis.HTMLElement ?? Object) {
 
   #detach() {
     this.#attached++;
+    clearTimeout(this.#again);
     this.#unwatch?.();
     this.#unwatch = this.#me = this.#user = null;
     this.hidden = true;

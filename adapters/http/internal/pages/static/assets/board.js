@@ -2,7 +2,7 @@
 
 import { connect, userOf } from "../client.js";
 import { People } from "./people.js";
-import { returning, waysIn } from "./signin.js";
+import { returning, waysIn, whyRefused } from "./signin.js";
 import { tab } from "./tab.js";
 import { say, texts, translate } from "./texts.js";
 
@@ -35,7 +35,7 @@ function start() {
     $("token").focus();
   });
   $("sign-out").addEventListener("click", () => signOut());
-  $("rename").addEventListener("click", () => askWhom());
+  $("rename").addEventListener("click", () => askWhoToSee());
   $("show-groups").addEventListener("click", () => watchGroups());
   $("retry").addEventListener("click", () => connection?.retry());
   addEventListener("hashchange", takeFragment);
@@ -50,7 +50,7 @@ function start() {
   else ways.then(comeIn);
 }
 
-/** Asks the daemon how people can sign in, and returns whom a proxy has signed in already. */
+/** Asks the daemon how people can sign in, and returns the user that a proxy has signed in already, if there is one. */
 async function findWaysIn() {
   try {
     const ways = await waysIn();
@@ -58,7 +58,7 @@ async function findWaysIn() {
     provider?.addEventListener("ended", ({ detail }) => {
       tab.remove(kept.provider);
       disconnect();
-      for (const id of ["sign-out", "connection", "retry"]) hide(id);
+      hide("sign-out", "connection", "retry");
       askToken(detail);
     });
     offerProvider();
@@ -69,7 +69,7 @@ async function findWaysIn() {
   }
 }
 
-/** Signs in without asking: as whom the proxy says, or as whom the provider says, if it has sent the person back, or if this tab had been signed in by it. */
+/** Signs in without asking: as the user that the proxy names, or by the provider, if it has sent the person back or this tab was signed in by it. */
 async function comeIn(named) {
   if (named) return enter(named, null);
   if (!provider || !returning()) return tab.get(kept.provider) ? leave() : askToken($("sign-in-fault").textContent);
@@ -92,7 +92,7 @@ async function leave() {
   }
 }
 
-/** Signs in with what the address has, which is taken out of it before anything else happens: nobody is to read it over a shoulder. */
+/** Signs in with what the address has, which is taken out first: nobody is to read it over a shoulder. */
 function takeFragment() {
   const found = location.hash.match(/^#(?:.*&)?(code|token|token-url)=([^&]*)/);
   if (!found) return false;
@@ -114,9 +114,9 @@ async function exchange(code) {
   try {
     const headers = { Authorization: `Bearer ${encodeURIComponent(code)}` };
     const answer = await fetch("v1/token", { method: "POST", headers, cache: "no-store" });
-    const document = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(document.detail?.replace(/^not authenticated: /, "") ?? say("answersWith", { who: say("theDaemon"), status: answer.status }));
-    signIn(document.token);
+    const body = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(body.detail ? whyRefused(body.detail) : say("answersWith", { who: say("theDaemon"), status: answer.status }));
+    signIn(body.token);
   } catch (fault) {
     const token = tab.get(kept.token);
     if (token) signIn(token); // the page was opened by the same link once more
@@ -147,9 +147,12 @@ function signIn(token, source = null) {
     return;
   }
   $("token").value = "";
-  if (source) tab.remove(kept.token);
-  else tab.set(kept.token, token);
-  if (!source) tab.remove(kept.source);
+  if (source) {
+    tab.remove(kept.token);
+  } else {
+    tab.set(kept.token, token);
+    tab.remove(kept.source);
+  }
   enter(userOf(token), source ?? token);
 }
 
@@ -189,7 +192,7 @@ function signOut() {
   user = "";
   for (const key of Object.values(kept)) tab.remove(key);
   $("users").value = "";
-  for (const id of ["sign-out", "connection", "retry"]) $(id).hidden = true;
+  hide("sign-out", "connection", "retry");
   askToken();
   if (provided) provider?.signOut();
 }
@@ -201,7 +204,7 @@ function disconnect() {
   connection = null;
   people.clear();
   people.setGroups(new Map());
-  for (const id of ["naming", "people", "tools", "rename", "show-groups"]) hide(id);
+  hide("naming", "people", "tools", "rename", "show-groups");
 }
 
 function watchAll() {
@@ -229,12 +232,12 @@ async function learnGroups() {
   return [...memberships.keys()];
 }
 
-/** Watches the members of all groups, which is for those who may not watch everybody. Without a group it asks whom. */
+/** Watches the members of all groups, for those who may not watch everybody. Without a group it asks who to watch. */
 async function watchGroups() {
   const asked = connection;
   const members = await learnGroups();
   if (asked !== connection) return;
-  if (!members.length) return askWhom();
+  if (!members.length) return askWhoToSee();
   tab.remove(kept.users);
   $("show-groups").hidden = false;
   let known = false;
@@ -252,7 +255,7 @@ function watchNamed(text) {
     if (!users.length) throw new TypeError(say("nameOne"));
     watch(users, () => void learnGroups());
   } catch (fault) {
-    askWhom(fault.message);
+    askWhoToSee(fault.message);
     return;
   }
   tab.set(kept.users, users.join(" "));
@@ -292,11 +295,11 @@ function offerProvider() {
   useToken($("token").value !== "");
 }
 
-function askWhom(fault = "") {
+function askWhoToSee(fault = "") {
   unwatch?.();
   unwatch = null;
   people.clear();
-  for (const id of ["people", "tools"]) hide(id);
+  hide("people", "tools");
   fill("naming-fault", fault);
   $("users").value = tab.get(kept.users)?.replaceAll(" ", "\n") ?? $("users").value;
   $("naming").hidden = false;
@@ -331,8 +334,8 @@ function refused(error) {
   if (error.status === 401) {
     tab.remove(kept.token);
     const old = people.size > 0;
-    if (!old) for (const id of ["people", "tools"]) hide(id);
-    const why = error.detail.replace(/^not authenticated: /, "");
+    if (!old) hide("people", "tools");
+    const why = whyRefused(error.detail);
     const expired = old ? "tokenExpiredOutdated" : "tokenExpired";
     askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
@@ -342,7 +345,7 @@ function refused(error) {
     void watchGroups();
   } else if (!$("rename").hidden) { // it was a list
     const faults = error.errors.map((fault) => fault.detail).join("; ");
-    askWhom(say("listRefused", { why: faults || error.message }));
+    askWhoToSee(say("listRefused", { why: faults || error.message }));
   } else {
     askToken(say("refused", { why: error.message }));
   }
@@ -353,11 +356,11 @@ function fill(id, text) {
   $(id).hidden = !text;
 }
 
-function hide(id) {
-  $(id).hidden = true;
+function hide(...ids) {
+  for (const id of ids) $(id).hidden = true;
 }
 
-/** Says something to who cannot see it; nothing about single people, who would never stop changing. */
+/** Says something to people who cannot see it; nothing about single users, who would never stop changing. */
 function announce(text) {
   $("announcer").textContent = text;
 }

@@ -22,6 +22,7 @@ export class People {
   #filter = { text: "", status: "" };
   #sections = new Map(); // title -> Section
   #shown = 0;
+  #telling = 0; // the timer of what is announced
 
   constructor(announce) {
     this.#announce = announce;
@@ -68,7 +69,7 @@ export class People {
     this.#schedule();
   }
 
-  /** Says that everybody is coming: until complete is called, that nobody is there means nothing. */
+  /** Says that everybody is coming: until complete is called, an empty list means nothing. */
   waitForAll() {
     this.#complete = false;
     this.#schedule();
@@ -116,7 +117,6 @@ export class People {
     clearTimeout(this.#telling);
     this.#telling = setTimeout(() => this.#announce(say("shown", { count: this.#shown })), 700); // not with every key
   }
-  #telling = 0;
 
   #schedule() {
     this.#frame ||= requestAnimationFrame(() => {
@@ -327,6 +327,7 @@ class Chunk {
   fill() {
     if (this.#rows) return;
     this.#rows = new Map();
+    this.#ids = this.#ids.filter((id) => this.#people.get(id)); // who has just gone is in no list that will be shown
     this.#arrange();
     this.#number();
     this.#box.style.blockSize = "";

@@ -8,8 +8,7 @@ const pending = "presence.sign-in"; // of a sign-in that has begun
 const longestRequest = 20_000;
 
 /**
- * What the board has to know about how people sign in: `user` is whom a proxy in front has signed in, `provider` is by what people can sign in; null:
- * not so.
+ * Asks the daemon how people sign in: `user` is the one that a proxy in front has signed in, `provider` the OpenID provider; null: there is none.
  */
 export async function waysIn() {
   let answer;
@@ -29,11 +28,11 @@ export function returning() {
   return answer.has("state") && (answer.has("code") || answer.has("error"));
 }
 
-/** The provider. Its event "ended" tells that nobody is signed in any more, because the provider renews nothing: `detail` says why. */
+/** The provider. Its event "ended" tells that the person is signed out, because the provider renews no token: `detail` says why. */
 export class Provider extends EventTarget {
   #about;
   #token = ""; // for the daemon
-  #user = ""; // who that takes its bearer for
+  #user = ""; // that the daemon takes the token's bearer for
   #refresh = ""; // what the next one is fetched with
   #end = 0; // of the token, by this machine's clock
   #timer = 0;
@@ -65,8 +64,7 @@ export class Provider extends EventTarget {
   }
 
   /**
-   * Takes what the provider has sent the person back with, out of the address first, fetches the tokens for it, and returns who the daemon takes the
-   * person for.
+   * Takes the provider's answer out of the address, fetches the tokens for it, and returns the user that the daemon takes the person for.
    */
   async complete() {
     const answer = new URLSearchParams(location.search);
@@ -85,7 +83,7 @@ export class Provider extends EventTarget {
     return this.#user;
   }
 
-  /** A token for the daemon, as connect wants a function for them: another one than that which the daemon did not take. */
+  /** The function for tokens that connect takes: returns a token, and never the one that the daemon has rejected. */
   token = async (rejected) => {
     if (!this.#token || rejected === this.#token || Date.now() > this.#end) await this.#renew();
     return this.#token;
@@ -142,19 +140,19 @@ export class Provider extends EventTarget {
       method: "POST", body: new URLSearchParams({ ...grant, client_id }), cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(longestRequest),
     });
-    const document = await answer.json().catch(() => ({}));
+    const body = await answer.json().catch(() => ({}));
     if (session !== this.#session) return; // signed out meanwhile
     if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
-      throw new Refused(say("providerRefused", { provider: this.name, why: document.error_description || document.error || answer.status }));
+      throw new Refused(say("providerRefused", { provider: this.name, why: body.error_description || body.error || answer.status }));
     }
     if (!answer.ok) throw new Error(say("answersWith", { who: this.name, status: answer.status }));
-    if (nonce && claims(document.id_token).nonce !== nonce) throw new Refused(say("signInStale"));
-    const token = [document.access_token, document.id_token].find((token) => [claims(token).aud].flat().includes(audience));
+    if (nonce && claims(body.id_token).nonce !== nonce) throw new Refused(say("signInStale"));
+    const token = [body.access_token, body.id_token].find((token) => [claims(token).aud].flat().includes(audience));
     if (!token) throw new Refused(say("wrongAudience", { provider: this.name, audience }));
     const { exp, iat } = claims(token);
-    const life = 1000 * (iat ? exp - iat : document.expires_in || exp - Date.now() / 1000);
+    const life = 1000 * (iat ? exp - iat : body.expires_in || exp - Date.now() / 1000);
     const end = Date.now() + life;
-    this.#refresh = document.refresh_token || this.#refresh;
+    this.#refresh = body.refresh_token || this.#refresh;
     if (this.#refresh) this.#renewIn(life - Math.min(life / 4, 60_000));
     const user = await introduce(token);
     if (session !== this.#session) return;
@@ -165,28 +163,33 @@ export class Provider extends EventTarget {
 }
 
 /**
- * Shows a token to the daemon, and returns who that takes its bearer for. The daemon may have to fetch a new key of the provider first, and nothing
- * is to wait for that.
+ * Shows a token to the daemon, and returns the user that it is for. The daemon may have to fetch a new key of the provider first: it is asked again
+ * until it has.
  */
 async function introduce(token) {
   for (let tries = 1; ; tries++) {
     const answer = await fetch("v1/me", { headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
-    const document = await answer.json().catch(() => ({}));
-    if (answer.ok) return document.user;
-    if (answer.status !== 503 || tries === 5) throw new Error(say("tokenRefused", { why: document.detail?.replace(/^not authenticated: /, "") ?? answer.status }));
+    const body = await answer.json().catch(() => ({}));
+    if (answer.ok) return body.user;
+    if (answer.status !== 503 || tries === 5) throw new Error(say("tokenRefused", { why: body.detail ? whyRefused(body.detail) : answer.status }));
     await new Promise((done) => setTimeout(done, 1_000));
   }
+}
+
+/** Why the daemon refuses a token: the detail of its answer, without what the board says itself. */
+export function whyRefused(detail) {
+  return detail.replace(/^not authenticated: /, "");
 }
 
 /** The provider has said no: to ask again is of no use. */
 class Refused extends Error {}
 
-/** The address of this page, without what comes behind the path. The provider has to know it. */
+/** The address of this page up to the path. The provider has to know it. */
 function here() {
   return location.origin + location.pathname;
 }
 
-/** What is in a JSON Web Token, unverified: the daemon does that. What is none has nothing in it. */
+/** The claims of a JSON Web Token, which the daemon verifies; of anything else an empty object. */
 function claims(token) {
   try {
     const text = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));

@@ -14,7 +14,7 @@ export const texts = new Texts(tables);
 
 export const say = (key, values) => texts.say(key, values);
 
-/** Puts the words into the elements that name them: data-text is the text, data-label, data-hint and data-title are attributes. */
+/** Puts the words into the elements that name them: data-text is the text, data-label and data-hint are attributes. */
 export function translate(root = document) {
   for (const [name, put] of Object.entries({
     text: (element, text) => (element.textContent = text),
