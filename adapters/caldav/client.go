@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zarafa/presence/dial"
 	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/ports"
 )
@@ -40,19 +41,9 @@ const maxRedirects = 5
 
 // newClient makes a client. Everything that it does ends with ctx, connections that are being made included.
 func (s *Source) newClient(ctx context.Context) *client {
-	dialer := &net.Dialer{Timeout: s.limits.silence, Resolver: dns.NewResolver("")}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(asked context.Context, network, address string) (net.Conn, error) {
-			dialing, stop := context.WithCancel(asked)
-			defer stop()
-			defer context.AfterFunc(ctx, stop)()
-			conn, err := dialer.DialContext(dialing, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
-		},
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dial.Within(ctx, &net.Dialer{Timeout: s.limits.silence, Resolver: dns.NewResolver("")}),
 		TLSClientConfig:     s.config.Roots.ClientTLS("", s.config.InsecureSkipVerify),
 		TLSHandshakeTimeout: s.limits.silence, MaxIdleConnsPerHost: s.limits.parallel, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
@@ -72,18 +63,6 @@ func (s *Source) newClient(ctx context.Context) *client {
 			return nil
 		}},
 	}
-}
-
-// boundConn is a connection that ends with a context.
-type boundConn struct {
-	net.Conn
-	unbind func() bool
-}
-
-// Close ends the connection.
-func (c *boundConn) Close() error {
-	c.unbind()
-	return c.Conn.Close()
 }
 
 // close ends all connections.

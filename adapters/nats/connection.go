@@ -11,6 +11,8 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/zarafa/presence/dial"
 )
 
 // How large a message the servers must take at least, for a piece of a snapshot, and should take, for a request of 10,000 users that have
@@ -91,22 +93,7 @@ type dialer func() context.Context
 // Dial implements natsgo.CustomDialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	ctx := d()
-	conn, err := (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
-}
-
-type boundConn struct {
-	net.Conn
-	unbind func() bool
-}
-
-// Close implements net.Conn.
-func (c *boundConn) Close() error {
-	c.unbind()
-	return c.Conn.Close()
+	return dial.Within(ctx, &net.Dialer{Timeout: connectWithin})(ctx, network, address)
 }
 
 // refusal is an error that will not go away by itself.

@@ -8,9 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/zarafa/presence/dial"
 )
 
 const (
@@ -43,34 +44,12 @@ func (x *Exporter) newTransport(ctx context.Context) http.RoundTripper {
 	if x.transport != nil {
 		return x.transport
 	}
-	dialer := &net.Dialer{Resolver: x.resolver, Control: control}
 	return &http.Transport{
-		DialContext: func(asked context.Context, network, address string) (net.Conn, error) {
-			dialing, stop := context.WithTimeout(asked, answerWithin)
-			defer stop()
-			defer context.AfterFunc(ctx, stop)()
-			conn, err := dialer.DialContext(dialing, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &boundConn{conn, context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
-		},
+		DialContext:         dial.Within(ctx, &net.Dialer{Timeout: answerWithin, Resolver: x.resolver, Control: control}),
 		TLSClientConfig:     x.config.Roots.ClientTLS("", false),
 		TLSHandshakeTimeout: answerWithin, MaxIdleConnsPerHost: parallel, MaxConnsPerHost: parallel, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: maxAnswer, ForceAttemptHTTP2: true, DisableCompression: true,
 	}
-}
-
-// boundConn is a connection that ends with a context.
-type boundConn struct {
-	net.Conn
-	unbind func() bool
-}
-
-// Close ends the connection.
-func (c *boundConn) Close() error {
-	c.unbind()
-	return c.Conn.Close()
 }
 
 // answer is what became of a message.
@@ -128,9 +107,6 @@ func (c *client) send(ctx context.Context, m message) answer {
 
 // noAnswer says why there was no answer, without the address.
 func noAnswer(err error) error {
-	if failed, is := errors.AsType[*url.Error](err); is {
-		err = failed.Err
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver has not answered within %v", answerWithin)
 	}
