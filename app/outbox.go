@@ -136,12 +136,13 @@ func (o *outbox) prepare(ctx context.Context) error {
 // everybody lists whoever is known, and who has been removed since the position, in the order of revisions. If there is no position, or removals are
 // forgotten since, it lists all removals that are remembered: the receiver may have been told of those users, which nobody has acknowledged.
 func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
-	all := make([]changed, 0, o.feed.image.Users())
+	all, visited := make([]changed, 0, o.feed.image.Users()), 0
 	o.feed.image.EachKept(func(user domain.UserID, kept *domain.Known) bool {
 		if sight := o.feed.sights.Of(&o.by, user); sight > domain.SeesNothing || o.begun { // who is hidden now may have been told of before
 			all = append(all, changed{user, kept.Revisions().Of(sight)})
 		}
-		return !often(len(all)) || ctx.Err() == nil
+		visited++
+		return !often(visited) || ctx.Err() == nil
 	})
 	_, forgotten := o.feed.image.Kept("")
 	if o.since < forgotten {

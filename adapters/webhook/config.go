@@ -128,7 +128,7 @@ func (c Config) users() []string {
 	return all
 }
 
-// digest stands for which receiver is told, of which users, and of what.
+// digest returns a digest of the settings that decide which receiver is told what, and about which users.
 func (c Config) digest() uint64 {
 	events := slices.Sorted(slices.Values(c.Events))
 	sum := fnv.New64a()

@@ -8,7 +8,7 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// waiting is a user about whom the receiver is to be told. The state is looked up when it is sent.
+// waiting is a user whose state the receiver still has to be told. The state is looked up when it is sent.
 type waiting struct {
 	user     domain.UserID
 	before   ports.Mark  // what can be acknowledged while this waits

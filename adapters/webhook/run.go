@@ -165,7 +165,7 @@ func (r *run) end(ctx context.Context, done result) {
 		"retry_in", due.Sub(now).Round(time.Millisecond), "waiting", r.queue.size)
 }
 
-// untilNext returns how long there is nothing to be done.
+// untilNext returns how long it is until something is due.
 func (r *run) untilNext(now time.Time) time.Duration {
 	due, any := r.queue.due()
 	if !any || r.sending > 0 && r.sending >= r.health.room(now) {

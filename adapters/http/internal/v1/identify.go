@@ -107,7 +107,7 @@ func ofThisServer(ctx *fasthttp.RequestCtx) bool {
 	return strings.EqualFold(origin.Host, strings.TrimSuffix(string(header.Host()), port))
 }
 
-// Again returns what tells for whom a request speaks by the rules of when it is called, which may be after the request.
+// Again returns a function that verifies a request again, by the rules that hold when it is called. It may be called after the request.
 func Again(c *fiber.Ctx, by domain.Principal, tokens ports.Tokens) func() (domain.Principal, error) {
 	if token, shown := BearerToken(c); shown {
 		token = strings.Clone(token)
