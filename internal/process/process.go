@@ -98,11 +98,14 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Freeze stops the program, and returns when all its threads have stopped or it has ended.
+// Freeze stops the program and its children, and returns when all threads of the program have stopped or it has ended. The program goes first:
+// it cannot stop while it waits in vfork for a child, and a stopped child would keep it there.
 func (p *Process) Freeze() {
-	p.Signal(syscall.SIGSTOP)
-	for unix.Waitid(unix.P_PID, p.command.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	pid := p.command.Process.Pid
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
+	p.Signal(syscall.SIGSTOP)
 }
 
 // Thaw undoes Freeze.

@@ -87,6 +87,30 @@ func TestFreeze(t *testing.T) {
 	running.Kill()
 }
 
+// TestFreezeInVfork: a program that all the time starts children, and so mostly waits in vfork, can be frozen.
+func TestFreezeInVfork(t *testing.T) {
+	running, err := process.Start(exec.Command("/bin/sh", "-c", "while true; do /bin/true; done"), filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(running.Kill)
+	for range 100 {
+		frozen := make(chan struct{})
+		go func() {
+			defer close(frozen)
+			running.Freeze()
+		}()
+		select {
+		case <-frozen:
+		case <-time.After(10 * time.Second):
+			running.Kill() // ends Freeze, too
+			<-frozen
+			t.Fatal("Freeze waits for ever")
+		}
+		running.Thaw()
+	}
+}
+
 // TestStartFails: a program that cannot be started is an error that names it.
 func TestStartFails(t *testing.T) {
 	if _, err := process.Start(exec.Command("/nowhere/server"), filepath.Join(t.TempDir(), "log")); err == nil || !strings.Contains(err.Error(), "/nowhere/server") {
