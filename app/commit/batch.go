@@ -33,10 +33,11 @@ type batch struct {
 	doubtful bool // nobody knows whether it is kept; guarded by Writer.mu
 }
 
-// How long callers are waited for, if the journal needs so long for an entry: less is not worth a timer, and more is the journal's trouble.
+// How long callers are waited for.
 const (
-	leastGather = 200 * time.Microsecond
+	leastGather = 200 * time.Microsecond // if the journal is faster, a second entry costs less than waiting
 	mostGather  = 20 * time.Millisecond
+	oneCaller   = 40 * time.Microsecond // how long it takes until one more caller has come, if they come as fast as the processors can serve them
 )
 
 // Sizes in bytes.
@@ -127,14 +128,16 @@ func (w *Writer) send(ctx context.Context) {
 	}
 }
 
-// gather waits until there are as many callers as the last batch had, but not longer than that batch took. Those whose writes were kept often
-// come again at once, and the journal keeps one large entry faster than two (see BenchmarkDurable in adapters/http).
+// gather waits until there are as many callers as the last batch had. Those whose writes were kept often come again at once, and the journal
+// keeps one large entry faster than two (see BenchmarkDurable in adapters/http). It does not wait longer than the last batch took, or than so many
+// callers need to come again.
 func (w *Writer) gather(ctx context.Context, took time.Duration) {
 	if took < leastGather {
 		return
 	}
 	w.mu.Lock()
 	missing := len(w.queue) < w.expected
+	limit := min(max(took, time.Duration(w.expected)*oneCaller), mostGather)
 	select {
 	case <-w.complete: // of an earlier time
 	default:
@@ -143,7 +146,7 @@ func (w *Writer) gather(ctx context.Context, took time.Duration) {
 	if !missing {
 		return
 	}
-	enough := time.NewTimer(min(took, mostGather))
+	enough := time.NewTimer(limit)
 	defer enough.Stop()
 	select {
 	case <-w.complete:
