@@ -61,7 +61,7 @@ func (f *Feed) States(by domain.Principal, ids []string, into []domain.State) ([
 	for _, id := range ids {
 		user, err := domain.ParseUserID(id)
 		if err != nil {
-			return into, 0, invalidIDs(ids)
+			return into, 0, domain.CheckUserIDs(ids)
 		}
 		state, compacted := f.state(user, now)
 		states, forgotten = append(states, state.Seen(f.sights.Of(&by, user))), max(forgotten, compacted)

@@ -86,7 +86,7 @@ func (p *Presence) Query(by domain.Principal, ids []string, into []domain.Presen
 		for i, id := range rest[:n] {
 			user, err := p.find(id)
 			if err != nil {
-				return into, invalidIDs(ids)
+				return into, domain.CheckUserIDs(ids)
 			}
 			found[i] = user
 		}
@@ -118,7 +118,7 @@ func (p *Presence) queryOne(by *domain.Principal, id string, into []domain.Prese
 	user, err := p.find(id)
 	switch {
 	case err != nil:
-		return into, invalidIDs([]string{id})
+		return into, domain.CheckUserIDs([]string{id})
 	case user == nil:
 		return append(into, nil), nil
 	}
@@ -140,17 +140,6 @@ func (p *Presence) find(id string) (*image.User, error) {
 		return nil, err
 	}
 	return p.core.Image.User(user), nil
-}
-
-// invalidIDs names every malformed id. It is apart from Query because it is seldom needed.
-func invalidIDs(ids []string) error {
-	var problems domain.Problems
-	for i, id := range ids {
-		if _, err := domain.ParseUserID(id); err != nil {
-			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
-		}
-	}
-	return problems
 }
 
 // seen returns what a viewer sees of a user's presences now.

@@ -34,6 +34,17 @@ func ParseUserID(s string) (UserID, error) {
 	return UserID(sameSpelling(folded)), nil
 }
 
+// CheckUserIDs returns nil, or Problems that name every malformed id by its place.
+func CheckUserIDs(ids []string) error {
+	var problems Problems
+	for i, id := range ids {
+		if _, err := ParseUserID(id); err != nil {
+			problems = append(problems, Problem{Index: i, Field: FieldUser, Err: err})
+		}
+	}
+	return problems.OrNil()
+}
+
 // ParseSignedIn is ParseUserID for the name of whoever has signed in elsewhere, where two names can be two people that mean the same user here. What has a
 // letter that only looks like those of ASCII (the ligature fi, the long s) is refused, for somebody may have registered it to be taken for another one. The ß
 // is not: people have it in their names.

@@ -156,10 +156,15 @@ func (i *Image) Removals(since domain.Revision) ([]domain.Change, error) {
 
 // put replaces what one device of a user says, or takes it away if it is Removed. The lock is held.
 func (i *Image) put(id domain.UserID, p domain.Presence, changed bool) {
-	before := i.last(id)
+	user, there := i.users.Load(id)
+	before := &unknown
+	if there {
+		before = user.Kept()
+	} else if known, gone := i.removed.users.Load(id); gone {
+		before = known
+	}
 	next := before.With(p, changed, i.precedence)
 	i.countInvisible(before, &next)
-	user, there := i.users.Load(id)
 	switch {
 	case len(next.Presences) == 0 && !there:
 		return

@@ -84,20 +84,18 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		}
 		return &Subscription{All: true, Since: asked.Since, By: by}, nil
 	}
+	if err := domain.CheckUserIDs(asked.Users); err != nil {
+		return nil, err
+	}
 	users := make([]domain.UserID, 0, len(asked.Users))
 	spelt := Spellings{}
-	var problems domain.Problems
-	for i, id := range asked.Users {
-		user, err := domain.ParseUserID(id)
-		if err != nil {
-			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
-			continue
-		}
+	for _, id := range asked.Users {
+		user, _ := domain.ParseUserID(id)
 		user = domain.UserID(strings.Clone(string(user)))
 		users = append(users, user)
 		spelt.note(user, strings.ToLower(id))
 	}
-	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, By: by}, problems.OrNil()
+	return &Subscription{Users: users, Spelt: spelt, Since: asked.Since, By: by}, nil
 }
 
 // entitled returns what tells who a subscriber is, or why it may not have a stream, by the rules of when it is called.

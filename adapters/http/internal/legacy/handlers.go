@@ -176,18 +176,15 @@ func (a *API) update(ctx *fasthttp.RequestCtx, b *buffers, answered bool) (by do
 // checkIDs refuses a request with a malformed id in an entry that sets no protocol: the use case, which gets the updates alone, would not
 // see it. It names every malformed id of the request then.
 func checkIDs(request *Request) error {
-	var problems domain.Problems
-	unseen := false
 	for i, user := range request.Users {
+		if !request.Bare(i) {
+			continue
+		}
 		if _, err := domain.ParseUserID(user); err != nil {
-			problems = append(problems, domain.Problem{Index: i, Field: domain.FieldUser, Err: err})
-			unseen = unseen || request.Bare(i)
+			return problem.Locate(domain.CheckUserIDs(request.Users), placeOfUser)
 		}
 	}
-	if !unseen {
-		return nil
-	}
-	return problem.Locate(problems, placeOfUser)
+	return nil
 }
 
 // errNoToken is for a request without any token, which is not told that its token is wrong.
