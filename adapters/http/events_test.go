@@ -227,6 +227,10 @@ func TestEventsCount(t *testing.T) {
 	if got := raw(t, r.Server, third); got.status != 503 || !strings.Contains(got.body, "streams") {
 		t.Errorf("a third stream is answered with %d %s", got.status, got.body)
 	}
+	eventually(t, func() bool { // the server closes the refused one's connection after its answer
+		plain, _, _, _ := r.Connections()
+		return plain == 0
+	})
 	for range 2 { // both connections are there for other requests
 		c := dial(t, r.Server)
 		defer c.Close()

@@ -43,7 +43,10 @@ type Conn struct {
 	takeOver func(*Stream)
 	context  requestContext
 	request  request
-	nextID   uint64 // of a request that has brought none
+	nextID   uint64    // of a request that has brought none
+	readBy   deadline  // of reading
+	restBy   time.Time // by when the rest of a request is to be there; zero: nothing has to be read
+	writeBy  deadline  // of writing
 }
 
 // Linger makes Close read on for a moment: the client may still be sending a request that was refused.
@@ -74,19 +77,59 @@ func (c *Conn) stream() *Stream {
 	return newSecureStream(c.secure, c.out)
 }
 
-// SetReadDeadline bounds how long an anonymous connection may be idle. Only fasthttp calls it.
+// SetReadDeadline bounds how long a connection may be idle, which is not as long for an anonymous one, and then how long the client may take for a
+// request. Most requests come in one piece: the latter is left to the next Read, which they do not need. Only fasthttp calls it.
 func (c *Conn) SetReadDeadline(deadline time.Time) error {
-	if !c.known && !c.busy.Load() && !deadline.IsZero() {
+	c.restBy = time.Time{}
+	if c.busy.Load() {
+		c.restBy = deadline
+		return nil
+	}
+	if !c.known && !deadline.IsZero() {
 		if soon := time.Now().Add(c.group.tuned.Load().limits.AnonymousTimeout); soon.Before(deadline) {
 			deadline = soon
 		}
 	}
+	return c.moveReadDeadline(deadline, c.group.tuned.Load().server.IdleTimeout)
+}
+
+func (c *Conn) moveReadDeadline(deadline time.Time, timeout time.Duration) error {
+	if !c.readBy.moves(deadline, timeout) {
+		return nil
+	}
 	return c.Conn.SetReadDeadline(deadline)
+}
+
+// SetWriteDeadline bounds how long the writing of an answer may take.
+func (c *Conn) SetWriteDeadline(deadline time.Time) error {
+	if !c.writeBy.moves(deadline, c.group.tuned.Load().server.WriteTimeout) {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(deadline)
+}
+
+// deadline is where a deadline of a connection is. To move it takes a fiftieth of the time of a small request, so it stays where it is if the next
+// one is only a little later.
+type deadline struct{ at time.Time }
+
+// moves reports whether the deadline has to be moved. The timeout is from when on the next one counts.
+func (d *deadline) moves(next time.Time, timeout time.Duration) bool {
+	if later := next.Sub(d.at); later >= 0 && later < timeout/16 {
+		return false
+	}
+	d.at = next
+	return true
 }
 
 // Read notes the beginning of a request. With TLS the first one makes the handshake, for which the client has no more time than for the header of
 // its first request.
 func (c *Conn) Read(p []byte) (int, error) {
+	if !c.restBy.IsZero() {
+		if err := c.moveReadDeadline(c.restBy, 0); err != nil {
+			return 0, err
+		}
+		c.restBy = time.Time{}
+	}
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.busy.Load() {
 		c.busy.Store(true)
