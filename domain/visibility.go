@@ -18,9 +18,6 @@ const (
 	SeesInvisible              // all, also of a user who is invisible
 )
 
-// Sights returns all sights, each after the one that shows less.
-func Sights() []Sight { return []Sight{SeesNothing, SeesStatus, SeesAll, SeesInvisible} }
-
 var sightNames = [...]string{SeesNothing: "nothing", SeesStatus: "status", SeesAll: "all", SeesInvisible: "invisible"}
 
 // String returns the sight in one word.
