@@ -34,7 +34,7 @@ type part struct {
 }
 
 func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.Supervisor,
-	h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower, n *names, o *oidc.Verifier, x *app.Exporters,
+	h *app.Housekeeper, census *app.Census, u *app.UserLimit, f *identities.Follower, r *renewer, o *oidc.Verifier, x *app.Exporters,
 	shutdowner fx.Shutdowner,
 ) *background {
 	return &background{
@@ -44,7 +44,7 @@ func newBackground(w *commit.Writer, c *app.Continuity, e *app.Expirer, s *app.S
 		parts: []part{
 			{"what holds presences over a pause", c.Run}, {"the expirer", e.Run}, {"the supervisor of the sources", s.Run}, {"the housekeeper", h.Run},
 			{"the census", census.Run}, {"what watches store.max_users", u.Run},
-			{"what follows identities_file", f.Run}, {"what tells display names", n.run},
+			{"what follows identities_file", f.Run}, {"what sends changed names and groups", r.run},
 			{"what asks the OpenID provider for its keys", o.Run}, {"the exporters", x.Run},
 		},
 		shutdowner: shutdowner,

@@ -101,7 +101,7 @@ func options(s *Settings, log *slog.Logger) fx.Option {
 			fx.Annotate(newHealth, fx.As(fx.Self()), fx.As(new(ports.Health))),
 			fx.Annotate(newContinuity, fx.As(fx.Self()), fx.As(new(ports.Readiness))),
 			fx.Annotate(newParts, fx.ParamTags("", `group:"protocols"`)),
-			newSights, newFollower, newNames,
+			newSights, newFollower, newRenewer,
 			fx.Annotate(func() *app.Identities { return app.NewIdentities(nil) }, fx.As(fx.Self()), fx.As(new(ports.Identities)), fx.As(new(ports.Groups)),
 				fx.As(new(ports.TimeZones))),
 			fx.Annotate(newPresence, fx.As(fx.Self()), fx.As(new(ports.Presence))),

@@ -38,7 +38,7 @@ type running struct {
 	Server      *http.Server
 	Audit       *audit.Log
 	Identities  *identities.Follower
-	Names       *names
+	Renewer     *renewer
 	Exporters   *app.Exporters
 	Groups      ports.Groups
 
@@ -127,7 +127,7 @@ func (d *Daemon) Reload(next *Settings, log *Logging) (Reloaded, error) {
 		d.prefer(next.General)
 	}
 	if rules {
-		d.running.Names.anew() // when the rules for tokens are those of now, too
+		d.running.Renewer.anew() // when the rules for tokens are those of now, too
 	}
 	d.export(next, webhooks)
 	d.settings, d.made = next, parts.Made
