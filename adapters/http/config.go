@@ -50,26 +50,6 @@ type Config struct {
 // NameUsersBy sets the name of the header in which trusted proxies name the user who has signed in: auth.proxy_header, which stands in another section.
 func (c *Config) NameUsersBy(header string) { c.userHeader = header }
 
-// validateNaming is about proxies that name users: it must be clear which, and no page of somebody else may act for the user.
-func (c Config) validateNaming() (faults []error) {
-	if c.userHeader == "" {
-		return nil
-	}
-	address, _ := listen.Parse(c.Listen)
-	if len(c.TrustedProxies) == 0 && address.Network != listen.Unix {
-		faults = append(faults, errors.New("auth.proxy_header: it needs http.trusted_proxies, the addresses of the proxies that may name users"))
-	}
-	for _, proxy := range c.TrustedProxies {
-		if prefix, err := netip.ParsePrefix(proxy); err == nil && prefix.Bits() == 0 {
-			faults = append(faults, fmt.Errorf("http.trusted_proxies: %s is everybody, and with auth.proxy_header they could say that they are anybody", proxy))
-		}
-	}
-	if slices.Contains(c.CORSOrigins, "*") {
-		faults = append(faults, errors.New("http.cors_origins: * lets every page of the world read what the proxy has signed its user in for (auth.proxy_header): list the origins"))
-	}
-	return faults
-}
-
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
@@ -104,14 +84,68 @@ const maxRate = 1_000_000
 
 // Validate returns every fault, each naming its key.
 func (c Config) Validate() error {
-	var faults []error
-	faults = append(faults, c.validateListener()...)
-	faults = append(faults, c.validateNaming()...)
+	return errors.Join(slices.Concat(
+		c.validateListener(),
+		c.validateProxies(),
+		c.validateNaming(),
+		c.validateCounts(),
+		c.validateSizes(),
+		c.validateTimeouts(),
+		v1.CORS(c.CORSOrigins).Validate(),
+		c.validateAncestors(),
+	)...)
+}
+
+// validateListener is about where to listen, and how.
+func (c Config) validateListener() (faults []error) {
+	address, err := listen.Parse(c.Listen)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("http.listen: %w", err))
+	}
 	if c.AdminListen != "" {
 		if _, err := listen.Parse(c.AdminListen); err != nil {
 			faults = append(faults, fmt.Errorf("http.admin_listen: %w", err))
 		}
 	}
+	if _, err := listen.ParseMode(c.SocketMode); err != nil {
+		faults = append(faults, fmt.Errorf("http.socket_mode: %w; it is %q", err, c.SocketMode))
+	}
+	if address.Network == listen.Unix && c.tlsFiles().On() {
+		faults = append(faults, errors.New("http.tls_cert_file: there is no TLS on a Unix socket, which http.listen names"))
+	}
+	return append(faults, c.tlsFiles().Validate())
+}
+
+func (c Config) validateProxies() (faults []error) {
+	_, unknown := conn.ParseProxies(c.TrustedProxies)
+	for _, err := range unknown {
+		faults = append(faults, fmt.Errorf("http.trusted_proxies: %w", err))
+	}
+	return faults
+}
+
+// validateNaming is about proxies that name users: it must be clear which, and no page of somebody else may act for the user.
+func (c Config) validateNaming() (faults []error) {
+	if c.userHeader == "" {
+		return nil
+	}
+	address, _ := listen.Parse(c.Listen)
+	if len(c.TrustedProxies) == 0 && address.Network != listen.Unix {
+		faults = append(faults, errors.New("auth.proxy_header: it needs http.trusted_proxies, the addresses of the proxies that may name users"))
+	}
+	for _, proxy := range c.TrustedProxies {
+		if prefix, err := netip.ParsePrefix(proxy); err == nil && prefix.Bits() == 0 {
+			faults = append(faults, fmt.Errorf("http.trusted_proxies: %s is everybody, and with auth.proxy_header they could say that they are anybody", proxy))
+		}
+	}
+	if slices.Contains(c.CORSOrigins, "*") {
+		faults = append(faults, errors.New("http.cors_origins: * lets every page of the world read what the proxy has signed its user in for (auth.proxy_header): list the origins"))
+	}
+	return faults
+}
+
+// validateCounts is about limits on how many there are of something, or in a second.
+func (c Config) validateCounts() (faults []error) {
 	for _, limit := range []struct {
 		key   string
 		value int
@@ -134,10 +168,11 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("http.%s: must be from 1 to %d, or 0 for no limit; it is %d", rate.key, maxRate, rate.value))
 		}
 	}
-	_, unknown := conn.ParseProxies(c.TrustedProxies)
-	for _, err := range unknown {
-		faults = append(faults, fmt.Errorf("http.trusted_proxies: %w", err))
-	}
+	return faults
+}
+
+// validateSizes is about limits on bytes.
+func (c Config) validateSizes() (faults []error) {
 	if c.MaxBodies < 2*body.Max {
 		faults = append(faults, fmt.Errorf("http.max_bodies: must be at least %v, twice the largest body; it is %v", setting.Size(2*body.Max), c.MaxBodies))
 	}
@@ -147,6 +182,10 @@ func (c Config) Validate() error {
 	if c.MaxHeader < minHeader || c.MaxHeader > maxHeader {
 		faults = append(faults, fmt.Errorf("http.max_header: must be from %v to %v; it is %v", minHeader, maxHeader, c.MaxHeader))
 	}
+	return faults
+}
+
+func (c Config) validateTimeouts() (faults []error) {
 	for _, timeout := range []struct {
 		key   string
 		value time.Duration
@@ -161,8 +200,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("http.%s: must be more than zero, e.g. 20s; it is %v", timeout.key, timeout.value))
 		}
 	}
-	faults = append(faults, v1.CORS(c.CORSOrigins).Validate()...)
-	return errors.Join(append(faults, c.validateAncestors()...)...)
+	return faults
 }
 
 // validateAncestors is about who may show the board inside a page. There is no * for everybody: what a person clicks on there would not be what it
@@ -188,21 +226,6 @@ func (c Config) limits() conn.Limits {
 		Proxies:             proxies,
 		UserHeader:          c.userHeader,
 	}
-}
-
-// validateListener is about where to listen, and how.
-func (c Config) validateListener() (faults []error) {
-	address, err := listen.Parse(c.Listen)
-	if err != nil {
-		faults = append(faults, fmt.Errorf("http.listen: %w", err))
-	}
-	if _, err := listen.ParseMode(c.SocketMode); err != nil {
-		faults = append(faults, fmt.Errorf("http.socket_mode: %w; it is %q", err, c.SocketMode))
-	}
-	if address.Network == listen.Unix && c.tlsFiles().On() {
-		faults = append(faults, errors.New("http.tls_cert_file: there is no TLS on a Unix socket, which http.listen names"))
-	}
-	return append(faults, c.tlsFiles().Validate())
 }
 
 func (c Config) tlsFiles() certificate.Files {
