@@ -1,21 +1,11 @@
 package portstest
 
-import (
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
-)
+import "testing"
 
 // TestExporterSuite runs the suite on an exporter that keeps the contract, and on exporters with one fault each.
 func TestExporterSuite(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name  string
-		fault exportFault
-		want  string // words of the sentence that catches it, or what is said of any Run; empty: nothing is to be caught
-	}{
+	catchesFaults(t, exporterContract, []plantedFault[exportFault]{
 		{"none", exportsWell, ""},
 		{"a name without a kind", namesNobody, "an exporter has a name"},
 		{"another description each time", renamesItself, "an exporter has a name"},
@@ -40,42 +30,5 @@ func TestExporterSuite(t *testing.T) {
 		{"the outbox is called when Run has returned", asksAfterTheEnd, "the outbox is not called any more"},
 		{"a goroutine is left", leavesGoroutine, "this goroutine of it is left"},
 		{"a secret in an error", tellsSecret, "an error contains a secret"},
-	}
-	for _, c := range exporterContract {
-		caught := slices.ContainsFunc(tests, func(test struct {
-			name  string
-			fault exportFault
-			want  string
-		}) bool {
-			return test.want != "" && strings.Contains(c.sentence, test.want)
-		})
-		if !caught {
-			t.Errorf("no planted fault breaks: %s", c.sentence)
-		}
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			caught := exportFailures(t, test.fault)
-			if test.want == "" && len(caught) > 0 {
-				t.Errorf("caught is %s", strings.Join(caught, "\n"))
-			}
-			if !slices.ContainsFunc(caught, func(failure string) bool { return strings.Contains(failure, test.want) }) && test.want != "" {
-				t.Errorf("nothing says %q; caught is only:\n%s", test.want, strings.Join(caught, "\n"))
-			}
-		})
-	}
-}
-
-// exportFailures returns what the suite says of an exporter with a fault, in fake time: each failure after its sentence.
-func exportFailures(t *testing.T, f exportFault) (all []string) {
-	for _, c := range exporterContract {
-		synctest.Test(t, func(t *testing.T) {
-			for _, failure := range failuresOf(t, func(t testing.TB) { c.check(t, plainStage(f)) }) {
-				all = append(all, c.sentence+": "+failure)
-			}
-			time.Sleep(5 * time.Minute) // what a fault has left behind ends by itself
-		})
-	}
-	return all
+	}, func(_ testing.TB, f exportFault) ExporterStage { return plainStage(f) })
 }

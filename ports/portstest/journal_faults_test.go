@@ -1,11 +1,7 @@
 package portstest
 
 import (
-	"context"
-	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -42,57 +38,6 @@ func TestJournalSuite(t *testing.T) {
 	for sentence := range unbroken {
 		t.Errorf("no planted fault breaks: %s", sentence)
 	}
-}
-
-// failed is a test whose failures are kept instead of reported.
-type failed struct {
-	testing.TB
-
-	ctx      context.Context //nolint:containedctx // what Context returns
-	mu       sync.Mutex
-	failures []string
-	cleanups []func()
-}
-
-// failuresOf runs a test, and returns how it fails.
-func failuresOf(t testing.TB, test func(testing.TB)) []string {
-	ctx, cancel := context.WithCancel(t.Context())
-	f := &failed{TB: t, ctx: ctx}
-	run := func(part func()) {
-		done := make(chan struct{})
-		go func() { // FailNow ends the goroutine
-			defer close(done)
-			part()
-		}()
-		<-done
-	}
-	run(func() { test(f) })
-	cancel()
-	for _, cleanup := range slices.Backward(f.cleanups) {
-		run(cleanup)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.failures)
-}
-
-func (*failed) Helper()                    {}
-func (f *failed) Context() context.Context { return f.ctx }
-func (f *failed) Cleanup(cleanup func())   { f.cleanups = append(f.cleanups, cleanup) }
-func (f *failed) Error(args ...any)        { f.note(fmt.Sprint(args...)) }
-func (f *failed) Fatal(args ...any)        { f.note(fmt.Sprint(args...)); runtime.Goexit() }
-
-func (f *failed) Errorf(format string, args ...any) { f.note(fmt.Sprintf(format, args...)) }
-
-func (f *failed) Fatalf(format string, args ...any) {
-	f.note(fmt.Sprintf(format, args...))
-	runtime.Goexit()
-}
-
-func (f *failed) note(failure string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.failures = append(f.failures, failure)
 }
 
 // journalFault is what is wrong with a planted journal.

@@ -1,17 +1,11 @@
 package portstest
 
-import (
-	"slices"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
-)
+import "testing"
 
 // TestSourceSuite runs the suite on a source that keeps the contract, and on sources with one fault each.
 func TestSourceSuite(t *testing.T) {
 	t.Parallel()
-	tests := []sourceFault{
+	catchesFaults(t, sourceContract, []plantedFault[fault]{
 		{"none", correct, ""},
 		{"another description each time", describesTwice, "a source names its protocol"},
 		{"a new device name for every message", renamesDevices, "a device keeps its name"},
@@ -39,42 +33,5 @@ func TestSourceSuite(t *testing.T) {
 		{"it knows what is so in an hour", knowsTheFuture, "the source knows at"},
 		{"a password in what is wrong", tellsPasswordAsTrouble, "an error contains a secret"},
 		{"a context that has ended before is ignored", ignoresEndedContext, "Run does nothing if its context has ended before"},
-	}
-	for _, c := range sourceContract {
-		if !slices.ContainsFunc(tests, func(test sourceFault) bool { return test.want != "" && strings.Contains(c.sentence, test.want) }) {
-			t.Errorf("no planted fault breaks: %s", c.sentence)
-		}
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			caught := suiteFailures(t, test.fault)
-			if test.want == "" && len(caught) > 0 {
-				t.Errorf("caught is %s", strings.Join(caught, "\n"))
-			}
-			if !slices.ContainsFunc(caught, func(failure string) bool { return strings.Contains(failure, test.want) }) && test.want != "" {
-				t.Errorf("nothing says %q; caught is only:\n%s", test.want, strings.Join(caught, "\n"))
-			}
-		})
-	}
-}
-
-// sourceFault is a planted fault, and what is to be said of it: words of the sentence that catches it, or what is said of any Run.
-type sourceFault struct {
-	name  string
-	fault fault
-	want  string // empty: nothing is to be caught
-}
-
-// suiteFailures returns what the suite says of a source with a fault, in fake time: each failure after its sentence.
-func suiteFailures(t *testing.T, f fault) (all []string) {
-	for _, c := range sourceContract {
-		synctest.Test(t, func(t *testing.T) {
-			for _, failure := range failuresOf(t, func(t testing.TB) { c.check(t, faultyStage(t, f)) }) {
-				all = append(all, c.sentence+": "+failure)
-			}
-			time.Sleep(time.Minute) // what a fault has left behind ends with its server
-		})
-	}
-	return all
+	}, faultyStage)
 }
