@@ -9,11 +9,12 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
+	"github.com/zarafa/presence/ports/portstest"
 )
 
-func codes(t *testing.T) (*auth.Tokens, *setClock) {
+func codes(t *testing.T) (*auth.Tokens, *portstest.SetClock) {
 	t.Helper()
-	clock := &setClock{now: moment}
+	clock := portstest.NewSetClock()
 	tokens, err := auth.New(config(), clock)
 	if err != nil {
 		t.Fatal(err)
@@ -44,17 +45,17 @@ func TestCode(t *testing.T) {
 		}
 	}
 	code, late := tokens.IssueCode(alice), tokens.IssueCode(alice)
-	clock.set(moment.Add(30 * time.Second))
+	clock.Advance(30 * time.Second)
 	if _, err := tokens.Exchange(code); err != nil {
 		t.Errorf("at the last moment: %v", err)
 	}
-	clock.set(moment.Add(30*time.Second + 1))
+	clock.Advance(1)
 	for _, code := range []string{code, late} {
 		if _, err := tokens.Exchange(code); !errors.Is(err, domain.ErrUnauthenticated) || !strings.Contains(err.Error(), "has expired") {
 			t.Errorf("too late: %v", err)
 		}
 	}
-	clock.set(moment.Add(-time.Hour))
+	clock.Advance(-time.Hour)
 	if _, err := tokens.Exchange(late); !errors.Is(err, domain.ErrUnauthenticated) {
 		t.Errorf("from the future: %v", err)
 	}
@@ -96,7 +97,7 @@ func TestCodesBounded(t *testing.T) {
 	if !errors.Is(err, ports.ErrUnavailable) || exchanged != 10_001 {
 		t.Errorf("after %d: %v", exchanged, err)
 	}
-	clock.set(moment.Add(time.Minute))
+	clock.Advance(time.Minute)
 	if _, err := tokens.Exchange(tokens.IssueCode(alice)); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}

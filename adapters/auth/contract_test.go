@@ -50,26 +50,6 @@ func TestTokenOfAnother(t *testing.T) {
 const (
 	alice domain.UserID = "alice@example.test"
 	bob   domain.UserID = "bob@example.test"
-
-	moment domain.Timestamp = 4_102_444_800_000_000_000 // in the year 2100
 )
 
 const tokenLifetime = 5 * time.Minute
-
-// setClock is a clock that a test sets.
-type setClock struct {
-	mu  sync.Mutex
-	now domain.Timestamp
-}
-
-func (c *setClock) Now() domain.Timestamp {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *setClock) set(now domain.Timestamp) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}

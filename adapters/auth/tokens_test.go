@@ -16,6 +16,7 @@ import (
 
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/ports/portstest"
 	"github.com/zarafa/presence/setting"
 )
 
@@ -207,11 +208,6 @@ func TestVerifyAndIssueConcurrently(t *testing.T) {
 	all.Wait()
 }
 
-// ticking is a clock that a test sets.
-type ticking struct{ now domain.Timestamp }
-
-func (c *ticking) Now() domain.Timestamp { return c.now }
-
 // Whatever was verified before, and however often: the answer is that of new Tokens.
 func TestVerifyingChangesNothing(t *testing.T) {
 	const old = "the secret before this one"
@@ -219,7 +215,8 @@ func TestVerifyingChangesNothing(t *testing.T) {
 		cfg := config(func(c *auth.Config) {
 			c.OldSecrets, c.Services, c.TokenExpire, c.ClockSkew = []setting.Secret{setting.NewSecret(old)}, []string{"b@zarafa.com"}, 20*time.Second, 5*time.Second
 		})
-		clock := &ticking{now: domain.Timestamp(at(exampleTime))}
+		clock := portstest.NewSetClock()
+		begin := clock.Now().Time().Unix()
 		tokens, err := auth.New(cfg, clock)
 		if err != nil {
 			t.Fatal(err)
@@ -227,17 +224,17 @@ func TestVerifyingChangesNothing(t *testing.T) {
 		shown := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
 			by := rapid.SampledFrom([]string{secret, old, "another secret, long enough"}).Draw(t, "secret")
 			user := rapid.SampledFrom([]string{"a@zarafa.com", "A@zarafa.com", "b@zarafa.com", "B@Zarafa.com", "nobody", ""}).Draw(t, "user")
-			token := []byte(sign(by, exampleTime+rapid.Int64Range(-10, 10).Draw(t, "seconds"), user))
+			token := []byte(sign(by, begin+rapid.Int64Range(-10, 10).Draw(t, "seconds"), user))
 			if rapid.IntRange(0, 3).Draw(t, "damage") == 0 {
 				token[rapid.IntRange(0, len(token)-1).Draw(t, "index")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
 			}
 			return string(token)
 		}), 1, 5).Draw(t, "tokens")
 		for range rapid.IntRange(1, 40).Draw(t, "times") {
-			clock.now += domain.Timestamp(rapid.SampledFrom([]time.Duration{0, 0, 0, 1, time.Second, -time.Second, 15 * time.Second}).Draw(t, "passed"))
+			clock.Advance(rapid.SampledFrom([]time.Duration{0, 0, 0, 1, time.Second, -time.Second, 15 * time.Second}).Draw(t, "passed"))
 			token := rapid.SampledFrom(shown).Draw(t, "token")
 			got, err := tokens.Verify(token)
-			want, wantErr := newTokens(t, cfg, fixed(clock.now)).Verify(token)
+			want, wantErr := newTokens(t, cfg, fixed(clock.Now())).Verify(token)
 			if got != want || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 				t.Fatalf("Verify(%q) = %v, %v, want %v, %v", token, got, err, want, wantErr)
 			}
@@ -381,7 +378,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // What a configuration changes holds for every token from then on; one with faults changes nothing.
 func TestConfigure(t *testing.T) {
-	clock := &setClock{now: moment}
+	clock := portstest.NewSetClock()
 	cfg := config(func(c *auth.Config) { c.Services = []string{string(bob)} })
 	tokens, err := auth.New(cfg, clock)
 	if err != nil {
@@ -393,7 +390,7 @@ func TestConfigure(t *testing.T) {
 	if err := tokens.Configure(bad); err == nil || !strings.Contains(err.Error(), "auth.secret") {
 		t.Errorf("a short secret: %v", err)
 	}
-	if by, err := tokens.Verify(service); err != nil || !by.Service || by.Until != moment.Add(cfg.TokenExpire) {
+	if by, err := tokens.Verify(service); err != nil || !by.Service || by.Until != clock.Now().Add(cfg.TokenExpire) {
 		t.Errorf("after a configuration that was refused: %+v, %v", by, err)
 	}
 	next := cfg
