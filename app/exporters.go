@@ -84,14 +84,6 @@ func (e *Exporters) renew() {
 	}
 }
 
-// put puts a token into a channel that holds one.
-func put(token chan<- struct{}) {
-	select {
-	case token <- struct{}{}:
-	default:
-	}
-}
-
 // Statuses implements ports.Exporters.
 func (e *Exporters) Statuses() []ports.ExporterStatus {
 	e.mu.Lock()

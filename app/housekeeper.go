@@ -43,10 +43,7 @@ func (h *Housekeeper) Configure(retain time.Duration) {
 	if h.retain.Swap(int64(retain)) == int64(retain) {
 		return
 	}
-	select {
-	case h.changed <- struct{}{}:
-	default:
-	}
+	put(h.changed)
 }
 
 // Run works until ctx ends. To be called once, after all presences were loaded.

@@ -54,7 +54,7 @@ func (r *recorder) Connected() {
 	if r.connectedAt.IsZero() {
 		r.connectedAt = r.clock.Now()
 		r.keepStale = !r.session.kept
-		r.signal()
+		put(r.wake)
 		r.status.enter(domain.SourceConnected)
 		r.log.Info("source connected")
 	}
@@ -106,15 +106,8 @@ func (r *recorder) note(observe func() (kept bool)) (kept bool) {
 		r.log.Warn("the source shows more than is kept: messages are left out, then devices and users",
 			"max_source_bytes", r.session.limits.Get().SourceBytes)
 	}
-	r.signal()
+	put(r.wake)
 	return kept
-}
-
-func (r *recorder) signal() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
 }
 
 // record writes until ctx ends.
@@ -143,7 +136,7 @@ func (r *recorder) record(ctx context.Context) {
 		if err := r.flush(ctx); err != nil && ctx.Err() == nil {
 			said.log(ctx, r.log, slog.LevelError, "cannot record presences, will try again", err, "retry_in", retryAfter)
 			pause(ctx, retryAfter)
-			r.signal()
+			put(r.wake)
 			continue
 		}
 		said = ""

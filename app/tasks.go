@@ -55,10 +55,7 @@ func (s *Supervisor) Configure(sources []ports.Source, off []domain.Source) erro
 		tasks[protocol] = t
 	}
 	s.tasks = tasks
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
+	put(s.changed)
 	return nil
 }
 
