@@ -127,9 +127,6 @@ func (r *report) followed(notes []note) (followed []note) {
 
 // readGroups takes over the groups that were asked for, into memory of its own. It returns how many members they have besides the users of the subscription.
 func (s *Subscription) readGroups(asked *v1.Query, directory ports.Directory) (members int, err error) {
-	if len(asked.Groups) == 0 {
-		return 0, nil
-	}
 	found, err := asked.Members(directory, s.By, nil)
 	if err != nil {
 		return 0, err
@@ -137,14 +134,5 @@ func (s *Subscription) readGroups(asked *v1.Query, directory ports.Directory) (m
 	for _, name := range asked.Groups {
 		s.Groups = append(s.Groups, strings.Clone(name))
 	}
-	named := make(map[domain.UserID]bool, len(s.Users))
-	for _, user := range s.Users {
-		named[user] = true
-	}
-	for _, user := range found {
-		if !named[user] {
-			members++
-		}
-	}
-	return members, nil
+	return len(found), nil
 }

@@ -85,31 +85,21 @@ func (a *API) GetGroup(c *fiber.Ctx) error {
 	return nil
 }
 
-// addMembers adds the members of the groups that were asked for to the users, without those who were asked for by their names.
-func (b *buffers) addMembers(directory ports.Directory, by domain.Principal) error {
-	if len(b.asked.Groups) == 0 {
-		return nil
-	}
-	var err error
-	if b.members, err = b.asked.Members(directory, by, b.members[:0]); err != nil {
-		return err
-	}
-	named := make(map[domain.UserID]bool, len(b.asked.Users))
-	for _, id := range b.asked.Users {
-		user, _ := domain.ParseUserID(id) // who is malformed is found later
-		named[user] = true
-	}
+// addMembers adds the members of the groups that were asked for to the users.
+func (b *buffers) addMembers(directory ports.Directory, by domain.Principal) (err error) {
+	b.members, err = b.asked.Members(directory, by, b.members[:0])
 	for _, user := range b.members {
-		if !named[user] {
-			b.asked.Users = append(b.asked.Users, string(user))
-		}
+		b.asked.Users = append(b.asked.Users, string(user))
 	}
-	return nil
+	return err
 }
 
-// Members appends to into the members of the groups that were asked for, in order, each once. A group counts with all its members where it is
-// bounded how many users one may ask for. The error names every group that there is not.
+// Members appends to into the members of the groups that were asked for, in order, each once, without the users who were asked for by their ids. A
+// group counts with all its members where it is bounded how many users one may ask for. The error names every group that there is not.
 func (q *Query) Members(directory ports.Directory, by domain.Principal, into []domain.UserID) ([]domain.UserID, error) {
+	if len(q.Groups) == 0 {
+		return into, nil
+	}
 	members := into
 	var problems domain.Problems
 	for i, name := range q.Groups {
@@ -127,7 +117,13 @@ func (q *Query) Members(directory ports.Directory, by domain.Principal, into []d
 	if len(problems) > 0 {
 		return into, problems
 	}
+	named := make(map[domain.UserID]bool, len(q.Users))
+	for _, id := range q.Users {
+		user, _ := domain.ParseUserID(id) // who is malformed is found later
+		named[user] = true
+	}
 	found := members[len(into):]
 	slices.Sort(found)
-	return members[:len(into)+len(slices.Compact(found))], nil
+	found = slices.DeleteFunc(slices.Compact(found), func(user domain.UserID) bool { return named[user] })
+	return members[:len(into)+len(found)], nil
 }
