@@ -101,7 +101,7 @@ func TestMembersExpire(t *testing.T) {
 	}
 }
 
-// A key finds in a group whom it lists, and no group in which that is nobody, whoever is known.
+// A key finds the members of a group that it lists. A group without such members does not exist for it, whoever is known.
 func TestMembersForKey(t *testing.T) {
 	f := newFixture(t)
 	d := f.directory(t, zoe, ann, phones, domain.Identity{User: "bob@elsewhere.test", Groups: []string{"board"}},

@@ -177,7 +177,7 @@ func TestAwayForTooLong(t *testing.T) {
 	}
 }
 
-// An exporter is given what it sees, and nothing of changes that it does not see. Who is hidden by new rules is given as somebody whom nobody knows.
+// An exporter is given what it sees, and nothing of changes that it does not see. A user that new rules hide is given as an unknown one.
 func TestAnExporterIsGivenWhatItSees(t *testing.T) {
 	exported(t, func(s *exportStage) {
 		rules := func(sees ...string) *domain.Visibility {

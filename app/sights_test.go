@@ -71,7 +71,7 @@ func seen(t *testing.T, feed ports.Feed) string {
 	return strings.Join(parts, ", ")
 }
 
-// changed renders whom Changed tells a viewer of.
+// changed renders the users that Changed returns to a viewer.
 func changed(t *testing.T, feed ports.Feed, by domain.Principal, since domain.Revision) string {
 	t.Helper()
 	states, err := feed.Changed(t.Context(), by, since)
@@ -239,7 +239,7 @@ func TestEndOfInvisibilityIsToldOnce(t *testing.T) {
 	})
 }
 
-// TestExportByViewer: users of whom somebody sees less than all are left out; whoever has the files gets everything.
+// TestExportByViewer: an export leaves out users if the viewer may not see all about them. Whoever has the files gets everything.
 func TestExportByViewer(t *testing.T) {
 	f := viewing(t)
 	f.observe(t, mark, domain.Away, "lunch")

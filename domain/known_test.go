@@ -325,7 +325,7 @@ func TestChangeBeforeTheEndIsWritten(t *testing.T) {
 	}
 }
 
-// TestUnknownAndInvisible: whom nobody knew stays unknown to others, and leaves no trace.
+// TestUnknownAndInvisible: an unknown user who becomes invisible stays unknown to others, and leaves no trace.
 func TestUnknownAndInvisible(t *testing.T) {
 	h := &history{now: noon}
 	h.hide(domain.Busy, h.now+60*second)

@@ -165,7 +165,7 @@ func TestV1TooManyMembers(t *testing.T) {
 	}
 }
 
-// A key is told of those members whom it lists, and knows no group in which that is nobody.
+// A key is told of the members that it lists. A group without such members does not exist for it.
 func TestV1GroupsForKeys(t *testing.T) {
 	core := coretest.Start(t)
 	named(t, core, inHelpdesk, inBoth, inPhones)

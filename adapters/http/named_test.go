@@ -65,7 +65,7 @@ func TestProxyNamesUser(t *testing.T) {
 	}
 }
 
-// TestProxyRights: whom a proxy names may do what a user may, or a service, and its connections count for that user.
+// TestProxyRights: a proxy names a user, or a service, who then has the usual rights. The connections count for that user.
 func TestProxyRights(t *testing.T) {
 	r := start(t, behindProxy)
 	const here = "Sec-Fetch-Site: same-origin"
@@ -88,7 +88,7 @@ func TestProxyRights(t *testing.T) {
 	}
 }
 
-// TestAmbientWrites: a page of another server cannot have a browser change anything for a user whom the proxy has signed in. Tokens are not
+// TestAmbientWrites: a page of another server cannot have a browser change anything for a user that the proxy has signed in. Tokens are not
 // concerned.
 func TestAmbientWrites(t *testing.T) {
 	r := start(t, behindProxy, func(cfg *http.Config) { cfg.CORSOrigins = []string{"https://intranet.example.test"} })
@@ -156,7 +156,7 @@ func sendRaw(t tester, server *http.Server, method, path, body string, header []
 	return parseAnswer(t, bufio.NewReader(c))
 }
 
-// TestAmbientStream: a stream of a user whom the proxy has signed in ends when a token would, so that the proxy is asked again, and when the proxy is
+// TestAmbientStream: a stream of a user that the proxy has signed in ends when a token would, so that the proxy is asked again, and when the proxy is
 // not believed any more.
 func TestAmbientStream(t *testing.T) {
 	begin := func(r *running) *bufio.Reader {

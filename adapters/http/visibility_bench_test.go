@@ -10,7 +10,7 @@ import (
 	"github.com/zarafa/presence/internal/coretest"
 )
 
-// tenRules are rules of every kind, of which the last one matches the users of the benchmarks.
+// tenRules are rules of every kind. The last one matches the users of the benchmarks.
 var tenRules = []domain.VisibilityRule{
 	{Viewer: "boss@example.test", User: "*", Sees: "all"},
 	{Viewer: "group:helpdesk", User: "*@example.test", Sees: "all"},
@@ -41,7 +41,7 @@ func BenchmarkV1GetOneUserWithRules(b *testing.B) {
 	bench.Compare(b, 0.9, load(b, r.Addr(), get, func([]byte) {}), load(b, ruled.Addr(), get, func([]byte) {}))
 }
 
-// withRules returns two servers over the same presences, of which the second has ten rules.
+// withRules returns two servers over the same presences. The second one has ten rules.
 func withRules(b *testing.B) (r, ruled *running) {
 	b.Helper()
 	r = populated(b)

@@ -104,7 +104,7 @@ func TestVisibilityOfV1(t *testing.T) {
 	}
 }
 
-// TestVisibilityOfTheOriginalAPI: it has no place for a status alone, so who sees less than all gets the entry of somebody whom nobody knows. An answer
+// TestVisibilityOfTheOriginalAPI: it has no place for a status alone, so who sees less than all gets the entry of an unknown user. An answer
 // that was kept for others is not given.
 func TestVisibilityOfTheOriginalAPI(t *testing.T) {
 	r := start(t)

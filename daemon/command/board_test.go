@@ -263,7 +263,7 @@ func boardSignIn(t *testing.T, o *office) {
 	})
 	t.Run("only services", func(t *testing.T) {
 		page := open(agedToken("alice@example.test", 0))
-		page.Until(t, "it asks whom, and says why", `document.activeElement.id === "users" &&
+		page.Until(t, "it asks for users, and says why", `document.activeElement.id === "users" &&
 			document.querySelector("#naming-why").innerText.startsWith("alice@example.test may not watch everybody: only the services in auth.services may.")`)
 		page.Type(t, "#users", "alice@example.test, nonsense")
 		page.Click(t, "#naming button")

@@ -84,7 +84,7 @@ func (c *cli) client(command *cobra.Command, users ...string) (*client, error) {
 	if found.token == "" {
 		user := cmp.Or(slices.Concat([]string{c.as}, users, settings.Auth.Services)...)
 		if user == "" {
-			return nil, usageError("auth.services lists no service for whom %s could ask: name one there, or use --as or a token", command.Name())
+			return nil, usageError("auth.services lists no service that %s could ask as: name one there, or use --as or a token", command.Name())
 		}
 		if found.token, err = issue(settings, user); err != nil {
 			return nil, err

@@ -182,7 +182,7 @@ func TestUsage(t *testing.T) {
 		{"token for a bad user", nil, []string{"token", "markd"}, 2, []string{`invalid user "markd": it has no @: an id is account@domain`}},
 		{"token without a secret", nil, []string{"token", markd}, 2, []string{"auth.secret: a secret is needed"}},
 		{"get nobody", nil, []string{"get"}, 2, []string{"missing arguments: expected users"}},
-		{"get a group for nobody", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"get", "group:helpdesk"}, 2, []string{"auth.services lists no service for whom get could ask: name one there, or use --as or a token"}},
+		{"get a group for nobody", []string{"PRESENCE_AUTH__SECRET=" + testSecret}, []string{"get", "group:helpdesk"}, 2, []string{"auth.services lists no service that get could ask as: name one there, or use --as or a token"}},
 		{"watch until something", nil, []string{"watch", "--until", "noon", markd}, 2, []string{`--until: unknown status "noon": must be available, busy, away or unavailable (see: zarafa-presence watch --help)`}},
 		{"watch until nothing", nil, []string{"watch", "--until", "", markd}, 2, []string{`--until: unknown status ""`}},
 		{"watch for a time", nil, []string{"watch", "--timeout", "1h", markd}, 2, []string{"--timeout needs --until (see: zarafa-presence watch --help)"}},

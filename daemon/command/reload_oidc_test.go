@@ -8,7 +8,7 @@ import (
 	"github.com/zarafa/presence/internal/oidctest"
 )
 
-// ofProvider returns what changes each key about an OpenID provider, of which there is none before.
+// ofProvider returns what changes each key about an OpenID provider. There is none before.
 func ofProvider(t *testing.T, dir string) map[string]keyChange {
 	t.Helper()
 	provider, secure := oidctest.Start(t), oidctest.StartTLS(t)

@@ -94,8 +94,8 @@ func startCaddyThatSignsIn(t *testing.T, address, daemon string) {
 	runProxy(t, address, "/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", config)
 }
 
-// TestSignInByProxy runs the examples of docs/signin.md in front of a daemon: the board is signed in as whom the proxy has, and whatever a client
-// writes into the header does not count.
+// TestSignInByProxy runs the examples of docs/signin.md in front of a daemon: the board signs in the user that the proxy names, and what a client writes
+// into the header does not count.
 func TestSignInByProxy(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, address, daemon string){"nginx": startNginxThatSignsIn, "caddy": startCaddyThatSignsIn} {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func boardBehindProxy(t *testing.T, o *office, address string) {
 	page.Expect("favicon")
 	page.Navigate(t, "http://"+address+"/board") // Chromium knows the password by now
 	page.Expect("403 (Forbidden)")               // to watch everybody
-	page.Until(t, "alice is asked whom she wants to see", `!document.querySelector("#naming").hidden && document.querySelector("#naming-why").innerText.startsWith("alice@example.test ")`)
+	page.Until(t, "alice is asked for the users that she wants to see", `!document.querySelector("#naming").hidden && document.querySelector("#naming-why").innerText.startsWith("alice@example.test ")`)
 	page.Type(t, "#users", "bob@example.test")
 	page.Click(t, "#naming button")
 	page.Until(t, "bob is shown", row("bob")+` === "busy|1|spreed" && `+isLive)

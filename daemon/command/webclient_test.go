@@ -508,7 +508,7 @@ func webClientManyTabs(t *testing.T, o *office) {
 		t.Errorf("the last tab has opened %d streams", streams)
 	}
 	pages[7].Run(t, `presence.watch("carol@example.test", (user) => seen.push("carol/" + user.status + user.by)); seen.length = 0;`)
-	pages[7].Until(t, "who is new in the list, and whom nobody knows, is told, and nobody twice", `seen.join() === "carol/unavailablenull"`)
+	pages[7].Until(t, "a user who is new in the list, and unknown, is told, and nobody twice", `seen.join() === "carol/unavailablenull"`)
 	for i := range 3 {
 		pages[i].Close()
 		change(pages[i+1:])

@@ -182,8 +182,8 @@ type changing struct {
 	last    map[string]string // by user: the status that was acknowledged last; empty: it is open
 }
 
-// changes begins to change users through daemons, each user through one of them: some who are changed in every round, and some of this round alone, of whom
-// nobody is told later by chance.
+// changes begins to change users through daemons, each user through one of them. Some are changed in every round. Some are changed in this round
+// alone: no later change of theirs can make up for a lost one.
 func changes(t *testing.T, token, round string, urls ...string) *changing {
 	c := &changing{last: map[string]string{}}
 	for i, url := range urls {

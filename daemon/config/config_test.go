@@ -44,7 +44,7 @@ type authConfig struct {
 	Secret     setting.Secret   `koanf:"secret" help:"the secret"`
 	OldSecrets []setting.Secret `koanf:"old_secrets" help:"former ones"`
 	Expire     time.Duration    `koanf:"token_expire" help:"how long"`
-	Update     string           `koanf:"update" help:"whom"`
+	Update     string           `koanf:"update" help:"who"`
 }
 
 func (c authConfig) Validate() error {

@@ -10,7 +10,7 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// regroup has other users be in groups, of whom everybody is told.
+// regroup puts other users into groups, and tells every subscriber.
 func (w *world) regroup(records ...domain.Identity) {
 	w.t.Helper()
 	table, err := domain.NewIdentities(records)
@@ -125,7 +125,7 @@ func TestBackToOtherGroups(t *testing.T) {
 	tells(t, w.subscribe(events.Subscription{Groups: []string{"helpdesk"}, Since: w.core.Revision()}, false), "ready")
 }
 
-// A key is told of those members whom it lists.
+// A key is told of the members that it lists.
 func TestGroupsForKey(t *testing.T) {
 	w := newWorld(t)
 	w.regroup(zoeHelps, annHelps)

@@ -23,7 +23,7 @@ import (
 // TestWhatReadersHoldIsWhatIsStored has the presences of some users change at random, also by the expirer, while readers come, go, come back,
 // and stop reading for long; few changes are remembered, or many; the store forgets, and the feed breaks. Each reader checks
 // that ids ascend, that no state is older than one it has, and, when it is told that it knows everything up to the last revision, that this
-// is what it sees of what is stored. In some worlds there are rules of who sees whom, which change, and users who are invisible.
+// is what it sees of what is stored. Some worlds have rules of visibility, which change, and invisible users.
 func TestWhatReadersHoldIsWhatIsStored(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -138,7 +138,7 @@ func (p *property) hide(user domain.UserID, holds time.Duration) {
 	})
 }
 
-// changeRules has other rules say who sees whom.
+// changeRules replaces the rules of visibility.
 func (p *property) changeRules(random *rand.Rand) {
 	var rules []domain.VisibilityRule
 	for range 1 + random.IntN(3) {
@@ -241,7 +241,7 @@ func (p *property) read(number int, random *rand.Rand) {
 	}
 }
 
-// unknown reports whether a state is that of somebody of whom nothing is known, or has been known for long.
+// unknown reports whether a state is that of an unknown user, or of one who has been unavailable for long.
 func unknown(state held) bool {
 	return strings.Contains(state.document, `"reason":"unknown"`) && strings.Contains(state.document, `"status":"unavailable"`)
 }

@@ -66,7 +66,7 @@ func (w *world) told() {
 	w.eventually("the hub has told everything", func() bool { return w.hub.Head() == w.core.Revision() })
 }
 
-// Who was invisible, and of whom others have seen nothing of it, has two revisions, without any rules.
+// A user was invisible, and others saw no change: the user has two revisions, even without rules.
 func TestInvisibilityThatNobodyHasSeen(t *testing.T) {
 	w := newWorld(t)
 	w.set(kim, spreed, domain.Unavailable, "", 0)

@@ -127,7 +127,7 @@ func (w *world) remove(user domain.UserID, protocol domain.Protocol) {
 	w.core.Change(w.t, user, protocol, domain.Presence.Remove)
 }
 
-// see has other rules say who sees whom, as a reload does.
+// see replaces the rules of visibility, as a reload does.
 func (w *world) see(rules *domain.Visibility) {
 	w.core.Sights.Configure(rules)
 	w.core.Feed.(*app.Feed).Anew()

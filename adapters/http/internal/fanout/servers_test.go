@@ -43,7 +43,7 @@ func newTokens() (*auth.Tokens, error) {
 // runSubject is the role of the daemon: its HTTP server, over a store in memory.
 func runSubject() error { return runDaemon(&domain.Visibility{}) }
 
-// runRuled is the same with ten rules of every kind, of which the last one matches the viewers.
+// runRuled is the same with ten rules of every kind. The last one matches the viewers.
 func runRuled() error {
 	var rules []domain.VisibilityRule
 	for _, r := range [][3]string{

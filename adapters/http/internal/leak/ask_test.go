@@ -64,7 +64,7 @@ func (p *pair) changed(string) []request {
 	}
 }
 
-// groups makes two requests that are about groups, of which one has members by a pattern, and one is not there.
+// groups makes two requests about groups: also about one that has members by a pattern, and one that does not exist.
 func (p *pair) groups(string) (all []request) {
 	names := append([]string{everybodyElse, "nobody"}, groupNames...)
 	name := names[p.random.IntN(len(names))]
@@ -127,7 +127,7 @@ func (p *pair) ifNoneMatch() string {
 	return "If-None-Match: " + strings.Join(p.tags, ", ") + "\r\n"
 }
 
-// list makes a list of all users, and one whom nobody knows, in a random order. Each begins with a text, and another one stands between them.
+// list makes a list of all users, and an unknown one, in a random order. Each begins with a text, and another one stands between them.
 func (p *pair) list(begin, between string) string {
 	var b strings.Builder
 	users := append([]domain.UserID{domain.UserID("nobody@" + p.host), p.compared.own}, p.users...)

@@ -84,7 +84,7 @@ func has(t *testing.T, answer string, text string, is bool) {
 	}
 }
 
-// The tag of a list stays the same while nothing changes of those in it whom the viewer sees.
+// The tag of a list stays the same while none of the users that the viewer sees in it changes.
 func TestTagOfAListWithAHiddenUser(t *testing.T) {
 	p := newCase(t, false, rule{"*", "cem@s0.example.test", seesNothing}, rule{"*", "dora@s0.example.test", seesStatus}, rule{"*", "*", seesAll})
 	p.set("bea", xmpp, domain.Busy, "")
@@ -108,7 +108,7 @@ func TestTagOfAListWithAHiddenUser(t *testing.T) {
 	}
 }
 
-// What has changed since is asked about those whom the viewer sees, and of a status that is all it sees.
+// A viewer who asks for changes gets those that it sees: none of a hidden user, and of a user with a visible status only changes of the status.
 func TestChangesOfHiddenUsers(t *testing.T) {
 	p := newCase(t, false, rule{"*", "cem@s0.example.test", seesNothing}, rule{"*", "dora@s0.example.test", seesStatus}, rule{"*", "*", seesAll})
 	p.set("dora", xmpp, domain.Busy, "")

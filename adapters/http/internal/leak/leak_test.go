@@ -33,8 +33,8 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// compareSites lets some random sites happen in two worlds, the first of which leaks by the fault. It returns how the two could be told apart; empty if they
-// could not.
+// compareSites lets some random sites happen in two worlds. If a fault is planted, the first one leaks by it. It returns how the two could be told
+// apart; empty if they could not.
 func compareSites(t *testing.T, seed uint64, first, count int, planted fault) string {
 	t.Helper()
 	now := &clock{}

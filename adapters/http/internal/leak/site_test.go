@@ -132,7 +132,7 @@ func (s *site) identities() *domain.Identities {
 	return table
 }
 
-// seenGroups are the groups of whom a viewer sees somebody.
+// seenGroups are the groups with members that a viewer sees.
 func (s *site) seenGroups(v *viewer) (names []string) {
 	for _, name := range groupNames {
 		if slices.ContainsFunc(s.users, func(user domain.UserID) bool {
@@ -303,7 +303,7 @@ func unavailable(p domain.Presence, now domain.Timestamp) domain.Presence {
 	return domain.Presence{Protocol: p.Protocol, Since: now, Updated: now}
 }
 
-// shown returns what the compared viewer is to find in the other world of a user, of whom the presences are kept in the real one.
+// shown returns the presences of a user that the other world has for the compared viewer. kept are those of the real one.
 func (s *site) shown(user domain.UserID, kept domain.Presences) domain.Presences {
 	sees := s.sees(s.compared, user)
 	if masked, invisible := s.masks[user]; invisible && sees != seesInvisible {

@@ -146,7 +146,7 @@ func (w *world) fill(changes int) {
 	}
 }
 
-// pulse is somebody whom nobody else may see. Its last change says how far a world is.
+// pulse is a user that nobody else may see. Its last change says how far a world is.
 const pulse = "pulse@hidden.test"
 
 // commit carries out the step's writes, all at once, and returns when new streams begin with them.
