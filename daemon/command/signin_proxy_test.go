@@ -94,8 +94,8 @@ func startCaddyThatSignsIn(t *testing.T, address, daemon string) {
 	runProxy(t, address, "/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", config)
 }
 
-// TestSignInByProxy runs the examples of docs/signin.md in front of a daemon: the board signs in the user that the proxy names, and what a client writes
-// into the header does not count.
+// TestSignInByProxy runs the examples of docs/signin.md in front of a daemon: the board signs in the user that the proxy names, and what a client
+// writes into the header does not count.
 func TestSignInByProxy(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, address, daemon string){"nginx": startNginxThatSignsIn, "caddy": startCaddyThatSignsIn} {
 		t.Run(name, func(t *testing.T) {
