@@ -78,8 +78,11 @@ func Warnings(all []Config) (warnings []string) {
 // faults returns what is wrong with an entry.
 func (c Config) faults() (faults []error) {
 	check := func(key string, err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", key, err))
+		if err == nil {
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			faults = append(faults, fmt.Errorf("%s: %s", key, line))
 		}
 	}
 	if !hookName.MatchString(c.Name) {

@@ -54,6 +54,11 @@ func TestFaultsOfAnEntry(t *testing.T) {
 	if err := webhook.Validate([]webhook.Config{twice, twice}); err == nil || !strings.Contains(err.Error(), "webhooks: entry 2 (crm): two webhooks have this name") {
 		t.Errorf("two of one name: %v", err)
 	}
+	strangers := config("https://crm.example.test/presence")
+	strangers.Users = []string{"anna", "bea"}
+	if err := webhook.Validate([]webhook.Config{strangers}); err == nil || strings.Count("\n"+err.Error(), "\nwebhooks: entry 1 (crm): users: invalid user ") != 2 {
+		t.Errorf("two users who are none: %v", err)
+	}
 	for _, length := range []int{32, 84} { // 24 and 63 bytes
 		good := config("https://10.0.0.1:8443/x?y=z")
 		good.Secret, good.Events, good.Users = secret("whsec_"+strings.Repeat("A", length)), []string{"message"}, []string{"*@example.test", "group:x"}
