@@ -39,7 +39,7 @@ var hookName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Validate returns every fault of some entries, each naming its key.
 func Validate(all []Config) error {
-	var faults []error
+	faults := make([]error, 0, len(all))
 	for i := range all {
 		faults = append(faults, ValidateEntry(all, i))
 	}
