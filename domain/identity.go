@@ -68,7 +68,7 @@ type namePattern struct {
 	user     string
 }
 
-// NewIdentities checks records and makes a table of them. The error names every record at fault, counted from 1, each in a line, and wraps
+// NewIdentities checks records and makes a table of them. The error names every entry at fault, counted from 1, each in a line, and wraps
 // ErrInvalidIdentity.
 func NewIdentities(records []Identity) (*Identities, error) {
 	d := &Identities{
@@ -77,7 +77,7 @@ func NewIdentities(records []Identity) (*Identities, error) {
 	var faults []error
 	for i := range records {
 		for _, fault := range d.add(&records[i]) {
-			faults = append(faults, fmt.Errorf("%w, record %d (%s): %w", ErrInvalidIdentity, i+1, quote(records[i].User), fault))
+			faults = append(faults, fmt.Errorf("entry %d (%s): %w: %w", i+1, strings.Trim(fmt.Sprintf("%.60q", records[i].User), `"`), ErrInvalidIdentity, fault))
 		}
 	}
 	d.sortGroups()

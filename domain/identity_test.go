@@ -53,21 +53,21 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-// Every fault is named with its record, and nothing is taken from a table with one.
+// Every fault is named with its entry, and nothing is taken from a table with one.
 func TestFaultyIdentities(t *testing.T) {
 	named := func(user string, names ...string) domain.Identity {
 		return domain.Identity{User: user, Names: map[string][]string{"asterisk": names}}
 	}
-	const record1 = `invalid identity, record 1 ("a@b"): `
+	const entry1 = `entry 1 (a@b): invalid identity: `
 	tests := []struct {
 		records []domain.Identity
 		want    string
 	}{
-		{[]domain.Identity{named("alice")}, `record 1 ("alice"): invalid user "alice": it has no @`},
-		{[]domain.Identity{named("a@b"), named("A@B")}, `record 2 ("A@B"): the user is there twice`},
-		{[]domain.Identity{named("a@b", "1"), named("b@b", "1")}, `record 2 ("b@b"): asterisk "1": it is a name of a@b already`},
-		{[]domain.Identity{named("u{number}@b", "1{number}"), named("v{number}@b", "1{number}")}, `record 2 ("v{number}@b"): asterisk "1{number}": it is a name of u{number}@b already`},
-		{[]domain.Identity{named("U{number}@b", "1{number}"), named("u{number}@b", "2{number}")}, `record 2 ("u{number}@b"): the user is there twice`},
+		{[]domain.Identity{named("alice")}, `entry 1 (alice): invalid identity: invalid user "alice": it has no @`},
+		{[]domain.Identity{named("a@b"), named("A@B")}, `entry 2 (A@B): invalid identity: the user is there twice`},
+		{[]domain.Identity{named("a@b", "1"), named("b@b", "1")}, `entry 2 (b@b): invalid identity: asterisk "1": it is a name of a@b already`},
+		{[]domain.Identity{named("u{number}@b", "1{number}"), named("v{number}@b", "1{number}")}, `entry 2 (v{number}@b): invalid identity: asterisk "1{number}": it is a name of u{number}@b already`},
+		{[]domain.Identity{named("U{number}@b", "1{number}"), named("u{number}@b", "2{number}")}, `entry 2 (u{number}@b): invalid identity: the user is there twice`},
 		{[]domain.Identity{named("a@b", " ")}, `asterisk " ": it is empty`},
 		{[]domain.Identity{{User: "a@b", Names: map[string][]string{"SIP": {"1"}}}}, `invalid protocol name "SIP"`},
 		{[]domain.Identity{named("a@b", "1{number}")}, "it has a placeholder that the user has not"},
@@ -78,7 +78,7 @@ func TestFaultyIdentities(t *testing.T) {
 		{[]domain.Identity{named("alice"), named("bob")}, "\n"},
 		{
 			[]domain.Identity{{User: "a@b", Names: map[string][]string{"d": {""}, "c": {""}, "b": {""}, "a": {""}}}},
-			"a \"\": it is empty\n" + record1 + "b \"\": it is empty\n" + record1 + "c \"\": it is empty\n" + record1 + "d",
+			"a \"\": it is empty\n" + entry1 + "b \"\": it is empty\n" + entry1 + "c \"\": it is empty\n" + entry1 + "d",
 		},
 	}
 	for _, test := range tests {

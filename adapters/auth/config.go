@@ -126,7 +126,7 @@ func (c Config) secrets() ([]string, error) {
 		case err != nil && i == 0:
 			faults = append(faults, fmt.Errorf("auth.secret: %w", err))
 		case err != nil:
-			faults = append(faults, fmt.Errorf("auth.old_secrets: entry %d: %w", i, err))
+			faults = append(faults, fmt.Errorf("%s: %w", setting.Entry("auth.old_secrets", i-1, ""), err))
 		}
 	}
 	return secrets, errors.Join(faults...)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // Key is an entry of auth.keys: a token that is always the same, for a program that cannot make others. It is
@@ -92,18 +93,19 @@ func (c Config) keys(groups func(domain.UserID) []string) (all []knownKey, _ err
 	var faults []error
 	for i, key := range c.Keys {
 		known, err := key.read(groups)
+		entry := setting.Entry("auth.keys", i, key.Name)
 		twice := func(of func(Key) string) bool {
 			return slices.ContainsFunc(c.Keys[:i], func(before Key) bool { return of(before) == of(key) })
 		}
 		switch {
 		case err != nil:
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				faults = append(faults, fmt.Errorf("auth.keys[%d] (%s): %s", i, key.Name, line))
+				faults = append(faults, fmt.Errorf("%s: %s", entry, line))
 			}
 		case twice(func(k Key) string { return k.Name }):
-			faults = append(faults, fmt.Errorf("auth.keys[%d] (%s): two keys have this name", i, key.Name))
+			faults = append(faults, fmt.Errorf("%s: two keys have this name", entry))
 		case twice(func(k Key) string { return strings.ToLower(k.Hash) }):
-			faults = append(faults, fmt.Errorf("auth.keys[%d] (%s): it is the same key as another one", i, key.Name))
+			faults = append(faults, fmt.Errorf("%s: it is the same key as another one", entry))
 		}
 		all = append(all, known)
 	}

@@ -97,15 +97,15 @@ func TestFaultyKeys(t *testing.T) {
 	_, other := auth.NewKey()
 	good := auth.Key{Name: "pbx", Hash: hash, Protocols: []string{"phone"}, Users: []string{"*@example.test"}}
 	for want, change := range map[string]func(*auth.Key){
-		`auth.keys[1] (Wall): a key's name has up to 32 lower-case letters`:         func(k *auth.Key) { k.Name = "Wall" },
-		`auth.keys[1] (pbx): two keys have this name`:                               func(k *auth.Key) { k.Name = "pbx" },
-		`auth.keys[1] (wall): it is the same key as another one`:                    func(k *auth.Key) { k.Hash = hash },
-		`auth.keys[1] (wall): hash: expected sha256: and 64 hexadecimal digits`:     func(k *auth.Key) { k.Hash = other[7:] },
-		`auth.keys[1] (wall): hash: expected sha256: and 64`:                        func(k *auth.Key) { k.Hash = other[:60] },
-		`auth.keys[1] (wall): invalid protocol name "Phone"`:                        func(k *auth.Key) { k.Protocols = []string{"Phone"} },
-		`auth.keys[1] (wall): it may do nothing: list protocols, or set read: true`: func(k *auth.Key) { k.Protocols = nil },
-		`auth.keys[1] (wall): users: say whose presences it may set`:                func(k *auth.Key) { k.Users = nil },
-		`auth.keys[1] (wall): invalid user "alice"`:                                 func(k *auth.Key) { k.Users = []string{"alice"} },
+		`auth.keys: entry 2 (Wall): a key's name has up to 32 lower-case letters`:         func(k *auth.Key) { k.Name = "Wall" },
+		`auth.keys: entry 2 (pbx): two keys have this name`:                               func(k *auth.Key) { k.Name = "pbx" },
+		`auth.keys: entry 2 (wall): it is the same key as another one`:                    func(k *auth.Key) { k.Hash = hash },
+		`auth.keys: entry 2 (wall): hash: expected sha256: and 64 hexadecimal digits`:     func(k *auth.Key) { k.Hash = other[7:] },
+		`auth.keys: entry 2 (wall): hash: expected sha256: and 64`:                        func(k *auth.Key) { k.Hash = other[:60] },
+		`auth.keys: entry 2 (wall): invalid protocol name "Phone"`:                        func(k *auth.Key) { k.Protocols = []string{"Phone"} },
+		`auth.keys: entry 2 (wall): it may do nothing: list protocols, or set read: true`: func(k *auth.Key) { k.Protocols = nil },
+		`auth.keys: entry 2 (wall): users: say whose presences it may set`:                func(k *auth.Key) { k.Users = nil },
+		`auth.keys: entry 2 (wall): invalid user "alice"`:                                 func(k *auth.Key) { k.Users = []string{"alice"} },
 		"": func(*auth.Key) {},
 	} {
 		key := good

@@ -80,11 +80,12 @@ func (c Config) Validate() error {
 		c.validateServer(fault)
 	}
 	for i, entry := range c.ICS {
+		place := setting.Entry("calendar.ics", i, entry.User)
 		if _, err := domain.ParseUserID(entry.User); err != nil {
-			fault("ics[%d].user: %w", i, err)
+			faults = append(faults, fmt.Errorf("%s: user: %w", place, err))
 		}
 		if _, err := parseAddress(entry.URL.Reveal()); err != nil {
-			fault("ics[%d].url: %w", i, err)
+			faults = append(faults, fmt.Errorf("%s: url: %w", place, err))
 		}
 	}
 	if c.Roots.File != "" && c.InsecureSkipVerify {
@@ -152,7 +153,7 @@ func (c Config) Warnings() []string {
 	}
 	for i, entry := range c.ICS {
 		if address, err := parseAddress(entry.URL.Reveal()); err == nil && isPlain(address) {
-			all = append(all, fmt.Sprintf("calendar.ics[%d].url: it begins with http: anybody on the way can read the calendar", i))
+			all = append(all, setting.Entry("calendar.ics", i, entry.User)+": url: it begins with http: anybody on the way can read the calendar")
 		}
 	}
 	return all

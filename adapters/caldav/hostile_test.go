@@ -204,22 +204,22 @@ func TestValidate(t *testing.T) {
 	}
 	secret := func(text string) ICS { return ICS{User: "a@b", URL: setting.NewSecret(text)} }
 	tests := map[string]func(*Config){
-		"calendar.url: it must be":                   func(c *Config) { c.URL = "dav.example.test" },
-		"calendar.url: it has a query":               func(c *Config) { c.URL = "https://me@dav.example.test" },
-		"calendar.username":                          func(c *Config) { c.Username = "" },
-		"calendar.password":                          func(c *Config) { c.Password = setting.NewSecret("") },
-		"calendar.homes":                             func(c *Config) { c.Homes = "/calendars/" },
-		"calendar.ics[0].user":                       func(c *Config) { c.ICS = []ICS{{User: "alice", URL: setting.NewSecret("https://x.test")}} },
-		"calendar.ics[0].url: it must be an address": func(c *Config) { c.ICS = []ICS{secret("webcal://x.test/s3cret")} },
-		"calendar.insecure_skip_verify":              func(c *Config) { c.Roots.File, c.InsecureSkipVerify = "x", true },
-		"calendar.busy: \"free\" must be":            func(c *Config) { c.Busy = []string{"free"} },
-		"calendar.away: opaque is there twice":       func(c *Config) { c.Away = []string{"opaque"} },
-		"calendar.tentative":                         func(c *Config) { c.Tentative = "away" },
-		"calendar.message":                           func(c *Config) { c.Message = "all" },
-		"calendar.time_zone: \"Berlin\"":             func(c *Config) { c.TimeZone = "Berlin" },
-		"calendar.refresh":                           func(c *Config) { c.Refresh = 0 },
-		"calendar.stale_after":                       func(c *Config) { c.StaleAfter = c.Refresh },
-		"calendar.keep":                              func(c *Config) { c.Keep = 1000 * time.Hour },
+		"calendar.url: it must be":                                func(c *Config) { c.URL = "dav.example.test" },
+		"calendar.url: it has a query":                            func(c *Config) { c.URL = "https://me@dav.example.test" },
+		"calendar.username":                                       func(c *Config) { c.Username = "" },
+		"calendar.password":                                       func(c *Config) { c.Password = setting.NewSecret("") },
+		"calendar.homes":                                          func(c *Config) { c.Homes = "/calendars/" },
+		"calendar.ics: entry 1 (alice): user: invalid user":       func(c *Config) { c.ICS = []ICS{{User: "alice", URL: setting.NewSecret("https://x.test")}} },
+		"calendar.ics: entry 1 (a@b): url: it must be an address": func(c *Config) { c.ICS = []ICS{secret("webcal://x.test/s3cret")} },
+		"calendar.insecure_skip_verify":                           func(c *Config) { c.Roots.File, c.InsecureSkipVerify = "x", true },
+		"calendar.busy: \"free\" must be":                         func(c *Config) { c.Busy = []string{"free"} },
+		"calendar.away: opaque is there twice":                    func(c *Config) { c.Away = []string{"opaque"} },
+		"calendar.tentative":                                      func(c *Config) { c.Tentative = "away" },
+		"calendar.message":                                        func(c *Config) { c.Message = "all" },
+		"calendar.time_zone: \"Berlin\"":                          func(c *Config) { c.TimeZone = "Berlin" },
+		"calendar.refresh":                                        func(c *Config) { c.Refresh = 0 },
+		"calendar.stale_after":                                    func(c *Config) { c.StaleAfter = c.Refresh },
+		"calendar.keep":                                           func(c *Config) { c.Keep = 1000 * time.Hour },
 	}
 	for want, change := range tests {
 		c := DefaultConfig()
@@ -234,7 +234,7 @@ func TestValidate(t *testing.T) {
 	}
 	c := DefaultConfig()
 	c.URL, c.ICS = "http://127.0.0.1:5232", []ICS{secret("http://x.test/s3cret"), secret("https://x.test"), secret("http://localhost/x")}
-	if got := fmt.Sprint(c.Warnings()); got != "[calendar.ics[0].url: it begins with http: anybody on the way can read the calendar]" {
+	if got := fmt.Sprint(c.Warnings()); got != "[calendar.ics: entry 1 (a@b): url: it begins with http: anybody on the way can read the calendar]" {
 		t.Errorf("the warnings are %s", got)
 	}
 	if strings.Contains(fmt.Sprintf("%+v", c), "s3cret") || bytes.Contains([]byte(fmt.Sprint(c)), []byte("s3cret")) {

@@ -75,14 +75,14 @@ func TestReadFaults(t *testing.T) {
 		{"a.txt", "", "identities_file: /a.txt: its name must end with .yaml or .csv"},
 		{"a.yaml", "user: alice@example.test\n", "line 1: cannot unmarshal !!map into []identities.Record"},
 		{"a.yaml", "- {user: alice@example.test, nick: ali}\n", "line 1: field nick not found"},
-		{"a.yaml", "- {user: alice}\n- {user: bob}\n", "\nidentities_file: /a.yaml: invalid identity, record 2 (\"bob\")"},
-		{"a.yaml", "- {user: alice@example.test, time_zone: Berlin}\n", `record 1 ("alice@example.test"): time_zone: expected a name such as Europe/Berlin, got "Berlin"`},
+		{"a.yaml", "- {user: alice}\n- {user: bob}\n", "\nidentities_file: /a.yaml: entry 2 (bob): invalid identity: "},
+		{"a.yaml", "- {user: alice@example.test, time_zone: Berlin}\n", `identities_file: /a.yaml: entry 1 (alice@example.test): time_zone: expected a name such as Europe/Berlin, got "Berlin"`},
 		{"a.yaml", "- [\n", "yaml: line"},
 		{"a.csv", "", "it is empty"},
 		{"a.csv", "name\nalice\n", "there is no column user"},
 		{"a.csv", "user,irc\nalice@example.test\n", "record on line 2: wrong number of fields"},
 		{"a.csv", "user,IRC\nalice@example.test,ali\n", `invalid protocol name "IRC"`},
-		{"a.csv", "user,irc\na@b,x\nmarkd@zarafa.com,\n", "" + `identities: invalid identity, record 1`},
+		{"a.csv", "user,irc\na@b,x\nmarkd@zarafa.com,\n", "" + `identities: entry 1 (a): invalid identity: `},
 	}
 	for _, test := range tests {
 		path := write(t, test.name, test.content)

@@ -76,7 +76,7 @@ func checkZones(where string, records []Record) error {
 	var faults []error
 	for i, r := range records {
 		if _, err := time.LoadLocation(r.TimeZone); err != nil {
-			faults = append(faults, fmt.Errorf("%s: record %d (%q): time_zone: expected a name such as Europe/Berlin, got %q", where, i+1, r.User, r.TimeZone))
+			faults = append(faults, fmt.Errorf("%s: time_zone: expected a name such as Europe/Berlin, got %q", setting.Entry(where, i, r.User), r.TimeZone))
 		}
 	}
 	return errors.Join(faults...)

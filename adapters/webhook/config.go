@@ -39,14 +39,23 @@ var hookName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Validate returns every fault of some entries, each naming its key.
 func Validate(all []Config) error {
+	faults := make([]error, 0, len(all))
+	for i := range all {
+		faults = append(faults, ValidateEntry(all, i))
+	}
+	return errors.Join(faults...)
+}
+
+// ValidateEntry returns every fault of the entry with an index, each naming its key.
+func ValidateEntry(all []Config, index int) error {
+	c := all[index]
+	entry := setting.Entry("webhooks", index, c.Name)
 	var faults []error
-	for i, c := range all {
-		for _, err := range c.faults() {
-			faults = append(faults, fmt.Errorf("webhooks[%d] (%s): %w", i, c.Name, err))
-		}
-		if slices.ContainsFunc(all[:i], func(before Config) bool { return before.Name == c.Name }) {
-			faults = append(faults, fmt.Errorf("webhooks[%d] (%s): two webhooks have this name", i, c.Name))
-		}
+	for _, err := range c.faults() {
+		faults = append(faults, fmt.Errorf("%s: %w", entry, err))
+	}
+	if slices.ContainsFunc(all[:index], func(before Config) bool { return before.Name == c.Name }) {
+		faults = append(faults, fmt.Errorf("%s: two webhooks have this name", entry))
 	}
 	return errors.Join(faults...)
 }
@@ -61,7 +70,7 @@ func Warnings(all []Config) (warnings []string) {
 		if ip, err := netip.ParseAddr(address.Hostname()); address.Hostname() == "localhost" || err == nil && ip.IsLoopback() {
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("webhooks[%d] (%s): url: without TLS anybody on the way can read who is available", i, c.Name))
+		warnings = append(warnings, setting.Entry("webhooks", i, c.Name)+": url: without TLS anybody on the way can read who is available")
 	}
 	return warnings
 }
@@ -69,8 +78,11 @@ func Warnings(all []Config) (warnings []string) {
 // faults returns what is wrong with an entry.
 func (c Config) faults() (faults []error) {
 	check := func(key string, err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", key, err))
+		if err == nil {
+			return
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			faults = append(faults, fmt.Errorf("%s: %s", key, line))
 		}
 	}
 	if !hookName.MatchString(c.Name) {

@@ -17,8 +17,8 @@ func TestFaultsOfAnEntry(t *testing.T) {
 		change func(*webhook.Config)
 		want   string
 	}{
-		{func(c *webhook.Config) { c.Name = "" }, "webhooks[0] (): name: "},
-		{func(c *webhook.Config) { c.Name = "CRM" }, "webhooks[0] (CRM): name: "},
+		{func(c *webhook.Config) { c.Name = "" }, "webhooks: entry 1: name: "},
+		{func(c *webhook.Config) { c.Name = "CRM" }, "webhooks: entry 1 (CRM): name: "},
 		{func(c *webhook.Config) { c.Name = strings.Repeat("a", 33) }, "name: "},
 		{func(c *webhook.Config) { c.URL = "" }, "(crm): url: expected an address"},
 		{func(c *webhook.Config) { c.URL = "ftp://crm.example.test" }, "url: "},
@@ -51,8 +51,13 @@ func TestFaultsOfAnEntry(t *testing.T) {
 		}
 	}
 	twice := config("https://crm.example.test/presence")
-	if err := webhook.Validate([]webhook.Config{twice, twice}); err == nil || !strings.Contains(err.Error(), "webhooks[1] (crm): two webhooks have this name") {
+	if err := webhook.Validate([]webhook.Config{twice, twice}); err == nil || !strings.Contains(err.Error(), "webhooks: entry 2 (crm): two webhooks have this name") {
 		t.Errorf("two of one name: %v", err)
+	}
+	strangers := config("https://crm.example.test/presence")
+	strangers.Users = []string{"anna", "bea"}
+	if err := webhook.Validate([]webhook.Config{strangers}); err == nil || strings.Count("\n"+err.Error(), "\nwebhooks: entry 1 (crm): users: invalid user ") != 2 {
+		t.Errorf("two users who are none: %v", err)
 	}
 	for _, length := range []int{32, 84} { // 24 and 63 bytes
 		good := config("https://10.0.0.1:8443/x?y=z")
@@ -68,7 +73,7 @@ func TestWarnings(t *testing.T) {
 	for _, url := range []string{"https://a.example.test", "http://a.example.test", "http://127.0.0.1", "http://localhost:80/", "http://[::1]", "http://10.0.0.1"} {
 		all = append(all, config(url))
 	}
-	if got := fmt.Sprint(webhook.Warnings(all)); strings.Count(got, "without TLS") != 2 || !strings.Contains(got, "webhooks[1]") || !strings.Contains(got, "webhooks[5]") {
+	if got := fmt.Sprint(webhook.Warnings(all)); strings.Count(got, "without TLS") != 2 || !strings.Contains(got, "webhooks: entry 2 (crm): url") || !strings.Contains(got, "webhooks: entry 6 (crm): url") {
 		t.Errorf("the warnings are %s", got)
 	}
 }

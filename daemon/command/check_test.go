@@ -35,13 +35,17 @@ visibility: [{viewer: "group:helpdesk", user: "group:numbers", sees: all}, {view
 webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=, users: ["group:one"], groups: [two]}]
 `, nil, []string{
 			"WARNING visibility: entry 2: no record of identities has the group helpdsk", "WARNING visibility: entry 2: no record of identities has the group sales",
-			"WARNING auth.see_invisible: no record of identities has the group pbx", "WARNING auth.keys: wall: no record of identities has the group halls",
-			"WARNING webhooks: crm: no record of identities has the group one", "WARNING webhooks: crm: no record of identities has the group two"}},
+			"WARNING auth.see_invisible: no record of identities has the group pbx", "WARNING auth.keys: entry 1 (wall): no record of identities has the group halls",
+			"WARNING webhooks: entry 1 (crm): no record of identities has the group one", "WARNING webhooks: entry 1 (crm): no record of identities has the group two"}},
 		{"a key and a webhook that are shown nobody", "c.yaml", `auth: {secret: ` + testSecret + `, keys: [{name: wall, hash: "sha256:` + strings.Repeat("0", 64) + `", users: ["*@example.test"], read: true}]}
 visibility: [{viewer: "*@example.test", user: "*@example.test", sees: all}]
 webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}]
-`, nil, []string{"WARNING auth.keys: wall may read, but is shown nobody: no rule of visibility has the viewer key:wall",
+`, nil, []string{"WARNING auth.keys: entry 1 (wall): it may read, but is shown nobody: no rule of visibility has the viewer key:wall",
 			"WARNING webhooks: they are told of nobody: no rule of visibility has the viewer service"}},
+		{"rules that have no effect", "c.yaml", `auth: {secret: ` + testSecret + `}
+visibility: [{viewer: "key:wall", user: "*", sees: all}, {viewer: "*", user: "*", sees: all}, {viewer: service, user: "*", sees: status}]
+`, nil, []string{"WARNING visibility: entry 1: it is about key:wall, which auth.keys does not have",
+			"WARNING visibility: entry 2: it is about everybody, so no entry after it has an effect"}},
 		{"a key and a webhook for which there are rules", "c.yaml", `auth: {secret: ` + testSecret + `, keys: [{name: wall, hash: "sha256:` + strings.Repeat("0", 64) + `", users: ["*@example.test"], read: true}]}
 visibility: [{viewer: "key:wall", user: "*", sees: status}, {viewer: service, user: "*", sees: all}]
 webhooks: [{name: crm, url: "https://crm.example.test", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}]
@@ -100,10 +104,13 @@ webhooks:
   - name: erp
     url: nowhere
     secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
+identities:
+  - {user: alice@example.test}
+  - {user: "bob)", time_zone: Berlin}
 `)
 	got := command(nil, "check", "--config", file)
-	for _, want := range []string{":5: auth.old_secrets: entry 2: ", ":8: auth.keys[1] (wall): ", ":12: visibility: entry 2: user: ", ":14: visibility: entry 3: sees: ", ":17: status_entries: entry 2: status: ",
-		":21: webhooks[1] (erp): url: "} {
+	for _, want := range []string{":5: auth.old_secrets: entry 2: ", ":8: auth.keys: entry 2 (wall): ", ":12: visibility: entry 2: user: ", ":14: visibility: entry 3: sees: ", ":17: status_entries: entry 2 (Tea): status: ",
+		":21: webhooks: entry 2 (erp): url: ", ":25: identities: entry 2 (bob)): time_zone: "} {
 		if got.code != 2 || !strings.Contains(got.stderr, file+want) {
 			t.Errorf("exit code %d, stderr without %s\n%s", got.code, want, got.stderr)
 		}

@@ -36,9 +36,9 @@ func TestIdentities(t *testing.T) {
 		}
 	}
 	write(table, "user,irc\nalice,ali\nbob,b\n")
-	want := "zarafa-presence: identities_file: " + table + `: invalid identity, record `
-	if got := run(); got.code != 2 || got.stdout != "" || got.stderr != want+`1 ("alice"): invalid user "alice": it has no @: an id is account@domain`+"\n"+
-		want+`2 ("bob"): invalid user "bob": it has no @: an id is account@domain`+"\n" {
+	want := "zarafa-presence: identities_file: " + table + `: entry `
+	if got := run(); got.code != 2 || got.stdout != "" || got.stderr != want+`1 (alice): invalid identity: invalid user "alice": it has no @: an id is account@domain`+"\n"+
+		want+`2 (bob): invalid identity: invalid user "bob": it has no @: an id is account@domain`+"\n" {
 		t.Errorf("a faulty file: %+v", got)
 	}
 }

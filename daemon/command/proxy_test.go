@@ -22,15 +22,7 @@ import (
 // a client that speaks HTTP/2.
 func behindNginx(t *testing.T, daemon string) (at string, client *http.Client) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, example, found := strings.Cut(string(page), "```\nserver {\n")
-	example, _, ends := strings.Cut(example, "```")
-	if !found || !ends {
-		t.Fatal("the page has no example for nginx")
-	}
+	example := exampleOf(t, "operations.md", "nginx")
 	dir, address := t.TempDir(), freeport.Address(t)
 	example = strings.NewReplacer("listen 443", "listen "+address, "http://127.0.0.1:1234", strings.TrimSuffix(daemon, "/"), "/etc/nginx/", dir+"/").Replace(example)
 	lent := httptest.NewUnstartedServer(nil) // for its certificate
@@ -45,7 +37,7 @@ func behindNginx(t *testing.T, daemon string) (at string, client *http.Client) {
 		"presence.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
 		"presence.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 		"nginx.conf": []byte("daemon off;\npid nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path body;\nproxy_temp_path proxy;\n" +
-			"fastcgi_temp_path fastcgi;\nuwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\nserver {\n" + example + "}\n"),
+			"fastcgi_temp_path fastcgi;\nuwsgi_temp_path uwsgi;\nscgi_temp_path scgi;\n" + example + "}\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)

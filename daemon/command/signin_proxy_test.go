@@ -20,18 +20,37 @@ import (
 	"github.com/zarafa/presence/internal/syncbuffer"
 )
 
-// signinExample returns an example of docs/signin.md, with other words in it. Each of them must be there.
-func signinExample(t *testing.T, language string, words ...string) string {
+// exampleOf returns the first example of a page of docs in a language.
+func exampleOf(t *testing.T, page, language string) string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/signin.md")
+	text, err := os.ReadFile("../../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(page)
+	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(text)
 	if found == nil {
-		t.Fatalf("docs/signin.md has no example in %s", language)
+		t.Fatalf("%s has no example in %s", page, language)
 	}
-	text := string(found[1])
+	return string(found[1])
+}
+
+// TestProxyExamplesAgree: the examples of the page about signing in are those of the page for operators, and the lines that sign people in.
+func TestProxyExamplesAgree(t *testing.T) {
+	for language, added := range map[string]string{
+		"nginx": `(?m)^ *(auth_basic|auth_basic_user_file|proxy_set_header X-Remote-User) .*\n`,
+		"caddy": `(?m)^ *basicauth \{\n.*\n *\}\n|^ *header_up X-Remote-User .*\n`,
+	} {
+		plain, signsIn := exampleOf(t, "operations.md", language), exampleOf(t, "signin.md", language)
+		if rest := regexp.MustCompile(added).ReplaceAllString(signsIn, ""); rest == signsIn || rest != plain {
+			t.Errorf("operations.md has\n%s\nand signin.md\n%s", plain, signsIn)
+		}
+	}
+}
+
+// signinExample returns an example of docs/signin.md, with other words in it. Each of them must be there.
+func signinExample(t *testing.T, language string, words ...string) string {
+	t.Helper()
+	text := exampleOf(t, "signin.md", language)
 	for i := 0; i < len(words); i += 2 {
 		if !strings.Contains(text, words[i]) {
 			t.Errorf("the example in %s has no %q", language, words[i])
@@ -69,7 +88,7 @@ func runProxy(t *testing.T, address, program string, args ...string) {
 func startNginxThatSignsIn(t *testing.T, address, daemon string) {
 	dir := t.TempDir()
 	passwords := filepath.Join(dir, "htpasswd")
-	example := signinExample(t, "nginx", "listen 443 ssl;", "listen "+address+";", "ssl_certificate /etc/nginx/presence.pem;", "", "ssl_certificate_key /etc/nginx/presence.key;", "",
+	example := signinExample(t, "nginx", "listen 443 ssl http2;", "listen "+address+";", "ssl_certificate /etc/nginx/presence.pem;", "", "ssl_certificate_key /etc/nginx/presence.key;", "",
 		"/etc/nginx/presence.htpasswd", passwords, "127.0.0.1:1234", daemon)
 	config := filepath.Join(dir, "nginx.conf")
 	for file, text := range map[string]string{

@@ -46,8 +46,8 @@ func TestWebhookTest(t *testing.T) {
 	}{
 		{"crm", 0, "crm: the receiver answered 204 No Content, after ", ""},
 		{"wiki", 1, "", "wiki: the receiver answered 403 Forbidden, after "},
-		{"faulty", 2, "", "secret: expected whsec_"},
-		{"unread", 2, "", "/nowhere"},
+		{"faulty", 2, "", "webhooks: entry 3 (faulty): secret: expected whsec_"},
+		{"unread", 2, "", "webhooks: entry 4: secret_file: open /nowhere"},
 		{"nobody", 2, "", `webhooks has no entry with the name "nobody"; there are crm, wiki, faulty, unread`},
 	} {
 		got := command(nil, "webhook", "test", test.name, "--config", file)

@@ -91,9 +91,14 @@ func (s *schema) unknown(name string, others []Key) error {
 	if _, there := s.key[name]; there { // http.listen in one word
 		return fmt.Errorf("unknown key; write %s", strings.Replace(name, ".", ":, and below it, indented, ", 1))
 	}
+	inEntry := name[:strings.LastIndexByte(name, ']')+1] // of a list, if it is in one
+	if inEntry != "" {
+		inEntry += "."
+		name = strings.TrimPrefix(name, inEntry)
+	}
 	var known []string
 	for _, other := range others {
-		known = append(known, other.Name)
+		known = append(known, strings.TrimPrefix(other.Name, inEntry))
 	}
 	hint := suggest.DidYouMean(name, known)
 	last := suggest.Plain("." + name[strings.LastIndexByte(name, '.')+1:])

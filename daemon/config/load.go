@@ -187,11 +187,22 @@ type fault struct {
 
 // at makes a fault. The place is file:line, an environment variable or a flag, or empty; the key is as it was written there, or empty.
 func at(where, key string, err error) error {
-	line := []string{where, strings.Trim(quote(key), `"`), strings.ReplaceAll(err.Error(), "\n", "; ")}
+	line := []string{where, strings.Trim(quote(inWords(key)), `"`), strings.ReplaceAll(err.Error(), "\n", "; ")}
 	if where == "--"+key { // not the same name twice
 		line[1] = ""
 	}
 	return fault{key, errors.New(strings.Join(slices.DeleteFunc(line, func(part string) bool { return part == "" }), ": "))}
+}
+
+var inBrackets = regexp.MustCompile(`\[(\d+)\]\.?`)
+
+// inWords writes a key as a person finds it in the file: hooks[0].url is hooks: entry 1: url.
+func inWords(key string) string {
+	said := inBrackets.ReplaceAllStringFunc(key, func(part string) string {
+		i, _ := strconv.Atoi(inBrackets.FindStringSubmatch(part)[1]) // it has digits
+		return setting.Entry("", i, "") + ": "
+	})
+	return strings.TrimSuffix(said, ": ")
 }
 
 // quote renders outside text for a message: printable, and short even if the text is not.
@@ -216,6 +227,9 @@ func (l *Loaded) said(faults []error, chosen func(section string) bool, say func
 	for _, section := range l.sections {
 		for _, line := range say(section.Config) {
 			key, _, _ := strings.Cut(line, ": ")
+			if list, i, member := inList(line); i >= 0 {
+				key = fmt.Sprintf("%s[%d].%s", list, i, member)
+			}
 			follows := func(f error) bool { return keyOf(f) == section.Name || strings.HasPrefix(keyOf(f), key) } // from what is told already
 			if !chosen(section.Name) || slices.ContainsFunc(slices.Concat(l.faults, l.unread), follows) {
 				continue
@@ -242,27 +256,32 @@ func (l *Loaded) Placed(section, line string) error {
 	return at(cmp.Or(l.placeInList(line), v.Where, l.begins[section], l.file), key, errors.New(reason))
 }
 
-// inList finds the list in a line about one of its elements, the number of that, and the key of the element: hooks[0] (crm): url, or rules: entry 1: user.
-var inList = regexp.MustCompile(`^([a-z_.]+)(?:\[(\d+)\](?: \([^)]*\))?|: entry (\d+))(?:\.|: )([a-z_]*)`)
+var aboutEntry = regexp.MustCompile(`^([a-z_.]+): entry (\d+)(?: \(.*?\))?: ([a-z_]*)`)
+
+// inList finds the list in a line about one of its elements, the index of that, and its key that the line is about: hooks: entry 1 (crm): url. The
+// index is -1 if there is no list.
+func inList(line string) (list string, index int, key string) {
+	found := aboutEntry.FindStringSubmatch(line)
+	if found == nil {
+		return "", -1, ""
+	}
+	number, err := strconv.Atoi(found[2])
+	if err != nil { // a number that large is no entry's
+		return "", -1, ""
+	}
+	return found[1], number - 1, found[3]
+}
 
 // placeInList says where in the file the element of a list is set that a line is about, or nothing.
 func (l *Loaded) placeInList(line string) string {
-	found := inList.FindStringSubmatch(line)
-	if found == nil {
-		return ""
-	}
-	i, err := strconv.Atoi(found[2])
-	if err != nil { // entries are counted from 1
-		i, _ = strconv.Atoi(found[3])
-		i--
-	}
-	elements, _ := l.current(found[1]).Elements.([]any)
+	list, i, member := inList(line)
+	elements, _ := l.current(list).Elements.([]any)
 	if i < 0 || i >= len(elements) {
 		return ""
 	}
 	element := elements[i]
 	if keys, isSection := element.(map[string]any); isSection {
-		element = keys[found[4]]
+		element = keys[member]
 		for _, name := range slices.Sorted(maps.Keys(keys)) { // the key at fault is missing
 			element = cmp.Or(element, keys[name])
 		}

@@ -121,12 +121,12 @@ b: {protocols: {}}
 c: 1
 `
 	want := []string{
-		"c.yaml:3: a.keys[0].nam: unknown key; did you mean a.keys[0].name?",
-		"c.yaml:4: a.keys[0].hash: expected a text (a number or a word like true must stand in quotes), got \"5\"",
-		"c.yaml:5: a.keys[0].protocols: expected a list, such as [a, b], got \"phone\"",
-		"c.yaml:6: a.keys[1].name: expected a text (a number or a word like true must stand in quotes), got a list",
-		"c.yaml:7: a.keys[2]: expected keys, each with its value, got \"crm\"",
-		"c.yaml:8: a.keys[3]: expected keys, each with its value, got nothing",
+		"c.yaml:3: a.keys: entry 1: nam: unknown key; did you mean name?",
+		"c.yaml:4: a.keys: entry 1: hash: expected a text (a number or a word like true must stand in quotes), got \"5\"",
+		"c.yaml:5: a.keys: entry 1: protocols: expected a list, such as [a, b], got \"phone\"",
+		"c.yaml:6: a.keys: entry 2: name: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:7: a.keys: entry 3: expected keys, each with its value, got \"crm\"",
+		"c.yaml:8: a.keys: entry 4: expected keys, each with its value, got nothing",
 		"c.yaml:11: a.clients.phone.expire: expected a duration such as 90s, 5m or 1h30m, got \"2\"",
 		"c.yaml:12: a.clients.phone.on_expire: unknown key; did you mean a.clients.phone.on_expiry?",
 		"c.yaml:13: a.clients.door: expected keys, each with its value, got \"now\"",
@@ -135,8 +135,8 @@ c: 1
 		"c.yaml:16: a.size: expected a size such as 16KiB, 1MiB or 1GiB, got \"16KB\"",
 		"c.yaml:17: a.ca_file: expected a text (a number or a word like true must stand in quotes), got a list",
 		"c.yaml:18: a.ids_file: expected a text (a number or a word like true must stand in quotes), got \"1\"",
-		"c.yaml:19: a.old_secrets[0]: expected a text (a number or a word like true must stand in quotes)",
-		"c.yaml:20: a.files[0].secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
+		"c.yaml:19: a.old_secrets: entry 1: expected a text (a number or a word like true must stand in quotes)",
+		"c.yaml:20: a.files: entry 1: secret_file: expected a text (a number or a word like true must stand in quotes), got a list",
 		"c.yaml:21: b.protocols: expected a list, such as [a, b], got a map",
 		"c.yaml:22: c: unknown key; known here: a, b",
 	}
@@ -177,13 +177,13 @@ func TestNestedSecretFile(t *testing.T) {
 	if got.Keys[0].Secret.Reveal() != "of a file" || !got.Keys[2].Secret.IsZero() {
 		t.Errorf("secrets %q and %q", got.Keys[0].Secret.Reveal(), got.Keys[2].Secret.Reveal())
 	}
-	want := "c.yaml:4: a.keys[1].secret_file: open /nowhere: no such file or directory\n" +
-		"c.yaml:5: a.keys[2].secret_file: both the secret and its file are set; remove one of them"
+	want := "c.yaml:4: a.keys: entry 2: secret_file: open /nowhere: no such file or directory\n" +
+		"c.yaml:5: a.keys: entry 3: secret_file: both the secret and its file are set; remove one of them"
 	if err := loaded.Validate(everything); err == nil || strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", "") != want {
 		t.Errorf("Validate: %v\nwant %s", err, want)
 	}
 	warnings := strings.Join(loaded.Warnings(everything), "\n")
-	if want := "c.yaml:3: a.keys[0].secret_file: every user of this machine can read " + file; !strings.Contains(warnings, want) {
+	if want := "c.yaml:3: a.keys: entry 1: secret_file: every user of this machine can read " + file; !strings.Contains(warnings, want) {
 		t.Errorf("warnings %q lack %s", warnings, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // StatusEntry is an entry of the key status_entries.
@@ -28,14 +29,15 @@ func (g General) statusEntries() (all []domain.StatusEntry, _ error) {
 		faults = append(faults, fmt.Errorf("status_entries: at most %d are allowed; there are %d", maxEntries, len(g.StatusEntries)))
 	}
 	for i, e := range g.StatusEntries {
+		place := setting.Entry("status_entries", i, e.Label)
 		entry, err := domain.NewStatusEntry(e.Label, e.Status, e.Activity, e.For)
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				faults = append(faults, fmt.Errorf("status_entries: entry %d: %s", i+1, line))
+				faults = append(faults, fmt.Errorf("%s: %s", place, line))
 			}
 		}
 		if err == nil && slices.ContainsFunc(all, func(before domain.StatusEntry) bool { return before.Label == entry.Label }) {
-			faults = append(faults, fmt.Errorf("status_entries: entry %d: label: %q is there twice", i+1, entry.Label))
+			faults = append(faults, fmt.Errorf("%s: label: it is there twice", place))
 		}
 		all = append(all, entry)
 	}

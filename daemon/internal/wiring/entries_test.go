@@ -19,7 +19,7 @@ func TestStatusEntries(t *testing.T) {
 		`status_entries: entry 2: status: unknown status "lunch"`,
 		`status_entries: entry 2: activity: unknown activity "eating"`,
 		"status_entries: entry 2: for: must be from 1s",
-		`status_entries: entry 3: label: "Lunch" is there twice`,
+		"status_entries: entry 3 (Lunch): label: it is there twice",
 	} {
 		if err == nil || strings.Count("\n"+err.Error(), "\n"+want) != 1 {
 			t.Errorf("%q is not in:\n%v", want, err)

@@ -82,7 +82,7 @@ func (s *Settings) ValidateWebhook(name string) error {
 		return fmt.Errorf("webhooks has no entry with the name %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	unread := s.Validate(fmt.Sprintf("webhooks[%d]", i)) // its files
-	return errors.Join(unread, webhook.Validate(s.General.Webhooks[i:i+1]))
+	return errors.Join(unread, webhook.ValidateEntry(s.General.Webhooks, i))
 }
 
 // TestWebhook sends a message to the webhook of a name, which is a valid one, without a daemon, and returns what came back.

@@ -9,6 +9,7 @@ import (
 	"github.com/zarafa/presence/adapters/auth"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
+	"github.com/zarafa/presence/setting"
 )
 
 // VisibilityRule is an entry of the key visibility.
@@ -53,10 +54,10 @@ func (s *Settings) visibilityWarnings() (warnings []string) {
 	for i, rule := range s.General.Visibility {
 		name, isKey := strings.CutPrefix(rule.Viewer, domain.KeyPrefix)
 		if isKey && !slices.ContainsFunc(s.Auth.Keys, func(k auth.Key) bool { return k.Name == name }) {
-			warnings = append(warnings, fmt.Sprintf("visibility: entry %d is about %s, which auth.keys does not have", i+1, rule.Viewer))
+			warnings = append(warnings, fmt.Sprintf("%s: it is about %s, which auth.keys does not have", setting.Entry("visibility", i, ""), rule.Viewer))
 		}
 		if rule.Viewer == "*" && rule.User == "*" && i+1 < len(s.General.Visibility) {
-			warnings = append(warnings, fmt.Sprintf("visibility: no entry after entry %d has an effect, for that one is about everybody", i+1))
+			warnings = append(warnings, setting.Entry("visibility", i, "")+": it is about everybody, so no entry after it has an effect")
 			break
 		}
 	}
@@ -68,9 +69,9 @@ func (s *Settings) blindWarnings() (warnings []string) {
 	blind := func(viewer string) bool {
 		return len(s.General.Visibility) > 0 && !slices.ContainsFunc(s.General.Visibility, func(r VisibilityRule) bool { return r.Viewer == viewer || r.Viewer == "*" })
 	}
-	for _, key := range s.Auth.Keys {
+	for i, key := range s.Auth.Keys {
 		if viewer := domain.KeyPrefix + key.Name; key.Read && blind(viewer) {
-			warnings = append(warnings, fmt.Sprintf("auth.keys: %s may read, but is shown nobody: no rule of visibility has the viewer %s", key.Name, viewer))
+			warnings = append(warnings, fmt.Sprintf("%s: it may read, but is shown nobody: no rule of visibility has the viewer %s", setting.Entry("auth.keys", i, key.Name), viewer))
 		}
 	}
 	if len(s.General.Webhooks) > 0 && blind("service") {
@@ -112,16 +113,17 @@ func (s *Settings) groupWarnings() (warnings []string) {
 		}
 	}
 	for i, rule := range s.General.Visibility {
-		look(fmt.Sprintf("visibility: entry %d", i+1), rule.Viewer, rule.User)
+		look(setting.Entry("visibility", i, ""), rule.Viewer, rule.User)
 	}
 	look("auth.see_invisible", s.Auth.SeeInvisible...)
-	for _, key := range s.Auth.Keys {
-		look("auth.keys: "+key.Name, key.Users...)
+	for i, key := range s.Auth.Keys {
+		look(setting.Entry("auth.keys", i, key.Name), key.Users...)
 	}
-	for _, hook := range s.General.Webhooks {
-		look("webhooks: "+hook.Name, hook.Users...)
+	for i, hook := range s.General.Webhooks {
+		place := setting.Entry("webhooks", i, hook.Name)
+		look(place, hook.Users...)
 		for _, group := range hook.Groups {
-			look("webhooks: "+hook.Name, domain.GroupPrefix+group)
+			look(place, domain.GroupPrefix+group)
 		}
 	}
 	return warnings

@@ -264,7 +264,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	for list, want := range map[string][]string{
 		"protocols: [xmmp]\n": {"c.yaml:1: protocols: unknown protocol \"xmmp\"; did you mean xmpp?"},
 		"protocols: xmpp\n":   {"c.yaml:1: protocols: expected a list, such as [a, b], got \"xmpp\""},
-		"protocols: [{}]\n":   {"c.yaml:1: protocols[0]: expected a text"},
+		"protocols: [{}]\n":   {"c.yaml:1: protocols: entry 1: expected a text"},
 		"protocols: [xmpp]\n": nil,
 	} {
 		file := filepath.Join(t.TempDir(), "c.yaml")
