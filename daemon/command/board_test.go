@@ -218,7 +218,7 @@ func boardSignIn(t *testing.T, o *office) {
 			address += "#token=" + url.QueryEscape(token)
 		}
 		page := o.browser.Open(t, address, browsertest.Desktop)
-		page.Expect("status of 401", "status of 403")
+		page.Expect("status of 401")
 		return page
 	}
 	t.Run("no token", func(t *testing.T) {

@@ -1,6 +1,6 @@
 // The board: signing in, the connection and what is said about it. signin.js signs people in by an OpenID provider, people.js shows the people.
 
-import { connect, userOf } from "../client.js";
+import { PresenceError, connect, userOf } from "../client.js";
 import { People } from "./people.js";
 import { returning, waysIn, whyRefused } from "./signin.js";
 import { tab } from "./tab.js";
@@ -170,7 +170,7 @@ function enter(as, token) {
   $("sign-out").hidden = token === null;
   const asked = $("sign-in").contains(document.activeElement);
   hide("sign-in");
-  if (connection && same) {
+  if (unwatch && same) {
     connection.token = token; // it goes on where the old one ended
     $("me").connection = connection;
     if (asked) $("people").focus();
@@ -182,7 +182,7 @@ function enter(as, token) {
   $("me").connection = connection;
   const users = tab.get(kept.users);
   if (users) watchNamed(users);
-  else watchAll();
+  else void watchAllowed();
   if (asked) $("people").focus();
 }
 
@@ -201,15 +201,31 @@ function disconnect() {
   clearInterval(countdown);
   $("me").connection = null;
   void connection?.close();
-  connection = null;
+  connection = unwatch = null;
   people.clear();
   people.setGroups(new Map());
   hide("naming", "people", "tools", "rename", "show-groups");
 }
 
-function watchAll() {
+/** Watches everybody, if the user may, else the groups. */
+async function watchAllowed() {
+  const asked = connection;
+  tell({ name: "connecting" });
   people.waitForAll();
   showPeople(false);
+  try {
+    const { service } = await asked.me();
+    if (asked !== connection) return;
+    if (service) watchAll();
+    else watchNoMore();
+  } catch (error) {
+    if (asked !== connection) return;
+    if (error instanceof PresenceError && !error.temporary) tell({ name: "refused", error });
+    else watchAll(); // that tells what is wrong, and tries again
+  }
+}
+
+function watchAll() {
   unwatch = connection.watchAll((person) => people.update(person), () => {
     people.complete();
     void learnGroups();
@@ -230,6 +246,12 @@ async function learnGroups() {
   }
   if (asked === connection) people.setGroups(memberships);
   return [...memberships.keys()];
+}
+
+/** Watches the groups of a user who may not watch everybody. */
+function watchNoMore() {
+  $("naming-why").textContent = say("onlyServices", { user });
+  void watchGroups();
 }
 
 /** Watches the members of all groups, for those who may not watch everybody. Without a group it asks who to watch. */
@@ -339,10 +361,9 @@ function refused(error) {
     const expired = old ? "tokenExpiredOutdated" : "tokenExpired";
     askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
-    $("naming-why").textContent = say("onlyServices", { user });
     unwatch?.();
     unwatch = null;
-    void watchGroups();
+    watchNoMore();
   } else if (!$("rename").hidden) { // it was a list
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhoToSee(say("listRefused", { why: faults || error.message }));
