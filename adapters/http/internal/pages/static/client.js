@@ -332,6 +332,7 @@ class Caller {
 
   constructor(url, token) {
     this.#url = new URL(url, globalThis.location?.href);
+    this.#url.username = this.#url.password = ""; // which the page's own address may have; no request may go to such an address
     if (!this.#url.pathname.endsWith("/")) this.#url.pathname += "/";
     this.tokens = new Tokens(token);
   }

@@ -1,6 +1,7 @@
 // The board: signing in, the connection and what is said about it. signin.js signs people in by an OpenID provider, people.js shows the people.
 
 import { PresenceError, connect, userOf } from "../client.js";
+import { beside } from "./address.js";
 import { People } from "./people.js";
 import { returning, waysIn, whyRefused } from "./signin.js";
 import { tab } from "./tab.js";
@@ -113,7 +114,7 @@ function takeFragment() {
 async function exchange(code) {
   try {
     const headers = { Authorization: `Bearer ${encodeURIComponent(code)}` };
-    const answer = await fetch("v1/token", { method: "POST", headers, cache: "no-store" });
+    const answer = await fetch(beside("v1/token"), { method: "POST", headers, cache: "no-store" });
     const body = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(body.detail ? whyRefused(body.detail) : say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(body.token);
@@ -127,7 +128,7 @@ async function exchange(code) {
 /** Signs in with tokens that an address of this server, or of the proxy in front of it, hands out whenever one is needed. */
 async function fetchTokens(address) {
   const token = async () => {
-    const answer = await fetch(new URL(address, location.href), { cache: "no-store" });
+    const answer = await fetch(beside(address), { cache: "no-store" });
     if (!answer.ok) throw new Error(say("answersWith", { who: address, status: answer.status }));
     return (await answer.text()).trim();
   };
