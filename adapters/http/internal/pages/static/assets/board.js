@@ -181,9 +181,8 @@ function enter(as, token) {
   connection = connect({ token });
   connection.addEventListener("state", () => tell(connection.state));
   $("me").connection = connection;
-  const users = tab.get(kept.users);
-  if (users) watchNamed(users);
-  else void watchAllowed();
+  $("naming-why").textContent = say("onlyServices", { user });
+  void watchAllowed();
   if (asked) $("people").focus();
 }
 
@@ -208,9 +207,10 @@ function disconnect() {
   hide("naming", "people", "tools", "rename", "show-groups");
 }
 
-/** Watches everybody, if the user may, else the groups. */
+/** Watches everybody, if the user may, else the list that the tab keeps, or the groups. */
 async function watchAllowed() {
   const asked = connection;
+  const users = tab.get(kept.users);
   tell({ name: "connecting" });
   people.waitForAll();
   showPeople(false);
@@ -218,10 +218,12 @@ async function watchAllowed() {
     const { service } = await asked.me();
     if (asked !== connection) return;
     if (service) watchAll();
-    else watchNoMore();
+    else if (users) watchNamed(users);
+    else void watchGroups();
   } catch (error) {
     if (asked !== connection) return;
     if (error instanceof PresenceError && !error.temporary) tell({ name: "refused", error });
+    else if (users) watchNamed(users);
     else watchAll(); // that tells what is wrong, and tries again
   }
 }
@@ -249,12 +251,6 @@ async function learnGroups() {
   return [...memberships.keys()];
 }
 
-/** Watches the groups of a user who may not watch everybody. */
-function watchNoMore() {
-  $("naming-why").textContent = say("onlyServices", { user });
-  void watchGroups();
-}
-
 /** Watches the members of all groups, for those who may not watch everybody. Without a group it asks who to watch. */
 async function watchGroups() {
   const asked = connection;
@@ -276,7 +272,11 @@ function watchNamed(text) {
   const users = [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
   try {
     if (!users.length) throw new TypeError(say("nameOne"));
-    watch(users, () => void learnGroups());
+    const asked = connection;
+    watch(users, async () => {
+      const members = await learnGroups();
+      if (asked === connection) $("show-groups").hidden = !members.length;
+    });
   } catch (fault) {
     askWhoToSee(fault.message);
     return;
@@ -364,7 +364,7 @@ function refused(error) {
   } else if (error.status === 403) {
     unwatch?.();
     unwatch = null;
-    watchNoMore();
+    void watchGroups();
   } else if (!$("rename").hidden) { // it was a list
     const faults = error.errors.map((fault) => fault.detail).join("; ");
     askWhoToSee(say("listRefused", { why: faults || error.message }));
