@@ -26,6 +26,7 @@ func boardGerman(t *testing.T, o *office) {
 			`document.querySelector("#filters [data-status=busy] .label").textContent`: "Beschäftigt",
 			row("Alice Archer (alice)"):                                                "beschäftigt|Besprechung: Planung|manual",
 			`[...document.querySelectorAll(".since")].at(0).textContent`:               "bis 24.12.2099, 12:30, dann nicht da",
+			`document.querySelector(".since").title.replace(/seit .*(?=, dann)/, "x")`: "bis Donnerstag, 24. Dezember 2099 um 12:30:00, x, dann nicht da",
 			me("[part=button]") + `.innerText.replace(/\s+/g, " ")`:                    "Mein Status: Front desk nicht da",
 		} {
 			if got := browsertest.Eval[string](t, page, expression); got != want {

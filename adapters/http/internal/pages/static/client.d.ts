@@ -67,6 +67,7 @@ export interface Me {
   user: string | null;
   key: string | null;
   display_name: string | null;
+  /** Whether the user is a service: only services may watch everybody. */
   service: boolean;
   /** Until when the token holds; null: until somebody revokes it. */
   expires: string | null;

@@ -156,7 +156,7 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Watches everybody that the daemon knows. Only services may (auth.services); else the state becomes "refused", with status 403.
+   * Watches everybody that the daemon knows. Only services may (me() says who is one); else the state becomes "refused", with status 403.
    *
    * @param {(user: object) => void} callback
    * @param {() => void} [ready] called whenever all are told and what follows are changes
@@ -193,7 +193,7 @@ export class Connection extends EventTarget {
    * is a static key.
    */
   async me() {
-    return (await this.#caller.request("GET", "v1/me")).json();
+    return this.#caller.me();
   }
 
   /**
@@ -332,6 +332,7 @@ class Caller {
 
   constructor(url, token) {
     this.#url = new URL(url, globalThis.location?.href);
+    this.#url.username = this.#url.password = ""; // which the page's own address may have; no request may go to such an address
     if (!this.#url.pathname.endsWith("/")) this.#url.pathname += "/";
     this.tokens = new Tokens(token);
   }
@@ -361,12 +362,19 @@ class Caller {
     }
   }
 
+  /** Asks who the token speaks for. All who ask at once get the same answer. */
+  me() {
+    const tokens = this.tokens;
+    tokens.me ??= this.request("GET", "v1/me").then((answer) => answer.json()).finally(() => (tokens.me = null));
+    return tokens.me;
+  }
+
   /** Who the token speaks for. That stands in the daemon's own tokens; about others, and where a proxy signs people in, the daemon is asked, once. */
   async user() {
     const tokens = this.tokens;
     const token = await tokens.get();
     if (own.test(token)) return userOf(token);
-    tokens.user ??= this.request("GET", "v1/me").then((answer) => answer.json()).then(({ user }) => user);
+    tokens.user ??= this.me().then(({ user }) => user);
     return tokens.user.catch((error) => {
       tokens.user = null;
       throw error;
@@ -408,6 +416,7 @@ class Caller {
 class Tokens {
   last = ""; // the one that get returned last
   user = null; // who it speaks for, as a promise, if the daemon was asked
+  me = null; // what the daemon says about that, as a promise, while it is asked
   #source;
   #since = 0; // when it was fetched
   #rejected = ""; // the last one that the daemon did not take

@@ -1,6 +1,7 @@
 // The board: signing in, the connection and what is said about it. signin.js signs people in by an OpenID provider, people.js shows the people.
 
-import { connect, userOf } from "../client.js";
+import { PresenceError, connect, userOf } from "../client.js";
+import { beside } from "./address.js";
 import { People } from "./people.js";
 import { returning, waysIn, whyRefused } from "./signin.js";
 import { tab } from "./tab.js";
@@ -113,7 +114,7 @@ function takeFragment() {
 async function exchange(code) {
   try {
     const headers = { Authorization: `Bearer ${encodeURIComponent(code)}` };
-    const answer = await fetch("v1/token", { method: "POST", headers, cache: "no-store" });
+    const answer = await fetch(beside("v1/token"), { method: "POST", headers, cache: "no-store" });
     const body = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(body.detail ? whyRefused(body.detail) : say("answersWith", { who: say("theDaemon"), status: answer.status }));
     signIn(body.token);
@@ -127,7 +128,7 @@ async function exchange(code) {
 /** Signs in with tokens that an address of this server, or of the proxy in front of it, hands out whenever one is needed. */
 async function fetchTokens(address) {
   const token = async () => {
-    const answer = await fetch(new URL(address, location.href), { cache: "no-store" });
+    const answer = await fetch(beside(address), { cache: "no-store" });
     if (!answer.ok) throw new Error(say("answersWith", { who: address, status: answer.status }));
     return (await answer.text()).trim();
   };
@@ -170,7 +171,7 @@ function enter(as, token) {
   $("sign-out").hidden = token === null;
   const asked = $("sign-in").contains(document.activeElement);
   hide("sign-in");
-  if (connection && same) {
+  if (unwatch && same) {
     connection.token = token; // it goes on where the old one ended
     $("me").connection = connection;
     if (asked) $("people").focus();
@@ -180,9 +181,8 @@ function enter(as, token) {
   connection = connect({ token });
   connection.addEventListener("state", () => tell(connection.state));
   $("me").connection = connection;
-  const users = tab.get(kept.users);
-  if (users) watchNamed(users);
-  else watchAll();
+  $("naming-why").textContent = say("onlyServices", { user });
+  void watchAllowed();
   if (asked) $("people").focus();
 }
 
@@ -201,15 +201,34 @@ function disconnect() {
   clearInterval(countdown);
   $("me").connection = null;
   void connection?.close();
-  connection = null;
+  connection = unwatch = null;
   people.clear();
   people.setGroups(new Map());
   hide("naming", "people", "tools", "rename", "show-groups");
 }
 
-function watchAll() {
+/** Watches everybody, if the user may, else the list that the tab keeps, or the groups. */
+async function watchAllowed() {
+  const asked = connection;
+  const users = tab.get(kept.users);
+  tell({ name: "connecting" });
   people.waitForAll();
   showPeople(false);
+  try {
+    const { service } = await asked.me();
+    if (asked !== connection) return;
+    if (service) watchAll();
+    else if (users) watchNamed(users);
+    else void watchGroups();
+  } catch (error) {
+    if (asked !== connection) return;
+    if (error instanceof PresenceError && !error.temporary) tell({ name: "refused", error });
+    else if (users) watchNamed(users);
+    else watchAll(); // that tells what is wrong, and tries again
+  }
+}
+
+function watchAll() {
   unwatch = connection.watchAll((person) => people.update(person), () => {
     people.complete();
     void learnGroups();
@@ -253,7 +272,11 @@ function watchNamed(text) {
   const users = [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
   try {
     if (!users.length) throw new TypeError(say("nameOne"));
-    watch(users, () => void learnGroups());
+    const asked = connection;
+    watch(users, async () => {
+      const members = await learnGroups();
+      if (asked === connection) $("show-groups").hidden = !members.length;
+    });
   } catch (fault) {
     askWhoToSee(fault.message);
     return;
@@ -339,7 +362,6 @@ function refused(error) {
     const expired = old ? "tokenExpiredOutdated" : "tokenExpired";
     askToken(say(/expired/.test(why) ? expired : "tokenRefused", { why }));
   } else if (error.status === 403) {
-    $("naming-why").textContent = say("onlyServices", { user });
     unwatch?.();
     unwatch = null;
     void watchGroups();

@@ -1,5 +1,7 @@
 // Shows /openapi.json for people. It knows as much of OpenAPI 3.1 as that document uses, and puts nothing into the page but as text.
 
+import { beside } from "./address.js";
+
 const methods = ["get", "put", "post", "delete"];
 const contents = document.getElementById("contents");
 const main = document.getElementById("content");
@@ -169,7 +171,7 @@ function reveal() {
 }
 
 async function show() {
-  const answer = await fetch("openapi.json");
+  const answer = await fetch(beside("openapi.json"));
   if (!answer.ok) throw new Error(`the server answers with ${answer.status}`);
   api = await answer.json();
   main.append(element("h1", {}, api.info.title), element("p.lead", {}, api.info.summary), ...prose(api.info.description),

@@ -134,9 +134,10 @@ function fillSince(box, since, { until, then }) {
   box.title = say("since", { time: texts.moment(since) });
   if (until) {
     const end = moment(until);
-    end.title = say("untilSince", { until: texts.moment(until), since: texts.moment(since) });
+    const next = then ? say("then", { status: say(then) }) : "";
+    end.title = box.title = say("untilSince", { until: texts.moment(until), since: texts.moment(since) }) + next; // there may be no room for all of it
     box.append(...around(say("until", { time: mark }), end));
-    if (then) box.append(element("span", "then", say("then", { status: say(then) })));
+    if (next) box.append(element("span", "then", next));
     return;
   }
   const time = element("time", "", texts.ago(since));

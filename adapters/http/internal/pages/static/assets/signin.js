@@ -2,6 +2,7 @@
 // and are renewed before they end. What has to outlive the way to the provider and back is in the tab's session storage until then: three random
 // texts that are good once.
 
+import { beside, here } from "./address.js";
 import { say } from "./texts.js";
 
 const pending = "presence.sign-in"; // of a sign-in that has begun
@@ -13,7 +14,7 @@ const longestRequest = 20_000;
 export async function waysIn() {
   let answer;
   for (let tries = 1; ; tries++) {
-    answer = await fetch("v1/sign-in", { cache: "no-store" });
+    answer = await fetch(beside("v1/sign-in"), { cache: "no-store" });
     if (answer.status !== 503 || tries === 10) break; // it loads, as a rule
     await new Promise((done) => setTimeout(done, 1_000));
   }
@@ -168,7 +169,7 @@ export class Provider extends EventTarget {
  */
 async function introduce(token) {
   for (let tries = 1; ; tries++) {
-    const answer = await fetch("v1/me", { headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
+    const answer = await fetch(beside("v1/me"), { headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
     const body = await answer.json().catch(() => ({}));
     if (answer.ok) return body.user;
     if (answer.status !== 503 || tries === 5) throw new Error(say("tokenRefused", { why: body.detail ? whyRefused(body.detail) : answer.status }));
@@ -183,11 +184,6 @@ export function whyRefused(detail) {
 
 /** The provider has said no: to ask again is of no use. */
 class Refused extends Error {}
-
-/** The address of this page up to the path. The provider has to know it. */
-function here() {
-  return location.origin + location.pathname;
-}
 
 /** The claims of a JSON Web Token, which the daemon verifies; of anything else an empty object. */
 function claims(token) {
