@@ -60,7 +60,9 @@ func TestDecisionsAgreeWithSights(t *testing.T) {
 			return who + rapid.SampledFrom([]string{"all", "status", "nothing"}).Draw(rt, "sees")
 		}), 0, 8).Draw(rt, "rules")
 		seers := []string{"crm@example.test", "group:board"}
-		decide := func(lines []string) domain.Decision { return visibility(t, seers, lines...).Decide(&viewer, user, memberships) }
+		decide := func(lines []string) domain.Decision {
+			return visibility(t, seers, lines...).Decide(&viewer, user, memberships)
+		}
 		got := decide(lines)
 		if sight := visibility(t, seers, lines...).Sight(&viewer, user, memberships); got.Sight != sight {
 			rt.Fatalf("%+v, but the sight is %s", got, sight)
