@@ -12,7 +12,7 @@ type DecidedBy uint8
 
 // What decides.
 const (
-	DecidedByNothing DecidedBy = iota // there are no rules, or the viewer has the files of the store: all is seen
+	DecidedByNothing DecidedBy = iota // there are no rules, or the viewer has the files of the store: everybody is seen
 	DecidedByRule                     // the first rule that matches
 	DecidedByNoRule                   // there are rules, and none matches, so nothing is seen
 	DecidedBySelf                     // everybody sees all of oneself
@@ -33,10 +33,10 @@ func (d Decision) Masked() bool { return d.Sight == SeesStatus || d.Sight == See
 func (v *Visibility) Decide(viewer *Principal, user UserID, groups func(UserID) []string) Decision {
 	d := Decision{Sight: v.Sight(viewer, user, groups)}
 	switch {
-	case viewer.Local:
+	case viewer.Local || len(v.rules) == 0:
 	case viewer.Key == nil && viewer.User == user:
 		d.By = DecidedBySelf
-	case len(v.rules) > 0:
+	default:
 		d.Rule = v.match(viewer, user, groups) + 1
 		if d.By = DecidedByRule; d.Rule == 0 {
 			d.By = DecidedByNoRule

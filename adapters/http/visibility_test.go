@@ -314,6 +314,7 @@ func TestWhichRuleDecides(t *testing.T) {
 		{ruled, service, "Bob@Example.test", mark, `{"viewer":"bob@example.test","sees":"status","reason":"rule","rule":3`, `,"invisible":true`},
 		{ruled, service, seer, mark, `{"viewer":"crm@example.test","sees":"all","reason":"rule","rule":1`, ``},
 		{unruled, service, carl, mark, `{"viewer":"carl@example.test","sees":"all","reason":null,"rule":null`, `,"invisible":true`},
+		{unruled, service, mark, mark, `{"viewer":"markd@zarafa.com","sees":"all","reason":null,"rule":null`, ``},
 		{[]string{"* * nothing"}, service, carl, "nobody@example.test", `{"viewer":"carl@example.test","sees":"nothing","reason":"rule","rule":1`, ``},
 	} {
 		r.rule(t, test.rules...)
