@@ -48,6 +48,11 @@ func (f *Feed) Sight(by domain.Principal, user domain.UserID) domain.Sight {
 	return f.sights.Of(&by, user)
 }
 
+// Decide implements ports.Feed.
+func (f *Feed) Decide(viewer domain.Principal, user domain.UserID) domain.Decision {
+	return f.sights.decide(&viewer, user)
+}
+
 // Unrestricted implements ports.Feed.
 func (f *Feed) Unrestricted() bool {
 	return f.sights.Unrestricted() && !f.image.AnyInvisible()

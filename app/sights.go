@@ -50,6 +50,14 @@ func (s *Sights) Of(by *domain.Principal, user domain.UserID) domain.Sight {
 	return s.rules.Load().Sight(by, user, s.groups)
 }
 
+// decide returns what a viewer sees of a user, and which rule decides.
+func (s *Sights) decide(viewer *domain.Principal, user domain.UserID) domain.Decision {
+	if s == nil {
+		return noRules.Decide(viewer, user, nil)
+	}
+	return s.rules.Load().Decide(viewer, user, s.groups)
+}
+
 // presences returns what a viewer sees of what is kept of a user, as of a moment up to which everything is known. Without rules, and if the user
 // is not invisible, that costs next to nothing.
 func (s *Sights) presences(by *domain.Principal, user domain.UserID, kept *domain.Known, known, now domain.Timestamp) domain.Presences {

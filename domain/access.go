@@ -37,6 +37,18 @@ func (p Principal) MayWatchAll() error {
 	return fmt.Errorf("%w: %s is no service, and only services may ask for everybody: name the users", ErrForbidden, p.User)
 }
 
+// MayAskWhy returns nil if the principal may ask which rule decides what a viewer sees, else an ErrForbidden. Nobody may ask about itself, because a
+// viewer must not learn the rules that hide others from it.
+func (p Principal) MayAskWhy(viewer UserID) error {
+	switch {
+	case !p.Service:
+		return fmt.Errorf("%w: %s is no service, and only services may ask why somebody sees a user", ErrForbidden, p.User)
+	case p.User == viewer:
+		return fmt.Errorf("%w: %s may not ask which rules are about itself: another service can", ErrForbidden, p.User)
+	}
+	return nil
+}
+
 // MayUpdate returns nil if the principal may change the user's presence on a protocol, else an ErrForbidden that names them.
 func (p Principal) MayUpdate(user UserID, protocol Protocol) error {
 	switch {

@@ -163,7 +163,11 @@ func (v *Visibility) Sight(viewer *Principal, user UserID, groups func(UserID) [
 	}
 	sight := SeesAll
 	if len(v.rules) > 0 {
-		sight = v.match(viewer, user, groups)
+		at := v.match(viewer, user, groups)
+		if at < 0 {
+			return SeesNothing
+		}
+		sight = v.rules[at].sees
 	}
 	if sight == SeesAll && viewer.Service && v.seeInvisible.Has(viewer.User, groups) {
 		return SeesInvisible
@@ -171,18 +175,18 @@ func (v *Visibility) Sight(viewer *Principal, user UserID, groups func(UserID) [
 	return sight
 }
 
-// match returns what the first rule says that matches.
-func (v *Visibility) match(viewer *Principal, user UserID, groups func(UserID) []string) Sight {
+// match returns the index of the first rule that matches; -1 if none does.
+func (v *Visibility) match(viewer *Principal, user UserID, groups func(UserID) []string) int {
 	by, of := someone{id: viewer.User, groups: groups}, someone{id: user, groups: groups}
 	_, by.host = by.id.Split()
 	_, of.host = of.id.Split()
 	for i := range v.rules {
 		rule := &v.rules[i]
 		if rule.viewer.isViewer(viewer, &by) && rule.user.is(&of) {
-			return rule.sees
+			return i
 		}
 	}
-	return SeesNothing
+	return -1
 }
 
 // someone is a viewer or a user while rules are matched.

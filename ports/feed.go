@@ -43,6 +43,10 @@ type Feed interface {
 	// Sight returns what by sees of a user, by the rules of now. It does not block or allocate.
 	Sight(by domain.Principal, user domain.UserID) domain.Sight
 
+	// Decide returns what viewer sees of a user, by the rules of now, and which of them decides. That is for administrators: no viewer is told. It does
+	// not block.
+	Decide(viewer domain.Principal, user domain.UserID) domain.Decision
+
 	// Unrestricted reports whether everybody sees the same of everybody: there are no rules, and nobody is invisible. It does not block or
 	// allocate. What was asked for after it has returned true can be told to others, as long as Revision and the rules stay what they were before.
 	Unrestricted() bool

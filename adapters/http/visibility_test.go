@@ -291,3 +291,96 @@ func TestInvisibleNeedsAnEnd(t *testing.T) {
 		t.Errorf("something was written: %s", state)
 	}
 }
+
+// TestWhichRuleDecides: a service is told which rule decides what a viewer sees, to the byte; beside it the document is what the service itself sees.
+func TestWhichRuleDecides(t *testing.T) {
+	r := start(t)
+	r.knows(t, mark, xmpp, domain.Busy, "in a meeting") // 1
+	const one = "/v1/users/" + mark
+	unruled := []string{}
+	ruled := []string{"service * all", alice + " " + mark + " all", bob + " " + mark + " status", "* " + mark + " nothing"}
+	const invisible = `{"status":"busy","invisible":true,"ttl":3600}`
+	for _, test := range []struct {
+		rules         []string
+		asker, viewer domain.UserID
+		user, want    string
+		unseen        string // what is said besides, but only to who sees who is invisible
+	}{
+		{ruled, service, alice, mark, `{"viewer":"alice@example.test","sees":"all","reason":"rule","rule":2`, `,"invisible":true`},
+		{ruled, service, bob, mark, `{"viewer":"bob@example.test","sees":"status","reason":"rule","rule":3`, `,"invisible":true`},
+		{ruled, service, carl, mark, `{"viewer":"carl@example.test","sees":"nothing","reason":"rule","rule":4`, ``},
+		{ruled, service, carl, alice, `{"viewer":"carl@example.test","sees":"nothing","reason":"no rule","rule":null`, ``},
+		{ruled, service, mark, mark, `{"viewer":"markd@zarafa.com","sees":"all","reason":"self","rule":null`, ``},
+		{ruled, service, "Bob@Example.test", mark, `{"viewer":"bob@example.test","sees":"status","reason":"rule","rule":3`, `,"invisible":true`},
+		{ruled, service, seer, mark, `{"viewer":"crm@example.test","sees":"all","reason":"rule","rule":1`, ``},
+		{unruled, service, carl, mark, `{"viewer":"carl@example.test","sees":"all","reason":null,"rule":null`, `,"invisible":true`},
+		{unruled, service, mark, mark, `{"viewer":"markd@zarafa.com","sees":"all","reason":null,"rule":null`, ``},
+		{[]string{"* * nothing"}, service, carl, "nobody@example.test", `{"viewer":"carl@example.test","sees":"nothing","reason":"rule","rule":1`, ``},
+	} {
+		r.rule(t, test.rules...)
+		ask := func(asker domain.UserID, unseen string) {
+			t.Helper()
+			if asker == test.viewer {
+				return
+			}
+			plain := strings.TrimSuffix(r.v1(t, asker, "GET", "/v1/users/"+test.user+"?explain=1", "").body, "}")
+			want := plain + `,"visibility":` + test.want + unseen + "}}"
+			if got := r.v1(t, asker, "GET", "/v1/users/"+test.user+"?explain=1&viewer="+string(test.viewer), ""); got.body != want {
+				t.Errorf("%s asks about %s and %s, and is answered\n%s\nwant\n%s", asker, test.viewer, test.user, got.body, want)
+			}
+		}
+		ask(service, "")
+		ask(seer, "")
+		if got := r.v1(t, mark, "PUT", one+"/manual", invisible); got.status != 204 {
+			t.Fatalf("PUT: %d %s", got.status, got.body)
+		}
+		ask(service, "")
+		ask(seer, test.unseen)
+		if got := r.v1(t, mark, "DELETE", one+"/manual", ""); got.status != 204 {
+			t.Fatalf("DELETE: %d %s", got.status, got.body)
+		}
+	}
+}
+
+// TestViewersAreNotToldRules: neither who is no service, nor a service about itself; and explain=1 alone says nothing of rules to anybody.
+func TestViewersAreNotToldRules(t *testing.T) {
+	r := start(t)
+	r.asAlice(t)
+	const one = "/v1/users/" + mark + "?explain=1"
+	for _, asker := range []domain.UserID{alice, bob, carl, mark} {
+		for _, viewer := range []domain.UserID{bob, mark, service} {
+			got := r.v1(t, asker, "GET", one+"&viewer="+string(viewer), "")
+			if want := "not allowed: " + string(asker) + " is no service, and only services may ask why somebody sees a user"; got.status != 403 || !strings.Contains(got.body, want) {
+				t.Errorf("%s asks about %s: %d %s", asker, viewer, got.status, got.body)
+			}
+		}
+	}
+	for _, own := range []string{string(service), strings.ToUpper(string(service)), strings.Replace(string(service), "@", "%40", 1)} {
+		got := r.v1(t, service, "GET", one+"&viewer="+own, "")
+		if want := "not allowed: " + string(service) + " may not ask which rules are about itself: another service can"; got.status != 403 || !strings.Contains(got.body, want) {
+			t.Errorf("a service asks about itself as %s: %d %s", own, got.status, got.body)
+		}
+	}
+	for _, asker := range []domain.UserID{alice, bob, carl, mark, service, seer} {
+		if got := r.v1(t, asker, "GET", one, ""); got.status != 200 || strings.Contains(got.body, `"visibility"`) {
+			t.Errorf("%s is told %d %s", asker, got.status, got.body)
+		}
+	}
+	for query, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"viewer=" + bob:                               {400, "the URL takes no query but explain=1, and with it viewer=ID"},
+		"viewer=" + bob + "&explain=1":                {400, "the URL takes no query but explain=1, and with it viewer=ID"},
+		"explain=1&user=" + bob:                       {400, "the URL takes no query but explain=1, and with it viewer=ID"},
+		"explain=1&viewer=" + bob + "&viewer=" + carl: {400, "the URL takes no query but explain=1, and with it viewer=ID"},
+		"explain=1&viewer=":                           {422, `"parameter":"viewer"`},
+		"explain=1&viewer=bob":                        {422, `"parameter":"viewer"`},
+		"explain=1&viewer=key:pbx":                    {422, `"parameter":"viewer"`},
+		"explain=1&viewer=%zz":                        {400, `"parameter":"viewer"`},
+	} {
+		if got := r.v1(t, service, "GET", "/v1/users/"+mark+"?"+query, ""); got.status != want.status || !strings.Contains(got.body, want.text) {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+}

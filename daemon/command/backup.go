@@ -68,8 +68,8 @@ func (c *cli) presences(ctx context.Context, command *cobra.Command, exists bool
 	return &wiring.OpenedStore{Backup: client, Where: client.url, Close: func() error { return nil }}, nil
 }
 
-// seesInvisible returns the first service that sees users who are invisible as they are, so that they are as they are in a backup too. There is none if
-// the configuration names none, and it is not asked for if somebody else is to speak.
+// seesInvisible returns the first service that sees users who are invisible as they are, so that they are as they are in a backup too, or else the first.
+// There is none if the configuration names none, and it is not asked for if somebody else is to speak.
 func (c *cli) seesInvisible(command *cobra.Command) ([]string, error) {
 	if c.as != "" || c.shown != "" {
 		return nil, nil
@@ -78,16 +78,32 @@ func (c *cli) seesInvisible(command *cobra.Command) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	service, err := serviceBeside(settings, "")
+	if service == "" {
+		return nil, err
+	}
+	return []string{service}, nil
+}
+
+// serviceBeside returns the first service that sees users who are invisible as they are, or else the first; but never somebody who is not to speak. It
+// returns nothing if the configuration names no other.
+func serviceBeside(settings *wiring.Settings, silent string) (service string, err error) {
 	list, err := settings.Auth.SeeInvisibleList()
 	if err != nil {
-		return nil, coded(exitUsage, err)
+		return "", coded(exitUsage, err)
 	}
-	for _, service := range settings.Auth.Services {
-		if user, err := domain.ParseUserID(service); err == nil && list.Has(user, nil) {
-			return []string{service}, nil
+	viewer, _ := domain.ParseUserID(silent) // nobody, if it is none
+	for _, entry := range settings.Auth.Services {
+		user, err := domain.ParseUserID(entry)
+		switch {
+		case err != nil || user == viewer:
+		case list.Has(user, nil):
+			return entry, nil
+		case service == "":
+			service = entry
 		}
 	}
-	return nil, nil
+	return service, nil
 }
 
 // nobodyListens reports whether it is certain that no daemon runs where the configured one would.

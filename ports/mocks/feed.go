@@ -51,6 +51,20 @@ func (mr *MockFeedMockRecorder) Changed(ctx, by, since interface{}) *gomock.Call
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Changed", reflect.TypeOf((*MockFeed)(nil).Changed), ctx, by, since)
 }
 
+// Decide mocks base method.
+func (m *MockFeed) Decide(viewer domain.Principal, user domain.UserID) domain.Decision {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Decide", viewer, user)
+	ret0, _ := ret[0].(domain.Decision)
+	return ret0
+}
+
+// Decide indicates an expected call of Decide.
+func (mr *MockFeedMockRecorder) Decide(viewer, user interface{}) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Decide", reflect.TypeOf((*MockFeed)(nil).Decide), viewer, user)
+}
+
 // Follow mocks base method.
 func (m *MockFeed) Follow() ports.Following {
 	m.ctrl.T.Helper()

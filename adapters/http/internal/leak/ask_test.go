@@ -36,7 +36,7 @@ func (p *pair) requests() (some []request) {
 	const ways = 2
 	kinds := []func(user string) []request{p.oneUser, p.explained, p.listed, p.listed, p.changed, p.original, p.originalLong, p.groups}
 	if p.compared.principal.Service {
-		kinds = append(kinds, p.export, p.pages, p.readOnly, p.readOnly)
+		kinds = append(kinds, p.export, p.pages, p.readOnly, p.readOnly, p.decided)
 	}
 	for _, i := range p.random.Perm(len(kinds))[:ways] {
 		some = append(some, kinds[i](user)...)
@@ -50,6 +50,14 @@ func (p *pair) oneUser(user string) []request {
 
 func (p *pair) explained(user string) []request {
 	return []request{{method: "GET", path: "/v1/users/" + user + "?explain=1"}}
+}
+
+// decided asks which rules decide what others see.
+func (p *pair) decided(user string) (all []request) {
+	for _, viewer := range []domain.UserID{p.someone(), p.besides().own, p.compared.own} {
+		all = append(all, request{method: "GET", path: "/v1/users/" + user + "?explain=1&viewer=" + string(viewer)})
+	}
+	return all
 }
 
 func (p *pair) listed(string) []request {

@@ -37,6 +37,7 @@ var faults = map[string]fault{
 	"who sees the status sees all live":                   inFeed(func(f *leakyFeed) { f.live = upTo(domain.SeesStatus, domain.SeesAll) }),
 	"who sees all sees through invisibility live":         inFeed(func(f *leakyFeed) { f.live = upTo(domain.SeesAll, domain.SeesInvisible) }),
 	"what is kept of lists and events is for everybody":   inFeed(func(f *leakyFeed) { f.unrestricted = true }),
+	"which rule decides tells who is invisible":           inFeed(func(f *leakyFeed) { f.decides = true }),
 	"the original API is not filtered":                    inPresence(func(p *leakyPresence) { p.query = true }),
 	"an update of a read-only protocol compares with all": inPresence(func(p *leakyPresence) { p.update = true }),
 	"an export shows who is invisible": func(p ports.Presence, f ports.Feed, b ports.Backup) (ports.Presence, ports.Feed, ports.Backup) {
@@ -75,6 +76,7 @@ type leakyFeed struct {
 	ports.Feed
 	see, live    func(domain.Sight) domain.Sight
 	revisions    bool
+	decides      bool
 	unrestricted bool
 }
 
@@ -119,6 +121,15 @@ func (f *leakyFeed) Sight(by domain.Principal, user domain.UserID) domain.Sight 
 		return f.live(sight)
 	}
 	return sight
+}
+
+// Decide implements ports.Feed.
+func (f *leakyFeed) Decide(viewer domain.Principal, user domain.UserID) domain.Decision {
+	decision := f.Feed.Decide(viewer, user)
+	if whole, _, _ := f.Feed.States(oneself(string(user)), []string{string(user)}, nil); f.decides && whole[0].Invisible {
+		decision.By = domain.DecidedByNothing
+	}
+	return decision
 }
 
 // Unrestricted implements ports.Feed.

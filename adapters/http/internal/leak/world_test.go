@@ -60,6 +60,14 @@ func (p principals) Verify(token string) (domain.Principal, error) {
 	return by, nil
 }
 
+// Principal implements ports.Principals.
+func (p principals) Principal(user domain.UserID) domain.Principal {
+	if by, known := p.known[string(user)]; known {
+		return by
+	}
+	return domain.Principal{User: user}
+}
+
 // nothing is a ports.Readiness that is ready, and ports.Sources that are none.
 type nothing struct{}
 

@@ -53,15 +53,17 @@ func (a *API) Configure(maxAnswer int64, writeTimeout time.Duration) {
 	a.writeTimeout.Store(int64(writeTimeout))
 }
 
-// GetUser answers with one user, and says why it is so if the URL has explain=1.
+// GetUser answers with one user, and says why it is so if the URL has explain=1, and why a viewer sees so much of it if the URL names one.
 func (a *API) GetUser(c *fiber.Ctx) error {
 	by, err := Authenticate(c, a.tokens)
 	if err != nil {
 		return err
 	}
-	query := string(c.Context().URI().QueryString())
-	if query != "" && query != "explain=1" {
-		return problem.Malformed("the URL takes no query but explain=1")
+	var why question
+	if query := c.Context().URI().QueryString(); len(query) > 0 {
+		if why, err = a.readQuestion(by, string(query)); err != nil {
+			return err
+		}
 	}
 	user, err := parameter(c, "user")
 	if err != nil {
@@ -77,8 +79,11 @@ func (a *API) GetUser(c *fiber.Ctx) error {
 		return problem.Locate(err, InURL)
 	}
 	b.body = AppendUser(b.body[:0], user, &b.states[0])
-	if query != "" {
+	if why.explain {
 		b.body = appendExplanation(b.body, &b.states[0])
+	}
+	if why.viewer != "" {
+		b.body = appendVisibility(b.body, why.viewer, a.feed.Decide(a.tokens.Principal(why.viewer), b.states[0].User), b.states[0].Invisible)
 	}
 	send(c.Context(), b, len(b.body), highwayhash.Sum64(b.body, tagKey[:]))
 	return nil

@@ -49,6 +49,22 @@ export interface User {
   invisible?: true;
   /** What each protocol says, by its name, such as "xmpp", "spreed" or "manual". */
   protocols: Record<string, Presence>;
+  /** With `explain=1` in the URL, which this module never sends: why the user is so, for people to read. */
+  explanation?: string[];
+  /** With `explain=1&viewer=ID` in the URL, which this module never sends. */
+  visibility?: Visibility;
+}
+
+/** What a viewer sees of a user, and why. Only services are told. */
+export interface Visibility {
+  viewer: string;
+  sees: "all" | "status" | "nothing";
+  /** A rule says so; there are rules, and none matches; the viewer is the user; null: there are no rules. */
+  reason: "rule" | "no rule" | "self" | null;
+  /** The place of the rule in the key `visibility`, counted from 1; null: none decided. */
+  rule: number | null;
+  /** The user is invisible, so the viewer is shown the user as unavailable. Otherwise, and if the token's user does not see that, it is left out. */
+  invisible?: true;
 }
 
 /** What the site offers people to set, beside the four statuses. */
