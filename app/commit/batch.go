@@ -129,30 +129,51 @@ func (w *Writer) send(ctx context.Context) {
 }
 
 // gather waits until there are as many callers as the last batch had. Those whose writes were kept often come again at once, and the journal
-// keeps one large entry faster than two (see BenchmarkDurable in adapters/http). It does not wait longer than the last batch took, or than so many
-// callers need to come again.
+// keeps one large entry faster than two (see BenchmarkDurable in adapters/http). It waits as long as the last batch took, and then only as long as
+// callers still come nearly as fast as the processors can serve them.
 func (w *Writer) gather(ctx context.Context, took time.Duration) {
 	if took < leastGather {
 		return
 	}
+	came, missing := w.expect()
+	if !missing {
+		return
+	}
+	step := min(took, mostGather)
+	enough := time.NewTimer(step)
+	defer enough.Stop()
+	for waited := step; ; waited += step {
+		select {
+		case <-w.complete:
+			return
+		case <-ctx.Done():
+			return
+		case <-enough.C:
+		}
+		before := came
+		if came = w.waiting(); time.Duration(came-before)*oneCaller < step/2 || waited >= mostGather {
+			return
+		}
+		step = leastGather
+		enough.Reset(step)
+	}
+}
+
+// expect returns how many callers there are, and whether there were more in the last batch. Then complete tells when there are as many.
+func (w *Writer) expect() (came int, missing bool) {
 	w.mu.Lock()
-	missing := len(w.queue) < w.expected
-	limit := min(max(took, time.Duration(w.expected)*oneCaller), mostGather)
+	defer w.mu.Unlock()
 	select {
 	case <-w.complete: // of an earlier time
 	default:
 	}
-	w.mu.Unlock()
-	if !missing {
-		return
-	}
-	enough := time.NewTimer(limit)
-	defer enough.Stop()
-	select {
-	case <-w.complete:
-	case <-enough.C:
-	case <-ctx.Done():
-	}
+	return len(w.queue), len(w.queue) < w.expected
+}
+
+func (w *Writer) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
 }
 
 // next makes a batch of the groups that somebody still waits for: nil if there are none.

@@ -137,25 +137,25 @@ func (g *Group) accept(listener net.Listener, secure func() *tls.Config) {
 
 func (g *Group) newConn(socket Socket, secure func() *tls.Config) *Conn {
 	peer := AddressOf(socket.RemoteAddr())
-	c := &Conn{Conn: socket, socket: socket, group: g, party: party(peer), known: g.proxies().contain(peer)}
+	c := &Conn{Conn: socket, socket: socket, group: g, server: g.tuned.Load().server, party: party(peer), known: g.proxies().contain(peer)}
 	if secure != nil && peer.IsValid() {
 		c.out = &outlet{Socket: socket}
 		c.secure = tls.Server(c.out, secure())
 		c.Conn = c.secure
-		_ = socket.SetWriteDeadline(time.Now().Add(g.tuned.Load().server.ReadTimeout)) // of the handshake; that of an answer replaces it
+		// Of the handshake, and of telling the client that no request has come; that of an answer replaces it.
+		_ = socket.SetWriteDeadline(time.Now().Add(c.server.ReadTimeout + c.server.WriteTimeout))
 	}
 	return c
 }
 
 func (g *Group) serve(c *Conn) {
 	g.accepted.Add(1)
-	now := g.tuned.Load()
 	if err := g.add(c); err != nil {
 		g.turnAway(c, err)
 		return
 	}
 	g.running.Go(func() {
-		_ = now.server.ServeConn(c) // what can go wrong is the client's affair, which was told
+		_ = c.server.ServeConn(c) // what can go wrong is the client's affair, which was told
 		if c.takeOver == nil {
 			g.forget(c)
 			return
