@@ -37,7 +37,8 @@ type batch struct {
 const (
 	leastGather = 200 * time.Microsecond // if the journal is faster, a second entry costs less than waiting
 	mostGather  = 20 * time.Millisecond
-	oneCaller   = 40 * time.Microsecond // how long it takes until one more caller has come, if they come as fast as the processors can serve them
+	burstGather = 2 * time.Millisecond  // for the first of many to come again
+	oneCaller   = 40 * time.Microsecond // until one more has come, if they come as fast as the processors can serve them
 )
 
 // Sizes in bytes.
@@ -129,20 +130,20 @@ func (w *Writer) send(ctx context.Context) {
 }
 
 // gather waits until there are as many callers as the last batch had. Those whose writes were kept often come again at once, and the journal
-// keeps one large entry faster than two (see BenchmarkDurable in adapters/http). It waits as long as the last batch took, and then only as long as
-// callers still come nearly as fast as the processors can serve them.
+// keeps one large entry faster than two (see BenchmarkDurable in adapters/http). It waits as long as the last batch took, or a little longer after a
+// large one, and then only while callers come at half the speed at least with which the processors can serve them.
 func (w *Writer) gather(ctx context.Context, took time.Duration) {
 	if took < leastGather {
 		return
 	}
-	came, missing := w.expect()
-	if !missing {
+	expected, came := w.expect()
+	if came >= expected {
 		return
 	}
-	step := min(took, mostGather)
-	enough := time.NewTimer(step)
+	began, patience := time.Now(), min(time.Duration(expected)*oneCaller, burstGather)
+	enough := time.NewTimer(min(max(took, patience), mostGather))
 	defer enough.Stop()
-	for waited := step; ; waited += step {
+	for {
 		select {
 		case <-w.complete:
 			return
@@ -150,30 +151,27 @@ func (w *Writer) gather(ctx context.Context, took time.Duration) {
 			return
 		case <-enough.C:
 		}
-		before := came
-		if came = w.waiting(); time.Duration(came-before)*oneCaller < step/2 || waited >= mostGather {
+		_, came := w.expect()
+		waited := time.Since(began)
+		left := patience + time.Duration(came)*2*oneCaller - waited
+		if left <= 0 || waited >= mostGather {
 			return
 		}
-		step = leastGather
-		enough.Reset(step)
+		enough.Reset(max(left, leastGather))
 	}
 }
 
-// expect returns how many callers there are, and whether there were more in the last batch. Then complete tells when there are as many.
-func (w *Writer) expect() (came int, missing bool) {
+// expect returns how many callers the last batch had, and how many are there now. If these are fewer, complete tells when there are as many.
+func (w *Writer) expect() (expected, came int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	select {
-	case <-w.complete: // of an earlier time
-	default:
+	if len(w.queue) < w.expected {
+		select {
+		case <-w.complete: // of an earlier time
+		default:
+		}
 	}
-	return len(w.queue), len(w.queue) < w.expected
-}
-
-func (w *Writer) waiting() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.queue)
+	return w.expected, len(w.queue)
 }
 
 // next makes a batch of the groups that somebody still waits for: nil if there are none.
