@@ -50,7 +50,7 @@ help: ## list the targets
 .PHONY: test
 test: bin/golangci-lint ## install the packages that the tests need, and run every test with the race detector where possible
 	$(need_go)scripts/install-test-packages
-	go test -race -shuffle=on -timeout 20m ./...
+	go test -race -shuffle=on -timeout 30m ./...
 	go test -shuffle=on $(WITHOUT_RACE)
 
 # Packages with tests that count allocations: the race detector makes sync.Pool drop items, so these tests are not built with it.
