@@ -130,8 +130,11 @@ func (i *Image) Kept(id domain.UserID) (known *domain.Known, forgotten domain.Re
 // unknown is what is kept of a user about which nothing is known or remembered.
 var unknown domain.Known
 
-func (i *Image) last(id domain.UserID) *domain.Known {
-	if user, ok := i.users.Load(id); ok {
+func (i *Image) last(id domain.UserID) *domain.Known { return i.lastOf(id, i.User(id)) }
+
+// lastOf is last for who has found out where the user's presences are kept: nil if there are none.
+func (i *Image) lastOf(id domain.UserID, user *User) *domain.Known {
+	if user != nil {
 		if known := user.Kept(); known != nil {
 			return known
 		}
@@ -157,12 +160,7 @@ func (i *Image) Removals(since domain.Revision) ([]domain.Change, error) {
 // put replaces what one device of a user says, or takes it away if it is Removed. The lock is held.
 func (i *Image) put(id domain.UserID, p domain.Presence, changed bool) {
 	user, there := i.users.Load(id)
-	before := &unknown
-	if there {
-		before = user.Kept()
-	} else if known, gone := i.removed.users.Load(id); gone {
-		before = known
-	}
+	before := i.lastOf(id, user)
 	next := before.With(p, changed, i.precedence)
 	i.countInvisible(before, &next)
 	switch {
