@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zarafa/presence/daemon/internal/memory"
+	"github.com/zarafa/presence/daemon/internal/processors"
 	"github.com/zarafa/presence/daemon/internal/systemd"
 	"github.com/zarafa/presence/daemon/internal/wiring"
 )
@@ -53,6 +54,7 @@ func (c *cli) runServe(command *cobra.Command, quickstart string) error {
 		log.Warn(warning)
 	}
 	memory.SetLimit(log)
+	processors.AddSpare(log)
 	log.Info("starting", "version", versionText())
 	daemon, err := wiring.New(settings, log)
 	if err == nil {
