@@ -3,7 +3,6 @@ package commit
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/zarafa/presence/app/image"
@@ -11,26 +10,11 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// group is what one caller writes.
-type group struct {
-	entry     *[]byte // as it stands in an entry; nil if the caller only waits, and once it was sent
-	keys      []image.Key
-	one       [1]image.Key      // room for keys of the usual caller
-	positions []domain.Position // of exporters, to be kept beside what is written
-	batch     *batch            // nil while it is queued; guarded by Writer.mu
-	left      bool              // nobody waits for it any more; the same
-	ended     bool              // done is closed; the same
-
-	done    chan struct{}
-	refused bool  // what it expects is not there; valid when done is closed
-	err     error // the same
-}
-
 // batch is groups that are one entry.
 type batch struct {
 	number   uint64
-	groups   []*group
-	doubtful bool // nobody knows whether it is kept; guarded by Writer.mu
+	groups   []*group // none once they have ended together
+	doubtful bool     // nobody knows whether it is kept; guarded by Writer.mu
 }
 
 // How long callers are waited for.
@@ -43,50 +27,9 @@ const (
 
 // Sizes in bytes.
 const (
-	headerSize = 64        // more than a header takes
-	usualBatch = 1 << 20   // of a batch of several groups: what comes later need not wait for more
-	keptMemory = 256 << 10 // of a group whose memory is used again
+	headerSize = 64      // more than a header takes
+	usualBatch = 1 << 20 // of a batch of several groups: what comes later need not wait for more
 )
-
-var entryPool = sync.Pool{New: func() any { return new([]byte) }}
-
-func newGroup(writes []image.Write) *group {
-	g := &group{done: make(chan struct{})}
-	if len(writes) > 0 {
-		g.entry = entryPool.Get().(*[]byte)
-		*g.entry = image.AppendGroup((*g.entry)[:0], writes)
-	}
-	g.keys = g.one[:0]
-	return g
-}
-
-func (g *group) size() int {
-	size := len(g.positions) * image.PositionSize
-	if g.entry != nil {
-		size += len(*g.entry)
-	}
-	return size
-}
-
-// free gives back the memory of a group's entry.
-func (g *group) free() {
-	if g.entry != nil && cap(*g.entry) <= keptMemory {
-		entryPool.Put(g.entry)
-	}
-	g.entry = nil
-}
-
-// writesPool keeps the memory of small plans for the next.
-var writesPool = sync.Pool{New: func() any { return new([]image.Write) }}
-
-func putWrites(writes *[]image.Write) {
-	const few = 16
-	if cap(*writes) > few {
-		return
-	}
-	clear((*writes)[:cap(*writes)])
-	writesPool.Put(writes)
-}
 
 // enqueue queues a group. The lock is held.
 func (w *Writer) enqueue(g *group) {
@@ -220,9 +163,9 @@ func (w *Writer) append(ctx context.Context, b *batch, began time.Time) {
 	}
 	w.entry = image.AppendHeader(w.entry[:0], header)
 	for _, g := range b.groups {
-		if g.entry != nil {
-			w.entry = append(w.entry, *g.entry...)
-			g.free()
+		w.entry = append(w.entry, g.entry...)
+		if cap(g.entry) > keptMemory {
+			g.entry = nil
 		}
 	}
 	err := w.journal.Append(ctx, w.entry)
@@ -257,6 +200,7 @@ func (w *Writer) delivered(number uint64, applied []bool) {
 		}
 		w.end(g, nil)
 	}
+	b.groups = nil
 	delete(w.sent, number)
 	put(w.arrived)
 }
@@ -337,7 +281,10 @@ func (w *Writer) end(g *group, err error) {
 		delete(w.busy, k)
 	}
 	g.err, g.ended = err, true
-	close(g.done)
+	if g.after != nil {
+		close(g.after)
+	}
+	put(g.done)
 }
 
 // close ends everything that is queued or on its way, and what comes later.

@@ -8,7 +8,6 @@ package commit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -41,7 +40,7 @@ type Writer struct {
 	pulse    pulse
 
 	statistics statistics
-	timers     sync.Pool // of *time.Timer: see startLate
+	calls      sync.Pool // of *call
 
 	mu       sync.Mutex // held for moments: not while anything is planned, sent or applied
 	closed   bool
@@ -124,8 +123,7 @@ func (w *Writer) begin() {
 	if w.image.Revision() != 0 {
 		return
 	}
-	g := newGroup(nil)
-	g.left = true
+	g := &group{done: make(chan struct{}, 1), left: true}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.enqueue(g)
@@ -146,53 +144,38 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	if err := w.Ready(); err != nil {
 		return fmt.Errorf("%w: %w", ports.ErrUnavailable, err)
 	}
-	memory := writesPool.Get().(*[]image.Write)
-	defer putWrites(memory)
 	began := time.Now()
 	if w.pulse.settling(began) {
 		return errHalted
 	}
-	late := w.startLate()
-	defer w.stopLate(late)
+	c := w.newCall()
+	defer w.endCall(c)
 	for again := false; ; again = true {
 		if err := mayPlan(ctx, began, again); err != nil {
 			return err
 		}
-		writes, err := plan((*memory)[:0])
+		writes, err := plan(c.writes[:0])
 		if err != nil || len(writes) == 0 {
 			return err
 		}
-		*memory = writes
-		g, own, err := w.submit(writes)
-		if err != nil {
+		c.writes = writes
+		queued, busy, err := w.submit(c)
+		switch {
+		case err != nil:
 			return err
-		}
-		if g == nil {
-			continue
-		}
-		if err := w.wait(ctx, g, late.C, own); err != nil {
-			return err
-		}
-		if own && !g.refused {
-			return g.err
+		case queued:
+			if err := w.wait(ctx, c); err != nil {
+				return err
+			}
+			if !c.group.refused {
+				return c.group.err
+			}
+		case busy != nil:
+			if err := c.await(ctx, busy); err != nil {
+				return err
+			}
 		}
 	}
-}
-
-// startLate returns a timer that fires when a caller has waited for too long. It goes back with stopLate, to be used again: a new timer for each
-// caller costs three allocations.
-func (w *Writer) startLate() *time.Timer {
-	if late, ok := w.timers.Get().(*time.Timer); ok {
-		late.Reset(within)
-		return late
-	}
-	return time.NewTimer(within)
-}
-
-// stopLate takes a timer back. Stop sees to it that nothing is left in its channel.
-func (w *Writer) stopLate(late *time.Timer) {
-	late.Stop()
-	w.timers.Put(late)
 }
 
 // mayPlan returns an error if it is too late to plan, or the caller has gone.
@@ -213,47 +196,43 @@ func mayPlan(ctx context.Context, began time.Time, again bool) error {
 
 // Sync returns when the image has everything that any daemon has written before. It returns within two seconds: ports.ErrUnavailable, or
 // ctx's error.
-func (w *Writer) Sync(ctx context.Context) error { return w.sync(ctx, newGroup(nil)) }
+func (w *Writer) Sync(ctx context.Context) error { return w.Place(ctx) }
 
 // Place keeps positions of exporters. It returns as Sync does.
 func (w *Writer) Place(ctx context.Context, positions ...domain.Position) error {
-	g := newGroup(nil)
-	g.positions = positions
-	return w.sync(ctx, g)
-}
-
-// sync queues a group that writes no presences, and waits for it.
-func (w *Writer) sync(ctx context.Context, g *group) error {
+	c := w.newCall()
+	defer w.endCall(c)
+	c.group.positions = positions
 	w.mu.Lock()
-	w.enqueue(g)
+	w.enqueue(&c.group)
 	w.mu.Unlock()
-	late := w.startLate()
-	defer w.stopLate(late)
-	if err := w.wait(ctx, g, late.C, true); err != nil {
+	if err := w.wait(ctx, c); err != nil {
 		return err
 	}
-	return g.err
+	return c.group.err
 }
 
-// submit queues writes if what they expect is there, and returns their group. If one of the presences is being written already it returns
-// that group instead, which is not the caller's own. It returns none if something has changed since the writes were planned.
-func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
-	g = newGroup(writes)
+// submit queues the writes of a call if what they expect is there. If one of the presences is being written already, it returns a channel
+// that is closed when that has ended.
+func (w *Writer) submit(c *call) (queued bool, busy <-chan struct{}, err error) {
+	g := &c.group
+	g.begin(c.writes)
 	if limit := w.journal.Limit() - headerSize; g.size() > limit {
-		return nil, false, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(writes), g.size(), limit)
+		return false, nil, fmt.Errorf("%w: %d presences make %d bytes, and the journal takes %d", ports.ErrTooLarge, len(c.writes), g.size(), limit)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := range writes {
-		key := writes[i].Key()
+	for i := range c.writes {
+		key := c.writes[i].Key()
 		if before := w.busy[key]; before != nil {
-			g.free()
-			return before, false, nil
+			if before.after == nil {
+				before.after = make(chan struct{})
+			}
+			return false, before.after, nil
 		}
-		user, holds := w.image.Holds(&writes[i])
+		user, holds := w.image.Holds(&c.writes[i])
 		if !holds {
-			g.free()
-			return nil, false, nil
+			return false, nil, nil
 		}
 		key.User = user
 		g.keys = append(g.keys, key)
@@ -262,23 +241,15 @@ func (w *Writer) submit(writes []image.Write) (g *group, own bool, err error) {
 		w.busy[k] = g
 	}
 	w.enqueue(g)
-	return g, true, nil
+	return true, nil, nil
 }
 
-var errLate = errors.New("the journal has not answered in time")
-
-// wait waits for a group. If that is the caller's own, and it takes too long, the caller leaves it.
-func (w *Writer) wait(ctx context.Context, g *group, late <-chan time.Time, own bool) (err error) {
-	select {
-	case <-g.done:
-		return nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-late:
-		err = fmt.Errorf("%w: %w", ports.ErrUnavailable, errLate)
+// wait returns when the group of a call has ended. If that takes too long, the caller leaves it.
+func (w *Writer) wait(ctx context.Context, c *call) error {
+	err := c.await(ctx, c.group.done)
+	if err == nil || w.leave(&c.group) {
+		return err
 	}
-	if own && !w.leave(g) {
-		return nil
-	}
-	return err
+	<-c.group.done
+	return nil
 }

@@ -22,6 +22,7 @@ type Watch struct {
 	forgotten bool            // there was more than removed
 
 	pending map[Key]domain.Change // what came after began; guarded by of.mu
+	taken   map[Key]domain.Change // is empty, and becomes pending at the next take; only Next reads and writes it
 	unheld  bool                  // the image was released, and the reader has not been told; guarded by of.mu
 	wake    chan struct{}         // holds one token while there may be something in these two
 
@@ -35,6 +36,7 @@ func (i *Image) Watch(since domain.Revision) *Watch {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	w := &Watch{of: i, since: since, began: i.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	w.pending, w.taken = make(map[Key]domain.Change), make(map[Key]domain.Change)
 	w.removed, w.forgotten = i.removed.since(since)
 	i.watches[w] = struct{}{}
 	return w
@@ -42,9 +44,6 @@ func (i *Image) Watch(since domain.Revision) *Watch {
 
 // add is called with the image's lock held.
 func (w *Watch) add(k Key, change domain.Change) {
-	if w.pending == nil {
-		w.pending = make(map[Key]domain.Change)
-	}
 	w.pending[k] = change
 	w.signal()
 }
@@ -100,6 +99,9 @@ func (w *Watch) ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// keptPending is for how many changes a watch keeps memory.
+const keptPending = 1024
+
 // take returns what was there when the watch began, or else what has come since the last call.
 func (w *Watch) take() []domain.Change {
 	if !w.scanned {
@@ -109,13 +111,16 @@ func (w *Watch) take() []domain.Change {
 		}
 	}
 	w.of.mu.Lock()
-	pending := w.pending
-	w.pending = nil
+	w.pending, w.taken = w.taken, w.pending
 	w.of.mu.Unlock()
-	changes := make([]domain.Change, 0, len(pending))
-	for _, change := range pending {
+	changes := make([]domain.Change, 0, len(w.taken))
+	for _, change := range w.taken {
 		changes = append(changes, change)
 	}
+	if len(changes) > keptPending {
+		w.taken = make(map[Key]domain.Change)
+	}
+	clear(w.taken)
 	return changes
 }
 
