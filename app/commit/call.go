@@ -19,9 +19,10 @@ const (
 
 // call is what one call of Apply needs. Its parts are used again by a later call, which saves half of a PUT's allocations.
 type call struct {
+	began  time.Time
 	writes []image.Write
 	group  group
-	late   *time.Timer // fires when the caller has waited for too long
+	late   *time.Timer // fires when the caller has waited for too long, or earlier: it is not stopped when the call ends
 }
 
 // group is what one caller writes.
@@ -40,18 +41,18 @@ type group struct {
 	err     error         // the same
 }
 
-// newCall returns a call, which goes back with endCall.
-func (w *Writer) newCall() *call {
-	if c, ok := w.calls.Get().(*call); ok {
-		c.late.Reset(within)
-		return c
+// newCall returns a call that began just now, which goes back with endCall.
+func (w *Writer) newCall(began time.Time) *call {
+	c, ok := w.calls.Get().(*call)
+	if !ok {
+		c = &call{late: time.NewTimer(within), group: group{done: make(chan struct{}, 1)}}
 	}
-	return &call{late: time.NewTimer(within), group: group{done: make(chan struct{}, 1)}}
+	c.began = began
+	return c
 }
 
 // endCall takes back a call. It is not used again if its caller has left, because its group may still be in a batch.
 func (w *Writer) endCall(c *call) {
-	c.late.Stop() // nothing is left in its channel
 	if c.group.left || cap(c.writes) > keptWrites {
 		return
 	}
@@ -75,12 +76,19 @@ var errLate = errors.New("the journal has not answered in time")
 
 // await returns when a group has ended, or the caller waits no longer.
 func (c *call) await(ctx context.Context, ended <-chan struct{}) error {
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-c.late.C:
-		return fmt.Errorf("%w: %w", ports.ErrUnavailable, errLate)
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.late.C:
+		}
+		waited := time.Since(c.began)
+		if waited >= within {
+			c.late.Reset(within) // for the next who uses the call
+			return fmt.Errorf("%w: %w", ports.ErrUnavailable, errLate)
+		}
+		c.late.Reset(within - waited)
 	}
 }

@@ -217,6 +217,43 @@ func TestOneWriteOfAPresenceAtATime(t *testing.T) {
 	})
 }
 
+// TestEveryCallerWaitsForTwoSeconds: also one that uses again what an earlier caller needed, and one that waits for somebody else's write.
+func TestEveryCallerWaitsForTwoSeconds(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		lost := func([]byte) error { return errors.New("connection lost") }
+		slow := func(entry []byte) error {
+			entry = bytes.Clone(entry)
+			time.AfterFunc(3*time.Second, func() { _ = b.journal.deliver(entry) })
+			return nil
+		}
+		late := func(who string) <-chan struct{} {
+			began, ended := time.Now(), make(chan struct{})
+			go func() {
+				defer close(ended)
+				if err := b.put(t.Context(), alice, who); !errors.Is(err, ports.ErrUnavailable) || time.Since(began) != 2*time.Second {
+					t.Errorf("%s: err = %v after %v", who, err, time.Since(began))
+				}
+			}()
+			synctest.Wait()
+			return ended
+		}
+		for _, pause := range []time.Duration{0, 700 * time.Millisecond, 1999 * time.Millisecond, 5 * time.Second} {
+			for _, fate := range []func([]byte) error{lost, slow, lost, slow} {
+				b.journal.append = nil
+				if err := b.put(t.Context(), alice, "in time"); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(pause)
+				b.journal.append = fate
+				first, second := late("the first"), late("the second")
+				<-first
+				<-second
+				time.Sleep(2 * time.Second) // until it is delivered
+			}
+		}
+	})
+}
+
 func TestTooMuchAtOnce(t *testing.T) {
 	scriptedTest(t, func(t *testing.T, b *bench) {
 		b.journal.limit = 1000

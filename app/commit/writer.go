@@ -148,7 +148,7 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 	if w.pulse.settling(began) {
 		return errHalted
 	}
-	c := w.newCall()
+	c := w.newCall(began)
 	defer w.endCall(c)
 	for again := false; ; again = true {
 		if err := mayPlan(ctx, began, again); err != nil {
@@ -200,7 +200,7 @@ func (w *Writer) Sync(ctx context.Context) error { return w.Place(ctx) }
 
 // Place keeps positions of exporters. It returns as Sync does.
 func (w *Writer) Place(ctx context.Context, positions ...domain.Position) error {
-	c := w.newCall()
+	c := w.newCall(time.Now())
 	defer w.endCall(c)
 	c.group.positions = positions
 	w.mu.Lock()
