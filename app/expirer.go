@@ -34,14 +34,22 @@ func NewExpirer(core Core, ready ports.Readiness, clock ports.Clock, log *slog.L
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
 func (e *Expirer) Run(ctx context.Context) {
-	watch := e.core.Image.Watch(0)
+	watch := e.core.Image.Watch(e.core.Image.Revision())
 	defer watch.Close()
 	pending := newTimerQueue(e.clock.Now())
+	e.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
+		for i := range presences {
+			note(pending, user, &presences[i])
+		}
+		return true
+	})
 	for next := time.Now().Add(tick); ctx.Err() == nil; {
 		waiting, stop := context.WithDeadline(ctx, next)
 		changes, _ := watch.Next(waiting) // nothing but the end of the context ends such a watch
 		stop()
-		note(pending, changes)
+		for i := range changes {
+			note(pending, changes[i].User, &changes[i].Presence)
+		}
 		if !time.Now().Before(next) {
 			e.expire(ctx, pending)
 			next = time.Now().Add(tick)
@@ -49,12 +57,10 @@ func (e *Expirer) Run(ctx context.Context) {
 	}
 }
 
-// note sets the deadlines of presences that have changed.
-func note(pending *timerQueue, changes []domain.Change) {
-	for _, change := range changes {
-		if p := change.Presence; !p.Expires.IsZero() {
-			pending.add(p.Expires, deadline{change.User, p.Revision})
-		}
+// note sets the deadline of a presence that can expire.
+func note(pending *timerQueue, user domain.UserID, p *domain.Presence) {
+	if !p.Expires.IsZero() {
+		pending.add(p.Expires, deadline{user, p.Revision})
 	}
 }
 
