@@ -34,12 +34,14 @@ func NewExpirer(core Core, ready ports.Readiness, clock ports.Clock, log *slog.L
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
 func (e *Expirer) Run(ctx context.Context) {
-	watch := e.core.Image.Watch(e.core.Image.Revision())
+	watch, now := e.core.Image.WatchNow()
 	defer watch.Close()
 	pending := newTimerQueue(e.clock.Now())
 	e.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		for i := range presences {
-			note(pending, user, &presences[i])
+			if presences[i].Revision <= now { // the watch tells of the others
+				note(pending, user, &presences[i])
+			}
 		}
 		return true
 	})

@@ -116,6 +116,36 @@ func TestEachExpiryIsOneChange(t *testing.T) {
 	})
 }
 
+// atFirst is a clock that does something when it is first asked.
+type atFirst struct {
+	ports.Clock
+	once sync.Once
+	do   func()
+}
+
+func (c *atFirst) Now() domain.Timestamp {
+	c.once.Do(c.do)
+	return c.Clock.Now()
+}
+
+// TestWhatIsWrittenWhileTheExpirerStartsExpiresOnce: it sees that presence in the image, and the watch tells of it, too.
+func TestWhatIsWrittenWhileTheExpirerStartsExpiresOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := coretest.Start(t)
+		presence := newPresence(t, store, clock.New())
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		now := &atFirst{Clock: clock.New(), do: func() { beat(t, presence, mark, "busy") }}
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, now, quiet).Run(ctx) })
+		time.Sleep(spreed.Expiry.After + 2*time.Second)
+		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable || p.Revision != 2 || store.Revision() != 2 {
+			t.Errorf("%+v, and the revision of all is %d; want one change after the first", p, store.Revision())
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)

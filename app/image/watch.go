@@ -35,6 +35,19 @@ type Watch struct {
 func (i *Image) Watch(since domain.Revision) *Watch {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	return i.watch(since)
+}
+
+// WatchNow is Watch from the image's revision, which it returns. Nothing is forgotten then.
+func (i *Image) WatchNow() (w *Watch, now domain.Revision) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now = i.Revision()
+	return i.watch(now), now
+}
+
+// watch is Watch with the lock held.
+func (i *Image) watch(since domain.Revision) *Watch {
 	w := &Watch{of: i, since: since, began: i.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.pending, w.taken = make(map[Key]domain.Change), make(map[Key]domain.Change)
 	w.removed, w.forgotten = i.removed.since(since)
