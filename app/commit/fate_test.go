@@ -68,6 +68,7 @@ type bench struct {
 	image   *image.Image
 	journal *scripted
 	log     *bytes.Buffer
+	end     context.CancelFunc
 }
 
 func scriptedTest(t *testing.T, test func(t *testing.T, b *bench)) {
@@ -80,11 +81,12 @@ func scriptedTestOver(t *testing.T, journal *scripted, test func(t *testing.T, b
 		b := &bench{image: image.New(), journal: journal, log: &bytes.Buffer{}}
 		b.Writer = commit.New(b.image, b.journal, now{}, slog.New(slog.NewTextHandler(b.log, nil)))
 		ctx, cancel := context.WithCancel(t.Context())
+		b.end = cancel
 		ended := make(chan error, 1)
 		go func() { ended <- b.Run(ctx) }()
 		synctest.Wait()
 		test(t, b)
-		cancel()
+		b.end()
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v, want nil when the context ends", err)
 		}
