@@ -164,9 +164,6 @@ func (w *Writer) append(ctx context.Context, b *batch, began time.Time) {
 	w.entry = image.AppendHeader(w.entry[:0], header)
 	for _, g := range b.groups {
 		w.entry = append(w.entry, g.entry...)
-		if cap(g.entry) > keptMemory {
-			g.entry = nil
-		}
 	}
 	err := w.journal.Append(ctx, w.entry)
 	w.statistics.appended(time.Since(began), err)

@@ -11,18 +11,15 @@ import (
 	"github.com/zarafa/presence/ports"
 )
 
-// Sizes of what is used again.
-const (
-	keptWrites = 16
-	keptMemory = 256 << 10 // in bytes, of a group's entry
-)
+// keptWrites is for how many writes a call keeps memory: they take less than 100 KB in an entry.
+const keptWrites = 16
 
 // call is what one call of Apply needs. Its parts are used again by a later call, which saves half of a PUT's allocations.
 type call struct {
 	began  time.Time
 	writes []image.Write
 	group  group
-	late   *time.Timer // fires when the caller has waited for too long, or earlier: it is not stopped when the call ends
+	late   *time.Timer // fires when the caller has waited for too long, or earlier: it runs on when the call ends
 }
 
 // group is what one caller writes.
@@ -51,7 +48,7 @@ func (w *Writer) newCall(began time.Time) *call {
 	return c
 }
 
-// endCall takes back a call. It is not used again if its caller has left, because its group may still be in a batch.
+// endCall takes back a call, to be used again unless it is large or its caller has left: then its group may still be in a batch.
 func (w *Writer) endCall(c *call) {
 	if c.group.left || cap(c.writes) > keptWrites {
 		return
@@ -61,7 +58,7 @@ func (w *Writer) endCall(c *call) {
 	w.calls.Put(c)
 }
 
-// begin makes a group, of which nothing is used any more, a new one.
+// begin makes a new group of one that nobody uses any more.
 func (g *group) begin(writes []image.Write) {
 	*g = group{entry: g.entry[:0], done: g.done}
 	if len(writes) > 0 {

@@ -283,6 +283,25 @@ func TestSync(t *testing.T) {
 	})
 }
 
+// TestAPositionIsKeptOnce: a caller that uses again what an earlier one needed does not set the exporter back.
+func TestAPositionIsKeptOnce(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		exporter := domain.Exporter{Name: "webhook:crm"}
+		for i := range domain.Revision(20) {
+			if err := b.Place(t.Context(), domain.Position{Exporter: exporter, Revision: 2*i + 1}); err != nil {
+				t.Error(err)
+			}
+			later := image.Header{Origin: 1, Number: uint64(i), Positions: []domain.Position{{Exporter: exporter, Revision: 2*i + 2}}}
+			if err := b.journal.deliver(image.AppendHeader(nil, later)); err != nil {
+				t.Error(err)
+			}
+			if err := b.put(t.Context(), alice, fmt.Sprint(i)); err != nil || b.image.Position(exporter) != 2*i+2 {
+				t.Errorf("err = %v, the position is %d, want %d", err, b.image.Position(exporter), 2*i+2)
+			}
+		}
+	})
+}
+
 // TestFirstRevisionIsTheTime: a store that was emptied, or that keeps nothing, never tells a revision again.
 func TestFirstRevisionIsTheTime(t *testing.T) {
 	scriptedTest(t, func(t *testing.T, b *bench) {
