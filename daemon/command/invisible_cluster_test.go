@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/freeport"
 	"github.com/zarafa/presence/internal/natstest"
 )
@@ -159,6 +160,25 @@ func (c *trio) judge(through int, text string) {
 	}
 }
 
+// grow makes the journal so long that one of the daemons makes a snapshot, and returns when it has.
+func (c *trio) grow() {
+	c.t.Helper()
+	for round := range 25 {
+		var entries []string
+		for i := range 200 {
+			entries = append(entries, fmt.Sprintf(`{"user_id":"u%d-%d@example.test","spreed":{"status":"busy","message":%q}}`, round, i, strings.Repeat("x", domain.MaxMessage)))
+		}
+		if status, answer := request(c.t, "PUT", c.nodes[round%3].url, signed(testSecret, clerk, time.Now()), strings.Join(entries, ",")); status != 200 {
+			c.t.Fatalf("PUT: %d %s", status, answer)
+		}
+	}
+	eventually(c.t, "a daemon makes a snapshot", func() bool {
+		return slices.ContainsFunc([]int{0, 1, 2}, func(i int) bool {
+			return strings.Contains(c.at(i).ask(c.t, clerk, "GET", "/metrics", "").body, `presence_journal_snapshots_total{result="made"} 1`)
+		})
+	})
+}
+
 // replace kills a daemon, has mark's status change meanwhile, and starts the daemon again.
 func (c *trio) replace(i int) {
 	c.t.Helper()
@@ -168,6 +188,9 @@ func (c *trio) replace(i int) {
 	c.followers = slices.DeleteFunc(c.followers, func(f *audience) bool { return f.at == i })
 	c.change((i+1)%3, "while a daemon is down")
 	c.nodes[i] = serving(c.t, c.args[i]...)
+	if strings.Contains(c.nodes[i].log(), "pieces=0") {
+		c.t.Error("the daemon has not begun with a snapshot")
+	}
 }
 
 // TestInvisibleOnACluster: who becomes invisible through one of three daemons is so on all of them, for strangers who ask and who follow, also on one that
@@ -186,6 +209,7 @@ func TestInvisibleOnACluster(t *testing.T) {
 		c.follow(i, "", stranger, clerk, trusted)
 	}
 	c.change(2, "first")
+	c.grow()
 	c.replace(1)
 	c.follow(1, "", stranger, clerk, trusted)
 	c.follow(1, "&since="+since, stranger, clerk)
