@@ -16,6 +16,7 @@ import (
 var roles = map[string]func() error{
 	"subject": runSubject,
 	"ruled":   runRuled,
+	"grouped": runGrouped,
 	"bare":    runBare,
 	"readers": runReaders,
 }

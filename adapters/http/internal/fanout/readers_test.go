@@ -156,11 +156,11 @@ func (p *pool) connect(request string) error {
 	}
 	var got []byte
 	for !bytes.Contains(got, []byte(p.Ready)) {
-		n, err := syscall.Read(fd, p.buffer[:4096])
+		n, err := syscall.Read(fd, p.buffer[:])
 		if err != nil || n <= 0 {
 			return fmt.Errorf("after %q: %w", got, errors.Join(err, errors.New("the stream has ended")))
 		}
-		got = append(got, p.buffer[:n]...)
+		got = append(got[max(0, len(got)-4096):], p.buffer[:n]...) // it can be long
 	}
 	for len(p.counts) <= fd {
 		p.counts = append(p.counts, 0)
