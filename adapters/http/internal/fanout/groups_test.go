@@ -72,7 +72,7 @@ func startGrouped(b *testing.B) *target {
 		for i := range 500 {
 			names = append(names, user(first+i))
 		}
-		t.send(b, put(tokens, 0, names...))
+		t.send(b, put(tokens, 50_000_000, names...)) // numbers that no event has later
 	}
 	t.request = func(number int) string { return put(tokens, number, user(number%members)) }
 	return t
@@ -139,7 +139,7 @@ func BenchmarkOpenGroup(b *testing.B) {
 func BenchmarkChangesOfGroup(b *testing.B) {
 	listing, grouped := startGrouped(b), startGrouped(b)
 	follow := func(t *target, request string) *audience {
-		return &audience{t, connect(b, orders{Port: t.port, Count: followers, Requests: []string{request}, Ready: "event: ready"})}
+		return &audience{t, connect(b, orders{Port: t.port, Count: followers, Requests: []string{request}, Ready: "event: ready", Numbered: true})}
 	}
 	bench.Compare(b, 0.9, follow(listing, byID(b, members)).closedLoop(b), follow(grouped, byGroup(b)).closedLoop(b))
 }
