@@ -104,6 +104,9 @@ func New(cfg Config, about Operations,
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
 
+// Regroup has the states of all members told anew to the event streams about some groups: these have other members now.
+func (s *Server) Regroup(groups []string) { s.hub.Regroup(groups) }
+
 // Provider is the OpenID provider by which people sign in, as a page has to know it.
 type Provider = v1.Provider
 

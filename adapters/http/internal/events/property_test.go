@@ -181,9 +181,10 @@ func (p *property) regroup(random *rand.Rand) {
 	if err != nil {
 		p.t.Error(err)
 	}
+	before := p.core.Identities.Table()
 	p.core.Identities.Replace(table)
 	p.core.Directory.Regroup()
-	p.hub.Renew()
+	p.hub.Regroup(table.Regrouped(before))
 }
 
 // members returns who is in groups, which may be gone.

@@ -52,7 +52,7 @@ func runGrouped() error {
 				<-changes
 				core.Identities.Replace(tables[i%2])
 				core.Directory.Regroup()
-				server.Renew()
+				server.Regroup([]string{"wall"})
 			}
 		}()
 		return nil
