@@ -489,7 +489,8 @@ var sentences = []struct {
 	{"whatever is written while watches come and go, each ends with the store's state and never goes back", watchUnderLoad},
 }
 
-// readWhileWritten has a reader begin while presences change, come and go. Each of them does so once: no later change makes up for one that is missed.
+// readWhileWritten has readers begin while presences change, come and go: each of them once, so that no later change makes up for one that a
+// reader has missed.
 func readWhileWritten(t *testing.T, s *coretest.Core) {
 	const users, rounds, together = 500, 100, 20
 	ctx := within(t)
