@@ -79,9 +79,9 @@ func (f *watchedFollowing) Next(ctx context.Context) ([]domain.State, domain.Rev
 
 // resume has the journal end a time in which it could not be followed, and in which something was shown as stale.
 func (w *world) resume() {
-	w.core.Image.Hold(clock.New().Now())
-	w.core.Image.ShowStale()
-	w.core.Image.Release()
+	w.core.Hold(clock.New().Now())
+	w.core.ShowStale()
+	w.core.Release()
 }
 
 func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
