@@ -29,40 +29,40 @@ const (
 )
 
 // runGrouped is the role of a daemon with a group. With each SIGUSR2 one member leaves it, or comes back.
-func runGrouped() error {
-	return runDaemon(&domain.Visibility{}, func(core *coretest.Core, server *http.Server) error {
-		var tables [2]*domain.Identities
-		for i := range tables {
-			records := make([]domain.Identity, members)
-			for j := range records {
-				records[j] = domain.Identity{User: user(j), Groups: []string{"wall"}}
-			}
-			records[0].Groups = records[0].Groups[:1-i]
-			var err error
-			if tables[i], err = domain.NewIdentities(records); err != nil {
-				return err
-			}
+func runGrouped() error { return runDaemon(&domain.Visibility{}, withGroup) }
+
+func withGroup(core *coretest.Core, server *http.Server) error {
+	var tables [2]*domain.Identities
+	for i := range tables {
+		records := make([]domain.Identity, members)
+		for j := range records {
+			records[j] = domain.Identity{User: user(j), Groups: []string{"wall"}}
 		}
-		core.Identities.Replace(tables[0])
-		core.Directory.Regroup()
-		changes := make(chan os.Signal, 1)
-		signal.Notify(changes, syscall.SIGUSR2)
-		go func() {
-			for i := 1; ; i++ {
-				<-changes
-				core.Identities.Replace(tables[i%2])
-				core.Directory.Regroup()
-				server.Regroup([]string{"wall"})
-			}
-		}()
-		return nil
-	})
+		records[0].Groups = records[0].Groups[:1-i]
+		var err error
+		if tables[i], err = domain.NewIdentities(records); err != nil {
+			return err
+		}
+	}
+	core.Identities.Replace(tables[0])
+	core.Directory.Regroup()
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, syscall.SIGUSR2)
+	go func() {
+		for i := 1; ; i++ {
+			<-changes
+			core.Identities.Replace(tables[i%2])
+			core.Directory.Regroup()
+			server.Regroup([]string{"wall"})
+		}
+	}()
+	return nil
 }
 
 // startGrouped starts the daemon, and has all members known.
-func startGrouped(b *testing.B) *target {
+func startGrouped(b *testing.B, role string) *target {
 	b.Helper()
-	t := startDaemon(b, "grouped")
+	t := startDaemon(b, role)
 	tokens, err := newTokens()
 	if err != nil {
 		b.Fatal(err)
@@ -131,7 +131,7 @@ func (c *child) forgetPeak(b *testing.B) {
 
 // BenchmarkOpenGroup opens streams about the group, one after the other.
 func BenchmarkOpenGroup(b *testing.B) {
-	t := startGrouped(b)
+	t := startGrouped(b, "grouped")
 	opening := func(request string) bench.Load {
 		return func(stop func() bool) (opened int) {
 			for ; !stop() && !b.Failed(); opened++ {
@@ -145,18 +145,37 @@ func BenchmarkOpenGroup(b *testing.B) {
 
 // BenchmarkChangesOfGroup has members change, and followers told of it.
 func BenchmarkChangesOfGroup(b *testing.B) {
-	listing, grouped := startGrouped(b), startGrouped(b)
+	listing, grouped := startGrouped(b, "grouped"), startGrouped(b, "grouped")
 	follow := func(t *target, request string) *audience {
 		return &audience{t, connect(b, orders{Port: t.port, Count: followers, Requests: []string{request}, Ready: "event: ready", Numbered: true})}
 	}
 	bench.Compare(b, 0.9, follow(listing, byID(b, members)).closedLoop(b), follow(grouped, byGroup(b)).closedLoop(b))
 }
 
+// BenchmarkChangesOfGroupWithRules compares a daemon with ten rules with one without. Each follower is another user.
+func BenchmarkChangesOfGroupWithRules(b *testing.B) {
+	tokens, err := newTokens()
+	if err != nil {
+		b.Fatal(err)
+	}
+	requests := make([]string, followers)
+	for i := range requests {
+		requests[i] = get("/v1/events?group=wall", "Authorization: Bearer "+tokens.Issue(domain.UserID(viewer(i)))+"\r\n")
+	}
+	follow := func(role string) bench.Load {
+		t := startGrouped(b, role)
+		a := &audience{t, connect(b, orders{Port: t.port, Count: followers, Requests: requests, Ready: "event: ready", Numbered: true})}
+		return a.closedLoop(b)
+	}
+	free, ruled := follow("grouped"), follow("both")
+	bench.Compare(b, 0.8, free, ruled)
+}
+
 // BenchmarkIdleGroup measures the memory of the daemon for each idle stream about the group, and beside it for one that lists as many users.
 func BenchmarkIdleGroup(b *testing.B) {
 	const most = 24 << 10 // bytes
 	each := func(request string) float64 {
-		t := startGrouped(b)
+		t := startGrouped(b, "grouped")
 		o := orders{Port: t.port, Count: 20, Requests: []string{request}, Ready: "event: ready"}
 		connect(b, o)
 		before := t.process.resident(b)
@@ -175,7 +194,7 @@ func BenchmarkIdleGroup(b *testing.B) {
 
 // BenchmarkRegrouping has one member leave the group, and come back: each follower is told everything anew. Beside it the streams are opened.
 func BenchmarkRegrouping(b *testing.B) {
-	t := startGrouped(b)
+	t := startGrouped(b, "grouped")
 	request := byGroup(b)
 	streams := make([]net.Conn, followers)
 	var opened, told, peaks []float64

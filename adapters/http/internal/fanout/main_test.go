@@ -17,6 +17,7 @@ var roles = map[string]func() error{
 	"subject": runSubject,
 	"ruled":   runRuled,
 	"grouped": runGrouped,
+	"both":    func() error { return runWithRules(withGroup) },
 	"bare":    runBare,
 	"readers": runReaders,
 }

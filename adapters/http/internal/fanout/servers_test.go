@@ -44,7 +44,9 @@ func newTokens() (*auth.Tokens, error) {
 func runSubject() error { return runDaemon(&domain.Visibility{}, nil) }
 
 // runRuled is the same with ten rules of every kind. The last one matches the viewers.
-func runRuled() error {
+func runRuled() error { return runWithRules(nil) }
+
+func runWithRules(prepare func(*coretest.Core, *http.Server) error) error {
 	var rules []domain.VisibilityRule
 	for _, r := range [][3]string{
 		{"boss@example.test", "*", "all"},
@@ -64,7 +66,7 @@ func runRuled() error {
 	if err != nil {
 		return err
 	}
-	return runDaemon(visibility, nil)
+	return runDaemon(visibility, prepare)
 }
 
 // runDaemon runs a daemon with rules. Before it says on which port, it is prepared further, unless prepare is nil.
