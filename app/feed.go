@@ -129,7 +129,7 @@ func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Re
 
 // Follow implements ports.Feed.
 func (f *Feed) Follow() ports.Following {
-	return &following{feed: f, watch: f.image.Watch(f.image.Revision()), last: make(map[domain.UserID]domain.Revision)}
+	return &following{feed: f, watch: f.image.Watch(), last: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.

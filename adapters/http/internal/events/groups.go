@@ -21,10 +21,10 @@ func (h *Hub) joinGroups(sub *subscriber, s *Subscription) {
 	for _, name := range sub.groups {
 		t := h.groups[name]
 		if t == nil {
-			t = &topic{followers: make(map[*subscriber]sighting)}
+			t = &topic{followers: make(map[*subscriber]cachedSight)}
 			h.groups[name] = t
 		}
-		t.followers[sub] = sighting{}
+		t.followers[sub] = cachedSight{}
 	}
 }
 
