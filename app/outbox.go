@@ -169,7 +169,7 @@ func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
 
 // nextPiece gives the next of rest.
 func (o *outbox) nextPiece() ports.News {
-	news := ports.News{Anew: o.anew, Told: !o.anew && len(o.rest) > 0 && o.rest[0].at <= o.since}
+	news := ports.News{Anew: o.anew || o.since == 0, Told: !o.anew && len(o.rest) > 0 && o.rest[0].at <= o.since}
 	last := o.given.Revision
 	for len(o.rest) > 0 && len(news.States) < outboxPiece && (o.rest[0].at <= o.since || !news.Told) {
 		state := o.state(o.rest[0].user)

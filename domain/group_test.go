@@ -62,7 +62,7 @@ func TestGroups(t *testing.T) {
 		t.Error("an empty table has groups")
 	}
 	if _, err := domain.NewIdentities([]domain.Identity{{User: "zoe@example.test", Groups: []string{"helpdesk", " "}}}); err == nil ||
-		err.Error() != `entry 1 (zoe@example.test): invalid identity: the name of a group is empty` {
+		faults(t, err) != `entry 1 (zoe@example.test): invalid identity: the name of a group is empty` {
 		t.Errorf("a group without a name: %v", err)
 	}
 }
