@@ -36,6 +36,7 @@ func (r *renewer) run(ctx context.Context) {
 			regrouped := now.Regrouped(r.told)
 			if len(regrouped) > 0 {
 				r.directory.Regroup()
+				r.server.RecheckKeys()
 			}
 			switch {
 			case r.sights.ByGroup():

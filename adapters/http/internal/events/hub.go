@@ -13,9 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -213,10 +211,20 @@ func (h *Hub) Renew() {
 }
 
 // Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
-func (h *Hub) Recheck() {
+func (h *Hub) Recheck() { h.recheck(func(*subscriber) bool { return true }) }
+
+// RecheckKeys is Recheck for static keys, because the groups have changed: a key can list users by their groups.
+func (h *Hub) RecheckKeys() { h.recheck(func(sub *subscriber) bool { return sub.by.Key != nil }) }
+
+func (h *Hub) recheck(concerned func(*subscriber) bool) {
+	var subscribers []*subscriber
 	h.mu.Lock()
 	h.rechecks.Add(1)
-	subscribers := slices.Collect(maps.Keys(h.subscribers))
+	for sub := range h.subscribers {
+		if concerned(sub) {
+			subscribers = append(subscribers, sub)
+		}
+	}
 	h.mu.Unlock()
 	for _, sub := range subscribers {
 		is := h.ask(sub)
