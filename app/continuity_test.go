@@ -177,7 +177,7 @@ func TestManyAreHeldAtOnce(t *testing.T) {
 			held += len(all.At(now))
 			return all[0].At(now).Status == domain.Busy
 		})
-		if appends := store.Journal.Appends.Load() - before; held != users || appends > users/128 {
+		if appends := store.Journal.Appends.Load() - before; held != users || appends > users/64 {
 			t.Errorf("%d of %d are held, in %d entries", held, users, appends)
 		}
 	})

@@ -34,20 +34,20 @@ func NewExpirer(core Core, ready ports.Readiness, clock ports.Clock, log *slog.L
 
 // Run works until ctx ends. To be called once, after all presences were loaded.
 func (e *Expirer) Run(ctx context.Context) {
-	watch, now := e.core.Image.WatchNow()
+	watch := e.core.Image.Watch()
 	defer watch.Close()
 	pending := newTimerQueue(e.clock.Now())
 	e.core.Image.Each(func(user domain.UserID, presences domain.Presences) bool {
 		for i := range presences {
-			if presences[i].Revision <= now { // the watch tells of the others
-				note(pending, user, &presences[i])
+			if p := &presences[i]; p.Revision <= watch.Began() { // the watch tells the others, and none is to be noted twice
+				note(pending, user, p)
 			}
 		}
 		return true
 	})
 	for next := time.Now().Add(tick); ctx.Err() == nil; {
 		waiting, stop := context.WithDeadline(ctx, next)
-		changes, _ := watch.Next(waiting) // nothing but the end of the context ends such a watch
+		changes, _ := watch.Next(waiting) // without changes the context has ended, or the image was released
 		stop()
 		for i := range changes {
 			note(pending, changes[i].User, &changes[i].Presence)

@@ -65,7 +65,7 @@ func TestExpiryIsAnnouncedWithinASecond(t *testing.T) {
 	expiring(t, func(t *testing.T, presence *app.Presence, store *coretest.Core) {
 		beat(t, presence, mark, "busy")
 		set, _ := store.Presences(mark).On(web)
-		watch := store.Watch(set.Revision)
+		watch := store.Watch()
 		defer watch.Close()
 		changes, err := watch.Next(t.Context())
 		if err != nil {
@@ -116,36 +116,6 @@ func TestEachExpiryIsOneChange(t *testing.T) {
 	})
 }
 
-// atFirst is a clock that does something when it is first asked.
-type atFirst struct {
-	ports.Clock
-	once sync.Once
-	do   func()
-}
-
-func (c *atFirst) Now() domain.Timestamp {
-	c.once.Do(c.do)
-	return c.Clock.Now()
-}
-
-// TestWhatIsWrittenWhileTheExpirerStartsExpiresOnce: it sees that presence in the image, and the watch tells of it, too.
-func TestWhatIsWrittenWhileTheExpirerStartsExpiresOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := coretest.Start(t)
-		presence := newPresence(t, store, clock.New())
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		now := &atFirst{Clock: clock.New(), do: func() { beat(t, presence, mark, "busy") }}
-		running.Go(func() { app.NewExpirer(store.Core, store.Writer, now, quiet).Run(ctx) })
-		time.Sleep(spreed.Expiry.After + 2*time.Second)
-		if p, _ := store.Presences(mark).On(web); p.Status != domain.Unavailable || p.Revision != 2 || store.Revision() != 2 {
-			t.Errorf("%+v, and the revision of all is %d; want one change after the first", p, store.Revision())
-		}
-		cancel()
-		running.Wait()
-	})
-}
-
 func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := coretest.Start(t)
@@ -166,6 +136,45 @@ func TestExpirerTakesOverWhatIsStored(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// TestWhatChangesWhileTheExpirerStartsExpiresOnce: it finds the same change in what is stored as its watch tells. It asks for the time after the
+// watch has begun, and before it looks at what is stored.
+func TestWhatChangesWhileTheExpirerStartsExpiresOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := coretest.Start(t)
+		presence := newPresence(t, store, clock.New())
+		beat(t, presence, mark, "busy")
+		meanwhile := sync.OnceFunc(func() {
+			beat(t, presence, mark, "away")
+			beat(t, presence, anna, "away")
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { app.NewExpirer(store.Core, store.Writer, &busyClock{clock.New(), meanwhile}, quiet).Run(ctx) })
+		time.Sleep(spreed.Expiry.After + 2*time.Second)
+		for _, user := range []domain.UserID{mark, anna} {
+			if p, _ := store.Presences(user).On(web); p.Status != domain.Unavailable {
+				t.Errorf("%s is %+v, want expired", user, p)
+			}
+		}
+		if made := store.Revision(); made != 5 {
+			t.Errorf("revision %d after three changes and two expiries, want 5", made)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+// busyClock is a clock that does something else first.
+type busyClock struct {
+	ports.Clock
+	first func()
+}
+
+func (c *busyClock) Now() domain.Timestamp {
+	c.first()
+	return c.Clock.Now()
 }
 
 func TestExpirerOutlastsAnOutageOfTheStore(t *testing.T) {
@@ -261,8 +270,7 @@ func TestWhatWasSetByHandIsGoneAtItsEnd(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		set, _ := store.Presences(mark).On(domain.MustProtocol("manual"))
-		watch := store.Watch(set.Revision)
+		watch := store.Watch()
 		defer watch.Close()
 		changes, err := watch.Next(t.Context())
 		if err != nil || len(changes) != 1 || !changes[0].Presence.Removed || store.Presences(mark) != nil {

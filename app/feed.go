@@ -129,8 +129,7 @@ func (f *Feed) Changed(ctx context.Context, by domain.Principal, since domain.Re
 
 // Follow implements ports.Feed.
 func (f *Feed) Follow() ports.Following {
-	watch, _ := f.image.WatchNow()
-	return &following{feed: f, watch: watch, last: make(map[domain.UserID]domain.Revision)}
+	return &following{feed: f, watch: f.image.Watch(), last: make(map[domain.UserID]domain.Revision)}
 }
 
 // following implements ports.Following.

@@ -22,7 +22,7 @@ type outbox struct {
 	feed      *Feed
 	by        domain.Principal
 	following ports.Following
-	head      domain.Revision // when following began; what was removed later comes by following
+	head      domain.Revision // after following began: everything later comes by following
 	since     domain.Revision // the position
 	ready     func() error    // there is an error if nothing may be told
 	log       *slog.Logger
@@ -48,11 +48,12 @@ type changed struct {
 
 // outbox returns what an exporter is to tell that reads as somebody and has told everything up to a position; zero: it has told nothing. To be closed.
 func (f *Feed) outbox(by domain.Principal, since domain.Revision, ready func() error, log *slog.Logger) *outbox {
+	following := f.Follow()
 	head := f.Revision()
 	if since > head {
 		since = 0 // of another store
 	}
-	return &outbox{feed: f, by: by, following: f.Follow(), head: head, since: since, ready: ready, log: log, given: ports.Mark{Revision: since}}
+	return &outbox{feed: f, by: by, following: following, head: head, since: since, ready: ready, log: log, given: ports.Mark{Revision: since}}
 }
 
 // Close ends it, and a Next in progress.
@@ -168,7 +169,7 @@ func (o *outbox) everybody(ctx context.Context) ([]changed, error) {
 
 // nextPiece gives the next of rest.
 func (o *outbox) nextPiece() ports.News {
-	news := ports.News{Anew: o.anew, Told: !o.anew && len(o.rest) > 0 && o.rest[0].at <= o.since}
+	news := ports.News{Anew: o.anew || o.since == 0, Told: !o.anew && len(o.rest) > 0 && o.rest[0].at <= o.since}
 	last := o.given.Revision
 	for len(o.rest) > 0 && len(news.States) < outboxPiece && (o.rest[0].at <= o.since || !news.Told) {
 		state := o.state(o.rest[0].user)

@@ -42,7 +42,7 @@ func Main(extra ...Extra) {
 //	func(C) (domain.ClientProtocol, error) // clients set it
 //
 // which is called only for a protocol that is on, and may be called again with another C. The module may ask for a *slog.Logger, which
-// names the protocol in each line, and for a ports.Clock.
+// names the protocol in each line, and for a ports.Clock, ports.Identities and ports.TimeZones.
 func Protocol[C any](name string, defaults func() C, module fx.Option) Extra {
 	return wiring.NewProtocol(name, defaults, module)
 }

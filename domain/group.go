@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -73,23 +74,45 @@ func (d *Identities) InPattern(user UserID) []string {
 	return nil
 }
 
-// SameGroups reports whether two tables have the same groups, in the same records.
-func (d *Identities) SameGroups(other *Identities) bool {
-	return maps.EqualFunc(d.groupsOfRecords(), other.groupsOfRecords(), slices.Equal[[]string])
+// Regrouped lists the groups whose members are others by one table than by another, or may be: in order, each once.
+func (d *Identities) Regrouped(other *Identities) []string {
+	changed := make(map[string]bool)
+	note := func(groups []string) {
+		for _, name := range groups {
+			changed[name] = true
+		}
+	}
+	compare := func(one, other *Identities) {
+		for user, record := range one.users {
+			if own := other.users[user]; own == nil || !slices.Equal(record.Groups, own.Groups) { // who has a record is a member also if not known
+				note(record.Groups)
+				note(other.groupsOf(user))
+			}
+		}
+	}
+	one, another := cmp.Or(d, &Identities{}), cmp.Or(other, &Identities{})
+	if len(one.groups) == 0 && len(another.groups) == 0 {
+		return nil
+	}
+	compare(one, another)
+	compare(another, one)
+	if !slices.EqualFunc(one.forms, another.forms, userPattern.sameGroups) { // as the first one that matches counts, all may have other members
+		for _, pattern := range slices.Concat(one.forms, another.forms) {
+			note(pattern.identity.Groups)
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
 }
 
-// groupsOfRecords returns the groups of each record. Each pattern counts, as the first one that matches says in which groups a user is; so does a user's
-// own record without groups, as that user is in none.
-func (d *Identities) groupsOfRecords() map[string][]string {
-	groups := make(map[string][]string)
-	if d == nil || len(d.groups) == 0 {
-		return groups
+// groupsOf returns the groups of a user, by a record of their own or by a pattern.
+func (d *Identities) groupsOf(user UserID) []string {
+	if record := d.Of(user); record != nil {
+		return record.Groups
 	}
-	for user, record := range d.users {
-		groups[string(user)] = record.Groups
-	}
-	for i, pattern := range d.forms {
-		groups[pattern.place(i)] = pattern.identity.Groups
-	}
-	return groups
+	return nil
+}
+
+// sameGroups reports whether a pattern puts the same users into the same groups as another.
+func (p userPattern) sameGroups(other userPattern) bool {
+	return p.form.String() == other.form.String() && slices.Equal(p.identity.Groups, other.identity.Groups)
 }

@@ -62,34 +62,50 @@ func TestGroups(t *testing.T) {
 		t.Error("an empty table has groups")
 	}
 	if _, err := domain.NewIdentities([]domain.Identity{{User: "zoe@example.test", Groups: []string{"helpdesk", " "}}}); err == nil ||
-		err.Error() != `entry 1 (zoe@example.test): invalid identity: the name of a group is empty` {
+		faults(t, err) != `entry 1 (zoe@example.test): invalid identity: the name of a group is empty` {
 		t.Errorf("a group without a name: %v", err)
 	}
 }
 
-func TestSameGroups(t *testing.T) {
+// The groups that have other members by another table are those that a user comes into or leaves, by a record or by a pattern; and no others.
+func TestRegrouped(t *testing.T) {
 	zoe := domain.Identity{User: "zoe@example.test", Groups: []string{"helpdesk"}}
 	all := domain.Identity{User: "{name}@example.test", Groups: []string{"staff"}}
+	some := domain.Identity{User: "u{number}@example.test", Groups: []string{"phones"}}
 	alone := domain.Identity{User: "alice@example.test"}
-	named := zoe
-	named.DisplayName = "Zoe"
+	named, sold, both := zoe, zoe, zoe
+	named.DisplayName, sold.Groups, both.Groups = "Zoe", []string{"sales"}, []string{"helpdesk", "sales"}
 	for _, test := range []struct {
 		what        string
 		left, right []domain.Identity
-		same        bool
+		want        []string
 	}{
-		{"a name", []domain.Identity{zoe}, []domain.Identity{named}, true},
-		{"nothing in groups", []domain.Identity{alone}, nil, true},
-		{"another order", []domain.Identity{zoe, all}, []domain.Identity{all, zoe}, true},
-		{"a group less", []domain.Identity{zoe, all}, []domain.Identity{zoe}, false},
-		{"a record that takes somebody out of a pattern", []domain.Identity{all}, []domain.Identity{all, alone}, false},
+		{"a name", []domain.Identity{zoe}, []domain.Identity{named}, nil},
+		{"nothing in groups", []domain.Identity{alone}, nil, nil},
+		{"another order", []domain.Identity{zoe, all}, []domain.Identity{all, zoe}, nil},
+		{"a group less", []domain.Identity{zoe, all}, []domain.Identity{zoe}, []string{"staff"}},
+		{"somebody is in another group", []domain.Identity{zoe, all}, []domain.Identity{sold, all}, []string{"helpdesk", "sales"}},
+		{"somebody is in one more", []domain.Identity{zoe, all}, []domain.Identity{both, all}, []string{"helpdesk", "sales"}},
+		{"a record less, whose user has a pattern's form", []domain.Identity{zoe, all, some}, []domain.Identity{all, some}, []string{"helpdesk", "staff"}},
+		{"a record that takes somebody out of a pattern", []domain.Identity{all, some}, []domain.Identity{all, some, alone}, []string{"staff"}},
+		{"a record that says what a pattern does", []domain.Identity{all}, []domain.Identity{all, {User: "alice@example.test", Groups: all.Groups}}, []string{"staff"}},
+		{"patterns in another order", []domain.Identity{zoe, all, some}, []domain.Identity{zoe, some, all}, []string{"phones", "staff"}},
+		{"a pattern in no group before", []domain.Identity{zoe, all}, []domain.Identity{zoe, {User: "u{number}@example.test"}, all}, []string{"staff"}},
+		{"all", nil, []domain.Identity{zoe, all}, []string{"helpdesk", "staff"}},
 	} {
-		if got := table(t, test.left...).SameGroups(table(t, test.right...)); got != test.same {
-			t.Errorf("%s: the same groups: %v", test.what, got)
+		left, right := table(t, test.left...), table(t, test.right...)
+		if got := left.Regrouped(right); !slices.Equal(got, test.want) {
+			t.Errorf("%s: there are others in %v, want %v", test.what, got, test.want)
+		}
+		if got := right.Regrouped(left); !slices.Equal(got, test.want) {
+			t.Errorf("%s, the other way round: there are others in %v, want %v", test.what, got, test.want)
 		}
 	}
-	if table(t, zoe).SameGroups(nil) || !(*domain.Identities)(nil).SameGroups(table(t, alone)) {
-		t.Error("an empty table has other groups than it has")
+	if got := table(t, zoe).Regrouped(nil); !slices.Equal(got, zoe.Groups) {
+		t.Errorf("without a table there are others in %v", got)
+	}
+	if got := (*domain.Identities)(nil).Regrouped(table(t, zoe)); !slices.Equal(got, zoe.Groups) {
+		t.Errorf("with the first table there are others in %v", got)
 	}
 }
 

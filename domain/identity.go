@@ -68,16 +68,37 @@ type namePattern struct {
 	user     string
 }
 
-// NewIdentities checks records and makes a table of them. The error names every entry at fault, counted from 1, each in a line, and wraps
-// ErrInvalidIdentity.
+// IdentityFault is what is wrong with a record.
+type IdentityFault struct {
+	Index int    // of the record, counted from 0
+	User  string // whose it is, as it says itself
+	Err   error  // wraps ErrInvalidIdentity
+}
+
+// IdentityFaults is the error of records that are no table. It has every fault, in the order of the records.
+type IdentityFaults []IdentityFault
+
+// Error has a line for each fault.
+func (f IdentityFaults) Error() string { return errors.Join(f.Unwrap()...).Error() }
+
+// Unwrap makes errors.Is find the reasons.
+func (f IdentityFaults) Unwrap() []error {
+	all := make([]error, len(f))
+	for i := range f {
+		all[i] = f[i].Err
+	}
+	return all
+}
+
+// NewIdentities checks records and makes a table of them. The error is IdentityFaults.
 func NewIdentities(records []Identity) (*Identities, error) {
 	d := &Identities{
 		users: make(map[UserID]*Identity), names: make(map[foreignName]UserID), listed: make(map[string][]Name), groups: make(map[string]*Group), size: len(records),
 	}
-	var faults []error
+	var faults IdentityFaults
 	for i := range records {
 		for _, fault := range d.add(&records[i]) {
-			faults = append(faults, fmt.Errorf("entry %d (%s): %w: %w", i+1, strings.Trim(fmt.Sprintf("%.60q", records[i].User), `"`), ErrInvalidIdentity, fault))
+			faults = append(faults, IdentityFault{i, records[i].User, fmt.Errorf("%w: %w", ErrInvalidIdentity, fault)})
 		}
 	}
 	d.sortGroups()
@@ -85,7 +106,7 @@ func NewIdentities(records []Identity) (*Identities, error) {
 		slices.SortFunc(names, func(a, b Name) int { return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Text, b.Text)) })
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, faults
 	}
 	return d, nil
 }

@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,10 +84,24 @@ func TestFaultyIdentities(t *testing.T) {
 	}
 	for _, test := range tests {
 		identities, err := domain.NewIdentities(test.records)
-		if !errors.Is(err, domain.ErrInvalidIdentity) || !strings.Contains(err.Error(), test.want) || identities != nil {
-			t.Errorf("NewIdentities(%v) = %v, want %s", test.records, err, test.want)
+		if got := faults(t, err); !errors.Is(err, domain.ErrInvalidIdentity) || !strings.Contains(got, test.want) || identities != nil {
+			t.Errorf("NewIdentities(%v) = %s, want %s", test.records, got, test.want)
 		}
 	}
+}
+
+// faults lists what an error of NewIdentities says, a line for each fault.
+func faults(t *testing.T, err error) string {
+	t.Helper()
+	all, _ := errors.AsType[domain.IdentityFaults](err)
+	var lines []string
+	for _, fault := range all {
+		lines = append(lines, fmt.Sprintf("entry %d (%s): %v", fault.Index+1, fault.User, fault.Err))
+		if !errors.Is(fault.Err, domain.ErrInvalidIdentity) || !strings.Contains(err.Error(), fault.Err.Error()) {
+			t.Errorf("%v is not in the error %v", fault.Err, err)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func FuzzIdentities(f *testing.F) {

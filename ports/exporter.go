@@ -57,7 +57,8 @@ type News struct {
 	// Told says that the receiver knows these states already. They are given so that the exporter can tell what changes.
 	Told bool
 
-	// Anew says that they are given anew, because something has changed that is no change of a user: a state can be another one with the same revision.
+	// Anew says that they are given anew, because something has changed that is no change of a user, or because no position counts: a state can be
+	// another one than was told with the same revision.
 	Anew bool
 
 	// Mark stands for these states and all that were given before.

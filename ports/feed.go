@@ -51,7 +51,8 @@ type Feed interface {
 	// allocate. What was asked for after it has returned true can be told to others, as long as Revision and the rules stay what they were before.
 	Unrestricted() bool
 
-	// Follow tells the changes from now on. It does not block.
+	// Follow tells the changes from now on. Those of before are seen by all calls that begin after it has returned, so a reader follows first, and
+	// then asks for what is there: a change in between may be both seen and told. It does not block.
 	Follow() Following
 }
 
@@ -64,8 +65,7 @@ type Following interface {
 	// several changes that a state stands for a viewer may see only an earlier one, so those who see less are told in another order. What has a greater
 	// revision than the head is on its way, and comes with a later call.
 	//
-	// It returns the context's error, ErrCompacted if something was missed, ErrResumed, or ErrWatchClosed after Close. Not to be
-	// called concurrently with itself.
+	// It returns the context's error, ErrResumed, or ErrWatchClosed after Close. Nothing is missed. Not to be called concurrently with itself.
 	Next(ctx context.Context) ([]domain.State, domain.Revision, error)
 
 	// Close ends it, and a Next in progress. It may be called at any time, and more than once.

@@ -106,7 +106,7 @@ func (c *client) end(inOrder bool) {
 		}
 	}
 	close(c.ended)
-	_ = c.raw.Close() // of TLS no farewell, which could block
+	_ = c.raw.Close() // without a close_notify of TLS, which could block
 	c.running.Wait()
 }
 

@@ -23,7 +23,7 @@ func (s *Source) address(path, name string) *url.URL {
 	return &address
 }
 
-// splitHomes splits calendar.homes: the collection that has the homes of all users, and what a member's name has before and after that of the user.
+// splitHomes splits calendar.listing: the collection that has the homes of all users, and what a member's name has before and after that of the user.
 func splitHomes(homes string) (parent, before, after string) {
 	at := strings.Index(homes, userPlaceholder)
 	slash := strings.LastIndexByte(homes[:at], '/') + 1
@@ -93,12 +93,12 @@ func (s *Source) hasFound(name string) bool {
 // takeHomes takes the list of homes. Until the server lists them again, its last list counts. Some servers have too many homes to list them in time, or
 // forbid it: that says nothing about the calendars.
 func (r *run) takeHomes(got result, now domain.Timestamp) {
-	first := !r.homes.tried
+	first := !r.listing.tried
 	if first {
-		r.homes.tried = true
+		r.listing.tried = true
 		r.untried--
 	}
-	r.polls.set(r.homes, now.Add(max(r.limits.listAgain, r.config.Refresh)))
+	r.polls.set(r.listing, now.Add(max(r.limits.listAgain, r.config.Refresh)))
 	changed := got.err == nil && !slices.Equal(got.names, r.found)
 	switch {
 	case changed:

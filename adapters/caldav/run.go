@@ -28,7 +28,7 @@ type run struct {
 	people  map[domain.UserID]*person
 	changes queue[*person]   // by when what they show changes
 	polls   queue[*calendar] // by when they are to be looked at
-	homes   *calendar        // no calendar: its turn in polls is when the server is asked who has calendars; nil without a server
+	listing *calendar        // nobody's: when it is its turn in polls, the server is asked who has calendars; nil without a server
 
 	jobs    chan job
 	results chan result
@@ -82,9 +82,9 @@ func (s *Source) run(ctx context.Context, observer ports.Observer) error {
 			return r.connecting(err)
 		}
 		r.connect()
-		r.homes = &calendar{home: s.url}
+		r.listing = &calendar{home: s.url}
 		r.untried++
-		r.polls.set(r.homes, s.clock.Now())
+		r.polls.set(r.listing, s.clock.Now())
 	}
 	var readers sync.WaitGroup
 	defer readers.Wait()
@@ -114,7 +114,7 @@ func (r *run) read(ctx context.Context) {
 		select {
 		case j := <-r.jobs:
 			done := result{job: j}
-			if j.calendar == r.homes {
+			if j.calendar == r.listing {
 				done.names, done.err = r.client.listHomes(ctx)
 			} else {
 				done.copies, done.err = j.reader.fetch(ctx, &j.copy)
@@ -195,7 +195,7 @@ func (r *run) sleep() time.Duration {
 
 // follow takes over who has calendars now. Users without one are forgotten. It waits until the server has been asked who has calendars.
 func (r *run) follow() {
-	if r.homes != nil && !r.homes.tried {
+	if r.listing != nil && !r.listing.tried {
 		return
 	}
 	homes := r.homeNames()
@@ -365,7 +365,7 @@ func (r *run) take(got result) error {
 	r.flying--
 	r.age.due = true
 	c, now := got.calendar, r.clock.Now()
-	if r.calendars[c.key] != c && c != r.homes {
+	if r.calendars[c.key] != c && c != r.listing {
 		return nil // it was dropped meanwhile
 	}
 	var wait waitError
@@ -375,7 +375,7 @@ func (r *run) take(got result) error {
 		return nil
 	case errors.Is(got.err, ports.ErrRejected) && c.home != nil:
 		return r.connecting(got.err)
-	case c == r.homes:
+	case c == r.listing:
 		r.takeHomes(got, now)
 		return nil
 	case errors.Is(got.err, errAway) && c.home != nil:

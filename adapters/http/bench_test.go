@@ -60,9 +60,9 @@ func BenchmarkGetThousandUsers(b *testing.B) {
 	compare(b, 0.5, r, thousand(r))
 }
 
-// BenchmarkGetThousandUsersOfWhomOneChanges is the same while one of them changes a thousand times a second, and the answer with it.
+// BenchmarkGetThousandUsersWhileOneChanges is the same while one of them changes a thousand times a second, and the answer with it.
 // It has no floor.
-func BenchmarkGetThousandUsersOfWhomOneChanges(b *testing.B) {
+func BenchmarkGetThousandUsersWhileOneChanges(b *testing.B) {
 	r := populated(b)
 	request := thousand(r)
 	done := make(chan struct{})

@@ -28,12 +28,15 @@ func TestTakenPortFailsTheStart(t *testing.T) {
 	cfg := localConfig()
 	cfg.Listen = other.Addr().String()
 	server := http.New(cfg, http.Operations{}, nil, nil, nil, nil, nil, nil, nil, nil, slog.New(slog.DiscardHandler))
+	if server.Addr() != nil || server.URL() != "" {
+		t.Errorf("before Start: Addr: %v, URL: %q", server.Addr(), server.URL())
+	}
 	err = server.Start(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "http.listen: "+cfg.Listen+" is taken by another program") {
 		t.Errorf("Start: %v", err)
 	}
-	if server.Addr() != nil {
-		t.Errorf("Addr: %v", server.Addr())
+	if server.Addr() != nil || server.URL() != "" {
+		t.Errorf("Addr: %v, URL: %q", server.Addr(), server.URL())
 	}
 	if err := server.Stop(context.Background()); err != nil {
 		t.Errorf("Stop: %v", err)

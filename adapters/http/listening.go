@@ -154,10 +154,14 @@ func (s *Server) Addr() net.Addr {
 	return s.listeners[0].Addr()
 }
 
-// URL returns where the server is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
+// URL returns where the server is to be found from this machine: http://host:port/, or https, or unix: and a path. It is empty before Start, and if
+// that has failed.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
+		return ""
+	}
 	return listen.AddressOf(s.listeners[0].Addr()).URL(s.certificate != nil)
 }
 

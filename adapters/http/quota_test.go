@@ -22,7 +22,7 @@ func TestStreamsOfOneUserAreBounded(t *testing.T) {
 	}
 	first := r.watch(t, mark, "POST", "/v1/events", listOf(4))
 	first.until(t, "ready")
-	refused(2, "watches 4 users already; 2 more are too many (http.max_watched_per_user)")
+	refused(2, "watches 4 users already; 2 more are too many (http.max_watched_per_user): at most 5 are allowed; close streams, or watch fewer")
 	second, third := r.watch(t, mark, "POST", "/v1/events", listOf(1)), r.watch(t, mark, "POST", "/v1/events", listOf(0))
 	second.until(t, "ready")
 	third.until(t, "ready")

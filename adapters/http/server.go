@@ -104,6 +104,12 @@ func New(cfg Config, about Operations,
 // Renew has the states of all users told anew to the event streams: they are unified by other rules now.
 func (s *Server) Renew() { s.hub.Renew() }
 
+// Regroup has the states of all members told anew to the event streams about some groups: these have other members now.
+func (s *Server) Regroup(groups []string) { s.hub.Regroup(groups) }
+
+// RecheckKeys ends the event streams of static keys that may not ask about their users any more, because the groups have changed.
+func (s *Server) RecheckKeys() { s.hub.RecheckKeys() }
+
 // Provider is the OpenID provider by which people sign in, as a page has to know it.
 type Provider = v1.Provider
 

@@ -100,6 +100,21 @@ func TestReadFaults(t *testing.T) {
 	}
 }
 
+// A fault is told of the entry that has it, by the number that it has where it stands: in the configuration, or in the file.
+func TestFaultsOfBoth(t *testing.T) {
+	file := write(t, "a.yaml", "- {user: alice@example.test, names: {irc: [ali]}}\n- {user: bob}\n")
+	_, err := Read([]Record{
+		{User: "carl"}, {User: "markd@zarafa.com"}, {User: "alice@example.test"}, {User: strings.Repeat("d", 100) + "@example.test", Names: map[string][]string{"irc": {"ALI"}}},
+	}, file)
+	want := "identities_file: " + file + `: entry 2 (bob): invalid identity: invalid user "bob": it has no @: an id is account@domain
+identities: entry 1 (carl): invalid identity: invalid user "carl": it has no @: an id is account@domain
+identities: entry 3 (alice@example.test): invalid identity: the user is there twice
+identities: entry 4 (` + strings.Repeat("d", 60) + `): invalid identity: irc "ALI": it is a name of alice@example.test already`
+	if err == nil || err.Error() != want {
+		t.Errorf("the faults are\n%v\nwant\n%s", err, want)
+	}
+}
+
 // table notes what it is given.
 type table struct{ taken []*domain.Identities }
 

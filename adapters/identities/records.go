@@ -42,25 +42,24 @@ func Read(records []Record, file string) (*domain.Identities, error) {
 	if err := errors.Join(checkZones("identities", records), checkZones("identities_file: "+file, inFile)); err != nil {
 		return nil, err
 	}
-	table, err := domain.NewIdentities(toDomain(records))
-	if err != nil {
-		return nil, eachLine("identities: ", err)
+	table, err := domain.NewIdentities(slices.Concat(toDomain(inFile), toDomain(records)))
+	if faults, are := errors.AsType[domain.IdentityFaults](err); are {
+		return nil, placed(faults, len(inFile), "identities_file: "+file)
 	}
-	if len(inFile) == 0 {
-		return table, nil
-	}
-	if table, err = domain.NewIdentities(toDomain(inFile)); err == nil && len(records) > 0 { // first alone: the numbers of records are the file's
-		table, err = domain.NewIdentities(slices.Concat(toDomain(inFile), toDomain(records)))
-	}
-	if err != nil {
-		return nil, eachLine("identities_file: "+file+": ", err)
-	}
-	return table, nil
+	return table, err
 }
 
-// eachLine puts a text before each line of an error.
-func eachLine(before string, err error) error {
-	return errors.New(before + strings.ReplaceAll(err.Error(), "\n", "\n"+before))
+// placed says of each fault which entry has it. The first records are those of the file.
+func placed(faults domain.IdentityFaults, inFile int, file string) error {
+	all := make([]error, len(faults))
+	for i, fault := range faults {
+		entry := setting.Entry(file, fault.Index, fault.User)
+		if fault.Index >= inFile {
+			entry = setting.Entry("identities", fault.Index-inFile, fault.User)
+		}
+		all[i] = fmt.Errorf("%s: %w", entry, fault.Err)
+	}
+	return errors.Join(all...)
 }
 
 func toDomain(records []Record) []domain.Identity {

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/zarafa/presence/dial"
+	"github.com/zarafa/presence/dns"
 )
 
 // How large a message the servers must take at least, for a piece of a snapshot, and should take, for a request of 10,000 users that have
@@ -93,7 +94,7 @@ type dialer func() context.Context
 // Dial implements natsgo.CustomDialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	ctx := d()
-	return dial.Within(ctx, &net.Dialer{Timeout: connectWithin})(ctx, network, address)
+	return dial.Within(ctx, &net.Dialer{Timeout: connectWithin, Resolver: dns.NewResolver("")})(ctx, network, address)
 }
 
 // refusal is an error that will not go away by itself.

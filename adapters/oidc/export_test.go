@@ -1,13 +1,20 @@
 package oidc
 
-import "net/http"
+import (
+	"context"
+	"net"
+	"net/http"
+)
 
 // Through has a verifier, before Run, ask its provider through another transport than the network.
 func (v *Verifier) Through(transport http.RoundTripper) {
-	v.client = func(Config) *http.Client {
-		return &http.Client{Transport: transport, CheckRedirect: newClient(Config{}).CheckRedirect}
+	v.client = func(ctx context.Context, cfg Config, resolver *net.Resolver) *http.Client {
+		return &http.Client{Transport: transport, CheckRedirect: newClient(ctx, cfg, resolver).CheckRedirect}
 	}
 }
+
+// Resolve has a verifier, before Run, resolve names by another resolver.
+func (v *Verifier) Resolve(by *net.Resolver) { v.resolver = by }
 
 // What a test may want to know.
 const (

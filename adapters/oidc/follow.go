@@ -50,7 +50,7 @@ func (v *Verifier) Run(ctx context.Context) {
 // fetch asks the provider of a configuration.
 func (v *Verifier) fetch(ctx context.Context, cfg Config) (*fetched, error) {
 	began := v.clock.Now()
-	got, err := fetch(ctx, v.client(cfg), cfg.Issuer)
+	got, err := fetch(ctx, v.client(ctx, cfg, v.resolver), cfg.Issuer)
 	if got != nil {
 		got.at = began
 	}

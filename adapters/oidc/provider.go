@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/zarafa/presence/dial"
 	"github.com/zarafa/presence/domain"
 )
 
@@ -115,9 +117,10 @@ func get(ctx context.Context, client *http.Client, address string) ([]byte, erro
 	return text, nil
 }
 
-// newClient makes what asks a provider.
-func newClient(cfg Config) *http.Client {
+// newClient makes what asks a provider. All that it does ends with ctx.
+func newClient(ctx context.Context, cfg Config, resolver *net.Resolver) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = dial.Within(ctx, &net.Dialer{Timeout: fetchTimeout, Resolver: resolver})
 	transport.TLSClientConfig = cfg.Roots.ClientTLS("", false)
 	transport.DisableKeepAlives = true // minutes lie between two requests
 	return &http.Client{

@@ -6,11 +6,13 @@
 package oidc
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/zarafa/presence/dns"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/ports"
 )
@@ -35,7 +38,8 @@ type Verifier struct {
 	clock      ports.Clock
 	principals ports.Principals
 	log        *slog.Logger
-	client     func(Config) *http.Client
+	resolver   *net.Resolver
+	client     func(context.Context, Config, *net.Resolver) *http.Client
 
 	mu      sync.Mutex // current is stored
 	current atomic.Pointer[current]
@@ -53,7 +57,7 @@ type current struct {
 // New makes a verifier that knows no key until Run is called. The skew is how far the clocks of the provider and this machine may differ. Who has
 // signed in may do what principals says, and with the service role what a service may.
 func New(cfg Config, skew time.Duration, clock ports.Clock, principals ports.Principals, log *slog.Logger) *Verifier {
-	v := &Verifier{clock: clock, principals: principals, log: log, client: newClient, wake: make(chan struct{}, 1)}
+	v := &Verifier{clock: clock, principals: principals, log: log, resolver: dns.NewResolver(""), client: newClient, wake: make(chan struct{}, 1)}
 	v.current.Store(v.rules(cfg, skew))
 	return v
 }

@@ -54,7 +54,8 @@ func (x *Exporter) fingerprint(state *domain.State) fingerprint {
 }
 
 // idOf returns the id of the message about a state: always the same, also after a restart and from another daemon, so that a receiver that was told
-// twice can know. renewal tells states apart that have changed, and changed back, without a change of the user; else it is 0.
+// twice can know. renewal tells states apart that have changed, and changed back, without a change of the user; else it is 0. No renewal has that of
+// another one, also before a restart, or the receiver would drop what it has not been told.
 func (x *Exporter) idOf(state *domain.State, of fingerprint, renewal uint64) string {
 	const size = 18 // bytes: more than a UUID
 	text := append([]byte(x.config.Name), 0)

@@ -10,6 +10,7 @@ import (
 	"github.com/zarafa/presence/adapters/webhook"
 	"github.com/zarafa/presence/domain"
 	"github.com/zarafa/presence/internal/webhooktest"
+	"github.com/zarafa/presence/ports"
 )
 
 // A change is told if it is one of what was asked for.
@@ -171,6 +172,45 @@ func TestRenewals(t *testing.T) {
 		}
 		if len(ids) != 4 {
 			t.Errorf("four messages have the ids %v", ids)
+		}
+	})
+}
+
+// What is told because the rules are others is another message each time, also after a restart, although the revision is the same: a receiver that drops
+// what it has seen the id of would go on with the state before.
+func TestRenewalsAfterARestart(t *testing.T) {
+	staged(t, nil, func(s *stage) {
+		seen := map[string]bool{}
+		told := func(want string) {
+			t.Helper()
+			for _, m := range s.expect(want) {
+				if seen[m.ID] {
+					t.Errorf("%s has the id of a message before", want)
+				}
+				seen[m.ID] = true
+			}
+		}
+		restart := func() { s.end(); time.Sleep(time.Second); s.begin() }
+		s.busy("anna")
+		told("anna busy")
+		for range 3 { // the rules change while the daemon runs
+			s.hide("anna@example.test")
+			s.all.Renew()
+			told("anna unavailable")
+			s.hide("nobody@example.test")
+			s.all.Renew()
+			told("anna busy")
+			restart()
+		}
+		for range 2 { // they change back while it is down
+			s.hide("anna@example.test")
+			if err := s.all.Configure([]ports.Exporter{s.exporter}, 2); err != nil {
+				t.Fatal(err)
+			}
+			told("anna unavailable")
+			s.hide("nobody@example.test")
+			restart()
+			told("anna busy")
 		}
 	})
 }

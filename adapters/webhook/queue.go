@@ -13,7 +13,7 @@ type waiting struct {
 	user     domain.UserID
 	before   ports.Mark  // what can be acknowledged while this waits
 	changed  time.Time   // when the change was learnt of
-	renewal  uint64      // tells apart what was given anew; 0: it is a change of the user
+	renewal  uint64      // when it was given anew, in Unix nanoseconds; 0: it is a change of the user
 	attempts int         // that have failed
 	tried    fingerprint // of the last attempt, if there was one
 	unsure   bool        // the receiver may have been told something that is not in queue.told

@@ -83,7 +83,7 @@ func (r *run) deliver(ctx context.Context, working *sync.WaitGroup) error {
 func (r *run) take(news ports.News) {
 	now, renewal := time.Now(), uint64(0)
 	if news.Anew {
-		renewal = news.Mark.Renewal + 1
+		renewal = uint64(now.UnixNano())
 	}
 	for i := range news.States {
 		state := &news.States[i]

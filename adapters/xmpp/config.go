@@ -92,6 +92,14 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Warnings returns what is accepted but unwise.
+func (c Config) Warnings() (warnings []string) {
+	if c.InsecureSkipVerify {
+		warnings = append(warnings, "xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password")
+	}
+	return warnings
+}
+
 // splitHostPort splits host, host:port, an IP address or [IPv6]:port.
 func splitHostPort(s, defaultPort string) (host, port string, err error) {
 	if host, port, err = net.SplitHostPort(s); err != nil { // without a port

@@ -1,6 +1,9 @@
 package xmpp
 
 import (
+	"bytes"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,5 +58,21 @@ func TestValidate(t *testing.T) {
 	c := Config{}
 	if err := c.Validate(); strings.Count(err.Error(), "\n") < 3 {
 		t.Errorf("not every fault is named: %v", err)
+	}
+}
+
+// What is unwise is among the warnings, which the daemon logs and check prints. Making a source, as each reload may do, logs nothing.
+func TestWarnings(t *testing.T) {
+	c := validConfig()
+	if got := c.Warnings(); len(got) != 0 {
+		t.Errorf("the defaults are warned of: %q", got)
+	}
+	c.InsecureSkipVerify = true
+	if got := c.Warnings(); !slices.Equal(got, []string{"xmpp.insecure_skip_verify is set: anybody on the way to the XMPP server can read the password"}) {
+		t.Errorf("the warnings are %q", got)
+	}
+	var log bytes.Buffer
+	if _, err := New(c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))); err != nil || log.Len() > 0 {
+		t.Errorf("New returned %v and logged %q", err, &log)
 	}
 }

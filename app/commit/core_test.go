@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -124,7 +125,7 @@ var sentences = []struct {
 	}},
 	{"the id of a write to what is there already is not kept, so the caller may reuse its memory", func(t *testing.T, s *coretest.Core) {
 		old := set(t, s, alice, web, domain.Busy, "")
-		w := watch(t, s, old.Revision)
+		w := watch(t, s)
 		buffer := []byte(alice)
 		id := domain.UserID(unsafe.String(unsafe.SliceData(buffer), len(buffer)))
 		put(t, s, image.Write{User: id, Old: old, New: observed(web, domain.Away, "")})
@@ -355,39 +356,39 @@ var sentences = []struct {
 			t.Errorf("%d writes are seen of %d", got, writers*rounds)
 		}
 	}},
-	{"a watch from 0 tells everything that is stored, in order of revision", func(t *testing.T, s *coretest.Core) {
+	{"a watch tells everything that changes, in order of revision", func(t *testing.T, s *coretest.Core) {
+		w := watch(t, s)
 		for i := range 50 {
 			set(t, s, numbered(i%20), web, domain.Status(i%4), fmt.Sprint(i))
 		}
-		w := watch(t, s, 0)
 		mirror := newMirror()
 		mirror.follow(t, w, s)
 		if len(mirror.state) != 20 {
 			t.Errorf("%d presences told, want 20", len(mirror.state))
 		}
 	}},
-	{"a watch from a revision tells only what came after it", func(t *testing.T, s *coretest.Core) {
+	{"a watch tells only what comes after it has begun", func(t *testing.T, s *coretest.Core) {
 		set(t, s, alice, web, domain.Busy, "")
-		since := set(t, s, bob, web, domain.Busy, "").Revision
+		set(t, s, bob, web, domain.Busy, "")
+		w := watch(t, s)
 		want := set(t, s, alice, web, domain.Away, "")
-		changes := next(t, watch(t, s, since))
+		changes := next(t, w)
 		if len(changes) != 1 || changes[0] != (domain.Change{User: alice, Presence: want}) {
 			t.Errorf("told %+v, want only %+v", changes, want)
 		}
 	}},
-	{"a watch tells of removals, those before it included", func(t *testing.T, s *coretest.Core) {
+	{"who reads everything after a watch has begun misses nothing", readWhileWritten},
+	{"a watch tells of removals", func(t *testing.T, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
-		live := watch(t, s, p.Revision)
+		w := watch(t, s)
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
-		for name, w := range map[string]*image.Watch{"begun before": live, "begun after": watch(t, s, p.Revision)} {
-			changes := next(t, w)
-			if len(changes) != 1 || !changes[0].Presence.Removed || changes[0].User != alice || changes[0].Presence.Protocol != web || changes[0].Presence.Revision <= p.Revision {
-				t.Errorf("%s: told %+v, want that alice's is gone", name, changes)
-			}
+		changes := next(t, w)
+		if len(changes) != 1 || !changes[0].Presence.Removed || changes[0].User != alice || changes[0].Presence.Protocol != web || changes[0].Presence.Revision <= p.Revision {
+			t.Errorf("told %+v, want that alice's is gone", changes)
 		}
 	}},
 	{"a watch tells only the last of several changes between two calls, and no renewal", func(t *testing.T, s *coretest.Core) {
-		w := watch(t, s, 0)
+		w := watch(t, s)
 		for i := range 10 {
 			set(t, s, alice, web, domain.Status(i%4), fmt.Sprint(i))
 		}
@@ -417,7 +418,8 @@ var sentences = []struct {
 		if last <= q.Revision || last != s.Revision() {
 			t.Errorf("Kept = %d; the last change was %d, the store's revision is %d", last, q.Revision, s.Revision())
 		}
-		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0].User != alice || removed[0].Presence.Revision != last {
+		gone := domain.Change{User: alice, Presence: domain.Presence{Protocol: web, Removed: true, Revision: last}}
+		if removed, err := s.Removals(q.Revision); err != nil || len(removed) != 1 || removed[0] != gone {
 			t.Errorf("Removals = %+v, %v, want alice's at %d", removed, err, last)
 		}
 		if removed, err := s.Removals(last); err != nil || len(removed) != 0 {
@@ -429,7 +431,7 @@ var sentences = []struct {
 		}
 	}},
 	{"Next blocks until something changes", func(t *testing.T, s *coretest.Core) {
-		w := watch(t, s, 0)
+		w := watch(t, s)
 		told := make(chan []domain.Change, 1)
 		go func() {
 			changes, _ := w.Next(t.Context())
@@ -451,7 +453,7 @@ var sentences = []struct {
 		}
 	}},
 	{"Next returns the context's error, and the watch goes on", func(t *testing.T, s *coretest.Core) {
-		w := watch(t, s, 0)
+		w := watch(t, s)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		if changes, err := w.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -463,7 +465,7 @@ var sentences = []struct {
 		}
 	}},
 	{"Close ends Next, now and later, and may be repeated", func(t *testing.T, s *coretest.Core) {
-		w := watch(t, s, 0)
+		w := watch(t, s)
 		ended := make(chan error, 1)
 		go func() {
 			_, err := w.Next(t.Context())
@@ -487,6 +489,43 @@ var sentences = []struct {
 	{"whatever is written while watches come and go, each ends with the store's state and never goes back", watchUnderLoad},
 }
 
+// readWhileWritten has readers begin while presences change, come and go: each of them once, so that no later change makes up for one that a
+// reader has missed.
+func readWhileWritten(t *testing.T, s *coretest.Core) {
+	const users, rounds, together = 500, 100, 20
+	ctx := within(t)
+	for i := range users {
+		set(t, s, numbered(i), web, domain.Busy, "")
+	}
+	for round := range rounds {
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for i := range together {
+				user := numbered((round*together + i) % users)
+				old := stored(s, user, web)
+				next := observed(web, domain.Away, fmt.Sprint(round))
+				if old.Revision != 0 && i%3 == 0 {
+					next = old.Remove(moment)
+				}
+				if err := s.Apply(ctx, image.Write{User: user, Old: old, New: next}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		w := s.Watch()
+		mirror := newMirror()
+		mirror.read(s)
+		maps.DeleteFunc(mirror.state, func(_ domain.UserID, p domain.Presence) bool { return p.Revision > w.Began() }) // the watch tells these
+		mirror.last = w.Began()
+		writing.Wait()
+		mirror.follow(t, w, s)
+		w.Close()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 // watchUnderLoad lets several writers change, renew and remove at random while watches begin at random moments.
 func watchUnderLoad(t *testing.T, s *coretest.Core) {
 	const writers, rounds, users = 4, 300, 30
@@ -501,8 +540,9 @@ func watchUnderLoad(t *testing.T, s *coretest.Core) {
 	}
 	done := make(chan struct{})
 	for range 6 {
-		w := s.Watch(0)
+		w := s.Watch()
 		mirror := newMirror()
+		mirror.read(s)
 		watching.Go(func() {
 			defer w.Close()
 			for {
@@ -520,7 +560,9 @@ func watchUnderLoad(t *testing.T, s *coretest.Core) {
 				}
 			}
 		})
-		writeAtRandom(ctx, t, s, alice)
+		for range rand.IntN(rounds / 3) {
+			writeAtRandom(ctx, t, s, alice)
+		}
 	}
 	writing.Wait()
 	close(done)
@@ -552,6 +594,14 @@ type mirror struct {
 }
 
 func newMirror() *mirror { return &mirror{state: map[domain.UserID]domain.Presence{}} }
+
+// read takes over all that is stored on web.
+func (m *mirror) read(s *coretest.Core) {
+	s.Each(func(user domain.UserID, presences domain.Presences) bool {
+		m.state[user], _ = presences.On(web)
+		return true
+	})
+}
 
 func (m *mirror) take(t *testing.T, changes []domain.Change) {
 	if len(changes) == 0 {
@@ -624,9 +674,9 @@ func set(t *testing.T, s *coretest.Core, user domain.UserID, protocol domain.Pro
 	return stored(s, user, protocol)
 }
 
-func watch(t *testing.T, s *coretest.Core, since domain.Revision) *image.Watch {
+func watch(t *testing.T, s *coretest.Core) *image.Watch {
 	t.Helper()
-	w := s.Watch(since)
+	w := s.Watch()
 	t.Cleanup(w.Close)
 	return w
 }

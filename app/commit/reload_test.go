@@ -115,17 +115,22 @@ var reloadSentences = []struct {
 			t.Errorf("alice is %+v", got)
 		}
 	}},
-	{"a watch goes on from before the reload, removals included", func(t *testing.T, r *reloader, s *coretest.Core) {
+	{"a reader goes on from before the reload, removals included", func(t *testing.T, r *reloader, s *coretest.Core) {
 		p := set(t, s, alice, web, domain.Busy, "")
 		q := set(t, s, bob, web, domain.Busy, "")
 		put(t, s, image.Write{User: alice, Old: p, New: p.Remove(moment)})
 		s = r.reload(t, s)
-		changes := next(t, watch(t, s, p.Revision))
-		if len(changes) != 2 || changes[0].User != bob || changes[0].Presence != q || changes[1].User != alice || !changes[1].Presence.Removed {
-			t.Errorf("told %+v; want bob's change and alice's removal", changes)
+		mirror := newMirror()
+		mirror.read(s)
+		if len(mirror.state) != 1 || mirror.state[bob] != q || q.Revision <= p.Revision {
+			t.Errorf("there is %+v; want bob's change, after revision %d", mirror.state, p.Revision)
 		}
-		if changes := next(t, watch(t, s, 0)); len(changes) != 1 {
-			t.Errorf("from the beginning told %+v, want bob", changes)
+		gone := domain.Change{User: alice, Presence: domain.Presence{Protocol: web, Removed: true, Revision: q.Revision + 1}}
+		if removed, err := s.Removals(p.Revision); err != nil || len(removed) != 1 || removed[0] != gone {
+			t.Errorf("Removals = %+v, %v, want %+v", removed, err, gone)
+		}
+		if removed, err := s.Removals(0); err != nil || len(removed) != 0 {
+			t.Errorf("Removals from the beginning = %+v, %v, want none", removed, err)
 		}
 	}},
 }

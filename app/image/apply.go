@@ -70,8 +70,8 @@ func (i *Image) Holds(w *Write) (id domain.UserID, holds bool) {
 }
 
 // Apply carries out an entry, whose number is at, and returns its header and whether each group took effect. It depends on nothing but the
-// entry, the image and the precedence (Prefer), so all daemons that apply the same entries have the same image. An entry that is damaged, or of another version, is an
-// error, and changes nothing. The slice is used again by the next call.
+// entry, the image and the precedence (Prefer), so all daemons that apply the same entries have the same image. An entry that is damaged, or of
+// another version, is an error, and changes nothing. The slice is used again by the next call.
 func (i *Image) Apply(at uint64, entry []byte) (h Header, applied []bool, err error) {
 	h, groups, err := i.decoder.entry(entry)
 	if err != nil {

@@ -35,7 +35,7 @@ type Image struct {
 	precedence domain.Precedence
 
 	decoder decoder // of Apply and Load
-	applied []bool  // the same
+	applied []bool  // what Apply returns
 }
 
 // Key names one presence.
@@ -50,8 +50,7 @@ func KeyOf(user domain.UserID, p *domain.Presence) Key { return Key{user, p.Prot
 
 // New makes an empty image.
 func New() *Image {
-	i := &Image{users: xsync.NewMap[domain.UserID, *User](), removed: newRemoved(), watches: make(map[*Watch]struct{})}
-	return i
+	return &Image{users: xsync.NewMap[domain.UserID, *User](), removed: newRemoved(), watches: make(map[*Watch]struct{})}
 }
 
 // Prefer has a precedence decide which changes somebody can see who sees the status alone. Daemons that share a journal must have the same one, or
@@ -146,15 +145,17 @@ func (i *Image) lastOf(id domain.UserID, user *User) *domain.Known {
 }
 
 // Removals returns what was removed after since and has not come back, in no particular order; ports.ErrCompacted if some of it is
-// forgotten.
+// forgotten. After zero it returns nothing: whoever begins there has seen nothing that could be gone.
 func (i *Image) Removals(since domain.Revision) ([]domain.Change, error) {
+	if since == 0 {
+		return nil, nil
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	changes, forgotten := i.removed.since(since)
-	if forgotten {
+	if uint64(since) < i.removed.forgotten.Load() {
 		return nil, ports.ErrCompacted
 	}
-	return changes, nil
+	return i.removed.since(since), nil
 }
 
 // put replaces what one device of a user says, or takes it away if it is Removed. The lock is held.

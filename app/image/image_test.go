@@ -1,6 +1,7 @@
 package image_test
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -188,8 +189,8 @@ func TestImagesAreEqual(t *testing.T) {
 	})
 }
 
-// TestOnlySoManyRemovalsAreRemembered: a watch that goes on from before what was forgotten ends, so that its reader begins anew; any other
-// misses nothing. A loaded image forgets the same.
+// TestOnlySoManyRemovalsAreRemembered: who goes on from before what was forgotten has to begin anew; anybody else misses nothing. A loaded
+// image forgets the same.
 func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 	const users, together = 101_000, 1000 // a thousand more than are remembered
 	j := newJournal()
@@ -222,17 +223,26 @@ func TestOnlySoManyRemovalsAreRemembered(t *testing.T) {
 	if loaded := load(t, at, pieces, nil); everything(loaded) != everything(j.Image) {
 		t.Error("the image that is loaded at last has forgotten something else")
 	}
-	old := j.Watch(1)
-	defer old.Close()
-	if changes, err := old.Next(t.Context()); !errors.Is(err, ports.ErrCompacted) {
-		t.Errorf("a watch from before what is remembered: %d changes, %v; want ErrCompacted", len(changes), err)
+	_, forgotten := j.Kept(numbered(0))
+	for since, want := range map[domain.Revision]int{
+		0:                       0, // whoever has seen nothing misses nothing
+		staying + 2*users - 100: 100,
+		staying + 2*users - 1:   1,
+		staying + 2*users:       0,
+	} {
+		removals, err := j.Removals(since)
+		slices.SortFunc(removals, func(a, b domain.Change) int { return cmp.Compare(a.Presence.Revision, b.Presence.Revision) })
+		if err != nil || len(removals) != want || want > 0 && removals[0].Presence.Revision != since+1 {
+			t.Errorf("after %d: %d removals, %v; want %d", since, len(removals), err, want)
+		}
 	}
-	const late = staying + 2*users - 100
-	recent := j.Watch(late)
-	defer recent.Close()
-	changes, err := recent.Next(t.Context())
-	if err != nil || len(changes) != 100 || changes[0].Presence.Revision != late+1 {
-		t.Errorf("a watch from lately: %d changes, %v; want the last 100", len(changes), err)
+	for _, since := range []domain.Revision{1, forgotten - 1} {
+		if removals, err := j.Removals(since); !errors.Is(err, ports.ErrCompacted) {
+			t.Errorf("after %d, which is before what is remembered: %d removals, %v; want ErrCompacted", since, len(removals), err)
+		}
+	}
+	if removals, err := j.Removals(forgotten); err != nil || len(removals) == 0 {
+		t.Errorf("after %d: %d removals, %v; want all that are remembered", forgotten, len(removals), err)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // not make the daemon grow.
 const maxRemoved = 100_000
 
-// removed remembers what was removed, for watchers that may have seen it. The image's lock guards it, but users and forgotten can be read
+// removed remembers what was removed, for readers that may have seen it. The image's lock guards it, but users and forgotten can be read
 // without. It depends on the entries of the journal alone, so it is the same in every daemon.
 type removed struct {
 	last      map[Key]domain.Revision                  // when each of these presences was removed
@@ -61,21 +61,14 @@ func (r *removed) delete(k Key) {
 	}
 }
 
-// since returns what was removed after a revision, or that not all of it is remembered. A reader that begins with zero has seen nothing yet,
-// and misses nothing.
-func (r *removed) since(revision domain.Revision) (changes []domain.Change, forgotten bool) {
-	if revision == 0 {
-		return nil, false
-	}
-	if uint64(revision) < r.forgotten.Load() {
-		return nil, true
-	}
+// since returns what is remembered of what was removed after a revision.
+func (r *removed) since(revision domain.Revision) (changes []domain.Change) {
 	for k, last := range r.last {
 		if last > revision {
 			changes = append(changes, k.removedAt(last))
 		}
 	}
-	return changes, false
+	return changes
 }
 
 // removedAt is the change by which a presence was removed.

@@ -14,46 +14,30 @@ import (
 // the last is told, so a slow reader costs no more than a fast one.
 type Watch struct {
 	of    *Image
-	since domain.Revision // where the reader left off
 	began domain.Revision // the image's revision when the watch began
 
-	scanned   bool            // only Next reads and writes it
-	removed   []domain.Change // from between since and began; only the first Next reads it
-	forgotten bool            // there was more than removed
-
-	pending map[Key]domain.Change // what came after began; guarded by of.mu
+	pending map[Key]domain.Change // what is new; guarded by of.mu
 	taken   map[Key]domain.Change // is empty, and becomes pending at the next take; only Next reads and writes it
 	unheld  bool                  // the image was released, and the reader has not been told; guarded by of.mu
-	wake    chan struct{}         // holds one token while there may be something in these two
+	wake    chan struct{}         // holds one token while there may be something in pending, or unheld
 
 	closed chan struct{}
 	close  sync.Once
 }
 
-// Watch returns every presence with a greater revision than since, and from then on every change. Those that were removed after since are
-// among them, as Removed. If some of these are forgotten, and since is not zero, the watch ends with ports.ErrCompacted. It does not block.
-func (i *Image) Watch(since domain.Revision) *Watch {
+// Watch follows every change from now on; a renewal is none. Changes of before are seen by all reads that begin after it has returned, so
+// whoever then reads everything (Each) misses nothing. It does not block.
+func (i *Image) Watch() *Watch {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.watch(since)
-}
-
-// WatchNow is Watch from the image's revision, which it returns. Nothing is forgotten then.
-func (i *Image) WatchNow() (w *Watch, now domain.Revision) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	now = i.Revision()
-	return i.watch(now), now
-}
-
-// watch is Watch with the lock held.
-func (i *Image) watch(since domain.Revision) *Watch {
-	w := &Watch{of: i, since: since, began: i.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	w := &Watch{of: i, began: i.Revision(), wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.pending, w.taken = make(map[Key]domain.Change), make(map[Key]domain.Change)
-	w.removed, w.forgotten = i.removed.since(since)
 	i.watches[w] = struct{}{}
 	return w
 }
+
+// Began returns the revision after which every change is told. A read that is made later may see some of these changes, too.
+func (w *Watch) Began() domain.Revision { return w.began }
 
 // add is called with the image's lock held.
 func (w *Watch) add(k Key, change domain.Change) {
@@ -69,8 +53,8 @@ func (w *Watch) signal() {
 }
 
 // Next blocks until something has changed and returns it in order of revision; it never returns an empty slice without an error. Each
-// revision is greater than all that were returned before, so the last one can resume the watch. It returns the context's error,
-// ports.ErrWatchClosed after Close, ports.ErrCompacted, or ports.ErrResumed, once for each Image.Release that says so. Not to be called concurrently with itself.
+// revision is greater than all that were returned before. It returns the context's error, ports.ErrWatchClosed after Close, or ports.ErrResumed,
+// once for each Image.Release that says so. Not to be called concurrently with itself.
 func (w *Watch) Next(ctx context.Context) ([]domain.Change, error) {
 	for {
 		if err := w.ended(ctx); err != nil {
@@ -105,24 +89,15 @@ func (w *Watch) ended(ctx context.Context) error {
 	case <-w.closed:
 		return ports.ErrWatchClosed
 	default:
+		return ctx.Err()
 	}
-	if w.forgotten {
-		return ports.ErrCompacted
-	}
-	return ctx.Err()
 }
 
 // keptPending is for how many changes a watch keeps memory.
 const keptPending = 1024
 
-// take returns what was there when the watch began, or else what has come since the last call.
+// take returns what has come since the last call.
 func (w *Watch) take() []domain.Change {
-	if !w.scanned {
-		w.scanned = true
-		if changes := w.scan(); len(changes) > 0 {
-			return changes
-		}
-	}
 	w.of.mu.Lock()
 	w.pending, w.taken = w.taken, w.pending
 	w.of.mu.Unlock()
@@ -134,24 +109,6 @@ func (w *Watch) take() []domain.Change {
 		w.taken = make(map[Key]domain.Change)
 	}
 	clear(w.taken)
-	return changes
-}
-
-// scan finds what changed after since and has not changed again after began: that is pending.
-func (w *Watch) scan() []domain.Change {
-	changes := w.removed
-	w.removed = nil
-	if w.since >= w.began {
-		return changes
-	}
-	w.of.Each(func(user domain.UserID, presences domain.Presences) bool {
-		for _, p := range presences {
-			if p.Revision > w.since && p.Revision <= w.began {
-				changes = append(changes, domain.Change{User: user, Presence: p})
-			}
-		}
-		return true
-	})
 	return changes
 }
 

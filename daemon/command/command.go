@@ -22,13 +22,12 @@ import (
 )
 
 // Run carries out one command line of a program that has some protocols, and returns its exit code. It reads no global state but the files that it
-// is told of.
+// is told of. With serve the process ignores SIGHUP afterwards.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string, protocols []wiring.Protocol) int {
 	c := &cli{args: args, environ: environ, env: make(map[string]string), protocols: protocols}
-	if slices.Contains(args, "serve") { // first of all, or a reload that is asked for too early would end the daemon
+	if slices.Contains(args, "serve") { // first of all, and to the end of the process, or a SIGHUP that comes too early or too late would kill it
 		c.hangup = make(chan os.Signal, 1)
 		signal.Notify(c.hangup, syscall.SIGHUP)
-		defer signal.Stop(c.hangup)
 	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")

@@ -49,11 +49,16 @@ func TestGroups(t *testing.T) {
 	shows(t, watch, " u1@example.test away manual\n")
 	set("u2", "busy")
 	shows(t, watch, " u2@example.test busy manual\n")
+	alone := r.listens(t, clerk, "carl@example.test")
 	r.change(t, map[string]string{"identities": "\n  - {user: bob@example.test, groups: [helpdesk]}\n  - {user: carl@example.test, groups: [helpdesk]}"})
 	shows(t, watch, " carl@example.test unavailable -\n")
 	set("alice", "away")
 	set("carl", "away")
 	shows(t, watch, " carl@example.test away manual\n")
+	alone.eventually(t, `"user":"carl@example.test","status":"away"`)
+	if strings.Contains(alone.String(), "event: reset") {
+		t.Errorf("a stream about no group begins anew when a group changes:\n%s", alone)
+	}
 	if text := watch.Stdout.(*output).String(); strings.Contains(text, "alice@example.test away") {
 		t.Errorf("who has left the group is told still:\n%s", text)
 	}

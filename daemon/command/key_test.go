@@ -89,3 +89,32 @@ func TestKeyOfDaemon(t *testing.T) {
 		t.Errorf("the log is\n%s", log)
 	}
 }
+
+// When a user leaves the group that a key lists, by a file that is followed, the key's stream about the user ends. One about who has stayed goes on.
+func TestStreamOfKeyFollowsGroups(t *testing.T) {
+	m := printed.FindStringSubmatch(command(nil, "key", "wall", "--user=group:helpdesk", "--read").stdout)
+	key, line := m[1], m[2]
+	file := write(t, "identities.yaml", "- {user: alice@example.test, groups: [helpdesk]}\n- {user: bob@example.test, groups: [helpdesk]}\n")
+	r := reloads(t, map[string]string{"identities_file": file, "auth.keys": "[" + line + "]"})
+	follow := func(user string) *rawConn {
+		t.Helper()
+		c := r.dial(t, get("/v1/events?user="+user, key))
+		if !c.until("event: ready") {
+			t.Fatalf("the key may not follow %s", user)
+		}
+		return c
+	}
+	alice, bob := follow("alice@example.test"), follow("bob@example.test")
+	if err := os.WriteFile(file, []byte("- {user: alice@example.test}\n- {user: bob@example.test, groups: [helpdesk]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !alice.until("event: end") {
+		t.Error("the stream about who has left the group goes on")
+	}
+	if got := r.ask(t, clerk, "PUT", "/v1/users/bob@example.test/manual", `{"status":"busy"}`); got.status != 204 {
+		t.Fatalf("PUT: %+v", got)
+	}
+	if !bob.until(`"status":"busy"`) {
+		t.Error("the stream about who has stayed in the group tells nothing")
+	}
+}

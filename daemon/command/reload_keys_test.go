@@ -471,7 +471,8 @@ func TestEveryKey(t *testing.T) {
 		t.Run(key.Name, func(t *testing.T) {
 			change, there := changes[key.Name]
 			if !there || key.Restart != (change.effect == nil) {
-				t.Fatal("this test does not know how to see that a change of the key has an effect, or that it needs a restart")
+				t.Fatal("this test does not know how to see that a change of the key has an effect, or that it needs a restart; for a protocol, write another " +
+					"value of the key into testdata/changes.yaml of its folder")
 			}
 			k.T, k.held = t, nil
 			k.change(t)

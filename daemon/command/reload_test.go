@@ -395,6 +395,27 @@ func TestHangupAtOnce(t *testing.T) {
 	}
 }
 
+// However many signals come from the first line in the log to the end of the process, the daemon starts, and stops in order.
+func TestHangupFromStartToEnd(t *testing.T) {
+	for range 20 {
+		program := start(t, secretEnv, "serve", "--http.listen=127.0.0.1:0")
+		stderr := program.Stderr.(*output)
+		eventually(t, "the daemon starts", func() bool { return strings.Contains(stderr.String(), "msg=starting") })
+		eventually(t, "the daemon serves", func() bool {
+			_ = program.Process.Signal(syscall.SIGHUP)
+			return strings.Contains(stderr.String(), "msg=started")
+		})
+		_ = program.Process.Signal(syscall.SIGTERM)
+		ended := make(chan error, 1)
+		go func() { ended <- program.Wait() }()
+		for program.Process.Signal(syscall.SIGHUP) == nil { // without a pause: its last moments are short
+		}
+		if err := <-ended; err != nil || !strings.Contains(stderr.String(), "msg=stopped") {
+			t.Fatalf("it ended with %v:\n%s", err, stderr.String())
+		}
+	}
+}
+
 // hasOpen reports whether a process has a file open.
 func hasOpen(pid int, name string) bool {
 	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))

@@ -63,7 +63,7 @@ func (d *Daemon) Start(ctx context.Context) error {
 	return dig.RootCause(d.app.Start(ctx))
 }
 
-// URL is where the daemon is to be found from this machine, after Start: http://host:port/, or https, or unix: and a path.
+// URL is where the daemon is to be found from this machine: http://host:port/, or https, or unix: and a path. It is empty before Start.
 func (d *Daemon) URL() string { return d.running.Server.URL() }
 
 // Wait returns a channel that yields when the daemon is to be stopped: a signal was received, or it cannot go on, and Err says why.

@@ -33,15 +33,18 @@ func (r *renewer) run(ctx context.Context) {
 	for {
 		changed := r.identities.Changed()
 		if now := r.identities.Table(); now != r.told {
-			regrouped := !now.SameGroups(r.told)
-			if regrouped {
+			regrouped := now.Regrouped(r.told)
+			if len(regrouped) > 0 {
 				r.directory.Regroup()
+				r.server.RecheckKeys()
 			}
 			switch {
 			case r.sights.ByGroup():
 				r.anew()
-			case regrouped, !now.SameDisplayNames(r.told):
+			case !now.SameDisplayNames(r.told):
 				r.server.Renew()
+			default:
+				r.server.Regroup(regrouped)
 			}
 			r.exporters.Renew() // who is in a group may be told of now
 			r.told = now

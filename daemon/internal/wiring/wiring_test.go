@@ -133,7 +133,7 @@ func TestStartStop(t *testing.T) {
 			}
 			daemon, err := New(settings, logging.Logger)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("with what testdata/environment of each protocol's folder sets: %v", err)
 			}
 			if err := daemon.Start(t.Context()); err != nil {
 				t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // A subscriber follows a group by its name. Who is in the group is looked up when a user changes, and when states are read from the feed. When the
-// groups are others, everybody is told everything anew (Hub.Renew): so is whoever comes back and may have missed that.
+// members are others by another configuration, its followers are told everything anew (Hub.Regroup): so is whoever comes back and may have missed that.
 
 // joinGroups has a subscriber follow groups. The caller holds the lock.
 func (h *Hub) joinGroups(sub *subscriber, s *Subscription) {
@@ -21,10 +21,10 @@ func (h *Hub) joinGroups(sub *subscriber, s *Subscription) {
 	for _, name := range sub.groups {
 		t := h.groups[name]
 		if t == nil {
-			t = &topic{followers: make(map[*subscriber]sighting)}
+			t = &topic{followers: make(map[*subscriber]cachedSight)}
 			h.groups[name] = t
 		}
-		t.followers[sub] = sighting{}
+		t.followers[sub] = cachedSight{}
 	}
 }
 
@@ -34,6 +34,22 @@ func (h *Hub) leaveGroups(sub *subscriber) {
 		t := h.groups[name]
 		if delete(t.followers, sub); len(t.followers) == 0 {
 			delete(h.groups, name)
+		}
+	}
+}
+
+// Regroup has the followers of some groups told every state anew, because these groups have other members now. Which members a key may ask about can depend
+// on any group, so keys that follow some are told as well.
+func (h *Hub) Regroup(groups []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.started || h.ctx.Err() != nil {
+		return
+	}
+	for sub := range h.subscribers {
+		follows := func(name string) bool { return slices.Contains(sub.groups, name) }
+		if len(sub.groups) > 0 && (sub.by.Key != nil || slices.ContainsFunc(groups, follows)) {
+			h.tellAnew(sub)
 		}
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"github.com/zarafa/presence/domain"
 )
 
-// regroup puts other users into groups, and tells every subscriber.
+// regroup puts other users into groups, and tells their followers.
 func (w *world) regroup(records ...domain.Identity) {
 	w.t.Helper()
 	table, err := domain.NewIdentities(records)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	before := w.core.Identities.Table()
 	w.core.Identities.Replace(table)
 	w.core.Directory.Regroup()
-	w.hub.Renew()
+	w.hub.Regroup(table.Regrouped(before))
 }
 
 var (
@@ -82,6 +83,32 @@ func TestGroups(t *testing.T) {
 	tells(t, r, "bob")
 	w.regroup(annHelps)
 	tells(t, r, "reset", "zoe", "ann", "bob", "ready")
+}
+
+// When the members of a group are others, only the streams about this group begin anew, and those of keys, which may ask about other users now, perhaps.
+func TestOtherStreamsGoOn(t *testing.T) {
+	w := newWorld(t)
+	w.regroup(zoeHelps, annHelps)
+	users, err := domain.ParseUserList([]string{"*@example.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sales, helpdesk := w.subscribe(events.Subscription{Groups: []string{"sales"}}, false), w.subscribe(events.Subscription{Groups: []string{"helpdesk"}}, false)
+	key := w.subscribe(events.Subscription{By: domain.Principal{Key: &domain.Key{Users: users, Read: true}}, Groups: []string{"helpdesk"}}, false)
+	listed, all := w.subscribe(events.Subscription{Users: []domain.UserID{"ann@example.test"}}, false), w.everybody()
+	tells(t, sales, "ann", "ready")
+	tells(t, helpdesk, "ann", "zoe", "ready")
+	tells(t, key, "ann", "zoe", "ready")
+	tells(t, listed, "ann", "ready")
+	tells(t, all, "ready")
+
+	w.regroup(zoeHelps, annHelps, domain.Identity{User: "carl@example.test", Groups: []string{"sales"}})
+	tells(t, sales, "reset", "ann", "carl", "ready")
+	tells(t, key, "reset", "ann", "zoe", "ready")
+	w.set("ann@example.test", xmpp, domain.Away, "", 0)
+	for _, r := range []*reader{sales, helpdesk, key, listed, all} {
+		tells(t, r, "ann")
+	}
 }
 
 // Who comes back is told who has come, who is not known any more, and everything anew if the groups were changed meanwhile.

@@ -84,13 +84,13 @@ func subscribe(asked *v1.Query, by domain.Principal) (*Subscription, error) {
 		}
 		return &Subscription{All: true, Since: asked.Since, By: by}, nil
 	}
-	if err := domain.CheckUserIDs(asked.Users); err != nil {
-		return nil, err
-	}
 	users := make([]domain.UserID, 0, len(asked.Users))
 	spelt := Spellings{}
 	for _, id := range asked.Users {
-		user, _ := domain.ParseUserID(id)
+		user, err := domain.ParseUserID(id)
+		if err != nil {
+			return nil, domain.CheckUserIDs(asked.Users) // which names all that are malformed
+		}
 		user = domain.UserID(strings.Clone(string(user)))
 		users = append(users, user)
 		spelt.note(user, strings.ToLower(id))

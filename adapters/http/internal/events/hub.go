@@ -13,9 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,54 +147,20 @@ func (h *Hub) start() {
 	}
 }
 
-// follow relays the feed, over and over, until the hub stops.
+// follow gives the changes to the subscribers, until the hub stops.
 func (h *Hub) follow(following ports.Following) {
-	const pause = 200 * time.Millisecond
-	for {
-		err := h.relay(following)
-		following.Close()
-		if h.ctx.Err() != nil {
-			return
-		}
-		h.log.Warn("the live changes were interrupted; subscribers go on from what they know", "err", err, "retry_in", pause)
-		select {
-		case <-time.After(pause):
-		case <-h.ctx.Done():
-			return
-		}
-		following = h.feed.Follow()
-		h.skip(h.feed.Revision(), errors.Is(err, ports.ErrResumed))
-	}
-}
-
-// relay gives the changes to the subscribers, until the following ends.
-func (h *Hub) relay(following ports.Following) error {
+	defer following.Close()
 	for {
 		states, head, err := following.Next(h.ctx)
-		if err != nil {
-			return err
-		}
-		h.publish(states, head)
-	}
-}
-
-// skip goes on at a revision: changes up to it were missed, so that everybody is behind, or has to be told every state anew.
-func (h *Hub) skip(head domain.Revision, anew bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for sub := range h.subscribers {
-		if anew {
-			h.tellAnew(sub)
-		} else {
-			h.schedule(sub)
-			sub.fallBehind(true)
+		switch {
+		case err == nil:
+			h.publish(states, head)
+		case errors.Is(err, ports.ErrResumed):
+			h.Renew()
+		default: // the hub stops
+			return
 		}
 	}
-	h.head = max(h.head, head)
-	if anew {
-		h.renewed = h.head
-	}
-	h.forgotten, h.recent, h.everyone = h.head, nil, snapshot{}
 }
 
 // watchTime ends the streams that have expired, and has a comment sent to subscribers that were sent nothing for long.
@@ -232,20 +196,35 @@ func (h *Hub) look(now time.Time, period time.Duration) {
 // Renew has every subscriber told every state anew, because the states have changed in a way that no revision says, or others may see them now.
 func (h *Hub) Renew() {
 	h.mu.Lock()
-	started := h.started && h.ctx.Err() == nil
-	h.renewed = max(h.renewed, h.head, h.feed.Revision())
+	defer h.mu.Unlock()
+	head := max(h.head, h.feed.Revision())
+	h.renewed = max(h.renewed, head)
 	h.rules++
-	h.mu.Unlock()
-	if started {
-		h.skip(h.feed.Revision(), true)
+	if !h.started || h.ctx.Err() != nil {
+		return
 	}
+	for sub := range h.subscribers {
+		h.tellAnew(sub)
+	}
+	h.head = head
+	h.forgotten, h.recent, h.everyone = head, nil, snapshot{}
 }
 
 // Recheck ends the streams that their subscribers may not have any more, because the rules have changed.
-func (h *Hub) Recheck() {
+func (h *Hub) Recheck() { h.recheck(func(*subscriber) bool { return true }) }
+
+// RecheckKeys is Recheck for static keys, because the groups have changed: a key can list users by their groups.
+func (h *Hub) RecheckKeys() { h.recheck(func(sub *subscriber) bool { return sub.by.Key != nil }) }
+
+func (h *Hub) recheck(concerned func(*subscriber) bool) {
+	var subscribers []*subscriber
 	h.mu.Lock()
 	h.rechecks.Add(1)
-	subscribers := slices.Collect(maps.Keys(h.subscribers))
+	for sub := range h.subscribers {
+		if concerned(sub) {
+			subscribers = append(subscribers, sub)
+		}
+	}
 	h.mu.Unlock()
 	for _, sub := range subscribers {
 		is := h.ask(sub)

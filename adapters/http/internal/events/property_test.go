@@ -17,7 +17,6 @@ import (
 	"github.com/zarafa/presence/adapters/http/internal/events"
 	"github.com/zarafa/presence/app"
 	"github.com/zarafa/presence/domain"
-	"github.com/zarafa/presence/ports"
 )
 
 // TestWhatReadersHoldIsWhatIsStored has the presences of some users change at random, also by the expirer, while readers come, go, come back,
@@ -116,10 +115,8 @@ func (p *property) changeSomething(random *rand.Rand) {
 	switch random.IntN(400) {
 	case 0:
 		p.compact()
-	case 1:
-		p.feed.fail(errors.New("the link is lost"))
-	case 2:
-		p.feed.fail(ports.ErrCompacted)
+	case 1, 2:
+		p.resume()
 	case 3, 4:
 		p.regroup(random)
 	}
@@ -181,9 +178,10 @@ func (p *property) regroup(random *rand.Rand) {
 	if err != nil {
 		p.t.Error(err)
 	}
+	before := p.core.Identities.Table()
 	p.core.Identities.Replace(table)
 	p.core.Directory.Regroup()
-	p.hub.Renew()
+	p.hub.Regroup(table.Regrouped(before))
 }
 
 // members returns who is in groups, which may be gone.

@@ -107,7 +107,7 @@ type lastViewer struct {
 
 // sight returns what a follower of a topic sees of the user. To look it up for many subscribers takes long, so a topic that is one user remembers it; and
 // those who follow everybody are few services, with many streams perhaps. The caller holds the hub's lock.
-func (r *rendering) sight(h *Hub, t *topic, sub *subscriber, seen sighting) domain.Sight {
+func (r *rendering) sight(h *Hub, t *topic, sub *subscriber, seen cachedSight) domain.Sight {
 	if seen.rules == h.rules {
 		return seen.sight
 	}
@@ -115,7 +115,7 @@ func (r *rendering) sight(h *Hub, t *topic, sub *subscriber, seen sighting) doma
 		r.last = lastViewer{&sub.by, h.feed.Sight(sub.by, r.state.User)}
 	}
 	if t.user == r.state.User {
-		t.followers[sub] = sighting{h.rules, r.last.sight}
+		t.followers[sub] = cachedSight{h.rules, r.last.sight}
 	}
 	return r.last.sight
 }

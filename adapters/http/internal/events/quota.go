@@ -44,7 +44,8 @@ func (q *quotas) take(by domain.Principal, watched int) (release func(), err err
 	case taken.Streams >= q.each.Streams:
 		return nil, tooMuch("%s has %d event streams already (http.max_streams_per_user): close some", by.User, taken.Streams)
 	case taken.Watched+watched > q.each.Watched:
-		return nil, tooMuch("%s watches %d users already; %d more are too many (http.max_watched_per_user): close streams, or watch fewer", by.User, taken.Watched, watched)
+		return nil, tooMuch("%s watches %d users already; %d more are too many (http.max_watched_per_user): at most %d are allowed; close streams, or watch fewer",
+			by.User, taken.Watched, watched, q.each.Watched)
 	}
 	q.taken[by.User] = Quota{taken.Streams + 1, taken.Watched + watched}
 	return func() { q.giveBack(by.User, watched) }, nil

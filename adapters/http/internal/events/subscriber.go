@@ -34,11 +34,11 @@ type subscriber struct {
 // topic is a user with followers, or everybody, or a group. Of a follower of one user it remembers what that one sees.
 type topic struct {
 	user      domain.UserID
-	followers map[*subscriber]sighting
+	followers map[*subscriber]cachedSight
 }
 
-// sighting is what a subscriber sees of a user, as long as the rules stay those that had a number. The zero value says nothing: rules are numbered from one.
-type sighting struct {
+// cachedSight is what a subscriber sees of a user, as long as the rules stay those that had a number. The zero value says nothing: rules are numbered from one.
+type cachedSight struct {
 	rules uint32
 	sight domain.Sight
 }
@@ -67,10 +67,10 @@ func (h *Hub) join(sub *subscriber, s *Subscription, is bearer) bool {
 	for i, user := range users {
 		t := h.topics[user]
 		if t == nil {
-			t = &topic{user: user, followers: make(map[*subscriber]sighting)}
+			t = &topic{user: user, followers: make(map[*subscriber]cachedSight)}
 			h.topics[user] = t
 		}
-		t.followers[sub] = sighting{}
+		t.followers[sub] = cachedSight{}
 		sub.topics[i] = t
 	}
 	h.joinGroups(sub, s)

@@ -41,7 +41,7 @@ const patience = 10 * time.Second
 type world struct {
 	t        *testing.T
 	core     *coretest.Core
-	feed     *breakable
+	feed     *watched
 	hub      *events.Hub
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -49,48 +49,39 @@ type world struct {
 	mu       sync.Mutex   // held while a subscriber connects
 }
 
-// breakable is a feed whose followings can be made to fail.
-type breakable struct {
+// watched is a feed whose followings the test can watch.
+type watched struct {
 	ports.Feed
 	followed func()      // is called when there is a new following
 	withhold atomic.Bool // a following tells no states, only how far it is
-	mu       sync.Mutex
-	last     *fragile
 }
 
-type fragile struct {
+type watchedFollowing struct {
 	ports.Following
-	of     *breakable
-	broken atomic.Pointer[error]
+	of *watched
 }
 
-func (b *breakable) Follow() ports.Following {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last = &fragile{Following: b.Feed.Follow(), of: b}
-	if b.followed != nil {
-		b.followed()
+func (f *watched) Follow() ports.Following {
+	following := &watchedFollowing{Following: f.Feed.Follow(), of: f}
+	if f.followed != nil {
+		f.followed()
 	}
-	return b.last
+	return following
 }
 
-func (f *fragile) Next(ctx context.Context) ([]domain.State, domain.Revision, error) {
+func (f *watchedFollowing) Next(ctx context.Context) ([]domain.State, domain.Revision, error) {
 	states, head, err := f.Following.Next(ctx)
-	if why := f.broken.Load(); why != nil && ctx.Err() == nil {
-		return nil, 0, *why
-	}
 	if f.of.withhold.Load() {
 		states = nil
 	}
 	return states, head, err
 }
 
-// fail makes the hub's following fail.
-func (b *breakable) fail(why error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last.broken.Store(&why)
-	b.last.Close()
+// resume has the journal end a time in which it could not be followed, and in which something was shown as stale.
+func (w *world) resume() {
+	w.core.Hold(clock.New().Now())
+	w.core.ShowStale()
+	w.core.Release()
 }
 
 func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
@@ -105,7 +96,7 @@ func newWorld(t *testing.T, change ...func(*events.Settings)) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, core: coretest.Start(t), listener: listener}
-	w.feed = &breakable{Feed: w.core.Feed}
+	w.feed = &watched{Feed: w.core.Feed}
 	w.hub = events.New(settings, w.feed, w.core.Directory, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		w.hub.Stop()

@@ -225,11 +225,17 @@ func (c *child) resident(b *testing.B) int {
 	if got := c.line(b); got != "collected" {
 		b.Fatalf("the server says %q", got)
 	}
+	return c.memory(b, "VmRSS:")
+}
+
+// memory returns what the kernel says of a process's memory under a name (proc_pid_status(5)), in bytes.
+func (c *child) memory(b *testing.B, name string) int {
+	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	_, after, _ := strings.Cut(string(text), name)
 	kilobytes, err := strconv.Atoi(strings.Fields(after)[0])
 	if err != nil {
 		b.Fatal(err)

@@ -16,6 +16,8 @@ import (
 var roles = map[string]func() error{
 	"subject": runSubject,
 	"ruled":   runRuled,
+	"grouped": runGrouped,
+	"both":    func() error { return runWithRules(withGroup) },
 	"bare":    runBare,
 	"readers": runReaders,
 }

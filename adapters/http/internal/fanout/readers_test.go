@@ -156,11 +156,11 @@ func (p *pool) connect(request string) error {
 	}
 	var got []byte
 	for !bytes.Contains(got, []byte(p.Ready)) {
-		n, err := syscall.Read(fd, p.buffer[:4096])
+		n, err := syscall.Read(fd, p.buffer[:])
 		if err != nil || n <= 0 {
 			return fmt.Errorf("after %q: %w", got, errors.Join(err, errors.New("the stream has ended")))
 		}
-		got = append(got, p.buffer[:n]...)
+		got = append(got[max(0, len(got)-4096):], p.buffer[:n]...) // it can be long
 	}
 	for len(p.counts) <= fd {
 		p.counts = append(p.counts, 0)
@@ -205,14 +205,15 @@ func (p *pool) take(fd, lines int) {
 	for number := before; number < after; number++ {
 		at := number % len(p.arrivals)
 		p.note(now, at)
-		if p.arrivals[at]++; p.arrivals[at] == p.Count {
-			p.arrivals[at] = 0
-			_, _ = os.Stdout.Write([]byte{'.'})
-		}
 	}
 }
 
+// note notes that an event has arrived at one more reader.
 func (p *pool) note(now int64, number int) {
+	if p.arrivals[number]++; p.arrivals[number] == p.Count {
+		p.arrivals[number] = 0
+		_, _ = os.Stdout.Write([]byte{'.'})
+	}
 	delay := (now - atomic.LoadInt64(&p.published[number])) / int64(time.Millisecond)
 	p.delays[min(max(delay, 0), maxDelay-1)].Add(1)
 	p.delivered.Add(1)

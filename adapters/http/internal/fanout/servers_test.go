@@ -41,10 +41,12 @@ func newTokens() (*auth.Tokens, error) {
 }
 
 // runSubject is the role of the daemon: its HTTP server, over a store in memory.
-func runSubject() error { return runDaemon(&domain.Visibility{}) }
+func runSubject() error { return runDaemon(&domain.Visibility{}, nil) }
 
 // runRuled is the same with ten rules of every kind. The last one matches the viewers.
-func runRuled() error {
+func runRuled() error { return runWithRules(nil) }
+
+func runWithRules(prepare func(*coretest.Core, *http.Server) error) error {
 	var rules []domain.VisibilityRule
 	for _, r := range [][3]string{
 		{"boss@example.test", "*", "all"},
@@ -64,10 +66,11 @@ func runRuled() error {
 	if err != nil {
 		return err
 	}
-	return runDaemon(visibility)
+	return runDaemon(visibility, prepare)
 }
 
-func runDaemon(rules *domain.Visibility) error {
+// runDaemon runs a daemon with rules. Before it says on which port, it is prepared further, unless prepare is nil.
+func runDaemon(rules *domain.Visibility, prepare func(*coretest.Core, *http.Server) error) error {
 	tokens, err := newTokens()
 	if err != nil {
 		return err
@@ -85,6 +88,11 @@ func runDaemon(rules *domain.Visibility) error {
 	server := http.New(cfg, http.Operations{}, core.Presence, core.Feed, core.Directory, nothing{}, core.Backup, nothing{}, tokens, core.Clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err := server.Start(context.Background()); err != nil {
 		return err
+	}
+	if prepare != nil {
+		if err := prepare(core, server); err != nil {
+			return err
+		}
 	}
 	collectOnSignal()
 	fmt.Println(server.Addr().(*net.TCPAddr).Port)

@@ -110,7 +110,7 @@ func (q *Query) Members(directory ports.Directory, by domain.Principal, into []d
 			continue
 		}
 		if more {
-			return into, &problem.Error{Kind: problem.ErrTooMany, Detail: fmt.Sprintf("the users and the members of the groups are more than %d", MaxUsers)}
+			return into, &problem.Error{Kind: problem.ErrTooMany, Detail: fmt.Sprintf("the users and the members of the groups are more than the %d that one request may be about", MaxUsers)}
 		}
 		members = found
 	}
