@@ -13,7 +13,7 @@ import (
 // batch is groups that are one entry.
 type batch struct {
 	number   uint64
-	groups   []*group // none once they have ended together
+	groups   []*group // none once it was delivered
 	doubtful bool     // nobody knows whether it is kept; guarded by Writer.mu
 }
 
@@ -197,7 +197,7 @@ func (w *Writer) delivered(number uint64, applied []bool) {
 		}
 		w.end(g, nil)
 	}
-	b.groups = nil
+	b.groups = nil // later calls use them, and append may yet doubt the batch
 	delete(w.sent, number)
 	put(w.arrived)
 }

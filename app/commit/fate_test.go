@@ -302,6 +302,42 @@ func TestAPositionIsKeptOnce(t *testing.T) {
 	})
 }
 
+// brokenContext panics when its caller begins to wait.
+type brokenContext struct {
+	context.Context //nolint:containedctx // it is one
+	asked           int
+}
+
+func (c *brokenContext) Done() <-chan struct{} {
+	if c.asked++; c.asked > 1 {
+		panic("broken")
+	}
+	return c.Context.Done()
+}
+
+// TestAfterAPanic: what its caller has queued is still on its way, and the next callers are served.
+func TestAfterAPanic(t *testing.T) {
+	scriptedTest(t, func(t *testing.T, b *bench) {
+		b.journal.append = func(entry []byte) error { time.Sleep(time.Millisecond); return b.journal.deliver(entry) }
+		for i := range 20 {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("it does not panic")
+					}
+				}()
+				_ = b.put(&brokenContext{Context: t.Context()}, alice, fmt.Sprint(i))
+			}()
+			for _, user := range []domain.UserID{bob, alice} {
+				message := fmt.Sprint("afterwards ", i)
+				if err := b.put(t.Context(), user, message); err != nil || b.says(user) != message {
+					t.Errorf("err = %v, %s says %q, want %q", err, user, b.says(user), message)
+				}
+			}
+		}
+	})
+}
+
 // TestFirstRevisionIsTheTime: a store that was emptied, or that keeps nothing, never tells a revision again.
 func TestFirstRevisionIsTheTime(t *testing.T) {
 	scriptedTest(t, func(t *testing.T, b *bench) {

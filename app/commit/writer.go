@@ -149,9 +149,14 @@ func (w *Writer) Apply(ctx context.Context, plan Plan) error {
 		return errHalted
 	}
 	c := w.newCall(began)
-	defer w.endCall(c)
+	err := w.apply(ctx, c, plan)
+	w.endCall(c) // not after a panic: its group may still be in a batch
+	return err
+}
+
+func (w *Writer) apply(ctx context.Context, c *call, plan Plan) error {
 	for again := false; ; again = true {
-		if err := mayPlan(ctx, began, again); err != nil {
+		if err := mayPlan(ctx, c.began, again); err != nil {
 			return err
 		}
 		writes, err := plan(c.writes[:0])
@@ -201,15 +206,16 @@ func (w *Writer) Sync(ctx context.Context) error { return w.Place(ctx) }
 // Place keeps positions of exporters. It returns as Sync does.
 func (w *Writer) Place(ctx context.Context, positions ...domain.Position) error {
 	c := w.newCall(time.Now())
-	defer w.endCall(c)
 	c.group.positions = positions
 	w.mu.Lock()
 	w.enqueue(&c.group)
 	w.mu.Unlock()
-	if err := w.wait(ctx, c); err != nil {
-		return err
+	err := w.wait(ctx, c)
+	if err == nil {
+		err = c.group.err
 	}
-	return c.group.err
+	w.endCall(c) // see Apply
+	return err
 }
 
 // submit queues the writes of a call if what they expect is there. If one of the presences is being written already, it returns a channel
@@ -250,6 +256,6 @@ func (w *Writer) wait(ctx context.Context, c *call) error {
 	if err == nil || w.leave(&c.group) {
 		return err
 	}
-	<-c.group.done
+	<-c.group.done // or the next who uses the call would not wait
 	return nil
 }
