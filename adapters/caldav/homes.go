@@ -23,7 +23,7 @@ func (s *Source) address(path, name string) *url.URL {
 	return &address
 }
 
-// splitHomes splits calendar.listing: the collection that has the homes of all users, and what a member's name has before and after that of the user.
+// splitHomes splits calendar.homes: the collection that has the homes of all users, and what a member's name has before and after that of the user.
 func splitHomes(homes string) (parent, before, after string) {
 	at := strings.Index(homes, userPlaceholder)
 	slash := strings.LastIndexByte(homes[:at], '/') + 1
